@@ -1,0 +1,93 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034  # the package lists are used by name
+# What ./bench/demo, ./bench/run and ./tests/run share: packages and the build. Sourced, never run.
+# Everything here is idempotent, asks nothing, and is quick and nearly silent the second time.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# Debian 12's names. LibTorch without an OpenBLAS falls back to the reference BLAS, 40 times slower.
+packages_build=(
+  g++ cmake ninja-build pkg-config ccache ca-certificates
+  libboost1.81-dev libssl-dev libyaml-cpp-dev libcli11-dev prometheus-cpp-dev
+  libcurl4-openssl-dev zlib1g-dev
+  libtorch-dev libopenblas0-pthread libopencv-dev
+)
+# The demo generates its pictures and draws its plot with these.
+packages_demo=(python3 python3-numpy python3-opencv python3-matplotlib python3-yaml curl)
+packages_test=(
+  catch2 python3-pytest python3-requests python3-aiohttp python3-torch python3-torchvision python3-pil
+  python3-yaml openssl git
+)
+packages_clang=(clang)
+# A real Kubernetes node on this machine; its own binaries are built with go (see tests/cluster).
+packages_cluster=(
+  etcd-server containerd runc containernetworking-plugins buildah debootstrap prometheus
+  iproute2 iptables conntrack socat util-linux rsync jq
+)
+
+say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+# The Python that Debian's packages belong to; a pyenv or conda python3 on PATH does not see them.
+export EI_PYTHON=${EI_PYTHON:-/usr/bin/python3}
+
+missing_packages() {
+  local package
+  for package in "$@"; do
+    [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null | cut -c1-2)" = ii ] || printf '%s\n' "$package"
+  done
+}
+
+# setup_packages GROUP…: installs what is missing of packages_GROUP, or says exactly what is missing and stops.
+setup_packages() {
+  local group names=() missing unknown=() log package
+  for group in "$@"; do
+    local -n list="packages_$group"
+    names+=("${list[@]}")
+  done
+  command -v dpkg-query >/dev/null || die "this is not Debian or Ubuntu (no dpkg). Install the equivalents of these by hand, then build with 'cmake --preset release': ${names[*]}"
+  mapfile -t missing < <(missing_packages "${names[@]}")
+  [ ${#missing[@]} -eq 0 ] && return 0
+  [ "$(id -u)" -eq 0 ] || die "these packages are missing and installing them takes root: ${missing[*]}
+  run: sudo apt-get install --no-install-recommends ${missing[*]}"
+  log=$(mktemp "${TMPDIR:-/tmp}/elastic-inference-apt.XXXXXX")
+  say "installing ${#missing[@]} packages (log: $log)"
+  apt-get update -q >"$log" 2>&1 || die "apt-get update failed: $(tail -n 3 "$log")"
+  for package in "${missing[@]}"; do
+    apt-cache show --no-all-versions "$package" >/dev/null 2>&1 || unknown+=("$package")
+  done
+  [ ${#unknown[@]} -eq 0 ] || die "this distribution does not package: ${unknown[*]} (Debian 12 does)"
+  # A container's first apt run may race with the image's own; five minutes is apt's patience with the lock.
+  DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 \
+    "${missing[@]}" >>"$log" 2>&1 || die "apt-get install failed: $(tail -n 5 "$log")"
+  rm -f "$log"
+}
+
+# A LibTorch translation unit takes 1.5 GB to compile: as many jobs as both cores and memory carry.
+build_jobs() {
+  local cores memory_jobs
+  cores=$(nproc)
+  memory_jobs=$(awk '/MemAvailable/ {print int($2 / 1572864)}' /proc/meminfo)
+  [ "$memory_jobs" -ge 1 ] || memory_jobs=1
+  echo $((cores < memory_jobs ? cores : memory_jobs))
+}
+
+# setup_build [PRESET [TARGET…]]: configures and builds; prints the log's end only when it fails.
+setup_build() {
+  local preset=${1:-release} log
+  [ $# -gt 0 ] && shift
+  log=$root/build/$preset.log
+  mkdir -p "$root/build"
+  if [ ! -f "$root/build/$preset/build.ninja" ]; then
+    say "configuring ($preset)"
+    (cd "$root" && cmake --preset "$preset") >"$log" 2>&1 || { tail -n 30 "$log" >&2; die "cmake failed (whole log: $log)"; }
+  fi
+  if ninja -C "$root/build/$preset" -n "$@" 2>/dev/null | tail -n 1 | grep -q 'no work to do'; then return 0; fi
+  say "building ($preset; the first time takes some minutes)"
+  if [ -t 2 ]; then
+    # On a terminal ninja's own status line is the progress.
+    ninja -C "$root/build/$preset" -j "$(build_jobs)" "$@" >&2 || die "the build failed"
+  else
+    ninja -C "$root/build/$preset" -j "$(build_jobs)" "$@" >"$log" 2>&1 || { tail -n 60 "$log" >&2; die "the build failed (whole log: $log)"; }
+  fi
+}
