@@ -1,0 +1,77 @@
+#pragma once
+
+#include <boost/json/value.hpp>
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace ei::http {
+
+/// HTTP header fields in the order they came; names compare without case.
+class Headers {
+ public:
+  using Field = std::pair<std::string, std::string>;
+
+  Headers() = default;
+  Headers(std::initializer_list<Field> fields) : fields_(fields) {}
+
+  /// The first value of `name`. The view lives until the next change.
+  [[nodiscard]] std::optional<std::string_view> get(std::string_view name) const;
+  /// Replaces every field called `name` by this one.
+  void set(std::string name, std::string value);
+  /// Appends; equal names may repeat.
+  void add(std::string name, std::string value);
+  void remove(std::string_view name);
+
+  [[nodiscard]] auto begin() const { return fields_.begin(); }
+  [[nodiscard]] auto end() const { return fields_.end(); }
+  [[nodiscard]] std::size_t size() const { return fields_.size(); }
+  [[nodiscard]] bool empty() const { return fields_.empty(); }
+
+  bool operator==(Headers const&) const = default;
+
+ private:
+  std::vector<Field> fields_;
+};
+
+/// One request, on either side. The server fills everything; the client reads method, target, headers and body.
+struct Request {
+  std::string method = "GET";
+  std::string target = "/";  ///< path and query as on the wire
+  std::string path;          ///< target up to `?`, still percent-encoded
+  std::string query;         ///< target after `?`, without it
+  Headers headers;
+  std::string body;
+  std::string peer;                           ///< the client's address and port
+  std::map<std::string, std::string> params;  ///< path parameters of the route, percent-decoded
+};
+
+struct Response {
+  int status = 200;
+  Headers headers;
+  std::string body;
+};
+
+[[nodiscard]] Response json(int status, boost::json::value const& value);
+[[nodiscard]] Response text(int status, std::string body);
+
+/// RFC 9457: `application/problem+json` with type about:blank. `title` names the kind, `detail` this occurrence.
+[[nodiscard]] Response problem(int status, std::string title, std::string detail);
+
+/// The standard reason phrase of a status, `"Unknown Status"` for one without.
+[[nodiscard]] std::string_view reason_phrase(int status);
+
+/// The first value of `name` in a query string (`a=1&b=x%20y`), decoded (`+` is a blank); none when absent or broken.
+[[nodiscard]] std::optional<std::string> query_value(std::string_view query, std::string_view name);
+
+/// The media type of a Content-Type value, lower-case, without parameters: `image/jpeg`.
+[[nodiscard]] std::string media_type(std::string_view content_type);
+
+/// A parameter of a header value, unquoted: `header_parameter("multipart/form-data; boundary=x", "boundary")`.
+[[nodiscard]] std::optional<std::string> header_parameter(std::string_view value, std::string_view name);
+
+}  // namespace ei::http

@@ -1,0 +1,114 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/core/result.hpp"
+#include "runtime/core/units.hpp"
+#include "runtime/http/message.hpp"
+#include "runtime/http/tls.hpp"
+#include "runtime/http/websocket.hpp"
+
+namespace ei::http {
+namespace asio = boost::asio;
+
+/// Answers one request. When the client goes away or a drain's grace ends, the coroutine is cancelled (terminal):
+/// its current asio operation ends with operation_aborted and nothing it returns is sent.
+/// An exception becomes a 500 and a log line.
+using Handler = std::function<asio::awaitable<Response>(Request)>;
+
+/// Sends an answer piece by piece (chunked). Lives in the session; only its StreamHandler may use it.
+class ResponseWriter {
+ public:
+  virtual ~ResponseWriter() = default;
+  /// Sends status and headers; call once, first. `head.body` is ignored.
+  virtual asio::awaitable<Result<void>> begin(Response head) = 0;
+  /// Sends one chunk; an empty one sends nothing.
+  virtual asio::awaitable<Result<void>> write(std::string chunk) = 0;
+};
+
+/// Answers one request by streaming; returning ends the answer. Cancelled like a Handler.
+using StreamHandler = std::function<asio::awaitable<void>(Request, ResponseWriter&)>;
+
+/// A route: `pattern` is a path whose `{name}` segments match any one non-empty segment. A literal segment beats a
+/// parameter. GET routes also serve HEAD.
+struct Route {
+  std::string method;
+  std::string pattern;  ///< "/v2/models/{model}/infer"
+  Handler handler;
+  StreamHandler stream = {};                  ///< used instead of `handler` when set
+  std::optional<std::size_t> max_body = {};  ///< overrides ServerOptions::max_body
+};
+
+/// A path that upgrades to WebSocket.
+struct WebSocketRoute {
+  std::string pattern;
+  /// A Response refuses the upgrade (401, 503 …); empty accepts. May be null: accepts all.
+  std::function<std::optional<Response>(Request const&)> authorize;
+  /// Runs for the connection's life; cancelled (terminal) after a drain's grace. Returning closes.
+  std::function<asio::awaitable<void>(Request, std::unique_ptr<WebSocket>)> handler;
+  WebSocketLimits limits = {};
+};
+
+/// What on_completed hears after every answer (also the server's own 4xx).
+struct Completed {
+  std::string method;   ///< as sent; "" when the request could not be read
+  std::string pattern;  ///< the route's pattern; "" when none matched, so that labels stay bounded
+  int status = 0;       ///< 499 when the client left before the answer
+  std::chrono::nanoseconds elapsed{};  ///< from the first byte of the request (idle time excluded)
+};
+
+struct ServerOptions {
+  std::string address = "0.0.0.0";
+  std::uint16_t port = 0;  ///< 0: the system chooses, see Server::port()
+  std::size_t max_body = 1024 * 1024;    ///< bytes; over it 413, before reading where Content-Length says so
+  std::size_t max_header = 8 * 1024;     ///< bytes of request line and headers, as nginx and Apache allow; over it 431
+  std::size_t max_connections = 4096;    ///< above, the oldest idle one is closed, else the new one gets 503
+  milliseconds header_timeout{10'000};   ///< from the first byte to the end of the headers; then 408
+  milliseconds body_timeout{30'000};     ///< from the end of the headers to the end of the body; then 408
+  milliseconds idle_timeout{75'000};     ///< keep-alive between requests, as nginx; longer than common clients' pools
+  milliseconds write_timeout{30'000};    ///< for one answer to leave
+  std::function<void(Completed const&)> on_completed;
+  std::optional<TlsServerOptions> tls;
+};
+
+/// An HTTP/1.1 server. Everything runs on the given executor, which must be a single thread or a strand.
+/// 400, 404, 405 (+Allow), 408, 413, 417, 431, 500, 503 and 505 are answered by the server itself as problem+json.
+///
+/// A client that shuts down only its sending side (`nc -N`, `shutdown(SHUT_WR)`) while its answer is pending counts as
+/// gone: TCP cannot tell it from one that closed, and giving work of dead clients up matters more here. The same
+/// choice as nginx's (`proxy_ignore_client_abort off`). Bytes that were already received are served first.
+class Server {
+ public:
+  Server(asio::any_io_executor executor, ServerOptions options, std::vector<Route> routes,
+         std::vector<WebSocketRoute> websockets = {});
+  ~Server();
+  Server(Server const&) = delete;
+  Server& operator=(Server const&) = delete;
+
+  /// Binds and listens. Errors: Invalid (address, TLS material), Io (port taken).
+  [[nodiscard]] Result<void> listen();
+  /// The bound port; 0 before listen().
+  [[nodiscard]] std::uint16_t port() const;
+  /// Begins to accept. Call after listen().
+  void start();
+
+  /// Stops accepting, closes idle connections, lets running requests finish with `Connection: close`, and after
+  /// `grace` cancels them (terminal) and waits until the last session has ended. Idempotent.
+  [[nodiscard]] asio::awaitable<void> drain(milliseconds grace);
+
+  [[nodiscard]] std::size_t connections() const;
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace ei::http

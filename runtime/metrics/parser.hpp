@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/core/result.hpp"
+
+namespace ei::metrics {
+
+/// One line of an exposition.
+struct Sample {
+  std::string name;
+  std::map<std::string, std::string> labels;
+  double value = 0;  ///< may be NaN or infinite
+  std::optional<std::int64_t> timestamp_ms;
+
+  bool operator==(Sample const&) const = default;
+};
+
+/// At most this many samples are read: far over what our processes expose, little memory if the peer is hostile.
+inline constexpr std::size_t kMaxSamples = 100'000;
+
+/// Parses Prometheus text (version 0.0.4): comments, HELP and TYPE are skipped, escapes, NaN, ±Inf and timestamps
+/// understood. Pure. Errors: Invalid, naming the line number and the fault; Protocol over kMaxSamples.
+[[nodiscard]] Result<std::vector<Sample>> parse_exposition(std::string_view text);
+
+/// The value of the first sample called `name` that carries at least `labels`.
+[[nodiscard]] std::optional<double> find_value(std::vector<Sample> const& samples, std::string_view name,
+                                               std::map<std::string, std::string> const& labels = {});
+
+}  // namespace ei::metrics

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ei::metrics {
+
+using Labels = std::map<std::string, std::string>;
+using prometheus::Counter;
+using prometheus::Gauge;
+using prometheus::Histogram;
+
+/// The Content-Type of exposition().
+inline constexpr std::string_view kContentType = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Buckets for answers from 1 ms to 60 s, about three per decade; in seconds.
+[[nodiscard]] std::vector<double> latency_buckets();
+
+/// The metrics of one process over prometheus-cpp's core. Safe from any thread.
+/// Handles live as long as the registry: resolve them once and keep the reference.
+class Registry {
+ public:
+  /// The same name and labels give the same handle. `name` must be a valid metric name (std::invalid_argument).
+  Counter& counter(std::string const& name, std::string const& help, Labels const& labels = {});
+  Gauge& gauge(std::string const& name, std::string const& help, Labels const& labels = {});
+  /// `buckets`: ascending upper bounds without +Inf.
+  Histogram& histogram(std::string const& name, std::string const& help, std::vector<double> const& buckets,
+                       Labels const& labels = {});
+
+  /// Every family as Prometheus text, version 0.0.4.
+  [[nodiscard]] std::string exposition() const;
+
+  /// For what this wrapper does not offer (removing a series).
+  [[nodiscard]] prometheus::Registry& raw() { return registry_; }
+
+ private:
+  prometheus::Registry registry_;
+};
+
+}  // namespace ei::metrics
