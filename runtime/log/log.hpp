@@ -19,7 +19,7 @@ enum class Level { Debug, Info, Warn, Error };
 [[nodiscard]] std::string_view to_string(Level level);
 
 /// The fields of one line in the order given. Values: anything Boost.JSON takes (numbers, booleans, strings …).
-using Fields = std::initializer_list<std::pair<std::string_view, boost::json::value_ref>>;
+using Fields = std::initializer_list<std::pair<boost::json::string_view, boost::json::value_ref>>;
 
 /// One JSON object per line: `{"ts":…,"level":…,"event":…, fields…}`. Bytes that are not UTF-8 are escaped.
 /// Safe from any thread; a line is one write(2), so lines of several processes on one pipe do not mix.

@@ -1,0 +1,39 @@
+// The one translation unit that compiles Boost.JSON (header-only here, Debian's library being another version).
+#include "runtime/core/json.hpp"
+
+#include <boost/json/src.hpp>
+
+namespace ei {
+
+Result<boost::json::value> parse_json(std::string_view text) {
+  boost::json::stream_parser parser;
+  boost::json::error_code code;
+  std::size_t const used = parser.write(text.data(), text.size(), code);
+  if (!code) parser.finish(code);
+  if (code) {
+    return make_error(ErrorKind::Invalid, "not valid JSON at byte " + std::to_string(used) + ": " + code.message());
+  }
+  return parser.release();
+}
+
+boost::json::value const* find_member(boost::json::value const& root, std::string_view path) {
+  auto const* at = &root;
+  while (!path.empty()) {
+    auto const dot = path.find('.');
+    auto const key = path.substr(0, dot);
+    path = dot == std::string_view::npos ? std::string_view{} : path.substr(dot + 1);
+    auto const* object = at->if_object();
+    if (object == nullptr) return nullptr;
+    at = object->if_contains(key);
+    if (at == nullptr) return nullptr;
+  }
+  return at;
+}
+
+std::string_view string_or(boost::json::value const& root, std::string_view path, std::string_view otherwise) {
+  auto const* member = find_member(root, path);
+  auto const* string = member == nullptr ? nullptr : member->if_string();
+  return string == nullptr ? otherwise : std::string_view(*string);
+}
+
+}  // namespace ei

@@ -1,0 +1,28 @@
+#include "runtime/metrics/registry.hpp"
+
+#include <prometheus/text_serializer.h>
+
+namespace ei::metrics {
+
+std::vector<double> latency_buckets() {
+  return {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60};
+}
+
+Counter& Registry::counter(std::string const& name, std::string const& help, Labels const& labels) {
+  return prometheus::BuildCounter().Name(name).Help(help).Register(registry_).Add(labels);
+}
+
+Gauge& Registry::gauge(std::string const& name, std::string const& help, Labels const& labels) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(registry_).Add(labels);
+}
+
+Histogram& Registry::histogram(std::string const& name, std::string const& help,
+                               std::vector<double> const& buckets, Labels const& labels) {
+  return prometheus::BuildHistogram().Name(name).Help(help).Register(registry_).Add(labels, buckets);
+}
+
+std::string Registry::exposition() const {
+  return prometheus::TextSerializer().Serialize(registry_.Collect());
+}
+
+}  // namespace ei::metrics
