@@ -1,0 +1,46 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+#include "runtime/core/units.hpp"
+
+// The allowed ranges of the API, both ends included. The CRD's schema states the same numbers.
+namespace ei::api {
+
+template <class T>
+struct Range {
+  T least;
+  T most;
+
+  [[nodiscard]] constexpr bool contains(T value) const { return value >= least && value <= most; }
+};
+
+using namespace std::chrono_literals;
+
+inline constexpr Range<int> kQueueTarget{1, 100'000};
+/// A thousand single-core workers are a rack; more is a typing error.
+inline constexpr Range<int> kReplicas{1, 1000};
+/// `kubectl scale --replicas=0` is accepted and bounded by minReplicas, not refused.
+inline constexpr Range<int> kExternalReplicas{0, 1000};
+inline constexpr Range<milliseconds> kCooldown{0ms, 1h};
+inline constexpr Range<milliseconds> kLatencyTarget{10ms, 60s};
+inline constexpr Range<milliseconds> kInterval{100ms, 5min};
+/// `interval` where the manifest names none: the direct scrape's second, and the classic rule's quarter minute.
+inline constexpr milliseconds kDefaultInterval = 1s;
+inline constexpr milliseconds kDefaultQueueRatioInterval = 15s;
+inline constexpr Range<int> kDispatcherReplicas{1, 10};
+inline constexpr Range<int> kQueueCapacity{1, 100'000};
+inline constexpr Range<milliseconds> kRequestTimeout{100ms, 10min};
+inline constexpr Range<int> kBatchSize{1, 64};
+inline constexpr Range<milliseconds> kBatchDelay{0ms, 1s};
+/// Thousandths of a core: below 10m a worker would not answer within any request timeout.
+inline constexpr Range<std::int64_t> kCpuMilli{10, 64'000};
+/// Bytes: the model alone takes about 240 MB resident.
+inline constexpr Range<std::int64_t> kMemoryBytes{std::int64_t{256} << 20, std::int64_t{1} << 40};
+/// Children's names are the service's with a suffix, and a pod's adds 16 characters; the label limit is 63.
+inline constexpr std::size_t kMaxNameLength = 50;
+/// Kubernetes' own limit of label values, which a model's name also is.
+inline constexpr std::size_t kMaxModelNameLength = 63;
+
+}  // namespace ei::api

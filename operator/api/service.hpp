@@ -1,0 +1,119 @@
+#pragma once
+
+#include <boost/json/value.hpp>
+#include <chrono>
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "operator/api/status.hpp"
+#include "operator/scaling/settings.hpp"
+#include "runtime/core/units.hpp"
+
+namespace ei::api {
+
+inline constexpr std::string_view kGroup = "elasticinference.dev";
+inline constexpr std::string_view kApiVersion = "elasticinference.dev/v1alpha1";
+inline constexpr std::string_view kKind = "InferenceService";
+
+/// Names one service. On the local backend the namespace is what the manifest says, `default` when it says nothing.
+struct ServiceKey {
+  std::string namespace_name;
+  std::string name;
+
+  auto operator<=>(ServiceKey const&) const = default;
+};
+
+/// `namespace/name`, as kubectl and logs write it.
+[[nodiscard]] std::string to_string(ServiceKey const& key);
+
+/// The part of an object's metadata that anything here depends on.
+struct Metadata {
+  std::string name;
+  std::string namespace_name = "default";
+  std::string uid;
+  std::string resource_version;
+  std::int64_t generation = 0;  ///< grows with every change of the spec
+  std::map<std::string, std::string> labels;
+  std::map<std::string, std::string> annotations;
+  std::optional<WallTime> created;
+  bool deleting = false;
+
+  [[nodiscard]] ServiceKey key() const { return {namespace_name, name}; }
+  bool operator==(Metadata const&) const = default;
+};
+
+enum class Precision { Auto, Fp32, Bf16 };
+
+/// Which weights are served, and under which name.
+struct Model {
+  std::string name = "resnet18";         ///< the name in `/v2/models/{name}`
+  std::string uri = "builtin://shapes";  ///< https, file, pvc (`pvc://claim/path`) or builtin
+  std::string sha256;                    ///< 64 lower-case hexadecimal digits; empty: not checked
+  std::string labels;                    ///< URI of the class names; empty: what the weights carry
+  Precision precision = Precision::Auto;
+
+  bool operator==(Model const&) const = default;
+};
+
+struct Batch {
+  int max_size = 1;
+  milliseconds max_delay{0};
+
+  bool operator==(Batch const&) const = default;
+};
+
+struct Dispatcher {
+  int replicas = 1;
+  int queue_capacity = 1000;  ///< waiting requests; above it 429
+  milliseconds request_timeout{30'000};
+  Batch batch;
+
+  bool operator==(Dispatcher const&) const = default;
+};
+
+/// Kubernetes quantities as written. One worker computes on one core, so more CPU than 1 only helps decoding.
+struct Resources {
+  std::string cpu = "1";
+  std::string memory = "1Gi";
+
+  bool operator==(Resources const&) const = default;
+};
+
+/// Where and how a worker's pod runs; the local backend has no use for it.
+struct Worker {
+  std::string image;  ///< empty: the operator's default
+  Resources resources;
+  std::map<std::string, std::string> node_selector;
+  boost::json::value tolerations;  ///< the pod spec's own field, passed on; null: none
+  boost::json::value affinity;     ///< likewise
+
+  bool operator==(Worker const&) const = default;
+};
+
+struct Spec {
+  Model model;
+  /// `external_replicas` is the API's `spec.replicas`; all else is `spec.scaling`.
+  scaling::Settings scaling;
+  Dispatcher dispatcher;
+  Worker worker;
+
+  bool operator==(Spec const&) const = default;
+};
+
+/// What one user asked for and what became of it.
+struct InferenceService {
+  Metadata metadata;
+  Spec spec;
+  Status status;
+
+  bool operator==(InferenceService const&) const = default;
+};
+
+/// `auto`, `fp32`, `bf16`.
+[[nodiscard]] std::string_view to_string(Precision precision);
+
+}  // namespace ei::api

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "operator/api/condition.hpp"
+#include "runtime/core/units.hpp"
+
+namespace ei::api {
+
+/// The queue as last scraped, summed over the dispatchers.
+struct QueueStatus {
+  std::int64_t depth = 0;           ///< waiting requests
+  std::int64_t in_flight = 0;       ///< requests at workers
+  double arrival_rate = 0;          ///< requests per second over 10 s, rounded to 0.1
+  milliseconds oldest_age{0};       ///< age of the longest waiting request, rounded to 10 ms
+  std::optional<milliseconds> p99;  ///< of answers over the last window; empty when nothing was answered
+
+  bool operator==(QueueStatus const&) const = default;
+};
+
+/// One scaling decision as shown to people.
+struct DecisionRecord {
+  std::string id;  ///< the same in the event, the log line and the decision log
+  WallTime time{};
+  int from = 0;
+  int to = 0;
+  std::string reason;   ///< scaling::name(Reason)
+  std::string formula;  ///< the rule that won, in numbers
+
+  bool operator==(DecisionRecord const&) const = default;
+};
+
+/// Decisions that changed the count, newest first.
+inline constexpr std::size_t kHistoryLength = 10;
+
+struct Status {
+  std::int64_t observed_generation = 0;
+  int replicas = 0;
+  int ready_replicas = 0;
+  int desired_replicas = 0;
+  std::string selector;  ///< of the workers' pods, for the scale subresource; empty on the local backend
+  QueueStatus queue;
+  std::optional<DecisionRecord> last_decision;
+  std::vector<DecisionRecord> history;
+  std::vector<Condition> conditions;
+
+  bool operator==(Status const&) const = default;
+};
+
+/// The API's form; times in RFC 3339, ages as durations.
+[[nodiscard]] boost::json::object to_json(Status const& status);
+
+/// Reads a status as an API server returns it. Never fails: what is missing or of another shape keeps its default,
+/// because only this operator writes a status and the next write puts it right.
+[[nodiscard]] Status status_from_json(boost::json::value const& value);
+
+}  // namespace ei::api

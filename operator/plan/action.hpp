@@ -1,0 +1,64 @@
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "operator/api/status.hpp"
+
+namespace ei::plan {
+
+// What a backend is told. Each action names a state, not a step: applying it again changes nothing.
+
+/// The dispatchers and all they need (a Service, the link token, …) exist as the observed spec says.
+struct EnsureDispatcher {
+  int replicas = 1;
+  bool operator==(EnsureDispatcher const&) const = default;
+};
+
+/// The workers exist as the observed spec says, so many of them. Fewer than before: the surplus finishes its work
+/// first. On first creation the first ones start at once.
+struct EnsureWorkers {
+  int replicas = 1;
+  bool operator==(EnsureWorkers const&) const = default;
+};
+
+/// This worker is ended and another takes its place; the count stays.
+struct ReplaceWorker {
+  std::string name;
+  std::string why;
+  bool operator==(ReplaceWorker const&) const = default;
+};
+
+enum class EventType { Normal, Warning };
+
+/// A line for `kubectl describe` and the log.
+struct RecordEvent {
+  EventType type = EventType::Normal;
+  std::string reason;       ///< CamelCase: `ScaledUp`
+  std::string message;      ///< for people; for a decision its formula in numbers
+  std::string decision_id;  ///< empty when no decision caused it
+  bool operator==(RecordEvent const&) const = default;
+};
+
+/// The service's status becomes this.
+struct WriteStatus {
+  api::Status status;
+  bool operator==(WriteStatus const&) const = default;
+};
+
+/// Nothing of the service runs any more. Kubernetes' garbage collector does it there through owner references.
+struct RemoveChildren {
+  bool operator==(RemoveChildren const&) const = default;
+};
+
+using Action =
+    std::variant<EnsureDispatcher, EnsureWorkers, ReplaceWorker, RecordEvent, WriteStatus, RemoveChildren>;
+/// In the order to apply them.
+using Actions = std::vector<Action>;
+
+/// `{"action": "EnsureWorkers", "replicas": 3}`: for logs and `--once`.
+[[nodiscard]] boost::json::object to_json(Action const& action);
+
+}  // namespace ei::plan
