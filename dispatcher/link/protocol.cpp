@@ -1,0 +1,395 @@
+#include "dispatcher/link/protocol.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <boost/json.hpp>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <optional>
+
+namespace ei::dispatcher::link {
+namespace {
+
+namespace json = boost::json;
+static_assert(std::numeric_limits<float>::is_iec559 && sizeof(float) == 4);
+
+Error bad(std::string message) {
+  return make_error(ErrorKind::Protocol, "worker link: " + std::move(message));
+}
+
+// A header cannot grow a client's view of memory: what is quoted back in an error stays short.
+std::string quoted(json::value const* value) {
+  if (value == nullptr) return "missing";
+  std::string text = json::serialize(*value);
+  return text.size() > 80 ? text.substr(0, 77) + "..." : text;
+}
+
+// Reads typed fields of one JSON object; the first wrong one is remembered, later reads then give defaults.
+class Fields {
+ public:
+  Fields(json::object const& object, std::string where) : object_(object), where_(std::move(where)) {}
+
+  std::uint64_t number(const char* name, std::uint64_t low, std::uint64_t high) {
+    auto const* value = object_.if_contains(name);
+    std::optional<std::uint64_t> found;
+    if (value != nullptr && value->is_uint64()) found = value->get_uint64();
+    if (value != nullptr && value->is_int64() && value->get_int64() >= 0) {
+      found = static_cast<std::uint64_t>(value->get_int64());
+    }
+    if (found && *found >= low && *found <= high) return *found;
+    fail(name, value, "an integer in [" + std::to_string(low) + ", " + std::to_string(high) + "]");
+    return low;
+  }
+
+  double real(const char* name, double low, double high) {
+    auto const* value = object_.if_contains(name);
+    std::optional<double> found;
+    if (value != nullptr && value->is_number()) found = value->to_number<double>();
+    if (found && std::isfinite(*found) && *found >= low && *found <= high) return *found;
+    fail(name, value, "a number in [" + std::to_string(low) + ", " + std::to_string(high) + "]");
+    return low;
+  }
+
+  bool boolean(const char* name) {
+    auto const* value = object_.if_contains(name);
+    if (value != nullptr && value->is_bool()) return value->get_bool();
+    fail(name, value, "true or false");
+    return false;
+  }
+
+  std::string text(const char* name, std::size_t max_bytes) {
+    auto const* value = object_.if_contains(name);
+    if (value != nullptr && value->is_string() && value->get_string().size() <= max_bytes) {
+      return std::string(value->get_string());
+    }
+    fail(name, value, "a string of at most " + std::to_string(max_bytes) + " bytes");
+    return {};
+  }
+
+  // The array's elements, every one an object; empty on error.
+  std::vector<json::object const*> objects(const char* name, std::size_t low, std::size_t high) {
+    auto const* value = object_.if_contains(name);
+    std::vector<json::object const*> found;
+    if (value != nullptr && value->is_array() && value->get_array().size() >= low &&
+        value->get_array().size() <= high) {
+      for (auto const& element : value->get_array()) {
+        if (element.is_object()) found.push_back(&element.get_object());
+      }
+      if (found.size() == value->get_array().size()) return found;
+    }
+    fail(name, value, "an array of " + std::to_string(low) + " to " + std::to_string(high) + " objects");
+    return {};
+  }
+
+  std::optional<Error> const& error() const { return error_; }
+
+ private:
+  void fail(const char* name, json::value const* value, std::string const& allowed) {
+    if (!error_) error_ = bad(where_ + "." + name + " is " + quoted(value) + "; allowed: " + allowed);
+  }
+
+  json::object const& object_;
+  std::string where_;
+  std::optional<Error> error_;
+};
+
+struct Frame {
+  json::object header;
+  std::string type;
+  std::string_view payload;
+};
+
+Result<Frame> split(std::string_view frame) {
+  if (frame.size() < 4)
+    return bad("a frame of " + std::to_string(frame.size()) + " bytes has no header length");
+  std::size_t length = 0;
+  for (int i = 0; i < 4; ++i)
+    length = length << 8 | static_cast<unsigned char>(frame[static_cast<std::size_t>(i)]);
+  if (length > kMaxHeaderBytes) {
+    return bad("header length is " + std::to_string(length) + "; allowed: at most " +
+               std::to_string(kMaxHeaderBytes));
+  }
+  if (length > frame.size() - 4) {
+    return bad("header length is " + std::to_string(length) + " but the frame has only " +
+               std::to_string(frame.size() - 4) + " bytes after it");
+  }
+  Frame out;
+  out.payload = frame.substr(4 + length);
+  if (out.payload.size() > kMaxPayloadBytes) {
+    return bad("payload has " + std::to_string(out.payload.size()) + " bytes; allowed: at most " +
+               std::to_string(kMaxPayloadBytes));
+  }
+  json::error_code failed;
+  json::parse_options options;
+  options.max_depth = 8;  // the deepest header is object > items > object > top > object
+  json::value value = json::parse(frame.substr(4, length), failed, {}, options);
+  if (failed) return bad("header is not JSON: " + failed.message());
+  if (!value.is_object()) return bad("header is " + quoted(&value) + "; allowed: an object");
+  out.header = std::move(value.get_object());
+  Fields fields(out.header, "header");
+  out.type = fields.text("type", 32);
+  if (fields.error()) return *fields.error();
+  return out;
+}
+
+std::string join(json::object const& header, std::vector<std::string_view> const& payload) {
+  const std::string text = json::serialize(header);
+  std::size_t total = 4 + text.size();
+  for (const auto part : payload) total += part.size();
+  std::string out;
+  out.reserve(total);
+  for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>(text.size() >> shift & 0xff));
+  out += text;
+  for (const auto part : payload) out += part;
+  return out;
+}
+
+std::uint32_t little_endian(std::uint32_t bits) {
+  if constexpr (std::endian::native == std::endian::big) return __builtin_bswap32(bits);
+  return bits;
+}
+
+std::string float_bytes(std::vector<float> const& values) {
+  std::string out(values.size() * 4, '\0');
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const auto bits = little_endian(std::bit_cast<std::uint32_t>(values[i]));
+    std::memcpy(out.data() + i * 4, &bits, 4);
+  }
+  return out;
+}
+
+std::vector<float> floats(std::string_view bytes) {
+  std::vector<float> out(bytes.size() / 4);
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    std::uint32_t bits = 0;
+    std::memcpy(&bits, bytes.data() + i * 4, 4);
+    out[i] = std::bit_cast<float>(little_endian(bits));
+  }
+  return out;
+}
+
+json::object to_json(ItemResult const& item) {
+  json::object out;
+  if (auto const* error = std::get_if<ItemError>(&item)) {
+    out["error"] = {{"status", error->status}, {"detail", error->detail}};
+    return out;
+  }
+  json::array top;
+  for (auto const& p : std::get<std::vector<Prediction>>(item)) {
+    top.push_back({{"label", p.label}, {"index", p.index}, {"probability", p.probability}});
+  }
+  out["top"] = std::move(top);
+  return out;
+}
+
+Result<ItemResult> item_result(json::object const& object, std::string const& where) {
+  Fields fields(object, where);
+  if (auto const* error = object.if_contains("error")) {
+    if (!error->is_object()) return bad(where + ".error is " + quoted(error) + "; allowed: an object");
+    Fields inner(error->get_object(), where + ".error");
+    ItemError out;
+    out.status = static_cast<int>(inner.number("status", 400, 599));
+    out.detail = inner.text("detail", 4096);
+    if (inner.error()) return *inner.error();
+    return ItemResult(std::move(out));
+  }
+  std::vector<Prediction> top;
+  for (auto const* entry : fields.objects("top", 1, kMaxTop)) {
+    Fields inner(*entry, where + ".top[" + std::to_string(top.size()) + "]");
+    Prediction p;
+    p.label = inner.text("label", 4096);
+    p.index = inner.number("index", 0, kMaxClasses - 1);
+    // A float32 softmax may exceed 1 by rounding.
+    p.probability = std::clamp(inner.real("probability", -0.001, 1.001), 0.0, 1.0);
+    if (inner.error()) return *inner.error();
+    top.push_back(std::move(p));
+  }
+  if (fields.error()) return *fields.error();
+  return ItemResult(std::move(top));
+}
+
+Result<FromWorker> job_result(Frame const& frame) {
+  Fields fields(frame.header, "result");
+  JobResult out;
+  out.id = fields.number("id", 0, std::numeric_limits<std::uint64_t>::max());
+  out.preprocess_ms = fields.real("preprocess_ms", 0, 1e9);
+  out.inference_ms = fields.real("inference_ms", 0, 1e9);
+  const bool probabilities = fields.boolean("probabilities");
+  for (auto const* object : fields.objects("items", 1, kMaxItems)) {
+    auto item = item_result(*object, "result.items[" + std::to_string(out.items.size()) + "]");
+    if (!item) return item.error();
+    out.items.push_back(std::move(*item));
+  }
+  if (fields.error()) return *fields.error();
+  const std::size_t row = 4 * out.items.size();
+  if (!probabilities && !frame.payload.empty()) {
+    return bad("result has a payload of " + std::to_string(frame.payload.size()) +
+               " bytes but probabilities is false");
+  }
+  if (probabilities && (frame.payload.empty() || frame.payload.size() % row != 0)) {
+    return bad("result payload has " + std::to_string(frame.payload.size()) + " bytes; allowed: float32 [" +
+               std::to_string(out.items.size()) + ", classes]");
+  }
+  out.probabilities = floats(frame.payload);
+  return FromWorker(std::move(out));
+}
+
+Result<FromWorker> hello(Frame const& frame) {
+  Fields fields(frame.header, "hello");
+  Hello out;
+  out.worker = fields.text("worker", 256);
+  out.model = fields.text("model", 256);
+  out.classes = fields.number("classes", 1, kMaxClasses);
+  out.labels_sha256 = fields.text("labels_sha256", 64);
+  out.slots = fields.number("slots", 1, kMaxItems);
+  if (fields.error()) return *fields.error();
+  return FromWorker(std::move(out));
+}
+
+Result<JobItem> job_item(json::object const& object, std::string const& where) {
+  Fields fields(object, where);
+  JobItem out;
+  const std::string kind = fields.text("kind", 16);
+  out.bytes = fields.number("bytes", 0, kMaxPayloadBytes);
+  if (!fields.error() && kind != "image" && kind != "tensor") {
+    return bad(where + ".kind is " + quoted(object.if_contains("kind")) + "; allowed: \"image\", \"tensor\"");
+  }
+  if (kind == "tensor") {
+    out.kind = ItemKind::Tensor;
+    out.count = fields.number("count", 1, kMaxItems);
+    if (!fields.error() && out.bytes != out.count * kTensorBytes) {
+      return bad(where + ".bytes is " + std::to_string(out.bytes) + "; allowed: count times " +
+                 std::to_string(kTensorBytes));
+    }
+  }
+  if (fields.error()) return *fields.error();
+  return out;
+}
+
+Result<FromDispatcher> job(Frame const& frame) {
+  Fields fields(frame.header, "job");
+  Job out;
+  out.id = fields.number("id", 0, std::numeric_limits<std::uint64_t>::max());
+  out.top = fields.number("top", 1, kMaxTop);
+  out.probabilities = fields.boolean("probabilities");
+  // A day: far above any deadline, far below what overflows a clock.
+  out.deadline = std::chrono::milliseconds(fields.number("deadline_ms", 0, 86'400'000));
+  std::size_t bytes = 0;
+  std::size_t pictures = 0;
+  for (auto const* object : fields.objects("items", 1, kMaxItems)) {
+    auto item = job_item(*object, "job.items[" + std::to_string(out.items.size()) + "]");
+    if (!item) return item.error();
+    bytes += item->bytes;
+    pictures += item->count;
+    out.items.push_back(*item);
+  }
+  if (fields.error()) return *fields.error();
+  if (pictures > kMaxItems) {
+    return bad("job has " + std::to_string(pictures) + " pictures; allowed: at most " +
+               std::to_string(kMaxItems));
+  }
+  if (bytes != frame.payload.size()) {
+    return bad("job payload has " + std::to_string(frame.payload.size()) + " bytes but its items add up to " +
+               std::to_string(bytes));
+  }
+  out.payload = std::string(frame.payload);
+  return FromDispatcher(std::move(out));
+}
+
+json::object job_header(Job const& job) {
+  json::array items;
+  for (auto const& item : job.items) {
+    json::object object{{"kind", item.kind == ItemKind::Image ? "image" : "tensor"}, {"bytes", item.bytes}};
+    if (item.kind == ItemKind::Tensor) object["count"] = item.count;
+    items.push_back(std::move(object));
+  }
+  return {{"type", "job"},
+          {"id", job.id},
+          {"items", std::move(items)},
+          {"top", job.top},
+          {"probabilities", job.probabilities},
+          {"deadline_ms", job.deadline.count()}};
+}
+
+json::object header(Hello const& m) {
+  return {{"type", "hello"},
+          {"worker", m.worker},
+          {"model", m.model},
+          {"classes", m.classes},
+          {"labels_sha256", m.labels_sha256},
+          {"slots", m.slots}};
+}
+json::object header(Ready const&) {
+  return {{"type", "ready"}};
+}
+json::object header(Bye const&) {
+  return {{"type", "bye"}};
+}
+json::object header(JobResult const& m) {
+  json::array items;
+  for (auto const& item : m.items) items.push_back(to_json(item));
+  return {{"type", "result"},
+          {"id", m.id},
+          {"items", std::move(items)},
+          {"preprocess_ms", m.preprocess_ms},
+          {"inference_ms", m.inference_ms},
+          {"probabilities", !m.probabilities.empty()}};
+}
+
+}  // namespace
+
+std::string encode(FromWorker const& message) {
+  std::string payload;
+  if (auto const* result = std::get_if<JobResult>(&message)) payload = float_bytes(result->probabilities);
+  return join(std::visit([](auto const& m) { return header(m); }, message), {payload});
+}
+
+std::string encode(FromDispatcher const& message) {
+  if (auto const* cancel = std::get_if<Cancel>(&message))
+    return join({{"type", "cancel"}, {"id", cancel->id}}, {});
+  auto const& job = std::get<Job>(message);
+  return join(job_header(job), {job.payload});
+}
+
+std::string encode_job(Job const& job, std::vector<std::string_view> const& parts) {
+  return join(job_header(job), parts);
+}
+
+Result<FromWorker> decode_from_worker(std::string_view frame) {
+  auto split_frame = split(frame);
+  if (!split_frame) return split_frame.error();
+  std::string const& type = split_frame->type;
+  if (type == "result") return job_result(*split_frame);
+  if (!split_frame->payload.empty()) return bad(type + " carries a payload; allowed: none");
+  if (type == "hello") return hello(*split_frame);
+  if (type == "ready") return FromWorker(Ready{});
+  if (type == "bye") return FromWorker(Bye{});
+  return bad("header.type is \"" + type + "\"; allowed from a worker: hello, ready, result, bye");
+}
+
+Result<FromDispatcher> decode_from_dispatcher(std::string_view frame) {
+  auto split_frame = split(frame);
+  if (!split_frame) return split_frame.error();
+  if (split_frame->type == "job") return job(*split_frame);
+  if (split_frame->type == "cancel") {
+    Fields fields(split_frame->header, "cancel");
+    Cancel out;
+    out.id = fields.number("id", 0, std::numeric_limits<std::uint64_t>::max());
+    if (fields.error()) return *fields.error();
+    return FromDispatcher(out);
+  }
+  return bad("header.type is \"" + split_frame->type + "\"; allowed from a dispatcher: job, cancel");
+}
+
+std::vector<std::string_view> parts(Job const& job) {
+  std::vector<std::string_view> out;
+  std::string_view rest = job.payload;
+  for (auto const& item : job.items) {
+    out.push_back(rest.substr(0, item.bytes));
+    rest.remove_prefix(std::min(item.bytes, rest.size()));
+  }
+  return out;
+}
+
+}  // namespace ei::dispatcher::link

@@ -1,0 +1,139 @@
+// What a worker and a dispatcher say to each other on the worker link: values, and their bytes on the wire.
+//
+// Workers pull. A worker opens one WebSocket to each dispatcher (path /link, `Authorization: Bearer
+// <token>`), says `hello` once and `ready` for every job it wants; the dispatcher never sends a job that was
+// not asked for. Every message is one binary WebSocket frame:
+//
+//     u32 big-endian length of the header | header, one JSON object with a "type" | payload bytes
+//
+// Pure: no sockets, no clock. Decoding trusts nothing: any bytes give a value or an ErrorKind::Protocol error
+// that names the field, its value and what is allowed.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "runtime/core/result.hpp"
+
+namespace ei::dispatcher::link {
+
+/// The path of the upgrade request.
+inline constexpr std::string_view kPath = "/link";
+/// Pictures in one job. Torch gains nothing from more on one core, and an answer must fit kMaxHeaderBytes.
+inline constexpr std::size_t kMaxItems = 64;
+/// Labels per item: 64 items of 100 labels of 100 bytes fit kMaxHeaderBytes.
+inline constexpr std::size_t kMaxTop = 100;
+inline constexpr std::size_t kMaxHeaderBytes = 1 << 20;
+/// The WebSockets' own limit for one message.
+inline constexpr std::size_t kMaxFrameBytes = 64 << 20;
+/// 64 tensors of 602,112 bytes are 37 MiB; one picture is at most 10 MiB.
+inline constexpr std::size_t kMaxPayloadBytes = kMaxFrameBytes - kMaxHeaderBytes - 4;
+/// float32 [3,224,224]: what one tensor item holds per count.
+inline constexpr std::size_t kTensorBytes = 3 * 224 * 224 * sizeof(float);
+/// An upper bound on `classes`, so that [items, classes] cannot overflow; ImageNet-21k has 21,843.
+inline constexpr std::size_t kMaxClasses = 65536;
+
+/// worker → dispatcher, once, before anything else.
+struct Hello {
+  std::string worker;         ///< the worker's own name, for logs
+  std::string model;          ///< must equal the dispatcher's model
+  std::size_t classes = 0;    ///< [1, kMaxClasses]
+  std::string labels_sha256;  ///< tells workers with different label files apart; may be empty
+  std::size_t slots = 1;      ///< jobs the worker will hold at once, [1, kMaxItems]
+  bool operator==(Hello const&) const = default;
+};
+
+/// worker → dispatcher: asks for one more job.
+struct Ready {
+  bool operator==(Ready const&) const = default;
+};
+
+struct Prediction {
+  std::string label;
+  std::size_t index = 0;   ///< of the class, [0, classes)
+  double probability = 0;  ///< [0, 1]
+  bool operator==(Prediction const&) const = default;
+};
+
+/// Why one item of a job has no prediction; the status is the one the client gets, [400, 599].
+struct ItemError {
+  int status = 500;
+  std::string detail;
+  bool operator==(ItemError const&) const = default;
+};
+
+/// Most probable class first.
+using ItemResult = std::variant<std::vector<Prediction>, ItemError>;
+
+/// worker → dispatcher: the answer to one job, one item result per picture (a tensor item of count n gives
+/// n).
+struct JobResult {
+  std::uint64_t id = 0;
+  std::vector<ItemResult> items;
+  double preprocess_ms = 0;
+  double inference_ms = 0;
+  /// float32 [items, classes] row-major, or empty when the job did not ask; an item with an error has a row
+  /// of zeros.
+  std::vector<float> probabilities;
+  bool operator==(JobResult const&) const = default;
+};
+
+/// worker → dispatcher: the worker leaves and asks for no more jobs; results may still follow.
+struct Bye {
+  bool operator==(Bye const&) const = default;
+};
+
+enum class ItemKind { Image, Tensor };
+
+struct JobItem {
+  ItemKind kind = ItemKind::Image;
+  std::size_t bytes =
+      0;  ///< of the payload that belong to this item; a tensor has exactly count·kTensorBytes
+  std::size_t count = 1;  ///< pictures in this item; 1 for an image
+  bool operator==(JobItem const&) const = default;
+};
+
+/// dispatcher → worker: one job, after one Ready.
+struct Job {
+  std::uint64_t id = 0;
+  std::vector<JobItem> items;
+  std::size_t top = 5;                    ///< labels wanted per item, [1, kMaxTop]
+  bool probabilities = false;             ///< whether the result shall carry every class's probability
+  std::chrono::milliseconds deadline{0};  ///< from receipt; after it nobody waits for the answer. >= 0
+  /// The items' bytes one after another: a whole JPEG or PNG file, or float32 little-endian [count,3,224,224]
+  /// NCHW, ImageNet-normalised.
+  std::string payload;
+  bool operator==(Job const&) const = default;
+};
+
+/// dispatcher → worker: nobody waits for this job any more. Advisory: a result may still come.
+struct Cancel {
+  std::uint64_t id = 0;
+  bool operator==(Cancel const&) const = default;
+};
+
+using FromWorker = std::variant<Hello, Ready, JobResult, Bye>;
+using FromDispatcher = std::variant<Job, Cancel>;
+
+/// One frame. A value within the limits above always decodes to itself (probabilities to float32 precision).
+[[nodiscard]] std::string encode(FromWorker const& message);
+[[nodiscard]] std::string encode(FromDispatcher const& message);
+
+/// The job's items as one frame whose payload is the concatenation of `parts` (job.payload is ignored), so
+/// that the pictures are copied once.
+[[nodiscard]] std::string encode_job(Job const& job, std::vector<std::string_view> const& parts);
+
+/// Errors: ErrorKind::Protocol.
+[[nodiscard]] Result<FromWorker> decode_from_worker(std::string_view frame);
+[[nodiscard]] Result<FromDispatcher> decode_from_dispatcher(std::string_view frame);
+
+/// Each item's bytes; views into job.payload, as many as job.items. The job must have been decoded or be
+/// consistent.
+[[nodiscard]] std::vector<std::string_view> parts(Job const& job);
+
+}  // namespace ei::dispatcher::link

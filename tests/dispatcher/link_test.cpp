@@ -1,0 +1,169 @@
+#include <catch2/catch.hpp>
+#include <random>
+
+#include "dispatcher/link/protocol.hpp"
+#include "tests/dispatcher/seed.hpp"
+
+using namespace ei;
+using namespace ei::dispatcher::link;
+
+namespace {
+
+std::string frame(std::string const& header, std::string const& payload = "") {
+  std::string out;
+  for (int shift = 24; shift >= 0; shift -= 8)
+    out.push_back(static_cast<char>(header.size() >> shift & 0xff));
+  return out + header + payload;
+}
+
+Job two_pictures() {
+  Job job;
+  job.id = 18446744073709551615ULL;
+  job.items = {{ItemKind::Image, 3, 1}, {ItemKind::Tensor, 2 * kTensorBytes, 2}};
+  job.top = 7;
+  job.probabilities = true;
+  job.deadline = std::chrono::milliseconds(1234);
+  job.payload = "abc" + std::string(2 * kTensorBytes, '\7');
+  return job;
+}
+
+JobResult mixed_result() {
+  JobResult result;
+  result.id = 7;
+  result.items = {std::vector<Prediction>{{"tabby", 281, 0.5}, {"a \"quoted\" \xc3\xa9", 1, 0.25}},
+                  ItemError{400, "cannot decode"}};
+  result.preprocess_ms = 1.5;
+  result.inference_ms = 10.25;
+  result.probabilities = {0.5f, 0.25f, 0.25f, 0, 0, 0};
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("every message of the worker link decodes to what was encoded") {
+  for (FromWorker const& message : {FromWorker(Hello{"w-1", "resnet18", 1000, std::string(64, 'a'), 2}),
+                                    FromWorker(Ready{}), FromWorker(mixed_result()), FromWorker(Bye{})}) {
+    auto const decoded = decode_from_worker(encode(message));
+    REQUIRE(decoded.has_value());
+    CHECK(*decoded == message);
+  }
+  for (FromDispatcher const& message : {FromDispatcher(two_pictures()), FromDispatcher(Cancel{9})}) {
+    auto const decoded = decode_from_dispatcher(encode(message));
+    REQUIRE(decoded.has_value());
+    CHECK(*decoded == message);
+  }
+}
+
+TEST_CASE("a job's parts are its items' bytes, and encoding from parts gives the same frame") {
+  Job const job = two_pictures();
+  auto const views = parts(job);
+  REQUIRE(views.size() == 2);
+  CHECK(views[0] == "abc");
+  CHECK(views[1].size() == 2 * kTensorBytes);
+  CHECK(encode_job(job, views) == encode(FromDispatcher(job)));
+}
+
+TEST_CASE("a float32 softmax that rounds over one is taken as one") {
+  auto const decoded = decode_from_worker(
+      frame(R"({"type":"result","id":1,"preprocess_ms":0,"inference_ms":0,"probabilities":false,)"
+            R"("items":[{"top":[{"label":"x","index":0,"probability":1.0000001}]}]})"));
+  REQUIRE(decoded.has_value());
+  auto const& top = std::get<std::vector<Prediction>>(std::get<JobResult>(*decoded).items.at(0));
+  CHECK(top.at(0).probability == 1.0);
+}
+
+TEST_CASE("a wrong frame is refused with an error that names the field, its value and what is allowed") {
+  struct Row {
+    std::string frame;
+    std::string message;
+    const char* why;
+  };
+  std::string const result_head = R"("type":"result","id":1,"preprocess_ms":0,"inference_ms":0)";
+  std::string const one_top = R"("items":[{"top":[{"label":"x","index":0,"probability":1}]}])";
+  std::vector<Row> const rows = {
+      {"abc", "a frame of 3 bytes has no header length", "shorter than the length itself"},
+      {std::string("\xff\xff\xff\xff", 4), "header length is 4294967295; allowed: at most 1048576",
+       "length bomb"},
+      {std::string("\0\0\0\x05{}", 6), "header length is 5 but the frame has only 2 bytes", "cut off"},
+      {frame("nope"), "header is not JSON", "not JSON"},
+      {frame("[1]"), "header is [1]; allowed: an object", "not an object"},
+      {frame("{}"), "header.type is missing", "no type"},
+      {frame(R"({"type":"jump"})"),
+       "header.type is \"jump\"; allowed from a worker: hello, ready, result, bye", "type"},
+      {frame(R"({"type":"ready"})", "x"), "ready carries a payload", "payload where none belongs"},
+      {frame(R"({"type":"hello","worker":"w","model":"m","classes":0,"labels_sha256":"","slots":1})"),
+       "hello.classes is 0; allowed: an integer in [1, 65536]", "no classes"},
+      {frame(R"({"type":"hello","worker":1,"model":"m","classes":2,"labels_sha256":"","slots":1})"),
+       "hello.worker is 1; allowed: a string of at most 256 bytes", "wrong type"},
+      {frame("{" + result_head + R"(,"probabilities":false,"items":[]})"),
+       "result.items is []; allowed: an array of 1 to 64 objects", "no items"},
+      {frame("{" + result_head + R"(,"probabilities":false,"items":[{"error":{"status":200,"detail":""}}]})"),
+       "result.items[0].error.status is 200; allowed: an integer in [400, 599]", "an error that is none"},
+      {frame("{" + result_head +
+             R"(,"probabilities":false,"items":[{"top":[{"label":"x","index":-1,"probability":1}]}]})"),
+       "result.items[0].top[0].index is -1", "negative index"},
+      {frame("{" + result_head +
+             R"(,"probabilities":false,"items":[{"top":[{"label":"x","index":1,"probability":7}]}]})"),
+       "result.items[0].top[0].probability is 7", "no probability"},
+      {frame("{" + result_head + R"(,"probabilities":true,)" + one_top + "}", "12345"),
+       "result payload has 5 bytes; allowed: float32 [1, classes]", "half a float"},
+      {frame("{" + result_head + R"(,"probabilities":false,)" + one_top + "}", "1234"),
+       "result has a payload of 4 bytes but probabilities is false", "payload not announced"},
+  };
+  for (auto const& row : rows) {
+    CAPTURE(row.why);
+    auto const decoded = decode_from_worker(row.frame);
+    REQUIRE(decoded.has_error());
+    CHECK(decoded.error().kind == ErrorKind::Protocol);
+    CHECK_THAT(decoded.error().message, Catch::Contains(row.message));
+  }
+}
+
+TEST_CASE("a job whose items do not add up to its payload is refused") {
+  std::string const tail = R"("top":5,"probabilities":false,"deadline_ms":1})";
+  auto const short_payload = decode_from_dispatcher(
+      frame(R"({"type":"job","id":1,"items":[{"kind":"image","bytes":4}],)" + tail, "abc"));
+  REQUIRE(short_payload.has_error());
+  CHECK_THAT(short_payload.error().message, Catch::Contains("payload has 3 bytes but its items add up to 4"));
+  auto const tensor = decode_from_dispatcher(
+      frame(R"({"type":"job","id":1,"items":[{"kind":"tensor","bytes":3,"count":1}],)" + tail, "abc"));
+  REQUIRE(tensor.has_error());
+  CHECK_THAT(tensor.error().message, Catch::Contains("job.items[0].bytes is 3; allowed: count times 602112"));
+  auto const kind = decode_from_dispatcher(
+      frame(R"({"type":"job","id":1,"items":[{"kind":"song","bytes":3}],)" + tail, "abc"));
+  REQUIRE(kind.has_error());
+  CHECK_THAT(kind.error().message,
+             Catch::Contains(R"(job.items[0].kind is "song"; allowed: "image", "tensor")"));
+}
+
+TEST_CASE("damaged frames never do more than fail to decode") {
+  auto const seed = ei::dispatcher::test_seed();
+  INFO("seed " << seed);
+  std::mt19937 random(seed);
+  Job small = two_pictures();
+  small.items = {{ItemKind::Image, 3, 1}};
+  small.payload = "abc";
+  std::vector<std::string> const good = {encode(FromWorker(mixed_result())), encode(FromDispatcher(small)),
+                                         encode(FromWorker(Hello{"w", "m", 3, "", 1}))};
+  for (int round = 0; round < 20'000; ++round) {
+    std::string bytes = good[random() % good.size()];
+    for (auto edits = 1 + random() % 4; edits > 0 && !bytes.empty(); --edits) {
+      auto const at = random() % bytes.size();
+      switch (random() % 3) {
+        case 0:
+          bytes[at] = static_cast<char>(random());
+          break;
+        case 1:
+          bytes.erase(at, 1 + random() % 8);
+          break;
+        default:
+          bytes.insert(at, 1, "{}[]\",:0-9e"[random() % 11]);
+          break;
+      }
+    }
+    if (auto const worker = decode_from_worker(bytes)) CHECK(decode_from_worker(encode(*worker)).has_value());
+    if (auto const dispatcher = decode_from_dispatcher(bytes)) {
+      CHECK(decode_from_dispatcher(encode(*dispatcher)).has_value());
+    }
+  }
+}
