@@ -1,0 +1,1 @@
+"""A real single-node Kubernetes inside one Debian machine, for the tests."""

@@ -1,0 +1,139 @@
+"""Container images without a registry: made with buildah, loaded from archives."""
+
+import fcntl
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import time
+
+from .node import PAUSE_IMAGE
+from .tools import ROOT, HarnessError, cache_dir, log
+
+BASE = "docker.io/library/debian:bookworm-slim"
+COMPONENTS = {"operator": "operator", "dispatcher": "dispatcher", "worker": "inference"}
+
+# What a component's image is made of: a change in any of these is another image.
+# CMake configures the whole tree, so a room more than the target needs is in here.
+SOURCES = ("CMakeLists.txt", "CMakePresets.json", "runtime", "dispatcher", "inference", "operator", "bench")
+
+
+def image_name(component: str) -> str:
+    return f"localhost/elastic-inference/{component}:test"
+
+
+def _buildah(*args: str, timeout: float = 3600) -> str:
+    if not shutil.which("buildah"):
+        raise HarnessError("missing: buildah; apt-get install buildah debootstrap busybox-static")
+    store = cache_dir() / "buildah"
+    # Storage of our own: a user's images are neither used nor filled up.
+    command = ["buildah", "--root", str(store / "root"), "--runroot", str(store / "run"), "--storage-driver=overlay"]
+    done = subprocess.run([*command, *args], capture_output=True, text=True, timeout=timeout)
+    if done.returncode:
+        raise HarnessError(f"buildah {args[0]} failed:\n{(done.stdout + done.stderr)[-6000:]}")
+    return done.stdout.strip()
+
+
+def _lock():
+    store = cache_dir() / "buildah"
+    store.mkdir(parents=True, exist_ok=True)
+    lock = open(store / ".lock", "w", encoding="ascii")  # noqa: SIM115 (held until the caller drops it)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+def _exists(name: str) -> bool:
+    try:
+        return bool(_buildah("images", "-q", name))
+    except HarnessError:
+        return False
+
+
+def _archive(name: str, path: pathlib.Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    _buildah("push", name, f"oci-archive:{fresh}:{name}")
+    fresh.rename(path)
+
+
+def pause() -> pathlib.Path:
+    """One static busybox that sleeps: the sandbox of every pod, and a small web server for tests."""
+    path = cache_dir() / "images" / "pause-1.tar"
+    if path.exists():
+        return path
+    if not os.path.exists("/bin/busybox"):
+        raise HarnessError("missing: /bin/busybox; apt-get install busybox-static")
+    with _lock():
+        container = _buildah("from", "scratch")
+        _buildah("copy", container, "/bin/busybox", "/bin/busybox")
+        _buildah("config", "--entrypoint", '["/bin/busybox"]', "--cmd", "sleep 2147483647", "--user", "65532", container)
+        _buildah("commit", "--rm", container, PAUSE_IMAGE)
+        _archive(PAUSE_IMAGE, path)
+    return path
+
+
+def base() -> None:
+    """Debian's own minbase under the name that the Dockerfiles build FROM."""
+    if _exists(BASE):
+        return
+    if not shutil.which("debootstrap"):
+        raise HarnessError("missing: debootstrap; apt-get install debootstrap")
+    log("making the base image with debootstrap (once)")
+    scratch = cache_dir() / "debootstrap"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    command = ["debootstrap", "--variant=minbase", "--include=ca-certificates", "bookworm", str(scratch)]
+    done = subprocess.run(
+        [*command, "http://deb.debian.org/debian"], capture_output=True, text=True, timeout=900
+    )
+    if done.returncode:
+        raise HarnessError(f"debootstrap failed:\n{(done.stdout + done.stderr)[-3000:]}")
+    (scratch / "etc/apt/sources.list").write_text(
+        "deb http://deb.debian.org/debian bookworm main\n"
+        "deb http://deb.debian.org/debian bookworm-updates main\n"
+        "deb http://deb.debian.org/debian-security bookworm-security main\n"
+    )
+    # The published slim image leaves these out too.
+    for folder in ("var/cache/apt/archives", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale"):
+        shutil.rmtree(scratch / folder, ignore_errors=True)
+        (scratch / folder).mkdir(parents=True)
+    container = _buildah("from", "scratch")
+    _buildah("add", container, str(scratch), "/")
+    _buildah("config", "--cmd", '["bash"]', container)
+    _buildah("commit", "--rm", container, BASE)
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _digest(component: str) -> str:
+    digest = hashlib.sha256(component.encode())
+    for source in SOURCES:
+        path = ROOT / source
+        files = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
+        for file in files:
+            if "__pycache__" in file.parts:
+                continue
+            digest.update(str(file.relative_to(ROOT)).encode() + b"\0")
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def build(component: str) -> pathlib.Path:
+    """Builds a component's Dockerfile with buildah; the archive is cached by content."""
+    path = cache_dir() / "images" / f"{component}-{_digest(component)}.tar"
+    if path.exists():
+        return path
+    with _lock():
+        base()
+        started = time.monotonic()
+        log(f"building the {component} image")
+        _buildah(
+            *("bud", "--isolation", "chroot", "--network", "host", "--layers", "--pull-never"),
+            *("--file", str(ROOT / COMPONENTS[component] / "Dockerfile"), "--tag", image_name(component)),
+            *("--ignorefile", str(pathlib.Path(__file__).with_name("buildignore"))),
+            str(ROOT),
+        )
+        _archive(image_name(component), path)
+        log(f"built the {component} image in {time.monotonic() - started:.0f} s")
+    return path
