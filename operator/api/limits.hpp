@@ -42,5 +42,7 @@ inline constexpr Range<std::int64_t> kMemoryBytes{std::int64_t{256} << 20, std::
 inline constexpr std::size_t kMaxNameLength = 50;
 /// Kubernetes' own limit of label values, which a model's name also is.
 inline constexpr std::size_t kMaxModelNameLength = 63;
+/// What browsers and proxies carry without trouble.
+inline constexpr std::size_t kMaxUriLength = 2048;
 
 }  // namespace ei::api

@@ -1,0 +1,201 @@
+#include <boost/json/array.hpp>
+#include <cmath>
+
+#include "operator/api/parse.hpp"
+#include "operator/api/status.hpp"
+
+namespace ei::api {
+namespace {
+
+namespace json = boost::json;
+
+json::object words(std::map<std::string, std::string> const& map) {
+  json::object object;
+  for (auto const& [key, value] : map) object[key] = value;
+  return object;
+}
+
+json::object to_json(Metadata const& metadata) {
+  json::object object{{"name", metadata.name}, {"namespace", metadata.namespace_name}};
+  if (!metadata.uid.empty()) object["uid"] = metadata.uid;
+  if (!metadata.resource_version.empty()) object["resourceVersion"] = metadata.resource_version;
+  if (metadata.generation != 0) object["generation"] = metadata.generation;
+  if (!metadata.labels.empty()) object["labels"] = words(metadata.labels);
+  if (!metadata.annotations.empty()) object["annotations"] = words(metadata.annotations);
+  if (metadata.created) object["creationTimestamp"] = format_rfc3339_seconds(*metadata.created);
+  return object;
+}
+
+json::object to_json(Model const& model) {
+  json::object object{{"name", model.name}, {"uri", model.uri}};
+  if (!model.sha256.empty()) object["sha256"] = model.sha256;
+  if (!model.labels.empty()) object["labels"] = model.labels;
+  object["precision"] = to_string(model.precision);
+  return object;
+}
+
+json::object scaling_to_json(scaling::Settings const& settings) {
+  return {{"policy", scaling::name(settings.policy)},
+          {"queueTarget", settings.queue_target},
+          {"minReplicas", settings.min_replicas},
+          {"maxReplicas", settings.max_replicas},
+          {"cooldown", format_duration(settings.cooldown)},
+          {"latencyTarget", format_duration(settings.latency_target)},
+          {"interval", format_duration(settings.interval)},
+          {"paused", settings.paused},
+          {"onMetricsLoss", scaling::name(settings.on_metrics_loss)}};
+}
+
+json::object to_json(Dispatcher const& dispatcher) {
+  return {{"replicas", dispatcher.replicas},
+          {"queueCapacity", dispatcher.queue_capacity},
+          {"requestTimeout", format_duration(dispatcher.request_timeout)},
+          {"batch",
+           {{"maxSize", dispatcher.batch.max_size}, {"maxDelay", format_duration(dispatcher.batch.max_delay)}}}};
+}
+
+json::object to_json(Worker const& worker) {
+  json::object object;
+  if (!worker.image.empty()) object["image"] = worker.image;
+  object["resources"] = {{"cpu", worker.resources.cpu}, {"memory", worker.resources.memory}};
+  if (!worker.node_selector.empty()) object["nodeSelector"] = words(worker.node_selector);
+  if (!worker.tolerations.is_null()) object["tolerations"] = worker.tolerations;
+  if (!worker.affinity.is_null()) object["affinity"] = worker.affinity;
+  return object;
+}
+
+json::object to_json(DecisionRecord const& record) {
+  return {{"id", record.id},       {"time", format_rfc3339(record.time)}, {"from", record.from}, {"to", record.to},
+          {"reason", record.reason}, {"formula", record.formula}};
+}
+
+json::object to_json(Condition const& condition) {
+  return {{"type", condition.type},
+          {"status", to_string(condition.status)},
+          {"reason", condition.reason},
+          {"message", condition.message},
+          {"lastTransitionTime", format_rfc3339_seconds(condition.last_transition)},
+          {"observedGeneration", condition.observed_generation}};
+}
+
+// Readers that give the default for whatever is missing or of another shape.
+
+std::string text_of(json::object const& object, std::string_view name) {
+  auto const* value = object.if_contains(name);
+  auto const* text = value ? value->if_string() : nullptr;
+  return text ? std::string(text->data(), text->size()) : std::string{};
+}
+
+template <class Number>
+Number number_of(json::object const& object, std::string_view name) {
+  auto const* value = object.if_contains(name);
+  json::error_code wrong;
+  if (!value || !value->is_number()) return {};
+  auto const number = value->to_number<Number>(wrong);
+  return wrong ? Number{} : number;
+}
+
+WallTime time_of(json::object const& object, std::string_view name) {
+  auto const time = parse_rfc3339(text_of(object, name));
+  return time ? *time : WallTime{};
+}
+
+json::object const& object_of(json::object const& object, std::string_view name) {
+  static json::object const kEmpty;
+  auto const* value = object.if_contains(name);
+  return value && value->is_object() ? value->get_object() : kEmpty;
+}
+
+template <class Read>
+void each_object(json::object const& object, std::string_view name, Read read) {
+  auto const* value = object.if_contains(name);
+  if (!value || !value->is_array()) return;
+  for (auto const& item : value->get_array()) {
+    if (item.is_object()) read(item.get_object());
+  }
+}
+
+DecisionRecord record_from_json(json::object const& object) {
+  return {text_of(object, "id"),         time_of(object, "time"),   number_of<int>(object, "from"),
+          number_of<int>(object, "to"), text_of(object, "reason"), text_of(object, "formula")};
+}
+
+Condition condition_from_json(json::object const& object) {
+  auto const word = text_of(object, "status");
+  auto const status = word == "True"    ? ConditionStatus::True
+                      : word == "False" ? ConditionStatus::False
+                                        : ConditionStatus::Unknown;
+  return {text_of(object, "type"),    status,
+          text_of(object, "reason"),  text_of(object, "message"),
+          time_of(object, "lastTransitionTime"), number_of<std::int64_t>(object, "observedGeneration")};
+}
+
+QueueStatus queue_from_json(json::object const& object) {
+  QueueStatus queue;
+  queue.depth = number_of<std::int64_t>(object, "depth");
+  queue.in_flight = number_of<std::int64_t>(object, "inFlight");
+  queue.arrival_rate = number_of<double>(object, "arrivalRate");
+  if (auto const age = parse_duration(text_of(object, "oldestAge"))) queue.oldest_age = *age;
+  if (auto const p99 = parse_duration(text_of(object, "p99"))) queue.p99 = *p99;
+  return queue;
+}
+
+}  // namespace
+
+json::object to_json(Spec const& spec) {
+  return {{"model", to_json(spec.model)},
+          {"scaling", scaling_to_json(spec.scaling)},
+          {"dispatcher", to_json(spec.dispatcher)},
+          {"worker", to_json(spec.worker)},
+          {"replicas", spec.scaling.external_replicas}};
+}
+
+json::object to_json(Status const& status) {
+  json::object queue{{"depth", status.queue.depth},
+                     {"inFlight", status.queue.in_flight},
+                     {"arrivalRate", status.queue.arrival_rate},
+                     {"oldestAge", format_duration(status.queue.oldest_age)}};
+  if (status.queue.p99) queue["p99"] = format_duration(*status.queue.p99);
+  json::object object{{"observedGeneration", status.observed_generation},
+                      {"replicas", status.replicas},
+                      {"readyReplicas", status.ready_replicas},
+                      {"desiredReplicas", status.desired_replicas},
+                      {"selector", status.selector},
+                      {"queue", std::move(queue)}};
+  if (status.last_decision) object["lastDecision"] = to_json(*status.last_decision);
+  json::array history;
+  for (auto const& record : status.history) history.push_back(to_json(record));
+  object["history"] = std::move(history);
+  json::array conditions;
+  for (auto const& condition : status.conditions) conditions.push_back(to_json(condition));
+  object["conditions"] = std::move(conditions);
+  return object;
+}
+
+Status status_from_json(json::value const& value) {
+  Status status;
+  auto const* object = value.if_object();
+  if (!object) return status;
+  status.observed_generation = number_of<std::int64_t>(*object, "observedGeneration");
+  status.replicas = number_of<int>(*object, "replicas");
+  status.ready_replicas = number_of<int>(*object, "readyReplicas");
+  status.desired_replicas = number_of<int>(*object, "desiredReplicas");
+  status.selector = text_of(*object, "selector");
+  status.queue = queue_from_json(object_of(*object, "queue"));
+  if (object->contains("lastDecision")) status.last_decision = record_from_json(object_of(*object, "lastDecision"));
+  each_object(*object, "history", [&](auto const& item) { status.history.push_back(record_from_json(item)); });
+  each_object(*object, "conditions",
+              [&](auto const& item) { status.conditions.push_back(condition_from_json(item)); });
+  return status;
+}
+
+json::object to_json(InferenceService const& service) {
+  json::object object{{"apiVersion", kApiVersion},
+                      {"kind", kKind},
+                      {"metadata", to_json(service.metadata)},
+                      {"spec", to_json(service.spec)}};
+  if (service.status != Status{}) object["status"] = to_json(service.status);
+  return object;
+}
+
+}  // namespace ei::api

@@ -1,0 +1,267 @@
+#include "operator/api/parse.hpp"
+
+#include <algorithm>
+#include <cctype>
+
+#include "operator/api/limits.hpp"
+#include "operator/api/reader.hpp"
+
+namespace ei::api {
+namespace {
+
+namespace json = boost::json;
+
+bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_alnum(char c) { return is_lower(c) || is_digit(c) || (c >= 'A' && c <= 'Z'); }
+
+/// RFC 1035 label as Kubernetes wants it of a Service's name.
+bool is_dns_label(std::string_view text, bool digit_first) {
+  if (text.empty() || !(is_lower(text.front()) || (digit_first && is_digit(text.front())))) return false;
+  if (text.back() == '-') return false;
+  return std::all_of(text.begin(), text.end(), [](char c) { return is_lower(c) || is_digit(c) || c == '-'; });
+}
+
+bool is_model_name(std::string_view text) {
+  if (text.empty() || text.size() > kMaxModelNameLength) return false;
+  if (!is_alnum(text.front()) || !is_alnum(text.back())) return false;
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return is_alnum(c) || c == '-' || c == '_' || c == '.'; });
+}
+
+bool is_printable(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c > ' ' && c != 0x7f; });
+}
+
+/// Empty when fine, else what the URI must be.
+std::string_view uri_fault(std::string_view uri) {
+  auto const colon = uri.find("://");
+  auto const scheme = colon == uri.npos ? std::string_view{} : uri.substr(0, colon);
+  auto const rest = colon == uri.npos ? std::string_view{} : uri.substr(colon + 3);
+  if (uri.size() > kMaxUriLength || !is_printable(uri)) return "a URI of at most 2048 characters without blanks";
+  if (scheme == "https") return rest.empty() || rest.front() == '/' ? "https://host/path" : "";
+  if (scheme == "file") return rest.size() < 2 || rest.front() != '/' ? "file:///absolute/path" : "";
+  if (scheme == "builtin") return rest.empty() ? "builtin://name" : "";
+  if (scheme == "pvc") {
+    auto const slash = rest.find('/');
+    bool const whole = slash != rest.npos && slash + 1 < rest.size() && is_dns_label(rest.substr(0, slash), true);
+    return whole ? "" : "pvc://claim/path";
+  }
+  return "a URI that starts with https://, file://, pvc:// or builtin://";
+}
+
+void read_uri(ObjectReader& reader, std::string_view name, std::string& target) {
+  std::string text = target;
+  reader.read(name, text);
+  auto const fault = text.empty() && !reader.has(name) ? std::string_view{} : uri_fault(text);
+  if (fault.empty()) {
+    target = text;
+  } else {
+    reader.fail(name, invalid_value(json::value(text), fault));
+  }
+}
+
+void read_sha256(ObjectReader& reader, std::string& target) {
+  reader.read("sha256", target);
+  std::transform(target.begin(), target.end(), target.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  bool const fine = target.empty() || (target.size() == 64 && std::all_of(target.begin(), target.end(), [](char c) {
+                                         return is_digit(c) || (c >= 'a' && c <= 'f');
+                                       }));
+  if (!fine) reader.fail("sha256", invalid_value(json::value(target), "64 hexadecimal digits"));
+}
+
+void read_model(ObjectReader reader, Model& model) {
+  reader.read("name", model.name);
+  if (!is_model_name(model.name)) {
+    reader.fail("name", invalid_value(json::value(model.name),
+                                      "1 to 63 letters, digits, '-', '_' or '.', a letter or digit at both ends"));
+  }
+  read_uri(reader, "uri", model.uri);
+  read_sha256(reader, model.sha256);
+  read_uri(reader, "labels", model.labels);
+  reader.read("precision", model.precision,
+              {{"auto", Precision::Auto}, {"fp32", Precision::Fp32}, {"bf16", Precision::Bf16}});
+  reader.finish();
+}
+
+void read_scaling(ObjectReader reader, scaling::Settings& settings) {
+  using scaling::MetricsLoss;
+  using scaling::Policy;
+  reader.read("policy", settings.policy,
+              {{"Latency", Policy::Latency}, {"QueueRatio", Policy::QueueRatio}, {"External", Policy::External}});
+  reader.read("queueTarget", settings.queue_target, kQueueTarget);
+  reader.read("minReplicas", settings.min_replicas, kReplicas);
+  reader.read("maxReplicas", settings.max_replicas, kReplicas);
+  if (settings.min_replicas > settings.max_replicas) {
+    reader.fail("minReplicas", invalid_value(json::value(settings.min_replicas),
+                                             "at most maxReplicas (" + std::to_string(settings.max_replicas) + ")"));
+  }
+  reader.read("cooldown", settings.cooldown, kCooldown);
+  reader.read("latencyTarget", settings.latency_target, kLatencyTarget);
+  settings.interval = settings.policy == Policy::QueueRatio ? kDefaultQueueRatioInterval : kDefaultInterval;
+  reader.read("interval", settings.interval, kInterval);
+  reader.read("paused", settings.paused);
+  reader.read("onMetricsLoss", settings.on_metrics_loss,
+              {{"Hold", MetricsLoss::Hold}, {"ScaleToMax", MetricsLoss::ScaleToMax}});
+  reader.finish();
+}
+
+void read_dispatcher(ObjectReader reader, Dispatcher& dispatcher) {
+  reader.read("replicas", dispatcher.replicas, kDispatcherReplicas);
+  reader.read("queueCapacity", dispatcher.queue_capacity, kQueueCapacity);
+  reader.read("requestTimeout", dispatcher.request_timeout, kRequestTimeout);
+  auto batch = reader.object("batch");
+  batch.read("maxSize", dispatcher.batch.max_size, kBatchSize);
+  batch.read("maxDelay", dispatcher.batch.max_delay, kBatchDelay);
+  batch.finish();
+  reader.finish();
+}
+
+template <class Check>
+void read_passed_on(ObjectReader& reader, std::string_view name, json::value& target, Check fits,
+                    std::string_view must) {
+  auto const* value = reader.take(name);
+  if (!value) return;
+  if (fits(*value)) {
+    target = *value;
+  } else {
+    reader.fail(name, invalid_value(*value, must));
+  }
+}
+
+void read_worker(ObjectReader reader, Worker& worker) {
+  reader.read("image", worker.image);
+  if (!is_printable(worker.image)) {
+    reader.fail("image", invalid_value(json::value(worker.image), "an image reference without blanks"));
+  }
+  auto resources = reader.object("resources");
+  resources.read_quantity("cpu", worker.resources.cpu, kCpuMilli, "10m and 64");
+  resources.read_quantity("memory", worker.resources.memory,
+                          {kMemoryBytes.least * 1000, kMemoryBytes.most * 1000}, "256Mi and 1Ti");
+  resources.finish();
+  reader.read("nodeSelector", worker.node_selector);
+  read_passed_on(reader, "tolerations", worker.tolerations, [](auto const& v) { return v.is_array(); }, "an array");
+  read_passed_on(reader, "affinity", worker.affinity, [](auto const& v) { return v.is_object(); }, "an object");
+  reader.finish();
+}
+
+Spec read_spec(ObjectReader reader) {
+  Spec spec;
+  read_model(reader.object("model"), spec.model);
+  read_scaling(reader.object("scaling"), spec.scaling);
+  read_dispatcher(reader.object("dispatcher"), spec.dispatcher);
+  read_worker(reader.object("worker"), spec.worker);
+  reader.read("replicas", spec.scaling.external_replicas, kExternalReplicas);
+  reader.finish();
+  return spec;
+}
+
+void check_metadata(ObjectReader reader) {
+  std::string name;
+  reader.read("name", name);
+  if (name.empty()) {
+    reader.fail("name", "Required value");
+  } else if (name.size() > kMaxNameLength || !is_dns_label(name, false)) {
+    reader.fail("name", invalid_value(json::value(name), "at most 50 lower-case letters, digits and '-', beginning "
+                                                         "with a letter and ending with a letter or digit"));
+  }
+  std::string space = "default";
+  reader.read("namespace", space);
+  if (space.size() > 63 || !is_dns_label(space, true)) {
+    reader.fail("namespace", invalid_value(json::value(space), "a namespace's name"));
+  }
+  std::map<std::string, std::string> words;
+  reader.read("labels", words);
+  reader.read("annotations", words);
+  // The rest of ObjectMeta belongs to the API server; a manifest exported from one carries it.
+  for (auto const* field :
+       {"uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
+        "deletionGracePeriodSeconds", "ownerReferences", "finalizers", "managedFields", "selfLink", "generateName"}) {
+    reader.take(field);
+  }
+  reader.finish();
+}
+
+std::string text_or(json::object const& object, std::string_view name, std::string otherwise = {}) {
+  auto const* value = object.if_contains(name);
+  auto const* text = value ? value->if_string() : nullptr;
+  return text ? std::string(text->data(), text->size()) : otherwise;
+}
+
+std::map<std::string, std::string> words_of(json::object const& object, std::string_view name) {
+  std::map<std::string, std::string> words;
+  auto const* value = object.if_contains(name);
+  if (!value || !value->is_object()) return words;
+  for (auto const& entry : value->get_object()) {
+    if (auto const* text = entry.value().if_string()) words[std::string(entry.key())] = text->c_str();
+  }
+  return words;
+}
+
+}  // namespace
+
+std::string to_string(ServiceKey const& key) { return key.namespace_name + "/" + key.name; }
+
+std::string_view to_string(Precision precision) {
+  switch (precision) {
+    case Precision::Auto: return "auto";
+    case Precision::Fp32: return "fp32";
+    case Precision::Bf16: return "bf16";
+  }
+  return "auto";
+}
+
+std::string to_string(FieldError const& error) { return error.path + ": " + error.message; }
+
+std::string to_string(std::vector<FieldError> const& errors) {
+  std::string text;
+  for (auto const& error : errors) text += (text.empty() ? "" : "; ") + to_string(error);
+  return text;
+}
+
+Metadata metadata_from_json(json::value const& object) {
+  Metadata metadata;
+  auto const* root = object.if_object();
+  auto const* member = root ? root->if_contains("metadata") : nullptr;
+  auto const* meta = member ? member->if_object() : nullptr;
+  if (!meta) return metadata;
+  metadata.name = text_or(*meta, "name");
+  metadata.namespace_name = text_or(*meta, "namespace", "default");
+  metadata.uid = text_or(*meta, "uid");
+  metadata.resource_version = text_or(*meta, "resourceVersion");
+  if (auto const* generation = meta->if_contains("generation"); generation && generation->is_int64()) {
+    metadata.generation = generation->get_int64();
+  }
+  metadata.labels = words_of(*meta, "labels");
+  metadata.annotations = words_of(*meta, "annotations");
+  if (auto const created = parse_rfc3339(text_or(*meta, "creationTimestamp"))) metadata.created = *created;
+  metadata.deleting = !text_or(*meta, "deletionTimestamp").empty();
+  return metadata;
+}
+
+Parsed parse_service(json::value const& value, UnknownFields unknown) {
+  Parsed parsed;
+  ObjectReader reader(value, "", unknown, parsed.errors);
+  InferenceService service;
+  service.metadata = metadata_from_json(value);
+
+  std::string version;
+  std::string kind;
+  reader.read("apiVersion", version);
+  reader.read("kind", kind);
+  if (version != kApiVersion) {
+    reader.fail("apiVersion", "Unsupported value: \"" + version + "\": must be " + std::string(kApiVersion));
+  }
+  if (kind != kKind) reader.fail("kind", "Unsupported value: \"" + kind + "\": must be " + std::string(kKind));
+  check_metadata(reader.object("metadata"));
+  service.spec = read_spec(reader.object("spec"));
+  // A manifest exported from a cluster carries its status; only the operator writes it.
+  if (auto const* status = reader.take("status")) service.status = status_from_json(*status);
+  reader.finish();
+
+  if (parsed.errors.empty()) parsed.service = std::move(service);
+  return parsed;
+}
+
+}  // namespace ei::api

@@ -1,0 +1,159 @@
+#include "operator/manifest/manifest.hpp"
+
+#include <yaml-cpp/yaml.h>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <set>
+#include <stdexcept>
+
+#include "operator/manifest/scalar.hpp"
+#include "runtime/process/files.hpp"
+
+namespace ei::manifest {
+namespace {
+
+namespace json = boost::json;
+
+/// Leaves the recursion below; parse_yaml turns it into a value.
+struct Fault {
+  ErrorKind kind;
+  int line;
+  std::string message;
+};
+
+class Converter {
+ public:
+  explicit Converter(Document& document) : document_(document) {}
+
+  json::value convert(YAML::Node const& node, std::string const& path, int depth = 0) {
+    // Deeper than any manifest, shallower than the stack.
+    if (depth > 100) throw Fault{ErrorKind::Invalid, line_of(node), "nested more than 100 levels deep"};
+    if (++nodes_ > kMaxNodes) throw Fault{ErrorKind::Protocol, line_of(node), "too many nodes after aliases"};
+    document_.lines.emplace(path, line_of(node));
+    switch (node.Type()) {
+      case YAML::NodeType::Map: return map(node, path, depth);
+      case YAML::NodeType::Sequence: return sequence(node, path, depth);
+      case YAML::NodeType::Scalar: return scalar(node);
+      default: return nullptr;
+    }
+  }
+
+  static int line_of(YAML::Node const& node) { return node.Mark().line + 1; }
+
+ private:
+  json::value map(YAML::Node const& node, std::string const& path, int depth) {
+    json::object object;
+    std::set<std::string> merged;  // keys that came with `<<`: the map's own override them
+    for (auto const& entry : node) {
+      if (!entry.first.IsScalar()) throw Fault{ErrorKind::Invalid, line_of(entry.first), "a key must be a scalar"};
+      auto const key = entry.first.Scalar();
+      if (key == "<<" && entry.first.Tag() == "?") {
+        merge(entry.second, object, merged, path, depth);
+        continue;
+      }
+      auto const child = path.empty() ? key : path + "." + key;
+      if (object.contains(key) && merged.erase(key) == 0) {
+        throw Fault{ErrorKind::Invalid, line_of(entry.first), child + ": the key is there twice"};
+      }
+      // The key's line: an empty value has none, and a block value begins below.
+      document_.lines[child] = line_of(entry.first);
+      object[key] = convert(entry.second, child, depth + 1);
+    }
+    return object;
+  }
+
+  void merge(YAML::Node const& from, json::object& object, std::set<std::string>& merged, std::string const& path,
+             int depth) {
+    if (from.IsSequence()) {
+      for (auto const& each : from) merge(each, object, merged, path, depth);
+      return;
+    }
+    if (!from.IsMap()) throw Fault{ErrorKind::Invalid, line_of(from), "<< must name a map"};
+    auto const value = convert(from, path, depth + 1);
+    for (auto const& entry : value.get_object()) {
+      if (!object.contains(entry.key())) {
+        object[entry.key()] = entry.value();
+        merged.insert(std::string(entry.key()));
+      }
+    }
+  }
+
+  json::value sequence(YAML::Node const& node, std::string const& path, int depth) {
+    json::array array;
+    for (auto const& item : node) {
+      array.push_back(convert(item, path + "[" + std::to_string(array.size()) + "]", depth + 1));
+    }
+    return array;
+  }
+
+  static json::value scalar(YAML::Node const& node) {
+    auto const& tag = node.Tag();
+    auto const& text = node.Scalar();
+    if (tag == "!" || tag == "tag:yaml.org,2002:str") return json::string(text);  // quoted, or said to be one
+    if (tag.empty() || tag == "?" || tag.rfind("tag:yaml.org,2002:", 0) == 0) return plain_scalar(text);
+    throw Fault{ErrorKind::Invalid, line_of(node), "unknown tag " + tag};
+  }
+
+  Document& document_;
+  std::size_t nodes_ = 0;
+};
+
+/// The line of a path, or of the nearest thing that holds it (a missing field has no line of its own).
+int line_of(Document const& document, std::string path) {
+  while (true) {
+    if (auto const found = document.lines.find(path); found != document.lines.end()) return found->second;
+    auto const dot = path.find_last_of(".[");
+    if (dot == path.npos) return document.line;
+    path.resize(dot);
+  }
+}
+
+Entry entry_of(Document const& document, std::string const& file) {
+  Entry entry{file, document.line, api::metadata_from_json(document.value), api::parse_service(document.value), {}};
+  for (auto const& error : entry.parsed.errors) {
+    entry.errors.push_back(file + ":" + std::to_string(line_of(document, error.path)) + ": " + to_string(error));
+  }
+  return entry;
+}
+
+}  // namespace
+
+Result<std::vector<Document>> parse_yaml(std::string_view text) {
+  std::vector<Document> documents;
+  try {
+    for (auto const& node : YAML::LoadAll(std::string(text))) {
+      if (!node.IsDefined() || node.IsNull()) continue;
+      Document document;
+      document.line = Converter::line_of(node);
+      document.value = Converter(document).convert(node, "");
+      documents.push_back(std::move(document));
+    }
+  } catch (Fault const& fault) {
+    return make_error(fault.kind, std::to_string(fault.line) + ": " + fault.message);
+  } catch (YAML::Exception const& fault) {
+    return make_error(ErrorKind::Invalid, std::to_string(fault.mark.line + 1) + ": " + fault.msg);
+  }
+  return documents;
+}
+
+Result<std::vector<Entry>> read_text(std::string_view text, std::string const& file) {
+  auto documents = parse_yaml(text);
+  if (!documents) {
+    Error error = documents.error();
+    error.message = file + ":" + error.message;
+    return error;
+  }
+  if (documents->empty()) return make_error(ErrorKind::Invalid, file + ":1: no InferenceService in this file");
+  std::vector<Entry> entries;
+  for (auto const& document : *documents) entries.push_back(entry_of(document, file));
+  return entries;
+}
+
+Result<std::vector<Entry>> read_file(std::filesystem::path const& file) {
+  auto const text = process::read_file(file, kMaxFileBytes);
+  if (!text) return text.error();
+  return read_text(*text, file.string());
+}
+
+}  // namespace ei::manifest

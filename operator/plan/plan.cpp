@@ -1,0 +1,108 @@
+#include "operator/plan/plan.hpp"
+
+#include <algorithm>
+
+#include "operator/plan/conditions.hpp"
+
+namespace ei::plan {
+namespace {
+
+using api::Condition;
+using api::ConditionStatus;
+
+/// What a change of one condition tells people; the old one is null the first time.
+void tell(std::vector<Condition> const& before, std::vector<Condition> const& after, std::string_view type,
+          Actions& actions, auto describe) {
+  auto const* old = find_condition(before, type);
+  auto const* next = find_condition(after, type);
+  if (!next) return;
+  if (auto event = describe(old, *next)) actions.push_back(std::move(*event));
+}
+
+std::optional<RecordEvent> warn(std::string reason, std::string message) {
+  return RecordEvent{EventType::Warning, std::move(reason), std::move(message), {}};
+}
+std::optional<RecordEvent> say(std::string reason, std::string message) {
+  return RecordEvent{EventType::Normal, std::move(reason), std::move(message), {}};
+}
+
+bool is(Condition const* condition, ConditionStatus status) { return condition && condition->status == status; }
+
+void events_of_conditions(std::vector<Condition> const& before, std::vector<Condition> const& after,
+                          Actions& actions) {
+  using Event = std::optional<RecordEvent>;
+  tell(before, after, api::kReady, actions, [](Condition const* old, Condition const& next) -> Event {
+    bool const invalid = next.reason == "InvalidSpec" || next.reason == "InvalidEdit";
+    if (invalid && (!old || old->message != next.message)) return warn("InvalidSpec", next.message);
+    if (is(&next, ConditionStatus::True) && !is(old, ConditionStatus::True)) return say("Ready", next.message);
+    if (is(&next, ConditionStatus::False) && is(old, ConditionStatus::True)) return warn("NotReady", next.message);
+    return {};
+  });
+  tell(before, after, api::kMetricsAvailable, actions, [](Condition const* old, Condition const& next) -> Event {
+    if (is(&next, ConditionStatus::False) && is(old, ConditionStatus::True)) {
+      return warn("MetricsUnavailable", next.message);
+    }
+    // Metrics are missing at every start; only their coming back afterwards is news.
+    bool const back = is(&next, ConditionStatus::True) && is(old, ConditionStatus::False);
+    return back && old->reason != kMetricsStarting ? say("MetricsAvailable", next.message) : Event{};
+  });
+  tell(before, after, api::kScalingLimited, actions, [](Condition const* old, Condition const& next) -> Event {
+    bool const news = !is(old, ConditionStatus::True) || old->reason != next.reason;
+    return is(&next, ConditionStatus::True) && news ? warn("ScalingLimited", next.reason + ": " + next.message)
+                                                    : Event{};
+  });
+  tell(before, after, api::kPaused, actions, [](Condition const* old, Condition const& next) -> Event {
+    if (is(&next, ConditionStatus::True) && !is(old, ConditionStatus::True)) return say("Paused", next.message);
+    if (is(&next, ConditionStatus::False) && is(old, ConditionStatus::True)) return say("Resumed", "scaling again");
+    return {};
+  });
+  for (auto const type : {api::kDispatcherReady, api::kWorkersReady}) {
+    tell(before, after, type, actions, [&](Condition const* old, Condition const& next) -> Event {
+      bool const trouble = is(&next, ConditionStatus::False) && next.reason != "Starting";
+      bool const news = !old || old->reason != next.reason;
+      return trouble && news ? warn(next.reason, next.message) : Event{};
+    });
+  }
+}
+
+void events_of_decision(Observation const& seen, Verdict const& verdict, Actions& actions) {
+  auto const& decision = *verdict.decision;
+  int const to = granted(decision, seen.shortage);
+  if (decision.from == to) return;
+  actions.push_back(RecordEvent{EventType::Normal, to > decision.from ? "ScaledUp" : "ScaledDown",
+                                std::to_string(decision.from) + " -> " + std::to_string(to) + ", " +
+                                    std::string(scaling::name(decision.reason)) + ": " + decision.formula,
+                                verdict.decision_id});
+}
+
+void plan_workers(Observation const& seen, Verdict const& verdict, Actions& actions) {
+  actions.push_back(EnsureWorkers{granted(*verdict.decision, seen.shortage)});
+  for (auto const& name : verdict.decision->replace) {
+    std::string why = "not ready for far longer than a start takes";
+    auto const worker =
+        std::find_if(seen.workers.begin(), seen.workers.end(), [&](auto const& each) { return each.name == name; });
+    if (worker != seen.workers.end() && worker->trouble) why += ": " + worker->trouble->message;
+    actions.push_back(ReplaceWorker{name, why});
+    actions.push_back(
+        RecordEvent{EventType::Warning, "WorkerReplaced", name + " is " + why, verdict.decision_id});
+  }
+}
+
+}  // namespace
+
+Plan make_plan(Observation const& seen, Verdict const& verdict, WallTime now) {
+  Plan plan{{}, next_status(seen, verdict, now)};
+  if (seen.metadata.deleting) return plan;
+  if (seen.spec && verdict.decision) {
+    plan.actions.push_back(EnsureDispatcher{seen.spec->dispatcher.replicas});
+    plan_workers(seen, verdict, plan.actions);
+    events_of_decision(seen, verdict, plan.actions);
+  }
+  events_of_conditions(seen.status.conditions, plan.status.conditions, plan.actions);
+  if (worth_writing(seen.status, plan.status, verdict.since_status_write)) {
+    plan.actions.push_back(WriteStatus{plan.status});
+  }
+  return plan;
+}
+
+}  // namespace ei::plan

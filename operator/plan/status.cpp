@@ -1,0 +1,69 @@
+#include "operator/plan/status.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "operator/plan/conditions.hpp"
+
+namespace ei::plan {
+namespace {
+
+/// The queue's numbers, coarse enough that an idle service's stay equal; the last ones while there are none.
+api::QueueStatus next_queue(api::QueueStatus queue, Verdict const& verdict) {
+  if (!verdict.decision || !verdict.metrics_fault.empty()) return queue;
+  auto const& inputs = verdict.decision->inputs;
+  auto const whole = [](std::optional<double> number) { return std::llround(number.value_or(0)); };
+  queue.depth = whole(inputs.queue);
+  queue.in_flight = whole(inputs.in_flight);
+  queue.arrival_rate = std::round(inputs.arrival_rps.value_or(0) * 10) / 10;
+  queue.oldest_age = milliseconds(10 * std::llround(inputs.oldest_age_seconds.value_or(0) * 100));
+  queue.p99 = verdict.p99;
+  return queue;
+}
+
+/// The status without what moves all the time.
+api::Status steady_part(api::Status status) {
+  status.queue = {};
+  for (auto& condition : status.conditions) condition.message.clear();
+  if (status.last_decision && status.last_decision->from == status.last_decision->to) status.last_decision.reset();
+  return status;
+}
+
+void record(api::Status& status, api::DecisionRecord decision) {
+  // The newest change first. A reconcile that is repeated after a failed write tells of the same one again.
+  if (!status.history.empty() && status.history.front().id == decision.id) return;
+  status.last_decision = decision;
+  status.history.insert(status.history.begin(), std::move(decision));
+  if (status.history.size() > api::kHistoryLength) status.history.resize(api::kHistoryLength);
+}
+
+}  // namespace
+
+api::Status next_status(Observation const& seen, Verdict const& verdict, WallTime now) {
+  auto const counts = count(seen, verdict);
+  api::Status status = seen.status;
+  status.observed_generation = seen.metadata.generation;
+  status.replicas = counts.workers;
+  status.ready_replicas = counts.workers_ready;
+  status.desired_replicas = counts.workers_wanted;
+  status.selector = seen.selector;
+  status.queue = next_queue(status.queue, verdict);
+  if (verdict.unrecorded) record(status, *verdict.unrecorded);
+  if (verdict.decision) {
+    auto decision = record_of(verdict.decision_id, *verdict.decision, counts.workers_wanted, now);
+    if (decision.from != decision.to) {
+      record(status, std::move(decision));
+    } else if (!status.last_decision || status.last_decision->reason != decision.reason) {
+      status.last_decision = std::move(decision);
+    }
+  }
+  status.conditions = next_conditions(seen, verdict, now);
+  return status;
+}
+
+bool worth_writing(api::Status const& written, api::Status const& next, milliseconds since_write) {
+  if (written == next) return false;
+  return since_write >= kStatusRefresh || steady_part(written) != steady_part(next);
+}
+
+}  // namespace ei::plan

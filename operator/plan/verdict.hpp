@@ -1,0 +1,38 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "operator/api/status.hpp"
+#include "operator/plan/observation.hpp"
+#include "operator/scaling/decide.hpp"
+
+namespace ei::plan {
+
+/// What a reconcile has learnt and decided about one service, beside what it observed.
+struct Verdict {
+  std::string decision_id;
+  std::optional<scaling::Decision> decision;  ///< empty when no spec is in force
+  std::string metrics_fault;                  ///< why there is no fresh sample; empty when there is one
+  std::optional<milliseconds> p99;            ///< of the answers of the last window
+  /// A change of the count that was made but not yet written into the status (that write failed).
+  std::optional<api::DecisionRecord> unrecorded;
+  milliseconds since_status_write = milliseconds::max();  ///< age of the last write by this process
+
+  bool operator==(Verdict const&) const = default;
+};
+
+/// The settings to decide under: the spec's, bounded by what the backend can run.
+[[nodiscard]] scaling::Settings settings_in_force(api::Spec const& spec, std::optional<Shortage> const& shortage);
+
+/// The workers as the policy sees them: those that are wanted, with their ages. `current` is the count in force, or
+/// where nothing was created yet the one the status remembers, at least the minimum.
+[[nodiscard]] scaling::Workers workers_of(Observation const& seen, scaling::Settings const& settings, WallTime now);
+
+/// How many workers may run of those the decision asks for.
+[[nodiscard]] int granted(scaling::Decision const& decision, std::optional<Shortage> const& shortage);
+
+/// What status, event and log say of a decision.
+[[nodiscard]] api::DecisionRecord record_of(std::string id, scaling::Decision const& decision, int to, WallTime now);
+
+}  // namespace ei::plan

@@ -1,0 +1,233 @@
+#include "operator/api/parse.hpp"
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <catch2/catch.hpp>
+
+namespace api = ei::api;
+namespace json = boost::json;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// A service whose spec is `spec`, written as JSON.
+json::value object_with(std::string const& spec) {
+  return json::parse(R"({"apiVersion": "elasticinference.dev/v1alpha1", "kind": "InferenceService",
+                         "metadata": {"name": "resnet18"}, "spec": )" +
+                     spec + "}");
+}
+
+std::vector<std::string> faults_of(json::value const& object) {
+  std::vector<std::string> texts;
+  for (auto const& error : api::parse_service(object).errors) texts.push_back(to_string(error));
+  return texts;
+}
+
+}  // namespace
+
+TEST_CASE("A manifest without a spec gets every default") {
+  auto const parsed = api::parse_service(
+      json::parse(R"({"apiVersion": "elasticinference.dev/v1alpha1", "kind": "InferenceService",
+                      "metadata": {"name": "a"}})"));
+  REQUIRE(parsed.service);
+  CHECK(parsed.service->spec == api::Spec{});
+  CHECK(parsed.service->metadata.key() == api::ServiceKey{"default", "a"});
+}
+
+TEST_CASE("The four classic fields alone make a service under the default policy") {
+  auto const parsed = api::parse_service(object_with(
+      R"({"scaling": {"queueTarget": 20, "minReplicas": 2, "maxReplicas": 4, "cooldown": "1m30s"}})"));
+  REQUIRE(parsed.service);
+  auto const& scaling = parsed.service->spec.scaling;
+  CHECK(scaling.queue_target == 20);
+  CHECK(scaling.min_replicas == 2);
+  CHECK(scaling.max_replicas == 4);
+  CHECK(scaling.cooldown == 90s);
+  CHECK(scaling.policy == ei::scaling::Policy::Latency);
+  CHECK(scaling.interval == 1s);
+}
+
+TEST_CASE("The classic rule runs every 15 seconds unless the manifest says otherwise") {
+  auto const interval = [](std::string const& spec) {
+    return api::parse_service(object_with(spec)).service->spec.scaling.interval;
+  };
+  CHECK(interval(R"({"scaling": {"policy": "QueueRatio"}})") == 15s);
+  CHECK(interval(R"({"scaling": {"policy": "QueueRatio", "interval": "2s"}})") == 2s);
+}
+
+TEST_CASE("What is written is read back equal") {
+  auto const parsed = api::parse_service(object_with(R"({
+    "model": {"name": "m.1", "uri": "https://example.org/w.pth", "labels": "builtin://imagenet", "precision": "bf16",
+              "sha256": "F37072FD47E89C5E827621C5BAFFA7500819F7896BBACEC160B1A16C560E07EC"},
+    "scaling": {"policy": "External", "paused": true, "onMetricsLoss": "ScaleToMax", "latencyTarget": "250ms"},
+    "dispatcher": {"replicas": 2, "queueCapacity": 7, "requestTimeout": "5s", "batch": {"maxSize": 8, "maxDelay": "5ms"}},
+    "worker": {"image": "r/w:1", "resources": {"cpu": 0.5, "memory": "512Mi"}, "nodeSelector": {"disk": "ssd"},
+               "tolerations": [{"key": "gpu"}], "affinity": {"nodeAffinity": {}}},
+    "replicas": 3})"));
+  INFO(to_string(parsed.errors));
+  REQUIRE(parsed.service);
+  CHECK(parsed.service->spec.model.sha256.substr(0, 8) == "f37072fd");
+  CHECK(ei::parse_quantity_milli(parsed.service->spec.worker.resources.cpu).value() == 500);
+  CHECK(parsed.service->spec.scaling.external_replicas == 3);
+  auto const again = api::parse_service(to_json(*parsed.service));
+  REQUIRE(again.service);
+  CHECK(*again.service == *parsed.service);
+}
+
+TEST_CASE("Every fault names the field, the value and what is allowed") {
+  struct Row {
+    std::string spec;
+    std::string error;
+    std::string why;
+  };
+  auto const row = GENERATE(values<Row>({
+      {R"({"scaling": {"queueTarget": 0}})",
+       "spec.scaling.queueTarget: Invalid value: 0: must be an integer between 1 and 100000", "below"},
+      {R"({"scaling": {"queueTarget": 100001}})",
+       "spec.scaling.queueTarget: Invalid value: 100001: must be an integer between 1 and 100000", "above"},
+      {R"({"scaling": {"queueTarget": "50"}})",
+       "spec.scaling.queueTarget: Invalid value: \"50\": must be an integer between 1 and 100000", "no coercion"},
+      {R"({"scaling": {"queueTarget": 1.5}})",
+       "spec.scaling.queueTarget: Invalid value: 1.5E0: must be an integer between 1 and 100000", "a fraction"},
+      {R"({"scaling": {"queueTarget": 5000000000}})",
+       "spec.scaling.queueTarget: Invalid value: 5000000000: must be an integer between 1 and 100000", "over 32 bits"},
+      {R"({"scaling": {"maxReplicas": 1001}})",
+       "spec.scaling.maxReplicas: Invalid value: 1001: must be an integer between 1 and 1000", "above"},
+      {R"({"scaling": {"minReplicas": 7}})",
+       "spec.scaling.minReplicas: Invalid value: 7: must be at most maxReplicas (6)", "above the default maximum"},
+      {R"({"scaling": {"cooldown": 150}})",
+       "spec.scaling.cooldown: Invalid value: 150: must be a duration between 0s and 1h, such as \"150s\" or \"1m30s\"",
+       "a bare number has no unit"},
+      {R"({"scaling": {"cooldown": "61m"}})",
+       "spec.scaling.cooldown: Invalid value: \"61m\": must be a duration between 0s and 1h", "above"},
+      {R"({"scaling": {"latencyTarget": "9ms"}})",
+       "spec.scaling.latencyTarget: Invalid value: \"9ms\": must be a duration between 10ms and 1m", "below"},
+      {R"({"scaling": {"interval": "50ms"}})",
+       "spec.scaling.interval: Invalid value: \"50ms\": must be a duration between 100ms and 5m", "below"},
+      {R"({"scaling": {"policy": "latency"}})",
+       "spec.scaling.policy: Unsupported value: \"latency\": must be one of Latency, QueueRatio, External", "case"},
+      {R"({"scaling": {"paused": "yes"}})", "spec.scaling.paused: Invalid value: \"yes\": must be true or false",
+       "a string is no boolean"},
+      {R"({"scaling": {"queuTarget": 5}})",
+       "spec.scaling.queuTarget: unknown field, did you mean \"queueTarget\"?", "a typing error"},
+      {R"({"scaling": {"colour": 5}})", "spec.scaling.colour: unknown field", "nothing is near"},
+      {R"({"scaling": []})", "spec.scaling: Invalid value: []: must be an object", "wrong shape"},
+      {R"({"dispatcher": {"replicas": 11}})",
+       "spec.dispatcher.replicas: Invalid value: 11: must be an integer between 1 and 10", "above"},
+      {R"({"dispatcher": {"queueCapacity": 0}})",
+       "spec.dispatcher.queueCapacity: Invalid value: 0: must be an integer between 1 and 100000", "below"},
+      {R"({"dispatcher": {"requestTimeout": "11m"}})",
+       "spec.dispatcher.requestTimeout: Invalid value: \"11m\": must be a duration between 100ms and 10m", "above"},
+      {R"({"dispatcher": {"batch": {"maxSize": 65}}})",
+       "spec.dispatcher.batch.maxSize: Invalid value: 65: must be an integer between 1 and 64", "above"},
+      {R"({"dispatcher": {"batch": {"maxDelay": "2s"}}})",
+       "spec.dispatcher.batch.maxDelay: Invalid value: \"2s\": must be a duration between 0s and 1s", "above"},
+      {R"({"model": {"uri": "s3://b/w"}})",
+       "spec.model.uri: Invalid value: \"s3://b/w\": must be a URI that starts with https://, file://, pvc:// or "
+       "builtin://",
+       "a scheme nobody serves"},
+      {R"({"model": {"uri": "file://relative"}})",
+       "spec.model.uri: Invalid value: \"file://relative\": must be file:///absolute/path", "no absolute path"},
+      {R"({"model": {"uri": "pvc://claim"}})",
+       "spec.model.uri: Invalid value: \"pvc://claim\": must be pvc://claim/path", "no path in the claim"},
+      {R"({"model": {"uri": ""}})",
+       "spec.model.uri: Invalid value: \"\": must be a URI that starts with https://, file://, pvc:// or builtin://",
+       "said to be empty"},
+      {R"({"model": {"sha256": "abc"}})",
+       "spec.model.sha256: Invalid value: \"abc\": must be 64 hexadecimal digits", "too short"},
+      {R"({"model": {"precision": "int8"}})",
+       "spec.model.precision: Unsupported value: \"int8\": must be one of auto, fp32, bf16", "not offered"},
+      {R"({"model": {"name": "a/b"}})",
+       "spec.model.name: Invalid value: \"a/b\": must be 1 to 63 letters, digits, '-', '_' or '.', a letter or digit at "
+       "both ends",
+       "it would break the URL"},
+      {R"({"worker": {"resources": {"cpu": "1x"}}})",
+       "spec.worker.resources.cpu: Invalid value: \"1x\": must be a quantity between 10m and 64", "no quantity"},
+      {R"({"worker": {"resources": {"memory": "100Mi"}}})",
+       "spec.worker.resources.memory: Invalid value: \"100Mi\": must be a quantity between 256Mi and 1Ti",
+       "the model would not fit"},
+      {R"({"worker": {"nodeSelector": {"a": 1}}})",
+       "spec.worker.nodeSelector.a: Invalid value: 1: must be a string", "labels are strings"},
+      {R"({"worker": {"tolerations": {}}})", "spec.worker.tolerations: Invalid value: {}: must be an array", "shape"},
+      {R"({"replicas": -1})", "spec.replicas: Invalid value: -1: must be an integer between 0 and 1000", "below"},
+      {R"([1])", "spec: Invalid value: [1]: must be an object", "wrong shape"},
+  }));
+  INFO(row.why);
+  CHECK(faults_of(object_with(row.spec)) == std::vector<std::string>{row.error});
+}
+
+TEST_CASE("The ends of every range are allowed") {
+  auto const spec = GENERATE(as<std::string>{}, R"({"scaling": {"queueTarget": 1, "minReplicas": 1, "maxReplicas": 1,
+      "cooldown": "0s", "latencyTarget": "10ms", "interval": "100ms"}})",
+      R"({"scaling": {"queueTarget": 100000, "minReplicas": 1000, "maxReplicas": 1000, "cooldown": "1h",
+      "latencyTarget": "60s", "interval": "5m"}})",
+      R"({"dispatcher": {"replicas": 10, "queueCapacity": 100000, "requestTimeout": "10m",
+      "batch": {"maxSize": 64, "maxDelay": "1s"}}, "replicas": 0})",
+      R"({"dispatcher": {"replicas": 1, "queueCapacity": 1, "requestTimeout": "100ms",
+      "batch": {"maxSize": 1, "maxDelay": "0s"}}, "scaling": null})");
+  CHECK(faults_of(object_with(spec)).empty());
+}
+
+TEST_CASE("All faults of an object are reported at once, in the order of the API") {
+  auto object = object_with(R"({"scaling": {"minReplicas": 0, "policy": "x"}, "model": {"sha256": "1"}, "extra": 1})");
+  object.as_object()["kind"] = "Service";
+  auto const faults = faults_of(object);
+  REQUIRE(faults.size() == 5);
+  CHECK(faults[0] == "kind: Unsupported value: \"Service\": must be InferenceService");
+  CHECK(faults[1].rfind("spec.model.sha256", 0) == 0);
+  CHECK(faults[2].rfind("spec.scaling.policy", 0) == 0);
+  CHECK(faults[3].rfind("spec.scaling.minReplicas", 0) == 0);
+  CHECK(faults[4] == "spec.extra: unknown field");
+}
+
+TEST_CASE("A service's name must be one that its children's names can be made of") {
+  auto const fault = [](std::string const& name) {
+    auto object = object_with("{}");
+    object.as_object()["metadata"] = {{"name", name}};
+    auto const faults = faults_of(object);
+    return faults.empty() ? "" : faults.front();
+  };
+  CHECK(fault("a") == "");
+  CHECK(fault("a-1") == "");
+  CHECK(fault(std::string(50, 'a')) == "");
+  CHECK(fault("") == "metadata.name: Required value");
+  auto const must = "must be at most 50 lower-case letters, digits and '-', beginning with a letter and ending with a "
+                    "letter or digit";
+  for (auto const& name : {std::string(51, 'a'), std::string("1a"), std::string("a-"), std::string("A"),
+                                 std::string("a.b"), std::string("a_b")}) {
+    CHECK(fault(name) == "metadata.name: Invalid value: \"" + name + "\": " + must);
+  }
+}
+
+TEST_CASE("Fields of a newer CRD are ignored where the API server has already checked them") {
+  auto const object = object_with(R"({"future": {"x": 1}, "scaling": {"later": true, "queueTarget": 9}})");
+  CHECK_FALSE(api::parse_service(object).service);
+  auto const parsed = api::parse_service(object, api::UnknownFields::Ignore);
+  REQUIRE(parsed.service);
+  CHECK(parsed.service->spec.scaling.queue_target == 9);
+}
+
+TEST_CASE("An object as an API server returns it is read with its metadata") {
+  auto const parsed = api::parse_service(json::parse(R"({
+    "apiVersion": "elasticinference.dev/v1alpha1", "kind": "InferenceService",
+    "metadata": {"name": "a", "namespace": "prod", "uid": "u-1", "resourceVersion": "77", "generation": 3,
+      "creationTimestamp": "2026-01-02T03:04:05Z", "deletionTimestamp": "2026-01-02T03:05:05Z", "managedFields": [],
+      "labels": {"team": "x"}, "finalizers": []},
+    "spec": {}, "status": {"replicas": 2}})"));
+  INFO(to_string(parsed.errors));
+  REQUIRE(parsed.service);
+  auto const& metadata = parsed.service->metadata;
+  CHECK(metadata.uid == "u-1");
+  CHECK(metadata.resource_version == "77");
+  CHECK(metadata.generation == 3);
+  CHECK(metadata.deleting);
+  CHECK(metadata.labels.at("team") == "x");
+  CHECK(parsed.service->status.replicas == 2);
+  CHECK(ei::format_rfc3339_seconds(*metadata.created) == "2026-01-02T03:04:05Z");
+}
+
+TEST_CASE("Anything that is no object is refused, not crashed on") {
+  for (auto const* text : {"null", "1", "\"x\"", "[]", "{}", R"({"metadata": 5, "spec": 7})"}) {
+    CHECK_FALSE(api::parse_service(json::parse(text)).service);
+  }
+}

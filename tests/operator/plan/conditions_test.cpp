@@ -1,0 +1,123 @@
+#include "operator/plan/conditions.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "tests/operator/plan/example.hpp"
+
+namespace plan = ei::plan;
+using namespace ei::plan::example;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// `Status reason: message` of a condition.
+std::string shown(plan::Observation const& seen, plan::Verdict const& last, std::string_view type) {
+  auto const conditions = plan::next_conditions(seen, last, kNow);
+  auto const* condition = find_condition(conditions, type);
+  if (!condition) return "absent";
+  return std::string(to_string(condition->status)) + " " + condition->reason + ": " + condition->message;
+}
+
+plan::Verdict blind(std::string fault) {
+  auto last = verdict(steady());
+  last.metrics_fault = std::move(fault);
+  return last;
+}
+
+}  // namespace
+
+TEST_CASE("A service that answers is Ready, and says where") {
+  CHECK(shown(service(), verdict(steady()), "Ready") == "True Serving: requests are answered at http://127.0.0.1:8001");
+  CHECK(shown(service(), verdict(steady()), "DispatcherReady") == "True AllReady: 1 of 1 dispatcher is ready");
+  CHECK(shown(service(), verdict(steady()), "WorkersReady") == "True AllReady: 2 of 2 workers are ready");
+  CHECK(shown(service(), verdict(steady()), "Paused") == "False NotPaused: ");
+}
+
+TEST_CASE("One worker of several is enough to be Ready, and all of them for WorkersReady") {
+  auto seen = service();
+  seen.workers[1] = starting_worker("worker-1", 2s);
+  CHECK(shown(seen, verdict(steady()), "Ready").substr(0, 12) == "True Serving");
+  CHECK(shown(seen, verdict(steady()), "WorkersReady") == "False Starting: 1 of 2 workers are ready");
+}
+
+TEST_CASE("A worker that leaves counts neither as ready nor as wanted") {
+  auto seen = service();
+  seen.workers[0].terminating = true;
+  seen.workers[1].terminating = true;
+  CHECK(shown(seen, verdict(steady()), "Ready") == "False WorkersNotReady: no worker is ready");
+}
+
+TEST_CASE("What keeps an instance from starting is told") {
+  auto seen = service();
+  seen.workers[1] = starting_worker("worker-1", 2s);
+  seen.workers[1].trouble = plan::Trouble{"ImagePullBackOff", "no such image"};
+  CHECK(shown(seen, verdict(steady()), "WorkersReady") ==
+        "False ImagePullBackOff: 1 of 2 workers are ready: no such image");
+  seen.dispatchers.clear();
+  CHECK(shown(seen, verdict(steady()), "DispatcherReady") == "False Starting: 0 of 1 dispatcher is ready");
+  CHECK(shown(seen, verdict(steady()), "Ready") == "False DispatcherNotReady: no dispatcher is ready");
+}
+
+TEST_CASE("Metrics that never came are a start, metrics that stopped coming are a loss") {
+  CHECK(shown(service(), blind("no dispatcher yet"), "MetricsAvailable") == "False Starting: no dispatcher yet");
+  auto const fresh = settled(service(), verdict(steady()));
+  CHECK(shown(fresh, verdict(steady()), "MetricsAvailable") == "True Scraped: every dispatcher answers");
+  CHECK(shown(fresh, blind("timed out"), "MetricsAvailable") == "False NoFreshMetrics: timed out");
+}
+
+TEST_CASE("ScalingLimited says which limit holds the count down") {
+  struct Row {
+    std::optional<plan::Shortage> shortage;
+    ei::scaling::Limit limit;
+    int spec_minimum;
+    std::string shown;
+    std::string why;
+  };
+  plan::Shortage const cores{2, "NotEnoughCores", "2 cores"};
+  plan::Shortage const nodes{{}, "Unschedulable", "no node has room"};
+  using ei::scaling::Limit;
+  auto const row = GENERATE_COPY(values<Row>({
+      {{}, Limit::None, 1, "False WithinLimits: the count is what the load needs", "no limit met"},
+      {{}, Limit::Minimum, 1, "False WithinLimits: the count is what the load needs", "the minimum does not limit"},
+      {{}, Limit::Maximum, 1,
+       "True AtMaximum: the load needs more workers than spec.scaling.maxReplicas (6) allows", "the spec's own"},
+      {cores, Limit::Maximum, 1, "True NotEnoughCores: 2 cores", "the machine's, below the spec's"},
+      {cores, Limit::None, 1, "False WithinLimits: the count is what the load needs", "room enough for this load"},
+      {cores, Limit::None, 3, "True NotEnoughCores: 2 cores", "not even the minimum fits"},
+      {plan::Shortage{9, "NotEnoughCores", "9 cores"}, Limit::Maximum, 1,
+       "True AtMaximum: the load needs more workers than spec.scaling.maxReplicas (6) allows", "the spec's is lower"},
+      {nodes, Limit::None, 1, "False WithinLimits: the count is what the load needs", "all wanted workers run"},
+  }));
+  INFO(row.why);
+  auto seen = service();
+  seen.shortage = row.shortage;
+  seen.spec->scaling.min_replicas = row.spec_minimum;
+  auto decision = steady();
+  decision.limit = row.limit;
+  CHECK(shown(seen, verdict(decision), "ScalingLimited") == row.shown);
+}
+
+TEST_CASE("Workers that find no node limit the scaling") {
+  auto seen = service();
+  seen.workers[1] = starting_worker("worker-1", 2s);
+  seen.shortage = plan::Shortage{{}, "Unschedulable", "no node has room"};
+  CHECK(shown(seen, verdict(steady()), "ScalingLimited") == "True Unschedulable: no node has room");
+}
+
+TEST_CASE("An invalid spec is told in Ready; an invalid edit leaves the service Ready on the previous one") {
+  auto seen = service();
+  seen.errors = {{"spec.scaling.queueTarget", "Invalid value: 0: must be 1"}};
+  CHECK(shown(seen, verdict(steady()), "Ready") ==
+        "True InvalidEdit: serving the previous spec: spec.scaling.queueTarget: Invalid value: 0: must be 1");
+  seen.spec.reset();
+  auto last = verdict(steady());
+  last.decision.reset();
+  CHECK(shown(seen, last, "Ready") == "False InvalidSpec: spec.scaling.queueTarget: Invalid value: 0: must be 1");
+}
+
+TEST_CASE("Every condition carries the generation it speaks of") {
+  for (auto const& condition : plan::next_conditions(service(), verdict(steady()), kNow)) {
+    CHECK(condition.observed_generation == 7);
+    CHECK(condition.last_transition == kNow);
+  }
+}

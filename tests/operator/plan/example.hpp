@@ -1,0 +1,61 @@
+#pragma once
+
+#include "operator/plan/plan.hpp"
+
+// A healthy service and a decision that changes nothing: tests change what they are about.
+namespace ei::plan::example {
+
+inline WallTime const kNow = parse_rfc3339("2026-01-01T12:00:00Z").value();
+
+inline WorkerInstance ready_worker(std::string name) {
+  using namespace std::chrono_literals;
+  return {std::move(name), kNow - 60s, true, kNow - 58s, {}, false, {}};
+}
+
+inline WorkerInstance starting_worker(std::string name, milliseconds age) {
+  return {std::move(name), kNow - age, false, {}, kNow - age, false, {}};
+}
+
+inline Observation service(int workers = 2) {
+  Observation seen;
+  seen.metadata.name = "resnet18";
+  seen.metadata.generation = 7;
+  seen.spec = api::Spec{};
+  seen.dispatchers = {{"dispatcher-0", "1", "http://127.0.0.1:9000/metrics", true, {}}};
+  seen.worker_replicas = workers;
+  for (int i = 0; i < workers; ++i) seen.workers.push_back(ready_worker("worker-" + std::to_string(i)));
+  seen.endpoint = "http://127.0.0.1:8001";
+  return seen;
+}
+
+inline scaling::Decision steady(int workers = 2) {
+  scaling::Decision decision;
+  decision.from = decision.to = workers;
+  decision.inputs.sample = scaling::SampleUse::Fresh;
+  decision.inputs.queue = 0;
+  decision.formula = "n = 2";
+  return decision;
+}
+
+inline scaling::Decision change(int from, int to, scaling::Reason reason, std::string formula) {
+  auto decision = steady(from);
+  decision.to = to;
+  decision.reason = reason;
+  decision.formula = std::move(formula);
+  return decision;
+}
+
+inline Verdict verdict(scaling::Decision decision) {
+  Verdict result;
+  result.decision_id = "d-1";
+  result.decision = std::move(decision);
+  return result;
+}
+
+/// The service after its plan was carried out.
+inline Observation settled(Observation seen, Verdict const& last) {
+  seen.status = make_plan(seen, last, kNow).status;
+  return seen;
+}
+
+}  // namespace ei::plan::example
