@@ -273,8 +273,8 @@ Result<FromDispatcher> job(Frame const& frame) {
   out.id = fields.number("id", 0, std::numeric_limits<std::uint64_t>::max());
   out.top = fields.number("top", 1, kMaxTop);
   out.probabilities = fields.boolean("probabilities");
-  // A day: far above any deadline, far below what overflows a clock.
-  out.deadline = std::chrono::milliseconds(fields.number("deadline_ms", 0, 86'400'000));
+  out.deadline = std::chrono::milliseconds(
+      fields.number("deadline_ms", 0, static_cast<std::uint64_t>(kMaxDeadline.count())));
   std::size_t bytes = 0;
   std::size_t pictures = 0;
   for (auto const* object : fields.objects("items", 1, kMaxItems)) {

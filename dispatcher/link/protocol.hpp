@@ -37,6 +37,8 @@ inline constexpr std::size_t kMaxPayloadBytes = kMaxFrameBytes - kMaxHeaderBytes
 inline constexpr std::size_t kTensorBytes = 3 * 224 * 224 * sizeof(float);
 /// An upper bound on `classes`, so that [items, classes] cannot overflow; ImageNet-21k has 21,843.
 inline constexpr std::size_t kMaxClasses = 65536;
+/// A day: far above any deadline, far below what overflows a clock.
+inline constexpr std::chrono::milliseconds kMaxDeadline{86'400'000};
 
 /// worker → dispatcher, once, before anything else.
 struct Hello {
@@ -102,9 +104,10 @@ struct JobItem {
 struct Job {
   std::uint64_t id = 0;
   std::vector<JobItem> items;
-  std::size_t top = 5;                    ///< labels wanted per item, [1, kMaxTop]
-  bool probabilities = false;             ///< whether the result shall carry every class's probability
-  std::chrono::milliseconds deadline{0};  ///< from receipt; after it nobody waits for the answer. >= 0
+  std::size_t top = 5;         ///< labels wanted per item, [1, kMaxTop]
+  bool probabilities = false;  ///< whether the result shall carry every class's probability
+  std::chrono::milliseconds deadline{
+      0};  ///< from receipt; after it nobody waits for the answer; [0, kMaxDeadline]
   /// The items' bytes one after another: a whole JPEG or PNG file, or float32 little-endian [count,3,224,224]
   /// NCHW, ImageNet-normalised.
   std::string payload;

@@ -46,11 +46,12 @@ void RequestQueue::refuse(std::size_t requests) {
   counters_.refused += requests;
 }
 
-std::optional<Taken> RequestQueue::take(Time now) {
+std::optional<Taken> RequestQueue::take(Time now, std::size_t max_bytes) {
   age(now);
   for (Lane const* lane : {&returned_, &fresh_, &late_}) {
     std::uint32_t const index = first_alive(*lane, now);
     if (index == kNone) continue;
+    if (slots_[index].bytes > max_bytes) return std::nullopt;
     leave_waiting(index);
     Slot& slot = slots_[index];
     slot.state = State::InFlight;

@@ -46,7 +46,7 @@ struct QueueLimits {
   /// Their payloads together. Four times what 1,000 ordinary photographs (128 KiB) take; without it 1,000
   /// pictures of the greatest size would be 10 GiB.
   std::size_t capacity_bytes = std::size_t{512} << 20;
-  std::optional<Duration> late_after;  ///< none: plain FIFO; see the model above
+  std::optional<Duration> late_after{};  ///< none: plain FIFO; see the model above
   bool operator==(QueueLimits const&) const = default;
 };
 
@@ -102,9 +102,10 @@ class RequestQueue {
   /// Counts requests that admission turned away before offering them.
   void refuse(std::size_t requests);
 
-  /// Hands out the next request, or none when nobody waits. Never one whose deadline has passed: those are
-  /// left for expire().
-  [[nodiscard]] std::optional<Taken> take(Time now);
+  /// Hands out the next request, or none when nobody waits or the next has more than `max_bytes`. Never one
+  /// whose deadline has passed: those are left for expire().
+  [[nodiscard]] std::optional<Taken> take(Time now,
+                                          std::size_t max_bytes = std::numeric_limits<std::size_t>::max());
 
   /// Ends a request in flight with an answer. Its service time, hand-out to now, counts divided by `batch`,
   /// the number of requests that were served together. True when its client still waits.

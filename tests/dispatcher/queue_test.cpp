@@ -66,6 +66,14 @@ TEST_CASE("a queue is also full by bytes, and has room again when they are hande
   CHECK(queue.fits(1, 100));
 }
 
+TEST_CASE("a job with room for few bytes is not given the next request out of turn") {
+  RequestQueue queue;
+  offer(queue, 1, at(0s), Time::max(), 60);
+  offer(queue, 2, at(0s), Time::max(), 10);
+  CHECK_FALSE(queue.take(at(0s), 59));
+  CHECK(queue.take(at(0s), 60)->item == 1);
+}
+
 TEST_CASE("a completion measures the service time from hand-out to answer") {
   RequestQueue queue;
   offer(queue, 1);

@@ -1,0 +1,342 @@
+#include "dispatcher/exchange/exchange.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace ei::dispatcher {
+namespace {
+
+Error failure(ErrorKind kind, int status, std::string message) {
+  Error error = make_error(kind, std::move(message));
+  error.http_status = status;
+  return error;
+}
+
+Error to_error(Refusal const& refusal, QueueLimits const& limits) {
+  Error error;
+  switch (refusal.reason) {
+    case RefusalReason::Draining:
+      error = failure(ErrorKind::Unavailable, 503, "this dispatcher is draining and takes no more requests");
+      break;
+    case RefusalReason::TooLarge:
+      return failure(ErrorKind::Invalid, 413,
+                     "the request is larger than the whole queue; allowed: at most " +
+                         std::to_string(limits.capacity) + " pictures and " +
+                         std::to_string(limits.capacity_bytes) + " bytes");
+    case RefusalReason::Full:
+      error = failure(ErrorKind::TooMany, 429,
+                      "the queue is full: it holds at most " + std::to_string(limits.capacity) +
+                          " requests and " + std::to_string(limits.capacity_bytes) + " bytes");
+      break;
+  }
+  error.retry_after = std::chrono::duration_cast<std::chrono::milliseconds>(refusal.retry_after);
+  return error;
+}
+
+std::size_t total_bytes(Submission const& submission) {
+  std::size_t out = 0;
+  for (auto const& picture : submission.pictures) out += picture.bytes.size();
+  return out;
+}
+
+Error worker_fault(std::string message) {
+  return make_error(ErrorKind::Protocol, "worker link: " + std::move(message));
+}
+
+}  // namespace
+
+Exchange::Exchange(ExchangeOptions options) : options_(std::move(options)), queue_(options_.queue) {
+  adapt_late_lane();
+}
+
+Result<void> Exchange::submit(std::shared_ptr<Submission> submission, Time now) {
+  expire(now);  // what is over must not keep a place
+  std::size_t const count = submission->pictures.size();
+  Offer const offer{count, total_bytes(*submission)};
+  if (auto const refusal = consider(offer, queue_, draining_, service_, workers_.size())) {
+    queue_.refuse(count);
+    auto& counter = refusal->reason == RefusalReason::Draining ? drops_.draining
+                    : refusal->reason == RefusalReason::Full   ? drops_.full
+                                                               : drops_.too_large;
+    counter += count;
+    return to_error(*refusal, queue_.limits());
+  }
+  submission->answers_.resize(count);
+  submission->missing_ = count;
+  ++open_;
+  for (std::size_t i = 0; i < count; ++i) {
+    // Room for all of them was made sure of above.
+    Ticket const ticket =
+        queue_.offer(now, submission->deadline, 0, submission->pictures[i].bytes.size()).value();
+    submission->tickets_.push_back(ticket);
+    if (ticket.slot >= pending_.size()) pending_.resize(ticket.slot + std::size_t{1});
+    pending_[ticket.slot] = {submission, i, 0};
+  }
+  pump(now);
+  return {};
+}
+
+void Exchange::cancel(std::shared_ptr<Submission> const& submission, Time now) {
+  if (submission->outcome || submission->tickets_.empty()) return;
+  fail(submission, failure(ErrorKind::Canceled, 499, "the client left"), &drops_.client_gone);
+  pump(now);
+}
+
+Result<WorkerId> Exchange::attach(link::Hello hello, WorkerPort port, Time) {
+  if (hello.model != options_.model) {
+    return make_error(ErrorKind::Conflict, "worker " + hello.worker + " serves model \"" + hello.model +
+                                               "\"; this dispatcher serves \"" + options_.model + "\"");
+  }
+  WorkerId const id = next_worker_++;
+  Worker& worker = workers_[id];
+  worker.hello = std::move(hello);
+  worker.port = std::move(port);
+  return id;
+}
+
+Result<void> Exchange::ready(WorkerId id, Time now) {
+  auto const found = workers_.find(id);
+  if (found == workers_.end()) return worker_fault("ready from a worker that is not attached");
+  Worker& worker = found->second;
+  if (worker.dropped) return {};
+  if (worker.asked + worker.jobs.size() >= worker.hello.slots) {
+    return worker_fault("ready for more than the " + std::to_string(worker.hello.slots) +
+                        " slots of its hello");
+  }
+  worker.leaving = false;
+  ++worker.asked;
+  idle_.push_back(id);
+  pump(now);
+  return {};
+}
+
+Result<void> Exchange::result(WorkerId id, link::JobResult result, Time now) {
+  auto const found = jobs_.find(result.id);
+  if (found == jobs_.end() || found->second.worker != id) {
+    return worker_fault("a result for job " + std::to_string(result.id) + ", which the worker does not hold");
+  }
+  RunningJob const& running = found->second;
+  std::size_t const classes = workers_.at(id).hello.classes;
+  if (result.items.size() != running.taken.size()) {
+    return worker_fault("a result of " + std::to_string(result.items.size()) + " items for a job of " +
+                        std::to_string(running.taken.size()));
+  }
+  if (running.probabilities != !result.probabilities.empty() ||
+      (running.probabilities && result.probabilities.size() != running.taken.size() * classes)) {
+    return worker_fault("a result of " + std::to_string(result.probabilities.size()) +
+                        " probabilities for a job of " + std::to_string(running.taken.size()) +
+                        " pictures and " + std::to_string(classes) + " classes" +
+                        (running.probabilities ? "" : " that asked for none"));
+  }
+  RunningJob const job = std::move(found->second);
+  jobs_.erase(found);
+  std::erase(workers_.at(id).jobs, result.id);
+  double const seconds = std::chrono::duration<double>(now - job.started).count();
+  for (std::size_t i = 0; i < job.taken.size(); ++i) {
+    bool const awaited = queue_.complete(job.taken[i].ticket, now, job.taken.size());
+    service_.add(seconds / static_cast<double>(job.taken.size()));
+    if (awaited) answer(job, i, result, classes, now);
+    pending_[job.taken[i].ticket.slot] = {};
+  }
+  adapt_late_lane();
+  return {};
+}
+
+void Exchange::bye(WorkerId id) {
+  auto const found = workers_.find(id);
+  if (found == workers_.end()) return;
+  found->second.leaving = true;
+  found->second.asked = 0;
+  std::erase(idle_, id);
+}
+
+void Exchange::detach(WorkerId id, Time now) {
+  auto const found = workers_.find(id);
+  if (found == workers_.end()) return;
+  Worker const worker = std::move(found->second);
+  workers_.erase(found);
+  std::erase(idle_, id);
+  last_worker_left_ = now;
+  for (std::uint64_t const job_id : worker.jobs) {
+    auto job = jobs_.extract(job_id);
+    for (Taken const& taken : job.mapped().taken) {
+      auto const submission = pending_[taken.ticket.slot].submission;
+      GiveBack const outcome = queue_.give_back(taken.ticket);
+      if (outcome == GiveBack::Requeued) {
+        pending_[taken.ticket.slot].job = 0;
+        continue;
+      }
+      pending_[taken.ticket.slot] = {};
+      if (outcome == GiveBack::Lost) {
+        fail(submission,
+             failure(ErrorKind::Unavailable, 502, "two workers died while they computed this request"),
+             &drops_.worker_died);
+      }
+    }
+  }
+  pump(now);
+}
+
+void Exchange::tick(Time now) {
+  drop_stuck(now);
+  pump(now);
+}
+
+Time Exchange::next_tick() const {
+  Time next = queue_.next_deadline();
+  if (batch_ripe_) next = std::min(next, *batch_ripe_);
+  // The oldest job is the first: ids grow with time.
+  for (auto const& [id, job] : jobs_) {
+    auto const worker = workers_.find(job.worker);
+    if (worker == workers_.end() || worker->second.dropped) continue;
+    next = std::min(next, job.started + options_.job_timeout);
+    break;
+  }
+  return next;
+}
+
+std::size_t Exchange::busy_workers() const {
+  return static_cast<std::size_t>(std::count_if(
+      workers_.begin(), workers_.end(), [](auto const& entry) { return !entry.second.jobs.empty(); }));
+}
+
+void Exchange::pump(Time now) {
+  expire(now);
+  batch_ripe_.reset();
+  while (!idle_.empty()) {
+    Batch const batch = plan_batch(queue_, options_.batch, now);
+    if (batch.size == 0) {
+      batch_ripe_ = batch.wait_until;
+      return;
+    }
+    WorkerId const worker = idle_.front();
+    idle_.pop_front();
+    hand_out(worker, batch.size, now);
+  }
+}
+
+void Exchange::hand_out(WorkerId id, std::size_t size, Time now) {
+  Worker& worker = workers_.at(id);
+  link::Job job;
+  job.id = next_job_++;
+  job.top = options_.top;
+  RunningJob& running = jobs_[job.id];
+  running.worker = id;
+  running.started = now;
+  std::vector<std::string_view> parts;
+  std::size_t room = link::kMaxPayloadBytes;
+  Time last_deadline = now;
+  while (running.taken.size() < size) {
+    auto const taken = queue_.take(now, room);
+    if (!taken) break;
+    Pending& pending = pending_[taken->ticket.slot];
+    pending.job = job.id;
+    Work const& work = pending.submission->pictures[pending.index];
+    job.items.push_back({work.kind, work.bytes.size(), 1});
+    job.probabilities = job.probabilities || pending.submission->probabilities;
+    parts.push_back(work.bytes);
+    room -= work.bytes.size();
+    last_deadline = std::max(last_deadline, taken->deadline);
+    running.taken.push_back(*taken);
+  }
+  running.probabilities = job.probabilities;
+  running.awaited = running.taken.size();
+  job.deadline =
+      std::min(std::chrono::ceil<std::chrono::milliseconds>(last_deadline - now), link::kMaxDeadline);
+  --worker.asked;
+  worker.jobs.push_back(job.id);
+  worker.port.send(link::encode_job(job, parts));
+}
+
+void Exchange::expire(Time now) {
+  while (auto const expired = queue_.expire(now)) {
+    Pending const pending = pending_[expired->ticket.slot];
+    if (expired->in_flight) {
+      abandon_in_job(pending.job);
+    } else {
+      pending_[expired->ticket.slot] = {};
+    }
+    bool const nobody = workers_.empty() && (!last_worker_left_ || *last_worker_left_ < expired->arrived);
+    char const* const where = expired->in_flight ? "while a worker computed" : "while the request waited";
+    fail(pending.submission,
+         nobody ? failure(ErrorKind::Unavailable, 503, "no worker came within the deadline")
+                : failure(ErrorKind::Timeout, 504, std::string("the deadline passed ") + where),
+         nobody ? &drops_.no_worker : &drops_.deadline);
+  }
+}
+
+void Exchange::adapt_late_lane() {
+  if (options_.latency_target.count() > 0) {
+    queue_.set_late_after(longest_punctual_wait(options_.latency_target, service_));
+  }
+}
+
+// Ends a submission without an answer and takes its other pictures back.
+void Exchange::fail(std::shared_ptr<Submission> const& submission, Error const& error,
+                    std::uint64_t* dropped) {
+  if (submission->outcome) return;
+  if (dropped != nullptr) *dropped += submission->missing_;
+  for (Ticket const ticket : submission->tickets_) withdraw(ticket);
+  finish(submission, error);
+}
+
+void Exchange::finish(std::shared_ptr<Submission> const& submission, Result<std::vector<Answer>> outcome) {
+  submission->outcome = std::move(outcome);
+  --open_;
+  if (submission->on_done) submission->on_done();
+}
+
+void Exchange::withdraw(Ticket ticket) {
+  std::uint64_t const job = pending_[ticket.slot].job;
+  if (!queue_.cancel(ticket)) return;  // ended already, or abandoned already
+  if (job == 0) {
+    pending_[ticket.slot] = {};
+  } else {
+    abandon_in_job(job);
+  }
+}
+
+// One picture of a job is no longer waited for; when it was the last, the worker may stop.
+void Exchange::abandon_in_job(std::uint64_t id) {
+  auto const found = jobs_.find(id);
+  if (found == jobs_.end() || --found->second.awaited > 0) return;
+  auto const worker = workers_.find(found->second.worker);
+  if (worker != workers_.end() && !worker->second.dropped) {
+    worker->second.port.send(link::encode(link::FromDispatcher(link::Cancel{id})));
+  }
+}
+
+void Exchange::answer(RunningJob const& job, std::size_t index, link::JobResult& result, std::size_t classes,
+                      Time now) {
+  Pending const& pending = pending_[job.taken[index].ticket.slot];
+  auto const submission = pending.submission;
+  if (auto* error = std::get_if<link::ItemError>(&result.items[index])) {
+    ErrorKind const kind = error->status < 500 ? ErrorKind::Invalid : ErrorKind::Unavailable;
+    fail(submission, failure(kind, error->status, std::move(error->detail)));
+    return;
+  }
+  Answer& answer = submission->answers_[pending.index];
+  answer.top = std::get<std::vector<link::Prediction>>(std::move(result.items[index]));
+  if (submission->probabilities) {
+    auto const row = result.probabilities.begin() + static_cast<std::ptrdiff_t>(index * classes);
+    answer.probabilities.assign(row, row + static_cast<std::ptrdiff_t>(classes));
+  }
+  answer.queued = job.started - job.taken[index].arrived;
+  answer.service = now - job.started;
+  answer.inference_ms = result.inference_ms;
+  if (--submission->missing_ == 0) finish(submission, std::move(submission->answers_));
+}
+
+void Exchange::drop_stuck(Time now) {
+  for (auto& [id, job] : jobs_) {
+    if (job.started + options_.job_timeout > now) break;  // ids, and so starts, only grow
+    auto const worker = workers_.find(job.worker);
+    if (worker == workers_.end() || worker->second.dropped) continue;
+    worker->second.dropped = true;
+    worker->second.asked = 0;
+    std::erase(idle_, job.worker);
+    worker->second.port.drop("the worker held job " + std::to_string(id) + " for longer than its limit");
+  }
+}
+
+}  // namespace ei::dispatcher

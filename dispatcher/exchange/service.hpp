@@ -1,0 +1,49 @@
+// The exchange with a clock: what coroutines call.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "dispatcher/exchange/exchange.hpp"
+#include "runtime/core/units.hpp"
+
+namespace ei::dispatcher {
+namespace asio = boost::asio;
+
+/// Runs an Exchange on the real clock. Use from the executor's thread only; must outlive every coroutine in
+/// ask().
+class Service {
+ public:
+  Service(asio::any_io_executor executor, ExchangeOptions options);
+
+  /// Queues the pictures and waits for their answers. `deadline` bounds the wait. When the calling coroutine
+  /// is cancelled or destroyed, the pictures leave the queue at once. Errors: those of Exchange::submit() and
+  /// of Submission::outcome; Error::http_status is set.
+  [[nodiscard]] asio::awaitable<Result<std::vector<Answer>>> ask(std::vector<Work> pictures,
+                                                                 bool probabilities, SteadyTime deadline);
+
+  /// As in Exchange, at the present time.
+  [[nodiscard]] Result<WorkerId> attach(link::Hello hello, WorkerPort port);
+  [[nodiscard]] Result<void> ready(WorkerId worker);
+  [[nodiscard]] Result<void> result(WorkerId worker, link::JobResult result);
+  void bye(WorkerId worker);
+  void detach(WorkerId worker);
+
+  /// Refuses what is new from now on.
+  void drain() { exchange_.drain(); }
+  /// Waits until nothing waits or is computed any more, or for `timeout`; true when nothing is left.
+  [[nodiscard]] asio::awaitable<bool> wait_idle(milliseconds timeout);
+
+  [[nodiscard]] Exchange const& exchange() const { return exchange_; }
+
+ private:
+  void rearm();
+
+  asio::any_io_executor executor_;
+  Exchange exchange_;
+  asio::steady_timer wake_;
+  Time armed_ = Time::max();
+};
+
+}  // namespace ei::dispatcher
