@@ -1,0 +1,78 @@
+#pragma once
+
+#include "operator/backend/kube/resource.hpp"
+#include "operator/backend/kube/selector.hpp"
+#include "runtime/core/result.hpp"
+
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ei::kube {
+
+/// What the cache keeps of an object: its identity, and of its content only what a reader asked for.
+struct CachedObject {
+  ObjectKey key;
+  std::string uid;
+  std::string resource_version;
+  std::int64_t generation = 0;
+  bool deleting = false;           ///< has a deletionTimestamp
+  std::string owner_uid;           ///< of its controlling owner; empty without one
+  Labels labels;                   ///< ordered by key
+  std::uint64_t owned_digest = 0;  ///< of the fields our field manager owns; 0 when it owns none
+  boost::json::value content;      ///< what the collection's Keep function left
+
+  bool operator==(CachedObject const&) const = default;
+};
+
+/// Reads metadata, without `content` and `owned_digest`. Errors: Protocol when a name is missing.
+Result<CachedObject> read_identity(boost::json::object const& object);
+
+/// A collection's objects by namespace and name, with one index: the values of one label.
+/// A full listing is gathered in a stage and swapped in whole, so readers never see half of one.
+class Store {
+ public:
+  /// `index_label` groups objects for by_index(); empty for none.
+  explicit Store(std::string index_label = {}) : index_label_(std::move(index_label)) {}
+
+  /// Keys whose object appeared, changed (another resourceVersion) or went away.
+  using Changes = std::vector<ObjectKey>;
+
+  void restage() { stage_.clear(); }
+  void stage(CachedObject object);
+  void unstage(ObjectKey const& key) { stage_.erase(key); }
+  /// Swaps the stage in. Gives what differs from before.
+  Changes commit();
+
+  /// False when this version or a newer one is there already: a write's answer may overtake the watch.
+  bool put(CachedObject object);
+  bool remove(ObjectKey const& key);
+
+  /// The pointers hold until the next change.
+  CachedObject const* find(ObjectKey const& key) const;
+  /// In order of names; an empty namespace selects all.
+  std::vector<CachedObject const*> select(std::string_view namespace_name, Selector const& selector) const;
+  /// Those of the namespace whose index label has this value, in order of names.
+  std::vector<CachedObject const*> by_index(std::string const& namespace_name,
+                                            std::string const& value) const;
+
+  std::map<ObjectKey, CachedObject> const& objects() const { return objects_; }
+  std::size_t size() const { return objects_.size(); }
+
+ private:
+  void add_to_index(CachedObject const& object);
+  void drop_from_index(CachedObject const& object);
+
+  std::string index_label_;
+  std::map<ObjectKey, CachedObject> objects_;
+  std::map<ObjectKey, CachedObject> stage_;
+  /// (namespace, label value) → objects; the pointers are stable, std::map's nodes do not move.
+  std::map<ObjectKey, std::vector<CachedObject const*>> index_;
+};
+
+}  // namespace ei::kube

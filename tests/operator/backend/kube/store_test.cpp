@@ -1,0 +1,102 @@
+#include "operator/backend/kube/store.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace ei::kube;
+
+namespace {
+
+CachedObject object(std::string name, std::string version, std::string service = "s") {
+  CachedObject cached;
+  cached.key = {"ns", std::move(name)};
+  cached.resource_version = std::move(version);
+  cached.labels = {{"service", std::move(service)}};
+  return cached;
+}
+
+std::vector<std::string> names(std::vector<CachedObject const*> const& objects) {
+  std::vector<std::string> result;
+  for (auto const* cached : objects) result.push_back(cached->key.name);
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("a listing becomes visible whole, and names exactly what changed") {
+  Store store;
+  store.put(object("same", "1"));
+  store.put(object("changed", "2"));
+  store.put(object("gone", "3"));
+  store.restage();
+  store.stage(object("same", "1"));
+  store.stage(object("changed", "9"));
+  store.stage(object("new", "8"));
+  CHECK(store.find({"ns", "new"}) == nullptr);
+  auto changes = store.commit();
+  std::sort(changes.begin(), changes.end());
+  CHECK(changes == Store::Changes{{"ns", "changed"}, {"ns", "gone"}, {"ns", "new"}});
+  CHECK(store.find({"ns", "gone"}) == nullptr);
+  CHECK(store.find({"ns", "new"}) != nullptr);
+}
+
+TEST_CASE("an older version never replaces a newer one") {
+  Store store;
+  CHECK(store.put(object("a", "99")));
+  CHECK(store.put(object("a", "100")));
+  CHECK_FALSE(store.put(object("a", "99")));
+  CHECK_FALSE(store.put(object("a", "100")));
+  CHECK(store.find({"ns", "a"})->resource_version == "100");
+}
+
+TEST_CASE("the index follows labels that change and objects that go") {
+  Store store("service");
+  store.put(object("b", "1", "x"));
+  store.put(object("a", "2", "x"));
+  store.put(object("c", "3", "y"));
+  CHECK(names(store.by_index("ns", "x")) == std::vector<std::string>{"a", "b"});
+  store.put(object("a", "4", "y"));
+  CHECK(names(store.by_index("ns", "x")) == std::vector<std::string>{"b"});
+  CHECK(names(store.by_index("ns", "y")) == std::vector<std::string>{"a", "c"});
+  store.remove({"ns", "b"});
+  CHECK(store.by_index("ns", "x").empty());
+  CHECK(store.by_index("other", "y").empty());
+  store.restage();
+  store.stage(object("d", "9", "z"));
+  store.commit();
+  CHECK(store.by_index("ns", "y").empty());
+  CHECK(names(store.by_index("ns", "z")) == std::vector<std::string>{"d"});
+}
+
+TEST_CASE("objects are selected by namespace and labels") {
+  Store store;
+  store.put(object("a", "1", "x"));
+  store.put(object("b", "2", "y"));
+  auto elsewhere = object("c", "3", "x");
+  elsewhere.key.namespace_name = "other";
+  store.put(elsewhere);
+  auto const selector = Selector::parse("service=x").value();
+  CHECK(names(store.select("", selector)) == std::vector<std::string>{"a", "c"});
+  CHECK(names(store.select("ns", selector)) == std::vector<std::string>{"a"});
+  CHECK(names(store.select("ns", {})) == std::vector<std::string>{"a", "b"});
+}
+
+TEST_CASE("identity is read from metadata") {
+  boost::json::object const live{
+      {"metadata",
+       {{"name", "n"},
+        {"namespace", "ns"},
+        {"uid", "u"},
+        {"resourceVersion", "7"},
+        {"generation", 3},
+        {"deletionTimestamp", "2026-01-01T00:00:00Z"},
+        {"labels", {{"z", "1"}, {"a", "2"}}},
+        {"ownerReferences", {{{"uid", "other"}}, {{"uid", "owner"}, {"controller", true}}}}}}};
+  auto const cached = read_identity(live);
+  REQUIRE(cached.has_value());
+  CHECK(cached->key == ObjectKey{"ns", "n"});
+  CHECK(cached->generation == 3);
+  CHECK(cached->deleting);
+  CHECK(cached->owner_uid == "owner");
+  CHECK(cached->labels == Labels{{"a", "2"}, {"z", "1"}});
+  CHECK_FALSE(read_identity({{"kind", "Pod"}}).has_value());
+}
