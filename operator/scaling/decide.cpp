@@ -1,0 +1,108 @@
+#include "operator/scaling/decide.hpp"
+
+#include "operator/scaling/latency.hpp"
+#include "operator/scaling/observe.hpp"
+#include "operator/scaling/queue_ratio.hpp"
+#include "operator/scaling/replace.hpp"
+#include "operator/scaling/text.hpp"
+
+#include <algorithm>
+
+namespace ei::scaling {
+namespace {
+
+constexpr std::chrono::seconds kBlindBeforeMaximum{10};  // a dispatcher that restarts is back sooner
+
+Decision stay(int current, Reason reason, Limit limit, std::string why) {
+  Decision decision;
+  decision.from = decision.to = current;
+  decision.reason = reason;
+  decision.limit = limit;
+  decision.formula = why;
+  decision.why_not_more = why;
+  decision.why_not_less = std::move(why);
+  return decision;
+}
+
+Decision decide_external(Settings const& settings, Workers const& workers) {
+  Decision decision;
+  decision.from = workers.current;
+  decision.to = settings.external_replicas;
+  decision.term = Term::External;
+  decision.reason = decision.to == decision.from ? Reason::Steady : Reason::ExternalRequest;
+  decision.formula = text("replicas set to %d", settings.external_replicas);
+  decision.why_not_more = decision.why_not_less = decision.formula;
+  return decision;
+}
+
+Decision decide_blind(Settings const& settings, State const& state, Workers const& workers, SampleUse use,
+                      Time now) {
+  bool const lost = settings.on_metrics_loss == MetricsLoss::ScaleToMax && state.blind_since &&
+                    now - *state.blind_since >= kBlindBeforeMaximum;
+  std::string const why = text("no usable metrics (%s)", std::string(name(use)).c_str());
+  Decision decision = stay(workers.current, Reason::MetricsMissing, Limit::NoData, why);
+  if (lost && workers.current < settings.max_replicas) {
+    decision.to = settings.max_replicas;
+    decision.term = Term::MetricsLoss;
+    decision.reason = Reason::MetricsLost;
+    decision.limit = Limit::Maximum;
+  }
+  return decision;
+}
+
+Decision decide_unbounded(Settings const& settings, State& state, Snapshot const& snapshot, SampleUse use,
+                          Time now) {
+  if (settings.policy == Policy::External) return decide_external(settings, snapshot.workers);
+  if (use != SampleUse::Fresh && use != SampleUse::Repeated) {
+    return decide_blind(settings, state, snapshot.workers, use, now);
+  }
+  return settings.policy == Policy::QueueRatio ? decide_queue_ratio(settings, state, snapshot, now)
+                                               : decide_latency(settings, state, snapshot, now);
+}
+
+void apply_bounds(Settings const& settings, Decision& decision) {
+  int const minimum = settings.min_replicas;
+  int const maximum = std::max(minimum, settings.max_replicas);
+  if (decision.to > maximum) {
+    decision.to = maximum;
+    decision.limit = Limit::Maximum;
+    decision.why_not_more = text("the maximum is %d", maximum);
+    decision.reason = decision.from > maximum    ? Reason::AboveMaximum
+                      : decision.from == maximum ? Reason::AtMaximum
+                                                 : decision.reason;
+  } else if (decision.to < minimum) {
+    decision.to = minimum;
+    decision.limit = Limit::Minimum;
+    decision.why_not_less = text("the minimum is %d", minimum);
+    if (decision.from < minimum) decision.reason = Reason::BelowMinimum;
+    if (decision.from == minimum) decision.reason = Reason::Steady;
+  }
+}
+
+}  // namespace
+
+Decision decide(Settings const& settings, State& state, Snapshot const& snapshot, Time now) {
+  SampleUse const use = observe(settings, state, snapshot, now);
+  Workers const& workers = snapshot.workers;
+  Decision decision = decide_unbounded(settings, state, snapshot, use, now);
+  apply_bounds(settings, decision);
+
+  auto const overdue = overdue_workers(state, workers);
+  if (settings.paused) {
+    Inputs inputs = std::move(decision.inputs);
+    decision = stay(workers.current, Reason::Paused, Limit::Paused, "paused");
+    decision.inputs = std::move(inputs);
+  } else {
+    if (settings.policy == Policy::Latency) decision.replace = replace_one(state, overdue, now);
+    if (settings.policy == Policy::QueueRatio && decision.to != decision.from) state.last_action = now;
+  }
+
+  decision.inputs.sample = use;
+  decision.inputs.start_seconds = expected_start_seconds(state);
+  decision.inputs.ready = workers.ready();
+  decision.inputs.starting = workers.starting();
+  decision.inputs.overdue = static_cast<int>(overdue.size());
+  return decision;
+}
+
+}  // namespace ei::scaling

@@ -1,0 +1,37 @@
+#pragma once
+
+#include "operator/scaling/decide.hpp"
+#include "runtime/core/result.hpp"
+
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+
+namespace ei::scaling {
+
+boost::json::object to_json(Settings const& settings);
+boost::json::object to_json(Snapshot const& snapshot);
+boost::json::object to_json(Decision const& decision);
+boost::json::object to_json(State const& state);
+
+/// One line of the decision log: `{"now_ns", "settings", "snapshot", "decision"}`. A log that holds every
+/// call since the operator started can be replayed exactly, and under other settings. Instants are
+/// nanoseconds of the caller.s clock.
+boost::json::object log_record(Settings const& settings, Snapshot const& snapshot, Decision const& decision,
+                               Time now);
+
+struct LogRecord {
+  Settings settings;
+  Snapshot snapshot;
+  int from = 0;
+  int to = 0;
+  Time now{};
+};
+
+/// Reads what `log_record` wrote (other keys are ignored); `Invalid` names the first key that is missing or
+/// wrong.
+Result<LogRecord> log_record_from_json(boost::json::value const& value);
+Result<Settings> settings_from_json(boost::json::value const& value);
+Result<Snapshot> snapshot_from_json(boost::json::value const& value);
+Result<State> state_from_json(boost::json::value const& value);
+
+}  // namespace ei::scaling

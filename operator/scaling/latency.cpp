@@ -1,0 +1,176 @@
+#include "operator/scaling/latency.hpp"
+
+#include "operator/scaling/load.hpp"
+#include "operator/scaling/text.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace ei::scaling {
+namespace {
+
+constexpr double kLeastHoldSeconds = 5;  // a lull between two bursts of Poisson noise is shorter
+constexpr double kHoldLateRatioFactor =
+    0.5;  // to leave a worker the rest must do twice as well as to stay without
+
+Inputs inputs_of(Load const& load, Sample const& sample) {
+  Inputs in;
+  in.arrival_rps = load.arrival_rps;
+  in.burst_rps = load.burst_rps;
+  if (load.service) {
+    in.service_seconds = load.service->seconds;
+    in.service_cv2 = load.service->cv2;
+    in.longest_wait_seconds = load.wait_seconds;
+    if (load.arrival_rps) in.offered_load = load.offered;
+  }
+  in.queue = sample.queue;
+  in.in_flight = sample.in_flight;
+  in.oldest_age_seconds = sample.oldest_age_seconds;
+  return in;
+}
+
+/// The most any decision of the hold window needed, this one included.
+int hold(State& state, int need, double hold_seconds, Time now) {
+  auto& needs = state.needs;
+  while (!needs.empty() && Seconds(now - needs.front().at).count() > hold_seconds) needs.pop_front();
+  // A later need that is as large outlives the earlier one: what stays falls strictly, so the list is short.
+  while (!needs.empty() && needs.back().workers <= need) needs.pop_back();
+  needs.push_back({now, need});
+  return needs.front().workers;
+}
+
+Reason reason_for_more(Term term) {
+  switch (term) {
+    case Term::Burst:
+      return Reason::BurstSeen;
+    case Term::Backlog:
+      return Reason::BacklogGrew;
+    case Term::QueueTarget:
+      return Reason::QueueOverTarget;
+    case Term::ServiceUnknown:
+      return Reason::ServiceUnknown;
+    default:
+      return Reason::LoadRose;
+  }
+}
+
+std::string formula_of(Settings const& settings, Load const& load, Decision const& decision) {
+  Inputs const& in = decision.inputs;
+  double const service_seconds = in.service_seconds.value_or(0);
+  switch (decision.term) {
+    case Term::Load:
+      return text("load: %.2f/s x %.3f s = %.2f busy, late(%d) = %.4f <= %.2f", in.arrival_rps.value_or(0),
+                  service_seconds, load.offered, in.load_workers, load.late_with(in.load_workers),
+                  kAcceptedLateRatio);
+    case Term::Burst:
+      return text("burst: rising from %.2f/s to %.2f/s x %.3f s needs %d", in.arrival_rps.value_or(0),
+                  in.burst_rps.value_or(0), service_seconds, in.burst_workers);
+    case Term::Backlog:
+      return text("backlog: ceil(%.2f busy + %.0f waiting x %.3f s / %.0f s) = %d", load.offered,
+                  in.queue.value_or(0), service_seconds, kDrainSeconds, in.backlog_workers);
+    case Term::QueueTarget:
+      return text("queue target: ceil(%d x %.0f waiting / %d) = %d", decision.from, in.queue.value_or(0),
+                  settings.queue_target, in.queue_target_workers);
+    case Term::ServiceUnknown:
+      return text("service time unknown: %.0f waiting, %d starting", in.queue.value_or(0), in.starting);
+    default:
+      return "no load";
+  }
+}
+
+/// The largest term; of equal ones the first, so that the plainest explanation is given.
+int strongest_term(Decision& decision, int unknown_service_workers) {
+  Inputs const& in = decision.inputs;
+  struct Candidate {
+    Term term;
+    int workers;
+  };
+  int most = 0;
+  for (Candidate const candidate :
+       {Candidate{Term::Load, in.load_workers}, Candidate{Term::Burst, in.burst_workers},
+        Candidate{Term::Backlog, in.backlog_workers}, Candidate{Term::QueueTarget, in.queue_target_workers},
+        Candidate{Term::ServiceUnknown, unknown_service_workers}}) {
+    if (candidate.workers <= most) continue;
+    most = candidate.workers;
+    decision.term = candidate.term;
+  }
+  return most;
+}
+
+void settle(Decision& decision, int need, bool window_observed) {
+  Inputs const& in = decision.inputs;
+  if (need >= decision.from) {
+    decision.to = need;
+    decision.reason = need > decision.from ? reason_for_more(decision.term) : Reason::Steady;
+    return;
+  }
+  auto const not_yet = [&](Reason reason, Limit limit) {
+    decision.reason = reason;
+    decision.limit = limit;
+  };
+  decision.to = window_observed ? std::min(decision.from, in.held_workers) : decision.from;
+  if (!window_observed) {
+    not_yet(Reason::ObservingFirst, Limit::FirstWindow);
+    decision.why_not_less = text("%d would do, but %.1f s have not been observed yet", need, in.hold_seconds);
+  } else if (decision.to > need) {
+    not_yet(decision.to == decision.from ? Reason::HoldingAfterLoad : Reason::LoadFell, Limit::HoldWindow);
+    decision.why_not_less = text("%d would do now, but %d were needed within the last %.1f s", need,
+                                 in.held_workers, in.hold_seconds);
+  } else {
+    decision.reason = Reason::LoadFell;
+  }
+}
+
+void explain(Load const& load, Decision& decision) {
+  if (load.service && load.arrival_rps) decision.inputs.late_ratio = load.late_with(decision.to);
+  if (decision.why_not_more.empty()) {
+    decision.why_not_more = decision.inputs.late_ratio
+                                ? text("%d leave %.4f late", decision.to, *decision.inputs.late_ratio)
+                                : std::string("nothing asks for more");
+  }
+  if (!decision.why_not_less.empty()) return;
+  if (decision.term == Term::Load) {
+    decision.why_not_less =
+        text("%d would leave %.4f late", decision.to - 1, load.late_with(decision.to - 1));
+  } else if (decision.term != Term::None) {
+    decision.why_not_less = decision.formula;
+  }
+}
+
+}  // namespace
+
+Decision decide_latency(Settings const& settings, State& state, Snapshot const& snapshot, Time now) {
+  Workers const& workers = snapshot.workers;
+  Sample const& sample = *snapshot.sample;
+  Load const load = measure_load(settings, state);
+
+  Decision decision;
+  decision.from = workers.current;
+  Inputs& in = decision.inputs = inputs_of(load, sample);
+  in.starting = workers.starting();
+  in.load_workers = load.workers_for(load.arrival_rps.value_or(0), kAcceptedLateRatio);
+  in.burst_workers = load.workers_for(load.burst_rps.value_or(0), kAcceptedLateRatio);
+  in.backlog_workers = backlog_workers(load, sample, static_cast<int>(workers.list.size()));
+  in.queue_target_workers = queue_target_workers(settings, sample, workers.current);
+  bool const ask_one_more = !load.service && sample.queue > 0 && in.starting == 0;
+  int const need = strongest_term(decision, ask_one_more ? workers.current + 1 : 0);
+
+  // What must be held: with unknown load, all of it; else enough that the rest would not at once be too few
+  // again.
+  bool const load_known = load.arrival_rps && (load.service || (*load.arrival_rps == 0 && sample.queue == 0));
+  int const careful = load_known
+                          ? load.workers_for(*load.arrival_rps, kAcceptedLateRatio * kHoldLateRatioFactor)
+                          : workers.current;
+  in.hold_seconds =
+      std::min(Seconds(settings.cooldown).count(), std::max(kLeastHoldSeconds, load.start_seconds));
+  in.held_workers = hold(state, std::max(need, std::min(workers.current, careful)), in.hold_seconds, now);
+  bool const window_observed =
+      state.observing_since && Seconds(now - *state.observing_since).count() >= in.hold_seconds;
+
+  decision.formula = formula_of(settings, load, decision);
+  settle(decision, need, window_observed);
+  explain(load, decision);
+  return decision;
+}
+
+}  // namespace ei::scaling

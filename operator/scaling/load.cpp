@@ -1,0 +1,95 @@
+#include "operator/scaling/load.hpp"
+
+#include "operator/scaling/observe.hpp"
+#include "operator/scaling/queueing.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace ei::scaling {
+namespace {
+
+constexpr double kLoadWindowSeconds = 10;    // ±1/√(10λ): shorter chases noise, longer lags a ramp
+constexpr double kMinLoadWindowSeconds = 3;  // after a restart: a shorter rate is mostly noise
+constexpr double kUsableTargetRatio = 0.98;  // the rest of the target is network and parsing
+constexpr double kLeastWaitRatio = 0.05;     // of the target, when the service time alone nearly breaks it
+constexpr double kServiceSpread = 0.7;       // S(1+0.7c): what three of four requests stay under
+constexpr double kBaselineSeconds = 15;      // what a burst is measured against
+constexpr double kMinBaselineSeconds = 8;    // with less of it every start-up looks like a burst
+constexpr double kBurstSigmas = 4;           // Poisson noise passes 4σ once in 30,000 windows
+constexpr double kBurstRatio = 1.5;          // a smaller rise is what the load term's spare capacity takes
+constexpr int kMostServers = 10'000;         // bounds the search, far above any node
+
+int ceil_workers(double workers) {
+  return static_cast<int>(std::ceil(std::clamp(workers, 0.0, static_cast<double>(kMostServers))));
+}
+
+/// The last k seconds against the 15 s before them, extended for as long as a new worker takes to start, and
+/// never beyond twice what arrives already.
+std::optional<double> measure_burst(State const& state, double start_seconds) {
+  std::optional<double> highest;
+  for (double const k : {1.0, 2.0, 4.0}) {
+    auto const recent = span(state, 0, k);
+    auto const before = span(state, k, kBaselineSeconds);
+    if (!recent || !before || before->seconds < kMinBaselineSeconds || recent->seconds > 2 * k) continue;
+    double const before_rps = before->arrivals / before->seconds;
+    double const expected = before_rps * recent->seconds;
+    bool const rising = recent->arrivals - expected > kBurstSigmas * std::sqrt(expected + 1) &&
+                        recent->arrivals > kBurstRatio * expected;
+    if (!rising) continue;
+    double const rate_rps = recent->arrivals / recent->seconds;
+    double const extended_rps = rate_rps + (rate_rps - before_rps) * (start_seconds + 1) / recent->seconds;
+    highest = std::max(highest.value_or(0), std::min(2 * rate_rps, extended_rps));
+  }
+  return highest;
+}
+
+}  // namespace
+
+int Load::workers_for(double rate_rps, double accepted_ratio) const {
+  if (!service) return 0;
+  return least_servers(rate_rps * service->seconds, service->seconds, service->cv2, wait_seconds,
+                       accepted_ratio, kMostServers);
+}
+
+double Load::late_with(int workers) const {
+  if (!service) return 0;
+  return late_ratio(workers, offered, service->seconds, service->cv2, wait_seconds);
+}
+
+Load measure_load(Settings const& settings, State const& state) {
+  Load load;
+  load.service = state.service;
+  load.start_seconds = expected_start_seconds(state);
+  auto const window = span(state, 0, kLoadWindowSeconds);
+  if (window && window->seconds >= kMinLoadWindowSeconds)
+    load.arrival_rps = window->arrivals / window->seconds;
+  load.burst_rps = measure_burst(state, load.start_seconds);
+  if (load.service) {
+    double const target_seconds = Seconds(settings.latency_target).count();
+    load.wait_seconds = longest_wait_seconds(target_seconds, load.service->seconds, load.service->cv2);
+    load.offered = load.arrival_rps.value_or(0) * load.service->seconds;
+  }
+  return load;
+}
+
+int backlog_workers(Load const& load, Sample const& sample, int serving) {
+  if (!load.service || sample.queue <= 0) return 0;
+  double const work_seconds = sample.queue * load.service->seconds;
+  bool const long_wait = work_seconds > load.wait_seconds / 2 * serving;
+  if (!long_wait && sample.oldest_age_seconds <= load.wait_seconds / 2) return 0;
+  return ceil_workers(load.offered + work_seconds / kDrainSeconds);
+}
+
+int queue_target_workers(Settings const& settings, Sample const& sample, int current) {
+  if (sample.queue <= settings.queue_target) return 0;
+  return ceil_workers(std::max(current, 1) * sample.queue / std::max(settings.queue_target, 1));
+}
+
+double longest_wait_seconds(double target_seconds, double service_seconds, double service_cv2) {
+  double const usual_service_seconds = service_seconds * (1 + kServiceSpread * std::sqrt(service_cv2));
+  return std::max(kUsableTargetRatio * target_seconds - usual_service_seconds,
+                  kLeastWaitRatio * target_seconds);
+}
+
+}  // namespace ei::scaling

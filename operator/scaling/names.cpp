@@ -1,0 +1,149 @@
+#include "operator/scaling/decision.hpp"
+#include "operator/scaling/settings.hpp"
+#include "operator/scaling/snapshot.hpp"
+
+#include <algorithm>
+
+namespace ei::scaling {
+
+std::string_view name(Policy policy) {
+  switch (policy) {
+    case Policy::Latency:
+      return "Latency";
+    case Policy::QueueRatio:
+      return "QueueRatio";
+    case Policy::External:
+      return "External";
+  }
+  return "";
+}
+
+std::string_view name(MetricsLoss loss) {
+  return loss == MetricsLoss::Hold ? "Hold" : "ScaleToMax";
+}
+
+std::string_view name(Reason reason) {
+  switch (reason) {
+    case Reason::Steady:
+      return "Steady";
+    case Reason::LoadRose:
+      return "LoadRose";
+    case Reason::BurstSeen:
+      return "BurstSeen";
+    case Reason::BacklogGrew:
+      return "BacklogGrew";
+    case Reason::QueueOverTarget:
+      return "QueueOverTarget";
+    case Reason::ServiceUnknown:
+      return "ServiceUnknown";
+    case Reason::LoadFell:
+      return "LoadFell";
+    case Reason::HoldingAfterLoad:
+      return "HoldingAfterLoad";
+    case Reason::ObservingFirst:
+      return "ObservingFirst";
+    case Reason::RatioUp:
+      return "RatioUp";
+    case Reason::RatioDown:
+      return "RatioDown";
+    case Reason::NotDue:
+      return "NotDue";
+    case Reason::WorkersNotReady:
+      return "WorkersNotReady";
+    case Reason::CoolingDown:
+      return "CoolingDown";
+    case Reason::ExternalRequest:
+      return "ExternalRequest";
+    case Reason::BelowMinimum:
+      return "BelowMinimum";
+    case Reason::AboveMaximum:
+      return "AboveMaximum";
+    case Reason::AtMaximum:
+      return "AtMaximum";
+    case Reason::MetricsMissing:
+      return "MetricsMissing";
+    case Reason::MetricsLost:
+      return "MetricsLost";
+    case Reason::Paused:
+      return "Paused";
+  }
+  return "";
+}
+
+std::string_view name(Term term) {
+  switch (term) {
+    case Term::None:
+      return "None";
+    case Term::Load:
+      return "Load";
+    case Term::Burst:
+      return "Burst";
+    case Term::Backlog:
+      return "Backlog";
+    case Term::QueueTarget:
+      return "QueueTarget";
+    case Term::ServiceUnknown:
+      return "ServiceUnknown";
+    case Term::Ratio:
+      return "Ratio";
+    case Term::External:
+      return "External";
+    case Term::MetricsLoss:
+      return "MetricsLoss";
+  }
+  return "";
+}
+
+std::string_view name(Limit limit) {
+  switch (limit) {
+    case Limit::None:
+      return "None";
+    case Limit::Minimum:
+      return "Minimum";
+    case Limit::Maximum:
+      return "Maximum";
+    case Limit::HoldWindow:
+      return "HoldWindow";
+    case Limit::FirstWindow:
+      return "FirstWindow";
+    case Limit::Cooldown:
+      return "Cooldown";
+    case Limit::WorkersNotReady:
+      return "WorkersNotReady";
+    case Limit::Interval:
+      return "Interval";
+    case Limit::NoData:
+      return "NoData";
+    case Limit::Paused:
+      return "Paused";
+  }
+  return "";
+}
+
+std::string_view name(SampleUse use) {
+  switch (use) {
+    case SampleUse::Fresh:
+      return "Fresh";
+    case SampleUse::Repeated:
+      return "Repeated";
+    case SampleUse::Missing:
+      return "Missing";
+    case SampleUse::Stale:
+      return "Stale";
+    case SampleUse::Invalid:
+      return "Invalid";
+    case SampleUse::CounterReset:
+      return "CounterReset";
+  }
+  return "";
+}
+
+int Workers::ready() const {
+  return static_cast<int>(std::count_if(list.begin(), list.end(), [](Worker const& w) { return w.ready; }));
+}
+
+int Workers::starting() const {
+  return static_cast<int>(list.size()) - ready();
+}
+
+}  // namespace ei::scaling

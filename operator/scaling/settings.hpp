@@ -1,0 +1,44 @@
+#pragma once
+
+#include <chrono>
+#include <string_view>
+
+namespace ei::scaling {
+
+/// Instant of the caller's choosing: the operator passes its steady clock, the simulator its virtual time.
+using Time = std::chrono::steady_clock::time_point;
+using Seconds = std::chrono::duration<double>;
+
+enum class Policy {
+  Latency,     ///< hold the latency target on as few workers as possible (the default)
+  QueueRatio,  ///< the classic rule: replicas in proportion to the queue, with a cooldown
+  External,    ///< somebody else (HPA, KEDA, kubectl scale) writes the replica count
+};
+
+enum class MetricsLoss {
+  Hold,        ///< without metrics keep what runs
+  ScaleToMax,  ///< without metrics for 10 s go to the maximum
+};
+
+/// What a user may set; every field has the value that applies when nothing is said.
+struct Settings {
+  Policy policy = Policy::Latency;
+  int queue_target = 50;  ///< waiting requests
+  int min_replicas = 1;
+  int max_replicas = 6;
+  std::chrono::milliseconds cooldown{150'000};
+  std::chrono::milliseconds latency_target{500};
+  std::chrono::milliseconds interval{1'000};  ///< of decisions; `QueueRatio` is classically run every 15 s
+  bool paused = false;
+  MetricsLoss on_metrics_loss = MetricsLoss::Hold;
+  int external_replicas = 1;  ///< obeyed under `External` alone
+
+  bool operator==(Settings const&) const = default;
+};
+
+/// "Latency", "QueueRatio", "External".
+std::string_view name(Policy policy);
+/// "Hold", "ScaleToMax".
+std::string_view name(MetricsLoss loss);
+
+}  // namespace ei::scaling

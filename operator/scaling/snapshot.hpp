@@ -1,0 +1,64 @@
+#pragma once
+
+#include "operator/scaling/settings.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ei::scaling {
+
+/// One scrape of every dispatcher of a service, summed (the oldest age is their maximum). Offer a sample only
+/// when all of them answered: a sum over some of them looks like a counter reset, or worse, like less load.
+struct Sample {
+  Time at{};  ///< when the scrape was answered
+
+  // Counters since the dispatchers started.
+  double arrivals = 0;     ///< valid requests offered, rejected ones included
+  double completions = 0;  ///< jobs a worker finished
+  double service_seconds = 0;
+  double service_seconds_squared = 0;
+
+  // Gauges.
+  double queue = 0;  ///< requests waiting
+  double in_flight = 0;
+  double oldest_age_seconds = 0;  ///< of the queue's head; 0 when nothing waits
+
+  /// Names the set of dispatcher processes that was summed. Any change is a counter reset, also when the new
+  /// sum happens to be larger; 0 throughout when the caller cannot tell.
+  std::uint64_t epoch = 0;
+
+  bool operator==(Sample const&) const = default;
+};
+
+/// One worker that is wanted (a draining one is not). Ages, not instants: the caller's clocks may differ.
+struct Worker {
+  std::string name;
+  bool ready = false;
+  double not_ready_seconds = 0;         ///< how long it has not been ready; 0 when it is
+  std::optional<double> start_seconds;  ///< creation to first ready, once it has been ready
+
+  bool operator==(Worker const&) const = default;
+};
+
+struct Workers {
+  int current = 0;  ///< the replica count in force: what the last decision asked for
+  std::vector<Worker> list;
+
+  int ready() const;
+  /// Those not ready: coming capacity.
+  int starting() const;
+
+  bool operator==(Workers const&) const = default;
+};
+
+/// All that a decision may look at.
+struct Snapshot {
+  std::optional<Sample> sample;  ///< the newest scrape, or nothing when it failed
+  Workers workers;
+
+  bool operator==(Snapshot const&) const = default;
+};
+
+}  // namespace ei::scaling
