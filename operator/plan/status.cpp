@@ -48,7 +48,10 @@ api::Status next_status(Observation const& seen, Verdict const& verdict, WallTim
   status.desired_replicas = counts.workers_wanted;
   status.selector = seen.selector;
   status.queue = next_queue(status.queue, verdict);
-  if (verdict.unrecorded) record(status, *verdict.unrecorded);
+  // It came to pass only if the next decision starts from it.
+  if (verdict.unrecorded && verdict.decision && verdict.decision->from == verdict.unrecorded->to) {
+    record(status, *verdict.unrecorded);
+  }
   if (verdict.decision) {
     auto decision = record_of(verdict.decision_id, *verdict.decision, counts.workers_wanted, now);
     if (decision.from != decision.to) {

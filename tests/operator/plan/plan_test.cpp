@@ -96,7 +96,7 @@ TEST_CASE("The history keeps the last ten changes, newest first") {
   CHECK(seen.status.history.back().id == "d-5");
 }
 
-TEST_CASE("A change whose status write failed is recorded by the next one, once") {
+TEST_CASE("A change whose status write failed is recorded by the next one, once, if it came to pass") {
   auto const seen = settled(service(), verdict(steady()));
   auto last = verdict(steady());
   last.unrecorded = plan::record_of("d-lost", change(1, 2, Reason::LoadRose, "f"), 2, kNow);
@@ -104,6 +104,9 @@ TEST_CASE("A change whose status write failed is recorded by the next one, once"
   REQUIRE(made.status.history.size() == 1);
   CHECK(made.status.history[0].id == "d-lost");
   auto again = seen;
+  last.unrecorded->to = 3;
+  CHECK(plan::make_plan(again, last, kNow).status.history.empty());
+  last.unrecorded->to = 2;
   again.status = made.status;
   CHECK(plan::make_plan(again, last, kNow).status.history.size() == 1);
 }

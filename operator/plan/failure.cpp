@@ -1,0 +1,22 @@
+#include "operator/plan/failure.hpp"
+
+namespace ei::plan {
+namespace {
+
+bool is_refusal(ErrorKind kind) {
+  return kind == ErrorKind::Invalid || kind == ErrorKind::Forbidden || kind == ErrorKind::Unauthorized;
+}
+
+}  // namespace
+
+Actions plan_failure(Observation const& seen, Error const& error, WallTime now) {
+  if (!is_refusal(error.kind) || seen.metadata.deleting) return {};
+  api::Status status = seen.status;
+  api::Condition const told{std::string(api::kWorkersReady), api::ConditionStatus::False, "Refused",
+                            error.message, {}, seen.metadata.generation};
+  set_condition(status.conditions, told, now);
+  if (status == seen.status) return {};
+  return {RecordEvent{EventType::Warning, "Refused", error.message, {}}, WriteStatus{std::move(status)}};
+}
+
+}  // namespace ei::plan

@@ -1,0 +1,132 @@
+#include "operator/scrape/reading.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "runtime/metrics/parser.hpp"
+
+namespace ei::scrape {
+namespace {
+
+/// Routes that carry work; their label is the route's pattern.
+bool is_work(std::string_view endpoint) {
+  auto const ends_with = [&](std::string_view tail) {
+    return endpoint.size() >= tail.size() && endpoint.substr(endpoint.size() - tail.size()) == tail;
+  };
+  return endpoint == "/predict" || endpoint == "/add_to_queue" || ends_with("/infer");
+}
+
+/// An upper bound as text: `0.5`, `+Inf`. Empty when it is no number.
+std::optional<double> bound(std::string const& text) {
+  if (text == "+Inf") return std::numeric_limits<double>::infinity();
+  char* end = nullptr;
+  double const value = std::strtod(text.c_str(), &end);
+  if (text.empty() || end != text.c_str() + text.size()) return {};
+  return value;
+}
+
+/// FNV-1a (Fowler, Noll, Vo), 64 bits: the same on every run, unlike std::hash.
+std::uint64_t hash_of(std::vector<std::string> names) {
+  std::sort(names.begin(), names.end());
+  std::uint64_t hash = 14695981039346656037U;
+  for (auto const& name : names) {
+    for (unsigned char c : name + '\n') hash = (hash ^ c) * 1099511628211U;
+  }
+  return hash;
+}
+
+}  // namespace
+
+Result<Reading> read_exposition(std::string_view text) {
+  auto const samples = metrics::parse_exposition(text);
+  if (!samples) return samples.error();
+  Reading reading;
+  std::map<std::string_view, double*> wanted{
+      {"dispatcher_arrivals_total", &reading.arrivals},
+      {"dispatcher_completions_total", &reading.completions},
+      {"dispatcher_service_seconds_total", &reading.service_seconds},
+      {"dispatcher_service_seconds_squared_total", &reading.service_seconds_squared},
+      {"dispatcher_queue_size", &reading.queue},
+      {"dispatcher_in_flight", &reading.in_flight},
+      {"dispatcher_oldest_age_seconds", &reading.oldest_age_seconds}};
+  for (auto const& sample : *samples) {
+    if (auto const found = wanted.find(sample.name); found != wanted.end()) {
+      *found->second = sample.value;
+      wanted.erase(found);
+    } else if (sample.name == "dispatcher_response_time_seconds_bucket") {
+      auto const endpoint = sample.labels.find("endpoint");
+      auto const le = sample.labels.find("le");
+      if (endpoint == sample.labels.end() || le == sample.labels.end() || !is_work(endpoint->second)) continue;
+      if (auto const upper = bound(le->second)) reading.answers[*upper] += sample.value;
+    }
+  }
+  if (!wanted.empty()) {
+    return make_error(ErrorKind::Protocol, "the metrics lack " + std::string(wanted.begin()->first));
+  }
+  return reading;
+}
+
+scaling::Sample sum(std::vector<Reading> const& readings, std::vector<std::string> const& incarnations,
+                    SteadyTime at) {
+  scaling::Sample total;
+  total.at = at;
+  total.epoch = hash_of(incarnations);
+  for (auto const& each : readings) {
+    total.arrivals += each.arrivals;
+    total.completions += each.completions;
+    total.service_seconds += each.service_seconds;
+    total.service_seconds_squared += each.service_seconds_squared;
+    total.queue += each.queue;
+    total.in_flight += each.in_flight;
+    total.oldest_age_seconds = std::max(total.oldest_age_seconds, each.oldest_age_seconds);
+  }
+  return total;
+}
+
+Buckets sum_answers(std::vector<Reading> const& readings) {
+  Buckets total;
+  for (auto const& each : readings) {
+    for (auto const& [upper, answers] : each.answers) total[upper] += answers;
+  }
+  return total;
+}
+
+void LatencyWindow::add(SteadyTime at, Buckets buckets, std::uint64_t epoch) {
+  if (epoch != epoch_) points_.clear();
+  epoch_ = epoch;
+  points_.push_back({at, std::move(buckets)});
+  // The first point stays the newest that is at least a window old.
+  while (points_.size() > 2 && points_[1].at + kLength <= at) points_.pop_front();
+}
+
+std::optional<milliseconds> LatencyWindow::p99() const {
+  if (points_.empty()) return {};
+  // The first scrape of new dispatchers has nothing before it, and their counters began at zero.
+  Buckets const before = points_.size() > 1 ? points_.front().buckets : Buckets{};
+  auto const answered = [&](Buckets::value_type const& bucket) {
+    auto const old = before.find(bucket.first);
+    return bucket.second - (old == before.end() ? 0 : old->second);
+  };
+  auto const& newest = points_.back().buckets;
+  if (newest.empty()) return {};
+  double const total = answered(*newest.rbegin());
+  if (!(total > 0)) return {};
+  double const rank = 0.99 * total;
+  double lower = 0;
+  double below = 0;
+  for (auto const& bucket : newest) {
+    double const here = answered(bucket);
+    if (here >= rank) {
+      if (std::isinf(bucket.first)) break;
+      double const within = here > below ? (rank - below) / (here - below) : 1;
+      lower += (bucket.first - lower) * within;
+      break;
+    }
+    if (!std::isinf(bucket.first)) lower = bucket.first;
+    below = here;
+  }
+  return milliseconds(std::llround(lower * 1000));
+}
+
+}  // namespace ei::scrape

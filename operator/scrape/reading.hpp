@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "operator/scaling/snapshot.hpp"
+#include "runtime/core/result.hpp"
+#include "runtime/core/units.hpp"
+
+namespace ei::scrape {
+
+/// Cumulative counts of answers by their upper bound in seconds (+Inf included), as Prometheus histograms have them.
+using Buckets = std::map<double, double>;
+
+/// What one dispatcher's /metrics says about its load.
+struct Reading {
+  double arrivals = 0;
+  double completions = 0;
+  double service_seconds = 0;
+  double service_seconds_squared = 0;
+  double queue = 0;
+  double in_flight = 0;
+  double oldest_age_seconds = 0;
+  Buckets answers;  ///< of the endpoints that classify pictures; health checks and pages are not load
+
+  bool operator==(Reading const&) const = default;
+};
+
+/// Reads a dispatcher's exposition. Pure. Errors: Invalid (no Prometheus text), Protocol, naming a metric that is
+/// missing.
+[[nodiscard]] Result<Reading> read_exposition(std::string_view text);
+
+/// The sum over dispatchers (of ages the maximum). `incarnations` name the summed processes and make the epoch.
+[[nodiscard]] scaling::Sample sum(std::vector<Reading> const& readings, std::vector<std::string> const& incarnations,
+                                  SteadyTime at);
+[[nodiscard]] Buckets sum_answers(std::vector<Reading> const& readings);
+
+/// The 99th percentile of recent answers from cumulative buckets. Pure; times must not run backwards.
+class LatencyWindow {
+ public:
+  /// Long enough for a hundred answers at 10/s, short enough to show a burst while it lasts.
+  static constexpr milliseconds kLength{10'000};
+
+  /// A changed `epoch` (dispatchers came or went) starts the window anew.
+  void add(SteadyTime at, Buckets buckets, std::uint64_t epoch);
+  /// Interpolated within its bucket as Prometheus' histogram_quantile does; empty when nothing was answered within
+  /// the window. Answers beyond the last finite bound read as that bound.
+  [[nodiscard]] std::optional<milliseconds> p99() const;
+
+ private:
+  struct Point {
+    SteadyTime at;
+    Buckets buckets;
+  };
+  std::deque<Point> points_;
+  std::uint64_t epoch_ = 0;
+};
+
+}  // namespace ei::scrape

@@ -1,0 +1,112 @@
+#include "operator/scrape/reading.hpp"
+
+#include <catch2/catch.hpp>
+
+namespace scrape = ei::scrape;
+using namespace std::chrono_literals;
+using ei::SteadyTime;
+
+namespace {
+
+constexpr char const* kExposition = R"(# HELP dispatcher_queue_size Waiting requests
+# TYPE dispatcher_queue_size gauge
+dispatcher_queue_size 7
+dispatcher_queue_capacity 1000
+dispatcher_arrivals_total 120
+dispatcher_completions_total 110
+dispatcher_service_seconds_total 3.5
+dispatcher_service_seconds_squared_total 0.25
+dispatcher_in_flight 3
+dispatcher_oldest_age_seconds 0.75
+dispatcher_response_time_seconds_bucket{endpoint="/predict",le="0.1"} 50
+dispatcher_response_time_seconds_bucket{endpoint="/predict",le="+Inf"} 60
+dispatcher_response_time_seconds_bucket{endpoint="/v2/models/{model}/infer",le="0.1"} 5
+dispatcher_response_time_seconds_bucket{endpoint="/v2/models/{model}/infer",le="+Inf"} 5
+dispatcher_response_time_seconds_bucket{endpoint="/healthz",le="0.1"} 9000
+dispatcher_response_time_seconds_bucket{endpoint="/healthz",le="+Inf"} 9000
+)";
+
+double const kInf = std::numeric_limits<double>::infinity();
+SteadyTime const kStart{1h};
+
+/// Buckets with so many answers up to 0.1 s, 0.5 s, 1 s and above.
+scrape::Buckets buckets(double tenth, double half, double one, double all) {
+  return {{0.1, tenth}, {0.5, half}, {1.0, one}, {kInf, all}};
+}
+
+}  // namespace
+
+TEST_CASE("A dispatcher's load is read off its exposition, health checks left out") {
+  auto const reading = scrape::read_exposition(kExposition);
+  REQUIRE(reading);
+  CHECK(reading->queue == 7);
+  CHECK(reading->arrivals == 120);
+  CHECK(reading->completions == 110);
+  CHECK(reading->service_seconds == 3.5);
+  CHECK(reading->service_seconds_squared == 0.25);
+  CHECK(reading->in_flight == 3);
+  CHECK(reading->oldest_age_seconds == 0.75);
+  CHECK(reading->answers == scrape::Buckets{{0.1, 55}, {kInf, 65}});
+}
+
+TEST_CASE("An exposition that lacks a needed metric is no data, not zero") {
+  std::string text = kExposition;
+  text.erase(text.find("dispatcher_arrivals_total"), std::string("dispatcher_arrivals_total 120\n").size());
+  auto const reading = scrape::read_exposition(text);
+  REQUIRE(reading.has_error());
+  CHECK(reading.error().message == "the metrics lack dispatcher_arrivals_total");
+  CHECK(scrape::read_exposition("").has_error());
+  CHECK(scrape::read_exposition("<html>").has_error());
+}
+
+TEST_CASE("Dispatchers are summed, and of ages the oldest counts") {
+  scrape::Reading one = *scrape::read_exposition(kExposition);
+  scrape::Reading two = one;
+  two.oldest_age_seconds = 2;
+  auto const total = scrape::sum({one, two}, {"a", "b"}, kStart);
+  CHECK(total.arrivals == 240);
+  CHECK(total.queue == 14);
+  CHECK(total.oldest_age_seconds == 2);
+  CHECK(total.at == kStart);
+  CHECK(scrape::sum_answers({one, two}).at(0.1) == 110);
+}
+
+TEST_CASE("The epoch names the set of processes, whatever their order") {
+  auto const epoch = [](std::vector<std::string> names) { return scrape::sum({}, names, kStart).epoch; };
+  CHECK(epoch({"a", "b"}) == epoch({"b", "a"}));
+  CHECK(epoch({"a", "b"}) != epoch({"a", "c"}));
+  CHECK(epoch({"a"}) != epoch({"a", "b"}));
+  CHECK(epoch({"ab"}) != epoch({"a", "b"}));
+}
+
+TEST_CASE("The 99th percentile is that of the last ten seconds") {
+  scrape::LatencyWindow window;
+  CHECK_FALSE(window.p99());
+  // A thousand fast answers long ago do not hide slow ones now.
+  window.add(kStart, buckets(1000, 1000, 1000, 1000), 1);
+  window.add(kStart + 10s, buckets(1000, 1000, 1000, 1000), 1);
+  CHECK_FALSE(window.p99());
+  window.add(kStart + 20s, buckets(1000, 1000, 1100, 1100), 1);
+  CHECK(*window.p99() == 995ms);
+}
+
+TEST_CASE("The percentile is interpolated within its bucket") {
+  scrape::LatencyWindow window;
+  window.add(kStart, buckets(0, 0, 0, 0), 1);
+  window.add(kStart + 1s, buckets(98, 100, 100, 100), 1);
+  CHECK(*window.p99() == 300ms);
+}
+
+TEST_CASE("Answers beyond the last bound read as that bound") {
+  scrape::LatencyWindow window;
+  window.add(kStart, buckets(0, 0, 0, 0), 1);
+  window.add(kStart + 1s, buckets(0, 0, 0, 10), 1);
+  CHECK(*window.p99() == 1s);
+}
+
+TEST_CASE("Other dispatchers begin a new window") {
+  scrape::LatencyWindow window;
+  window.add(kStart, buckets(1000, 1000, 1000, 1000), 1);
+  window.add(kStart + 1s, buckets(10, 10, 10, 10), 2);
+  CHECK(*window.p99() == 99ms);
+}
