@@ -1,0 +1,97 @@
+#include "runtime/http/dial.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/connect.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace ei::http {
+namespace {
+
+constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+using Endpoints = std::vector<tcp::endpoint>;
+
+// getaddrinfo runs on Asio's own thread and cannot be interrupted: the waiter leaves at its deadline instead, and the
+// late answer finds nobody.
+struct Resolution {
+  explicit Resolution(asio::any_io_executor const& executor) : resolver(executor), wait(executor) {}
+  tcp::resolver resolver;
+  asio::steady_timer wait;
+  boost::system::error_code code;
+  Endpoints endpoints;
+  bool done = false;
+};
+
+asio::awaitable<Result<Endpoints>> resolve(asio::any_io_executor executor, Url const& url, SteadyTime deadline) {
+  boost::system::error_code code;
+  auto const address = asio::ip::make_address(url.host, code);
+  if (!code) co_return Endpoints(1, tcp::endpoint(address, url.port));
+  auto const state = std::make_shared<Resolution>(executor);
+  state->wait.expires_at(deadline);
+  state->resolver.async_resolve(
+      url.host, std::to_string(url.port),
+      [state](boost::system::error_code const& result, tcp::resolver::results_type const& found) {
+        state->done = true;
+        state->code = result;
+        for (auto const& entry : found) state->endpoints.push_back(entry.endpoint());
+        state->wait.cancel();
+      });
+  // The answer cannot come before this wait: both run on one thread.
+  auto const [waited] = co_await state->wait.async_wait(kAwait);
+  if (state->done && !state->code) co_return std::move(state->endpoints);
+  if (state->done) {
+    co_return make_error(ErrorKind::Unavailable, "cannot resolve " + url.host + ": " + state->code.message());
+  }
+  if (!waited) co_return make_error(ErrorKind::Timeout, "resolving " + url.host + " took too long");
+  co_return make_error(ErrorKind::Canceled, "resolving " + url.host + " ended");
+}
+
+asio::awaitable<Result<tcp::socket>> connect(asio::any_io_executor executor, Url const& url, SteadyTime deadline) {
+  auto endpoints = co_await resolve(executor, url, deadline);
+  if (!endpoints) co_return endpoints.error();
+  tcp::socket socket(executor);
+  Watchdog watchdog(executor, [&socket] {
+    boost::system::error_code ignored;
+    socket.close(ignored);
+  });
+  watchdog.arm(deadline);
+  Error last = make_error(ErrorKind::Unavailable, "cannot connect to " + url.authority() + ": no address");
+  for (tcp::endpoint const& endpoint : *endpoints) {
+    boost::system::error_code ignored;
+    socket.close(ignored);
+    auto const [code] = co_await socket.async_connect(endpoint, kAwait);
+    if (!code) {
+      bool const expired = watchdog.disarm();
+      if (!expired) co_return std::move(socket);
+      break;
+    }
+    last.message = "cannot connect to " + url.authority() + ": " + code.message();
+    if (std::chrono::steady_clock::now() >= deadline) {
+      last = make_error(ErrorKind::Timeout, "connecting to " + url.authority() + " took too long");
+      break;
+    }
+    if (code == asio::error::operation_aborted) {
+      last = make_error(ErrorKind::Canceled, "connecting to " + url.authority() + " ended");
+      break;
+    }
+  }
+  co_return last;
+}
+
+}  // namespace
+
+asio::awaitable<Result<std::unique_ptr<Transport>>> dial(asio::any_io_executor executor, Url url,
+                                                         std::shared_ptr<asio::ssl::context> tls,
+                                                         TlsClientOptions options, SteadyTime deadline) {
+  auto socket = co_await connect(executor, url, deadline);
+  if (!socket) co_return socket.error();
+  if (!url.secure()) co_return std::make_unique<Transport>(AnyStream(std::move(*socket)));
+  TlsStream stream(std::move(*socket), *tls);
+  std::string const name = options.server_name.empty() ? url.host : options.server_name;
+  if (auto expected = expect_server(stream, name, options.verify); !expected) co_return expected.error();
+  auto transport = std::make_unique<Transport>(AnyStream(std::move(stream)));
+  auto shaken = co_await transport->handshake(false, deadline);
+  if (!shaken) co_return with_context(shaken.error(), url.authority());
+  co_return std::move(transport);
+}
+
+}  // namespace ei::http

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "runtime/core/result.hpp"
+#include "runtime/http/message.hpp"
+
+namespace ei::http {
+
+/// Reads one request from bytes, without I/O. Feed it until header_done(), decide about the body, call allow_body, feed
+/// on until done(). Bytes after the request are left alone: they are the next one's.
+class RequestParser {
+ public:
+  explicit RequestParser(std::size_t max_header);
+  ~RequestParser();
+  RequestParser(RequestParser&&) noexcept;
+  RequestParser& operator=(RequestParser&&) noexcept;
+
+  /// Takes bytes from the front of `input` and says how many; 0 asks for a longer input that starts the same.
+  /// Stops after the header. On a fault http_status is the answer: 400, 413, 431, 501 or 505.
+  [[nodiscard]] Result<std::size_t> feed(std::string_view input);
+
+  [[nodiscard]] bool header_done() const;
+  [[nodiscard]] bool done() const;
+
+  // From header_done() on:
+  [[nodiscard]] Request& request();
+  [[nodiscard]] bool keep_alive() const;
+  [[nodiscard]] bool http_1_0() const;
+  /// True when a body is announced (Content-Length over 0, or chunked).
+  [[nodiscard]] bool expects_body() const;
+  [[nodiscard]] std::optional<std::uint64_t> content_length() const;
+  /// Bytes of body taken at most from now on; 413 where Content-Length is over it already.
+  [[nodiscard]] Result<void> allow_body(std::size_t max_body);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Reads one answer from bytes, without I/O; 1xx answers but 101 are skipped.
+class ResponseParser {
+ public:
+  ResponseParser(std::size_t max_header, bool answers_head);
+  ~ResponseParser();
+  ResponseParser(ResponseParser&&) noexcept;
+  ResponseParser& operator=(ResponseParser&&) noexcept;
+
+  /// As RequestParser::feed, but reads on through the body. Errors: Protocol.
+  [[nodiscard]] Result<std::size_t> feed(std::string_view input);
+  /// The connection ended. Errors: Unavailable when that cuts the answer short.
+  [[nodiscard]] Result<void> feed_end();
+
+  [[nodiscard]] bool header_done() const;
+  [[nodiscard]] bool done() const;
+  [[nodiscard]] bool keep_alive() const;
+  [[nodiscard]] Response& response();
+  /// The body bytes read since the last call.
+  [[nodiscard]] std::string take_body();
+  [[nodiscard]] std::size_t body_waiting() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ei::http

@@ -1,0 +1,174 @@
+#include "runtime/http/transport.hpp"
+
+#include <sys/socket.h>
+
+#include <array>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/ssl/error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+
+namespace ei::http {
+namespace {
+
+constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+
+Error stream_error(boost::system::error_code const& code, bool expired, char const* doing) {
+  if (expired) return make_error(ErrorKind::Timeout, std::string(doing) + " took too long");
+  if (code == asio::error::operation_aborted) return make_error(ErrorKind::Canceled, std::string(doing) + " ended");
+  return make_error(ErrorKind::Unavailable, std::string(doing) + " failed: " + code.message());
+}
+
+bool is_end(boost::system::error_code const& code) {
+  // A TLS peer that closes without close_notify: HTTP's own framing says whether something is missing.
+  return code == asio::error::eof || code == asio::ssl::error::stream_truncated;
+}
+
+}  // namespace
+
+struct Watchdog::State {
+  std::function<void()> on_expire;
+  std::uint64_t generation = 0;
+  bool expired = false;
+};
+
+Watchdog::Watchdog(asio::any_io_executor executor, std::function<void()> on_expire)
+    : state_(std::make_shared<State>()), timer_(std::move(executor)) {
+  state_->on_expire = std::move(on_expire);
+}
+
+Watchdog::~Watchdog() { ++state_->generation; }
+
+void Watchdog::arm(SteadyTime deadline) {
+  state_->expired = false;
+  auto const generation = ++state_->generation;
+  if (deadline == kNever) return;
+  timer_.expires_at(deadline);
+  timer_.async_wait([state = state_, generation](boost::system::error_code const& code) {
+    if (code || state->generation != generation) return;
+    state->expired = true;
+    state->on_expire();
+  });
+}
+
+bool Watchdog::disarm() {
+  ++state_->generation;
+  timer_.cancel();
+  return std::exchange(state_->expired, false);
+}
+
+tcp::socket& lowest(AnyStream& stream) {
+  if (auto* plain = std::get_if<tcp::socket>(&stream)) return *plain;
+  return std::get<TlsStream>(stream).next_layer();
+}
+
+std::string describe_peer(tcp::socket const& socket) {
+  boost::system::error_code code;
+  auto const endpoint = socket.remote_endpoint(code);
+  if (code) return {};
+  auto const address = endpoint.address().to_string();
+  auto const port = std::to_string(endpoint.port());
+  return endpoint.address().is_v6() ? "[" + address + "]:" + port : address + ":" + port;
+}
+
+void tune(tcp::socket& socket) {
+  boost::system::error_code ignored;
+  socket.set_option(tcp::no_delay(true), ignored);
+  socket.set_option(asio::socket_base::keep_alive(true), ignored);
+}
+
+Transport::Transport(AnyStream stream)
+    : stream_(std::move(stream)),
+      peer_(describe_peer(lowest(stream_))),
+      read_deadline_(lowest(stream_).get_executor(), [this] { cancel_read(); }),
+      write_deadline_(lowest(stream_).get_executor(), [this] { cancel_read(); }) {
+  tune(socket());
+}
+
+Transport::~Transport() = default;
+
+tcp::socket& Transport::socket() { return lowest(stream_); }
+
+asio::awaitable<Result<std::size_t>> Transport::read_some(asio::mutable_buffer buffer, SteadyTime deadline) {
+  read_deadline_.arm(deadline);
+  boost::system::error_code code;
+  std::size_t size = 0;
+  if (auto* plain = std::get_if<tcp::socket>(&stream_)) {
+    std::tie(code, size) = co_await plain->async_read_some(buffer, kAwait);
+  } else {
+    std::tie(code, size) = co_await std::get<TlsStream>(stream_).async_read_some(buffer, kAwait);
+  }
+  bool const expired = read_deadline_.disarm();
+  if (size > 0 || !code) co_return size;
+  if (is_end(code)) co_return std::size_t{0};
+  co_return stream_error(code, expired, "reading");
+}
+
+asio::awaitable<Result<void>> Transport::write(std::string_view first, std::string_view second, SteadyTime deadline) {
+  write_deadline_.arm(deadline);
+  std::array<asio::const_buffer, 2> const buffers{asio::buffer(first), asio::buffer(second)};
+  boost::system::error_code code;
+  std::size_t size = 0;
+  if (auto* plain = std::get_if<tcp::socket>(&stream_)) {
+    std::tie(code, size) = co_await asio::async_write(*plain, buffers, kAwait);
+  } else {
+    std::tie(code, size) = co_await asio::async_write(std::get<TlsStream>(stream_), buffers, kAwait);
+  }
+  bool const expired = write_deadline_.disarm();
+  if (code) co_return stream_error(code, expired, "writing");
+  co_return Result<void>(boost::system::in_place_value);
+}
+
+asio::awaitable<Result<void>> Transport::handshake(bool as_server, SteadyTime deadline) {
+  auto* tls = std::get_if<TlsStream>(&stream_);
+  if (tls == nullptr) co_return Result<void>(boost::system::in_place_value);
+  read_deadline_.arm(deadline);
+  auto const type = as_server ? asio::ssl::stream_base::server : asio::ssl::stream_base::client;
+  auto const [code] = co_await tls->async_handshake(type, kAwait);
+  bool const expired = read_deadline_.disarm();
+  if (!code) co_return Result<void>(boost::system::in_place_value);
+  Error error = stream_error(code, expired, "the TLS handshake");
+  auto const verdict = verify_failure(*tls);
+  if (!verdict.empty()) error.message += " (" + verdict + ")";
+  co_return error;
+}
+
+asio::awaitable<void> Transport::linger(SteadyTime deadline) {
+  boost::system::error_code ignored;
+  // Not TLS's own goodbye: the answer's framing says where it ends, and the peer may be past talking.
+  socket().shutdown(tcp::socket::shutdown_send, ignored);
+  std::vector<char> sink(16 * 1024);
+  auto const buffer = asio::buffer(sink);
+  for (;;) {
+    read_deadline_.arm(deadline);
+    auto const [code, size] = co_await socket().async_read_some(buffer, kAwait);
+    read_deadline_.disarm();
+    if (code || std::chrono::steady_clock::now() >= deadline) break;
+  }
+  close();
+}
+
+void Transport::cancel_read() {
+  boost::system::error_code ignored;
+  socket().cancel(ignored);
+}
+
+void Transport::close() {
+  boost::system::error_code ignored;
+  socket().close(ignored);
+}
+
+bool Transport::is_quiet() {
+  if (!socket().is_open()) return false;
+  char byte = 0;
+  auto const got = ::recv(socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+AnyStream Transport::release() {
+  read_deadline_.disarm();
+  write_deadline_.disarm();
+  return std::move(stream_);
+}
+
+}  // namespace ei::http

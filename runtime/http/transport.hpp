@@ -1,0 +1,90 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "runtime/core/result.hpp"
+#include "runtime/core/units.hpp"
+#include "runtime/http/tls_context.hpp"
+
+namespace ei::http {
+namespace asio = boost::asio;
+using asio::ip::tcp;
+
+inline constexpr SteadyTime kNever = SteadyTime::max();
+
+/// Calls `on_expire` once when an armed deadline passes; never after disarm() or its own end, even when the timer had
+/// already fired and only its handler was still queued.
+class Watchdog {
+ public:
+  Watchdog(asio::any_io_executor executor, std::function<void()> on_expire);
+  ~Watchdog();
+  Watchdog(Watchdog const&) = delete;
+  Watchdog& operator=(Watchdog const&) = delete;
+
+  void arm(SteadyTime deadline);
+  /// True when the deadline passed since arm().
+  bool disarm();
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+  asio::steady_timer timer_;
+};
+
+using AnyStream = std::variant<tcp::socket, TlsStream>;
+
+/// A connected byte stream, plain or TLS, whose reads and writes have deadlines.
+/// One read and one write may be in progress at a time.
+class Transport {
+ public:
+  explicit Transport(AnyStream stream);
+  ~Transport();
+
+  /// Reads at most `buffer.size()` bytes; 0 at the stream's end.
+  /// Errors: Timeout, Canceled (cancel_read, cancellation), Unavailable.
+  [[nodiscard]] asio::awaitable<Result<std::size_t>> read_some(asio::mutable_buffer buffer, SteadyTime deadline);
+
+  /// Writes both texts, in order. Errors: Timeout, Canceled, Unavailable; the stream is then unusable.
+  [[nodiscard]] asio::awaitable<Result<void>> write(std::string_view first, std::string_view second,
+                                                    SteadyTime deadline);
+
+  /// Runs the TLS handshake; does nothing on a plain stream.
+  [[nodiscard]] asio::awaitable<Result<void>> handshake(bool as_server, SteadyTime deadline);
+
+  /// Says that no more bytes follow, then reads and drops what the peer still sends until it closes or the deadline:
+  /// closing with unread bytes would reset the connection and could destroy the answer on its way (RFC 9112, 9.6).
+  [[nodiscard]] asio::awaitable<void> linger(SteadyTime deadline);
+
+  /// Ends the read in progress with Canceled. A write in progress would end too.
+  void cancel_read();
+  void close();
+  /// False when the peer has closed or sent something unasked (asked without waiting).
+  [[nodiscard]] bool is_quiet();
+  [[nodiscard]] std::string peer() const { return peer_; }
+  [[nodiscard]] tcp::socket& socket();
+  /// Takes the stream out; the transport is then closed.
+  [[nodiscard]] AnyStream release();
+
+ private:
+  AnyStream stream_;
+  std::string peer_;
+  Watchdog read_deadline_;
+  Watchdog write_deadline_;
+};
+
+/// The socket under a stream.
+[[nodiscard]] tcp::socket& lowest(AnyStream& stream);
+/// `address:port` of the other end, "" when it is not connected.
+[[nodiscard]] std::string describe_peer(tcp::socket const& socket);
+/// Settings for every connection: no Nagle delay, keep-alive probes.
+void tune(tcp::socket& socket);
+
+}  // namespace ei::http
