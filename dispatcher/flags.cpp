@@ -1,0 +1,78 @@
+#include "dispatcher/flags.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include "dispatcher/link/protocol.hpp"
+
+namespace ei::dispatcher {
+namespace {
+
+// A duration flag with its range; the help shows the default.
+void add_duration(CLI::App& app, std::string const& name, milliseconds& value, std::string const& help,
+                  milliseconds low, milliseconds high) {
+  auto const range = "[" + format_duration(low) + ", " + format_duration(high) + "]";
+  app.add_option_function<std::string>(
+         name,
+         [&value, name, low, high, range](std::string const& text) {
+           auto const parsed = parse_duration(text);
+           if (!parsed) throw CLI::ValidationError(name, parsed.error().message);
+           if (*parsed < low || *parsed > high) {
+             throw CLI::ValidationError(name, "is " + text + "; allowed: " + range);
+           }
+           value = *parsed;
+         },
+         help + " " + range)
+      ->default_str(format_duration(value))
+      ->type_name("DURATION");
+}
+
+}  // namespace
+
+std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
+  Flags flags;
+  milliseconds batch_delay{0};
+  std::string level = "info";
+  CLI::App app("Queues pictures and hands them to workers as they ask for them.", "inference-dispatcher");
+  app.set_version_flag("--version", EI_VERSION);
+  app.option_defaults()->always_capture_default();
+  app.add_option("--address", flags.address, "Address to listen on");
+  app.add_option("--port", flags.port, "HTTP port; 0 lets the system choose");
+  app.add_option("--metrics-port", flags.metrics_port, "Port of /metrics; 0 lets the system choose");
+  app.add_option("--link-port", flags.link_port, "Port that workers connect to; 0 lets the system choose");
+  app.add_option("--model", flags.model, "Name of the served model; workers of another one are turned away");
+  app.add_option("--queue-capacity", flags.queue.capacity, "Requests that may wait; above, 429")
+      ->check(CLI::Range(1, 1'000'000));
+  app.add_option("--queue-max-bytes", flags.queue.capacity_bytes, "Bytes that may wait; above, 429")
+      ->transform(CLI::AsSizeValue(false));
+  add_duration(app, "--request-timeout", flags.request_timeout, "Longest time to an answer", milliseconds(1),
+               std::chrono::hours(24));
+  add_duration(app, "--latency-target", flags.latency_target,
+               "Serve requests that can no longer meet this target only when no fresh one waits; 0: first "
+               "come, first served",
+               milliseconds(0), std::chrono::hours(24));
+  app.add_option("--batch-max-size", flags.batch.max_size, "Pictures in one job")
+      ->check(CLI::Range(std::size_t{1}, link::kMaxItems));
+  add_duration(app, "--batch-max-delay", batch_delay, "Longest wait for company while a worker is idle",
+               milliseconds(0), std::chrono::seconds(10));
+  app.add_option("--token-file", flags.token_file,
+                 "File with the token that workers must show; none: every worker is let in")
+      ->check(CLI::ExistingFile);
+  add_duration(app, "--drain-timeout", flags.drain_timeout, "Time to finish the queue after SIGTERM",
+               milliseconds(0), std::chrono::hours(24));
+  app.add_option("--log-level", level, "debug, info, warn or error");
+  app.add_option("--ports-file", flags.ports_file,
+                 "Where to write the ports, as JSON, once they are listened on");
+  try {
+    app.parse(argc, argv);
+    auto const parsed = log::parse_level(level);
+    if (!parsed) throw CLI::ValidationError("--log-level", parsed.error().message);
+    flags.log_level = *parsed;
+  } catch (CLI::ParseError const& error) {
+    // CLI11 prints; its own codes are many, the convention is 2.
+    return Exit{app.exit(error) == 0 ? 0 : 2};
+  }
+  flags.batch.max_delay = batch_delay;
+  return flags;
+}
+
+}  // namespace ei::dispatcher

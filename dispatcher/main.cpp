@@ -1,0 +1,154 @@
+// inference-dispatcher: one central queue, HTTP in front of it, workers behind.
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/json.hpp>
+#include <exception>
+
+#include "dispatcher/exchange/service.hpp"
+#include "dispatcher/flags.hpp"
+#include "dispatcher/metrics/metrics.hpp"
+#include "dispatcher/routes/routes.hpp"
+#include "dispatcher/workers/link_route.hpp"
+#include "runtime/log/log.hpp"
+#include "runtime/process/files.hpp"
+#include "runtime/process/signals.hpp"
+#include "runtime/process/usage.hpp"
+
+namespace {
+
+using namespace ei;
+using namespace ei::dispatcher;
+
+// What one request and its answer still need after the queue is empty.
+constexpr milliseconds kAnswerGrace{5'000};
+// A token is some dozens of characters.
+constexpr std::size_t kMaxTokenBytes = 4096;
+
+Result<std::string> read_token(std::string const& path) {
+  if (path.empty()) {
+    log::warn("link_open", {{"detail", "no --token-file: every worker is let in"}});
+    return std::string();
+  }
+  auto token = process::read_file(path, kMaxTokenBytes);
+  if (!token) return token.error();
+  auto const end = token->find_last_not_of(" \t\r\n");
+  token->resize(end == std::string::npos ? 0 : end + 1);
+  if (token->empty()) return make_error(ErrorKind::Invalid, path + " is empty; a token is expected");
+  return token;
+}
+
+ExchangeOptions exchange_options(Flags const& flags) {
+  ExchangeOptions options;
+  options.model = flags.model;
+  options.queue = flags.queue;
+  options.batch = flags.batch;
+  options.latency_target = flags.latency_target;
+  options.job_timeout = std::max(options.job_timeout, Duration(2 * flags.request_timeout));
+  return options;
+}
+
+http::ServerOptions server_options(Flags const& flags, std::uint16_t port) {
+  http::ServerOptions options;
+  options.address = flags.address;
+  options.port = port;
+  return options;
+}
+
+Result<void> write_ports(std::string const& path, http::Server const& main, http::Server const& metrics,
+                         http::Server const& link) {
+  if (path.empty()) return {};
+  boost::json::object const ports{{"http", main.port()}, {"metrics", metrics.port()}, {"link", link.port()}};
+  return process::write_file_atomically(path, boost::json::serialize(ports) + "\n");
+}
+
+Result<void> listen_all(Flags const& flags, http::Server& main, http::Server& metrics, http::Server& link) {
+  for (http::Server* server : {&main, &metrics, &link}) {
+    if (auto listening = server->listen(); !listening) return listening.error();
+    server->start();
+  }
+  log::info("listening", {{"address", flags.address},
+                          {"http", main.port()},
+                          {"metrics", metrics.port()},
+                          {"link", link.port()},
+                          {"model", flags.model},
+                          {"version", EI_VERSION}});
+  return write_ports(flags.ports_file, main, metrics, link);
+}
+
+// Refuses what is new, finishes the queue, and only then lets the workers go. A second signal cuts it short.
+asio::awaitable<void> drain(Flags const& flags, Service& service, process::Signals& signals,
+                            http::Server& main, http::Server& metrics, http::Server& link) {
+  using asio::experimental::awaitable_operators::operator||;
+  service.drain();
+  log::info("draining", {{"queue", service.exchange().queue().size()},
+                         {"in_flight", service.exchange().queue().in_flight()}});
+  auto const ended = co_await (service.wait_idle(flags.drain_timeout) || signals.next());
+  bool const finished = ended.index() == 0 && std::get<0>(ended);
+  co_await main.drain(finished ? kAnswerGrace : milliseconds(0));
+  co_await link.drain(milliseconds(0));
+  co_await metrics.drain(milliseconds(0));
+  log::info("drained", {{"finished", finished}, {"open", service.exchange().open()}});
+}
+
+asio::awaitable<int> run(Flags const& flags) {
+  asio::any_io_executor const executor = co_await asio::this_coro::executor;
+  auto token = read_token(flags.token_file);
+  if (!token) {
+    log::error("bad_token_file", {{"error", token.error().message}});
+    co_return 1;
+  }
+  process::Signals signals(executor);
+  metrics::Registry registry;
+  Metrics metrics(registry);
+  process::UsageMeter usage;
+  Service service(executor, exchange_options(flags));
+  RouteContext context{service, {flags.model, flags.request_timeout, {}}, {}};
+  context.exposition = [&] {
+    metrics.collect(service.exchange(), usage.sample(), std::chrono::steady_clock::now());
+    return registry.exposition();
+  };
+  http::ServerOptions main_options = server_options(flags, flags.port);
+  main_options.on_completed = [&metrics](http::Completed const& answer) { metrics.completed(answer); };
+  http::Server main(executor, std::move(main_options), main_routes(context));
+  http::Server metrics_server(executor, server_options(flags, flags.metrics_port), metrics_routes(context));
+  LinkOptions link_options;
+  link_options.token = std::move(*token);
+  std::vector<http::WebSocketRoute> link_routes;
+  link_routes.push_back(link_route(executor, service, std::move(link_options)));
+  http::Server link(executor, server_options(flags, flags.link_port), {}, std::move(link_routes));
+
+  if (auto const listening = listen_all(flags, main, metrics_server, link); !listening) {
+    log::error("cannot_listen", {{"error", listening.error().message}});
+    co_return 1;
+  }
+  int const signal = co_await signals.next();
+  log::info("signal", {{"number", signal}});
+  co_await drain(flags, service, signals, main, metrics_server, link);
+  co_return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  auto const parsed = parse_flags(argc, argv);
+  if (auto const* exit = std::get_if<Exit>(&parsed)) return exit->code;
+  Flags const& flags = std::get<Flags>(parsed);
+  log::set_level(flags.log_level);
+  asio::io_context context(1);
+  int code = 1;
+  asio::co_spawn(context, run(flags), [&code, &context](std::exception_ptr failed, int result) {
+    code = result;
+    if (failed) {
+      code = 1;
+      try {
+        std::rethrow_exception(failed);
+      } catch (std::exception const& error) {
+        log::error("failed", {{"error", error.what()}});
+      }
+    }
+    context.stop();
+  });
+  context.run();
+  return code;
+}

@@ -1,0 +1,113 @@
+#include "dispatcher/metrics/metrics.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+
+namespace ei::dispatcher {
+namespace {
+
+constexpr char const* kRequests = "dispatcher_requests_total";
+constexpr char const* kRequestsHelp = "Answers by method, route and status; 499 for clients that left first.";
+constexpr char const* kResponseTime = "dispatcher_response_time_seconds";
+constexpr char const* kResponseTimeHelp = "Seconds from a request's first byte to its answer, by route.";
+constexpr char const* kWorkers = "dispatcher_workers";
+constexpr char const* kWorkersHelp = "Linked workers that compute (busy) or wait (idle).";
+constexpr char const* kDropped = "dispatcher_dropped_total";
+constexpr char const* kDroppedHelp = "Valid requests that ended without an answer, by reason.";
+
+// A client may send any word as a method; the series must stay few.
+std::string bounded_method(std::string const& method) {
+  static constexpr std::array kKnown = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"};
+  return std::find(kKnown.begin(), kKnown.end(), method) != kKnown.end() ? method : "other";
+}
+
+std::string endpoint(std::string const& pattern) {
+  return pattern.empty() ? "other" : pattern;
+}
+
+// Counters only add; the exchange's own sums only grow.
+void raise_to(metrics::Counter& counter, double total) {
+  counter.Increment(std::max(0.0, total - counter.Value()));
+}
+void raise_to(metrics::Counter& counter, std::uint64_t total) {
+  raise_to(counter, static_cast<double>(total));
+}
+
+}  // namespace
+
+Metrics::Metrics(metrics::Registry& registry)
+    : registry_(registry),
+      queue_size_(registry.gauge("dispatcher_queue_size", "Requests that wait for a worker.")),
+      queue_capacity_(registry.gauge("dispatcher_queue_capacity", "Requests that may wait; above, 429.")),
+      queue_bytes_(registry.gauge("dispatcher_queue_bytes", "Bytes of the waiting requests' pictures.")),
+      in_flight_(registry.gauge("dispatcher_in_flight", "Requests that workers compute.")),
+      oldest_age_(registry.gauge("dispatcher_oldest_age_seconds",
+                                 "How long the oldest waiting request has waited; 0 when none waits.")),
+      workers_idle_(registry.gauge(kWorkers, kWorkersHelp, {{"state", "idle"}})),
+      workers_busy_(registry.gauge(kWorkers, kWorkersHelp, {{"state", "busy"}})),
+      cpu_(registry.gauge("dispatcher_cpu_usage_percent", "CPU time used, of what this process may use.")),
+      memory_(registry.gauge("dispatcher_memory_usage_percent",
+                             "Resident memory, of what this process may use.")),
+      arrivals_(registry.counter("dispatcher_arrivals_total",
+                                 "Valid requests offered to the queue, refused ones included.")),
+      completions_(registry.counter("dispatcher_completions_total", "Requests that a worker answered.")),
+      service_seconds_(registry.counter("dispatcher_service_seconds_total",
+                                        "Sum of the completions' service times, hand-out to result.")),
+      service_seconds_squared_(registry.counter("dispatcher_service_seconds_squared_total",
+                                                "Sum of the squares of the service times.")),
+      requeued_(registry.counter("dispatcher_requeued_total",
+                                 "Requests that went back to the queue's head as their worker died.")),
+      dropped_full_(registry.counter(kDropped, kDroppedHelp, {{"reason", "full"}})),
+      dropped_draining_(registry.counter(kDropped, kDroppedHelp, {{"reason", "draining"}})),
+      dropped_too_large_(registry.counter(kDropped, kDroppedHelp, {{"reason", "too_large"}})),
+      dropped_deadline_(registry.counter(kDropped, kDroppedHelp, {{"reason", "deadline"}})),
+      dropped_no_worker_(registry.counter(kDropped, kDroppedHelp, {{"reason", "no_worker"}})),
+      dropped_client_gone_(registry.counter(kDropped, kDroppedHelp, {{"reason", "client_gone"}})),
+      dropped_worker_died_(registry.counter(kDropped, kDroppedHelp, {{"reason", "worker_died"}})) {}
+
+void Metrics::completed(http::Completed const& answer) {
+  std::string const route = endpoint(answer.pattern);
+  registry_
+      .counter(kRequests, kRequestsHelp,
+               {{"method", bounded_method(answer.method)},
+                {"endpoint", route},
+                {"status", std::to_string(answer.status)}})
+      .Increment();
+  metrics::Histogram*& histogram = response_time_[route];
+  if (histogram == nullptr) {
+    histogram = &registry_.histogram(kResponseTime, kResponseTimeHelp, metrics::latency_buckets(),
+                                     {{"endpoint", route}});
+  }
+  histogram->Observe(std::chrono::duration<double>(answer.elapsed).count());
+}
+
+void Metrics::collect(Exchange const& exchange, process::Usage const& usage, SteadyTime now) {
+  RequestQueue const& queue = exchange.queue();
+  queue_size_.Set(static_cast<double>(queue.size()));
+  queue_capacity_.Set(static_cast<double>(queue.limits().capacity));
+  queue_bytes_.Set(static_cast<double>(queue.bytes()));
+  in_flight_.Set(static_cast<double>(queue.in_flight()));
+  oldest_age_.Set(queue.oldest() ? std::chrono::duration<double>(now - *queue.oldest()).count() : 0);
+  auto const busy = static_cast<double>(exchange.busy_workers());
+  workers_busy_.Set(busy);
+  workers_idle_.Set(static_cast<double>(exchange.workers()) - busy);
+  cpu_.Set(usage.cpu_percent);
+  memory_.Set(usage.memory_percent);
+  QueueCounters const& counters = queue.counters();
+  raise_to(arrivals_, counters.arrivals);
+  raise_to(completions_, counters.completions);
+  raise_to(service_seconds_, counters.service_seconds);
+  raise_to(service_seconds_squared_, counters.service_seconds_squared);
+  raise_to(requeued_, counters.requeued);
+  DropCounters const& drops = exchange.drops();
+  raise_to(dropped_full_, drops.full);
+  raise_to(dropped_draining_, drops.draining);
+  raise_to(dropped_too_large_, drops.too_large);
+  raise_to(dropped_deadline_, drops.deadline);
+  raise_to(dropped_no_worker_, drops.no_worker);
+  raise_to(dropped_client_gone_, drops.client_gone);
+  raise_to(dropped_worker_died_, drops.worker_died);
+}
+
+}  // namespace ei::dispatcher

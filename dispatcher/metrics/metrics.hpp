@@ -1,0 +1,53 @@
+// The dispatcher's metrics: every name, help text and bucket stands in metrics.cpp.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "dispatcher/exchange/exchange.hpp"
+#include "runtime/core/units.hpp"
+#include "runtime/http/server.hpp"
+#include "runtime/metrics/registry.hpp"
+#include "runtime/process/usage.hpp"
+
+namespace ei::dispatcher {
+
+/// Figures that change with every request are counted where they change (completed()), all others are read
+/// off the exchange when somebody asks (collect()), so one exposition is one moment. Use from one thread.
+class Metrics {
+ public:
+  explicit Metrics(metrics::Registry& registry);
+
+  /// Counts one answer of the main port.
+  void completed(http::Completed const& answer);
+
+  /// Brings every other figure up to date.
+  void collect(Exchange const& exchange, process::Usage const& usage, SteadyTime now);
+
+ private:
+  metrics::Registry& registry_;
+  std::map<std::string, metrics::Histogram*> response_time_;
+  metrics::Gauge& queue_size_;
+  metrics::Gauge& queue_capacity_;
+  metrics::Gauge& queue_bytes_;
+  metrics::Gauge& in_flight_;
+  metrics::Gauge& oldest_age_;
+  metrics::Gauge& workers_idle_;
+  metrics::Gauge& workers_busy_;
+  metrics::Gauge& cpu_;
+  metrics::Gauge& memory_;
+  metrics::Counter& arrivals_;
+  metrics::Counter& completions_;
+  metrics::Counter& service_seconds_;
+  metrics::Counter& service_seconds_squared_;
+  metrics::Counter& requeued_;
+  metrics::Counter& dropped_full_;
+  metrics::Counter& dropped_draining_;
+  metrics::Counter& dropped_too_large_;
+  metrics::Counter& dropped_deadline_;
+  metrics::Counter& dropped_no_worker_;
+  metrics::Counter& dropped_client_gone_;
+  metrics::Counter& dropped_worker_died_;
+};
+
+}  // namespace ei::dispatcher

@@ -1,0 +1,69 @@
+// The Open Inference Protocol, version 2: the bodies of POST /v2/models/{model}/infer, both ways.
+// Sources: https://github.com/kserve/open-inference-protocol (rest/predict_v2.md) and the binary tensor
+// extension (https://github.com/triton-inference-server/server, extension_binary_data.md). Pure: strings in,
+// strings out.
+//
+// One input, of any name, in one of two forms:
+//
+//   BYTES [N] or [N,1]     N whole JPEG or PNG files. In JSON each is a base64 string, as a file is no JSON
+//   text;
+//                          parameters.content_type may say "base64". As a binary tensor each is a 4-byte
+//                          little-endian length and the file's bytes.
+//   FP32  [N,3,224,224]    N pictures ready for the model: RGB, ImageNet-normalised, NCHW. JSON numbers, flat
+//   or
+//                          nested, or a little-endian binary tensor.
+//
+// Outputs: `label` BYTES [N] and `probability` FP32 [N] of the most probable class, and on request
+// `probabilities` FP32 [N,classes].
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dispatcher/exchange/exchange.hpp"
+#include "runtime/core/result.hpp"
+
+namespace ei::dispatcher::oip {
+
+/// The header that says how long the JSON before the binary tensors is.
+inline constexpr std::string_view kHeaderLength = "Inference-Header-Content-Length";
+/// Pictures in one request: as many as a job may hold.
+inline constexpr std::size_t kMaxPictures = link::kMaxItems;
+
+enum class Output { Label, Probability, Probabilities };
+
+struct WantedOutput {
+  Output output{};
+  bool binary = false;
+  bool operator==(WantedOutput const&) const = default;
+};
+
+struct InferRequest {
+  std::optional<std::string> id;
+  std::vector<Work> pictures;         ///< images are not looked at yet; tensors are finite
+  std::vector<WantedOutput> outputs;  ///< in the order they were asked for
+};
+
+/// `header_length` is the value of kHeaderLength, where the request has one.
+/// Errors: Invalid with http_status 400, naming field, value and what is allowed.
+[[nodiscard]] Result<InferRequest> parse_infer(std::string_view body,
+                                               std::optional<std::string_view> header_length);
+
+struct InferResponse {
+  std::string body;
+  /// Bytes of JSON in `body` when binary tensors follow it; goes into kHeaderLength.
+  std::optional<std::size_t> header_length;
+};
+
+/// `answers`: one per picture of `request`, none empty.
+[[nodiscard]] InferResponse write_infer(std::string_view model, InferRequest const& request,
+                                        std::vector<Answer> const& answers);
+
+/// GET /v2 and GET /v2/models/{model}.
+[[nodiscard]] std::string server_metadata();
+[[nodiscard]] std::string model_metadata(std::string_view model);
+
+}  // namespace ei::dispatcher::oip

@@ -1,0 +1,115 @@
+#include <bit>
+#include <boost/json.hpp>
+
+#include "dispatcher/oip/infer.hpp"
+
+namespace ei::dispatcher::oip {
+namespace {
+
+namespace json = boost::json;
+
+void append_little_endian(std::string& out, std::uint32_t bits) {
+  for (int i = 0; i < 4; ++i, bits >>= 8) out.push_back(static_cast<char>(bits & 0xff));
+}
+
+// An output tensor; exactly one of its two forms of data is filled.
+struct Tensor {
+  char const* name;
+  char const* datatype;
+  json::array shape;
+  json::array data;
+  std::string binary;
+};
+
+Tensor labels(std::vector<Answer> const& answers, bool binary) {
+  Tensor out{"label", "BYTES", {answers.size()}, {}, {}};
+  for (auto const& answer : answers) {
+    std::string const& label = answer.top.front().label;
+    if (!binary) {
+      out.data.emplace_back(label);
+      continue;
+    }
+    append_little_endian(out.binary, static_cast<std::uint32_t>(label.size()));
+    out.binary += label;
+  }
+  return out;
+}
+
+void append_number(Tensor& tensor, float value, bool binary) {
+  if (binary) {
+    append_little_endian(tensor.binary, std::bit_cast<std::uint32_t>(value));
+  } else {
+    tensor.data.emplace_back(static_cast<double>(value));
+  }
+}
+
+Tensor probability(std::vector<Answer> const& answers, bool binary) {
+  Tensor out{"probability", "FP32", {answers.size()}, {}, {}};
+  for (auto const& answer : answers)
+    append_number(out, static_cast<float>(answer.top.front().probability), binary);
+  return out;
+}
+
+Tensor probabilities(std::vector<Answer> const& answers, bool binary) {
+  Tensor out{"probabilities", "FP32", {answers.size(), answers.front().probabilities.size()}, {}, {}};
+  for (auto const& answer : answers) {
+    for (float const value : answer.probabilities) append_number(out, value, binary);
+  }
+  return out;
+}
+
+json::object tensor_metadata(char const* name, char const* datatype, json::array shape) {
+  return {{"name", name}, {"datatype", datatype}, {"shape", std::move(shape)}};
+}
+
+}  // namespace
+
+InferResponse write_infer(std::string_view model, InferRequest const& request,
+                          std::vector<Answer> const& answers) {
+  json::array outputs;
+  std::string binary;
+  bool any_binary = false;
+  for (auto const& wanted : request.outputs) {
+    Tensor tensor = wanted.output == Output::Label         ? labels(answers, wanted.binary)
+                    : wanted.output == Output::Probability ? probability(answers, wanted.binary)
+                                                           : probabilities(answers, wanted.binary);
+    json::object output = tensor_metadata(tensor.name, tensor.datatype, std::move(tensor.shape));
+    if (wanted.binary) {
+      any_binary = true;
+      output["parameters"] = {{"binary_data_size", tensor.binary.size()}};
+      binary += tensor.binary;
+    } else {
+      output["data"] = std::move(tensor.data);
+    }
+    outputs.push_back(std::move(output));
+  }
+  json::object head{{"model_name", model}, {"model_version", "1"}};
+  if (request.id) head["id"] = *request.id;
+  head["outputs"] = std::move(outputs);
+  InferResponse out;
+  out.body = json::serialize(head);
+  if (any_binary) out.header_length = out.body.size();
+  out.body += binary;
+  return out;
+}
+
+std::string server_metadata() {
+  json::object const out{
+      {"name", "elastic-inference"}, {"version", EI_VERSION}, {"extensions", {"binary_tensor_data"}}};
+  return json::serialize(out);
+}
+
+std::string model_metadata(std::string_view model) {
+  // The FP32 form of the input is not listed: clients send one tensor for each input that they read here.
+  json::object const out{
+      {"name", model},
+      {"versions", {"1"}},
+      {"platform", "pytorch_libtorch"},
+      {"inputs", {tensor_metadata("image", "BYTES", {-1})}},
+      {"outputs",
+       {tensor_metadata("label", "BYTES", {-1}), tensor_metadata("probability", "FP32", {-1}),
+        tensor_metadata("probabilities", "FP32", {-1, -1})}}};
+  return json::serialize(out);
+}
+
+}  // namespace ei::dispatcher::oip

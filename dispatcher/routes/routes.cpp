@@ -1,0 +1,100 @@
+#include "dispatcher/routes/routes.hpp"
+
+#include <boost/json.hpp>
+
+#include "dispatcher/oip/infer.hpp"
+#include "dispatcher/routes/answer.hpp"
+#include "dispatcher/routes/infer.hpp"
+#include "dispatcher/routes/predict.hpp"
+#include "runtime/metrics/registry.hpp"
+
+namespace ei::dispatcher {
+namespace {
+
+using Immediate = std::function<http::Response(http::Request const&)>;
+
+asio::awaitable<http::Response> answer_now(Immediate const& answer, http::Request request) {
+  co_return answer(request);
+}
+
+http::Route get(std::string pattern, Immediate answer) {
+  http::Route route;
+  route.method = "GET";
+  route.pattern = std::move(pattern);
+  route.handler = [answer = std::move(answer)](http::Request request) {
+    return answer_now(answer, std::move(request));
+  };
+  return route;
+}
+
+using Handle = asio::awaitable<http::Response> (*)(RouteContext&, http::Request);
+
+http::Route post(std::string pattern, RouteContext& context, Handle handle, std::size_t max_body) {
+  http::Route route;
+  route.method = "POST";
+  route.pattern = std::move(pattern);
+  route.max_body = max_body;
+  route.handler = [&context, handle](http::Request request) { return handle(context, std::move(request)); };
+  return route;
+}
+
+http::Response exposition(RouteContext& context) {
+  http::Response out;
+  out.body = context.exposition();
+  out.headers.set("Content-Type", std::string(metrics::kContentType));
+  return out;
+}
+
+// Ready means that requests are taken; without workers they wait, which is what the queue is for.
+http::Response ready(RouteContext& context) {
+  if (!context.service.exchange().draining()) return http::text(200, "ready\n");
+  return problem_of(status_error(503, "this dispatcher is draining"));
+}
+
+http::Response about(RouteContext& context) {
+  boost::json::object const body{
+      {"name", "elastic-inference dispatcher"},
+      {"version", EI_VERSION},
+      {"model", context.options.model},
+      {"routes",
+       {"POST /predict", "POST /add_to_queue", "GET /v2", "GET /v2/health/live", "GET /v2/health/ready",
+        "GET /v2/models/{model}", "GET /v2/models/{model}/ready", "POST /v2/models/{model}/infer",
+        "GET /healthz", "GET /readyz", "GET /metrics"}}};
+  return http::json(200, body);
+}
+
+http::Response json_text(std::string body) {
+  http::Response out;
+  out.body = std::move(body);
+  out.headers.set("Content-Type", "application/json");
+  return out;
+}
+
+}  // namespace
+
+std::vector<http::Route> metrics_routes(RouteContext& context) {
+  std::vector<http::Route> routes;
+  routes.push_back(get("/metrics", [&context](auto const&) { return exposition(context); }));
+  routes.push_back(get("/healthz", [](auto const&) { return http::text(200, "ok\n"); }));
+  routes.push_back(get("/readyz", [&context](auto const&) { return ready(context); }));
+  return routes;
+}
+
+std::vector<http::Route> main_routes(RouteContext& context) {
+  std::vector<http::Route> routes = metrics_routes(context);
+  std::size_t const form = context.options.picture.max_bytes + kFormEnvelopeBytes;
+  routes.push_back(post("/predict", context, predict, form));
+  routes.push_back(post("/add_to_queue", context, predict, form));
+  routes.push_back(post("/v2/models/{model}/infer", context, infer, kMaxInferBytes));
+  routes.push_back(get("/", [&context](auto const&) { return about(context); }));
+  routes.push_back(get("/v2", [](auto const&) { return json_text(oip::server_metadata()); }));
+  routes.push_back(get("/v2/health/live", [](auto const&) { return json_text(R"({"live":true})"); }));
+  routes.push_back(get("/v2/health/ready", [&context](auto const&) { return inference_ready(context); }));
+  routes.push_back(
+      get("/v2/models/{model}", [&context](auto const& request) { return model(context, request); }));
+  routes.push_back(get("/v2/models/{model}/ready",
+                       [&context](auto const& request) { return model_ready(context, request); }));
+  return routes;
+}
+
+}  // namespace ei::dispatcher

@@ -1,0 +1,137 @@
+#include "dispatcher/workers/link_route.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "runtime/async/deadline.hpp"
+#include "runtime/crypto/digest.hpp"
+#include "runtime/log/log.hpp"
+
+namespace ei::dispatcher {
+namespace {
+
+using Socket = std::shared_ptr<http::WebSocket>;
+
+std::optional<http::Response> authorize(http::Request const& request, std::string const& token) {
+  if (token.empty()) return std::nullopt;
+  auto const shown = request.headers.get("Authorization");
+  if (shown && crypto::equal_secrets(*shown, "Bearer " + token)) return std::nullopt;
+  log::warn("link_refused", {{"peer", request.peer}, {"reason", shown ? "wrong token" : "no token"}});
+  http::Response refusal =
+      http::problem(401, "Unauthorized", "the worker link wants the shared token as Authorization: Bearer");
+  refusal.headers.set("WWW-Authenticate", "Bearer");
+  return refusal;
+}
+
+asio::awaitable<void> send_frame(Socket socket, std::string frame) {
+  http::WebSocket::Message message;
+  message.data = std::move(frame);
+  auto const sent = co_await socket->send(std::move(message));
+  // The session's receive() then fails, and takes the worker's jobs back.
+  if (!sent) socket->abort();
+}
+
+WorkerPort port_of(asio::any_io_executor executor, Socket const& socket) {
+  WorkerPort port;
+  port.send = [executor, socket](std::string frame) {
+    asio::co_spawn(executor, send_frame(socket, std::move(frame)), asio::detached);
+  };
+  port.drop = [socket](std::string const& reason) {
+    log::warn("worker_dropped", {{"peer", socket->peer()}, {"reason", reason}});
+    socket->abort();
+  };
+  return port;
+}
+
+asio::awaitable<Result<link::FromWorker>> receive(Socket socket) {
+  auto message = co_await socket->receive();
+  if (!message) co_return message.error();
+  if (!message->binary)
+    co_return make_error(ErrorKind::Protocol, "worker link: a text message; allowed: binary");
+  co_return link::decode_from_worker(message->data);
+}
+
+asio::awaitable<Result<link::Hello>> receive_hello(Socket socket) {
+  auto message = co_await receive(socket);
+  if (!message) co_return message.error();
+  auto* hello = std::get_if<link::Hello>(&*message);
+  if (hello == nullptr)
+    co_return make_error(ErrorKind::Protocol, "worker link: the first message is no hello");
+  co_return std::move(*hello);
+}
+
+Result<void> handle(Service& service, WorkerId worker, link::FromWorker message) {
+  if (std::holds_alternative<link::Ready>(message)) return service.ready(worker);
+  if (auto* result = std::get_if<link::JobResult>(&message))
+    return service.result(worker, std::move(*result));
+  if (std::holds_alternative<link::Bye>(message)) {
+    service.bye(worker);
+    return {};
+  }
+  return make_error(ErrorKind::Protocol, "worker link: a second hello");
+}
+
+// However a session ends, what its worker held is taken back.
+struct Attached {
+  Service& service;
+  WorkerId id;
+  Attached(Service& given, WorkerId worker) : service(given), id(worker) {}
+  Attached(Attached const&) = delete;
+  Attached& operator=(Attached const&) = delete;
+  ~Attached() { service.detach(id); }
+};
+
+// Until the connection ends or the worker breaks the protocol; the reason, for the log and for the worker.
+asio::awaitable<Error> serve(Service& service, WorkerId id, Socket socket) {
+  Attached const attached(service, id);
+  for (;;) {
+    auto message = co_await receive(socket);
+    if (!message) co_return message.error();
+    auto const handled = handle(service, id, std::move(*message));
+    if (!handled) co_return handled.error();
+  }
+}
+
+asio::awaitable<void> session(asio::any_io_executor executor, Service& service, milliseconds hello_timeout,
+                              Socket socket) {
+  auto hello = co_await within(hello_timeout, "the worker's hello", receive_hello(socket));
+  if (!hello) {
+    log::warn("worker_rejected", {{"peer", socket->peer()}, {"reason", hello.error().message}});
+    co_await socket->close(hello.error().message);
+    co_return;
+  }
+  std::string const name = hello->worker;
+  std::size_t const classes = hello->classes;
+  auto const id = service.attach(std::move(*hello), port_of(executor, socket));
+  if (!id) {
+    log::warn("worker_rejected",
+              {{"peer", socket->peer()}, {"worker", name}, {"reason", id.error().message}});
+    co_await socket->close(id.error().message);
+    co_return;
+  }
+  log::info("worker_linked", {{"worker", name}, {"peer", socket->peer()}, {"classes", classes}});
+  Error const why = co_await serve(service, *id, socket);
+  log::info("worker_unlinked", {{"worker", name}, {"peer", socket->peer()}, {"reason", why.message}});
+  if (why.kind == ErrorKind::Protocol) co_await socket->close(why.message);
+}
+
+}  // namespace
+
+http::WebSocketRoute link_route(asio::any_io_executor executor, Service& service, LinkOptions options) {
+  http::WebSocketRoute route;
+  route.pattern = std::string(link::kPath);
+  route.limits.max_message = link::kMaxFrameBytes;
+  route.authorize = [token = options.token](http::Request const& request) {
+    return authorize(request, token);
+  };
+  route.handler = [executor, &service, timeout = options.hello_timeout](
+                      http::Request, std::unique_ptr<http::WebSocket> socket) {
+    return session(executor, service, timeout, Socket(std::move(socket)));
+  };
+  return route;
+}
+
+}  // namespace ei::dispatcher

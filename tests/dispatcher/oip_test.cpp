@@ -1,0 +1,240 @@
+#include <boost/json.hpp>
+#include <catch2/catch.hpp>
+#include <limits>
+#include <random>
+
+#include "dispatcher/oip/infer.hpp"
+#include "runtime/core/json.hpp"
+#include "tests/dispatcher/seed.hpp"
+
+using namespace ei;
+using namespace ei::dispatcher;
+using namespace ei::dispatcher::oip;
+
+namespace {
+
+constexpr std::size_t kPixels = 3 * 224 * 224;
+
+std::string bytes_input(std::string const& shape, std::string const& rest) {
+  return R"({"inputs":[{"name":"image","datatype":"BYTES","shape":)" + shape + "," + rest + "}]}";
+}
+
+InferRequest parsed(std::string const& body, std::optional<std::string_view> header = {}) {
+  auto out = parse_infer(body, header);
+  if (!out) FAIL(out.error().message);
+  return std::move(*out);
+}
+
+std::string refusal(std::string const& body, std::optional<std::string_view> header = {}) {
+  auto const out = parse_infer(body, header);
+  REQUIRE(out.has_error());
+  CHECK(out.error().http_status == 400);
+  return out.error().message;
+}
+
+std::string element(std::string const& bytes) {
+  std::string out;
+  for (int shift = 0; shift < 32; shift += 8) out.push_back(static_cast<char>(bytes.size() >> shift & 0xff));
+  return out + bytes;
+}
+
+Answer answer(std::string label, double probability, std::vector<float> all = {}) {
+  Answer out;
+  out.top = {{std::move(label), 0, probability}};
+  out.probabilities = std::move(all);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("pictures come as base64 strings in JSON") {
+  for (auto const* rest : {R"("data":["aGVsbG8=","d29ybGQ="])",
+                           R"("parameters":{"content_type":"base64"},"data":["aGVsbG8","d29ybGQ="])"}) {
+    auto const request = parsed(bytes_input("[2]", rest));
+    REQUIRE(request.pictures.size() == 2);
+    CHECK(request.pictures[0].kind == link::ItemKind::Image);
+    CHECK(request.pictures[0].bytes == "hello");
+    CHECK(request.pictures[1].bytes == "world");
+    CHECK(request.outputs == std::vector<WantedOutput>{{Output::Label, false}, {Output::Probability, false}});
+    CHECK_FALSE(request.id);
+  }
+  CHECK(parsed(bytes_input("[1,1]", R"("data":[["aGVsbG8="]])")).pictures[0].bytes == "hello");
+}
+
+TEST_CASE("pictures come as length-prefixed bytes after the JSON") {
+  std::string const binary = element("hello") + element("");
+  std::string const head =
+      bytes_input("[2]", R"("parameters":{"binary_data_size":)" + std::to_string(binary.size()) + "}");
+  auto const request = parsed(head + binary, std::to_string(head.size()));
+  REQUIRE(request.pictures.size() == 2);
+  CHECK(request.pictures[0].bytes == "hello");
+  CHECK(request.pictures[1].bytes.empty());
+}
+
+TEST_CASE("tensors come as numbers, flat or nested, or as little-endian floats") {
+  std::string flat = "[";
+  std::string nested = "[[";
+  for (std::size_t p = 0; p < kPixels; ++p) {
+    char const* const number = p == 0 ? "1.5" : p == 1 ? "-2" : "0";
+    flat += std::string(p == 0 ? "" : ",") + number;
+    nested += std::string(p % 224 != 0 ? "," : p == 0 ? "[" : "],[") + number;
+  }
+  flat += "]";
+  nested += "]]]";
+  std::string const start = R"({"inputs":[{"name":"x","datatype":"FP32","shape":[1,3,224,224],)";
+  std::string const binary =
+      std::string("\0\0\xc0\x3f\0\0\0\xc0", 8) + std::string(link::kTensorBytes - 8, '\0');
+  std::string const head = start + R"("parameters":{"binary_data_size":602112}}]})";
+  for (auto const& request :
+       {parsed(start + R"("data":)" + flat + "}]}"), parsed(start + R"("data":)" + nested + "}]}"),
+        parsed(head + binary, std::to_string(head.size()))}) {
+    REQUIRE(request.pictures.size() == 1);
+    CHECK(request.pictures[0].kind == link::ItemKind::Tensor);
+    CHECK(request.pictures[0].bytes == binary);
+  }
+}
+
+TEST_CASE("outputs are given in the order and form they were asked for") {
+  auto const request =
+      parsed(R"({"id":"42","parameters":{"binary_data_output":true},"outputs":[{"name":"probabilities"},)"
+             R"({"name":"label","parameters":{"binary_data":false}}],)" +
+             bytes_input("[1]", R"("data":["aGVsbG8="])").substr(1));
+  CHECK(request.outputs == std::vector<WantedOutput>{{Output::Probabilities, true}, {Output::Label, false}});
+  auto const response = write_infer("resnet18", request, {answer("tabby", 0.75, {0.25f, 0.75f})});
+  REQUIRE(response.header_length);
+  auto const head = parse_json(std::string_view(response.body).substr(0, *response.header_length));
+  REQUIRE(head.has_value());
+  CHECK(string_or(*head, "model_name") == "resnet18");
+  CHECK(string_or(*head, "id") == "42");
+  auto const& outputs = head->at("outputs").as_array();
+  CHECK(outputs.at(0) == boost::json::value({{"name", "probabilities"},
+                                             {"datatype", "FP32"},
+                                             {"shape", {1, 2}},
+                                             {"parameters", {{"binary_data_size", 8}}}}));
+  CHECK(outputs.at(1) ==
+        boost::json::value({{"name", "label"}, {"datatype", "BYTES"}, {"shape", {1}}, {"data", {"tabby"}}}));
+  CHECK(response.body.substr(*response.header_length) == std::string("\0\0\x80\x3e\0\0\x40\x3f", 8));
+}
+
+TEST_CASE("the default answer is the label and its probability in JSON, and binary when asked") {
+  auto request = parsed(bytes_input("[2]", R"("data":["aGVsbG8=","aGVsbG8="])"));
+  std::vector<Answer> const answers = {answer("a", 0.5), answer("bc", 0.25)};
+  auto const response = write_infer("m", request, answers);
+  CHECK_FALSE(response.header_length);
+  CHECK(response.body == R"({"model_name":"m","model_version":"1","outputs":[)"
+                         R"({"name":"label","datatype":"BYTES","shape":[2],"data":["a","bc"]},)"
+                         R"({"name":"probability","datatype":"FP32","shape":[2],"data":[5E-1,2.5E-1]}]})");
+  for (auto& output : request.outputs) output.binary = true;
+  auto const binary = write_infer("m", request, answers);
+  REQUIRE(binary.header_length);
+  CHECK(binary.body.substr(*binary.header_length) ==
+        element("a") + element("bc") + std::string("\0\0\0\x3f\0\0\x80\x3e", 8));
+}
+
+TEST_CASE("a wrong request is refused with the field, its value and what is allowed") {
+  struct Row {
+    std::string body;
+    std::string message;
+  };
+  std::string const tensor = R"({"inputs":[{"name":"x","datatype":"FP32",)";
+  for (auto const& row : std::vector<Row>{
+           {"hello", "the body is not JSON"},
+           {"[]", "the body is []; allowed: an object"},
+           {"{}", "inputs is missing; allowed: an array of exactly one object"},
+           {R"({"inputs":[{},{}]})", "inputs is [{},{}]; allowed: an array of exactly one object"},
+           {R"({"inputs":[{"datatype":"INT8","shape":[1]}]})",
+            R"(inputs[0].datatype is "INT8"; allowed: "BYTES", "FP32")"},
+           {bytes_input("[0]", R"("data":[])"), "inputs[0].shape is [0]; allowed: [N] with N from 1 to 64"},
+           {bytes_input("[65]", R"("data":[])"), "inputs[0].shape is [65]; allowed: [N]"},
+           {bytes_input("[1,2]", R"("data":[])"), "inputs[0].shape is [1,2]; allowed: [N]"},
+           {bytes_input("[1.5]", R"("data":[])"), "inputs[0].shape is [1.5E0]"},
+           {bytes_input("[2]", R"("data":["aGVsbG8="])"),
+            "inputs[0].data has 1 elements; allowed: as many as its shape says, 2"},
+           {bytes_input("[1]", R"("data":["not base64!"])"), "inputs[0].data[0] is not base64"},
+           {bytes_input("[1]", R"("data":[7])"), "inputs[0].data[0] is 7; allowed: a base64 string"},
+           {bytes_input("[1]", R"("data":"aGVsbG8=")"), R"(inputs[0].data is "aGVsbG8="; allowed: an array)"},
+           {bytes_input("[1]", R"("parameters":{"content_type":"np"},"data":["aGVsbG8="])"),
+            R"(inputs[0].parameters.content_type is "np"; allowed: "base64")"},
+           {bytes_input("[1]", R"("parameters":{"binary_data_size":5})"),
+            "inputs[0].parameters.binary_data_size is 5 but 0 bytes follow the JSON"},
+           {bytes_input("[1]", R"("parameters":{"binary_data_size":0},"data":["aGVsbG8="])"),
+            "inputs[0] has both data and"},
+           {tensor + R"("shape":[1,3,224],"data":[]}]})",
+            "inputs[0].shape is [1,3,224]; allowed: [N,3,224,224]"},
+           {tensor + R"("shape":[1,3,224,224],"data":[1,2]}]})",
+            "inputs[0].data has 2 numbers; allowed: as many as its shape says, 150528"},
+           {tensor + R"("shape":[1,3,224,224],"data":["x"]}]})",
+            "inputs[0].data holds something other than 150528 numbers"},
+           {R"({"id":7,)" + bytes_input("[1]", R"("data":["aGVsbG8="])").substr(1),
+            "id is 7; allowed: a string"},
+           {R"({"outputs":[{"name":"logits"}],)" + bytes_input("[1]", R"("data":["aGVsbG8="])").substr(1),
+            R"(outputs[0].name is "logits"; allowed: "label", "probability", "probabilities")"},
+           {R"({"outputs":[{"name":"label","parameters":{"binary_data":1}}],)" +
+                bytes_input("[1]", R"("data":["aGVsbG8="])").substr(1),
+            "outputs[0].parameters.binary_data is 1; allowed: true or false"},
+       }) {
+    CHECK_THAT(refusal(row.body), Catch::Contains(row.message));
+  }
+  CHECK_THAT(refusal("{}", "x"),
+             Catch::Contains("Inference-Header-Content-Length is \"x\"; allowed: 0 to the body's length, 2"));
+  CHECK_THAT(refusal("{}", "3"), Catch::Contains("allowed: 0 to the body's length, 2"));
+  std::string const plain = bytes_input("[1]", R"("data":["aGVsbG8="])");
+  CHECK_THAT(refusal(plain + "tail", std::to_string(plain.size())),
+             Catch::Contains("4 bytes follow the JSON but no input"));
+}
+
+TEST_CASE("binary tensors that do not fit their shape are refused") {
+  auto const with = [](std::string const& datatype, std::string const& shape, std::string const& binary) {
+    std::string const head = R"({"inputs":[{"name":"x","datatype":")" + datatype + R"(","shape":)" + shape +
+                             R"(,"parameters":{"binary_data_size":)" + std::to_string(binary.size()) + "}}]}";
+    return refusal(head + binary, std::to_string(head.size()));
+  };
+  CHECK_THAT(with("BYTES", "[1]", "abc"), Catch::Contains("element 0 is cut off"));
+  CHECK_THAT(with("BYTES", "[1]", std::string("\xff\xff\xff\xff", 4) + "abc"),
+             Catch::Contains("says 4294967295 bytes, 3 are left"));
+  CHECK_THAT(with("BYTES", "[2]", element("a")),
+             Catch::Contains("does not hold the 2 length-prefixed elements"));
+  CHECK_THAT(with("BYTES", "[1]", element("a") + element("b")),
+             Catch::Contains("does not hold the 1 length-prefixed elements"));
+  CHECK_THAT(with("FP32", "[1,3,224,224]", "abcd"),
+             Catch::Contains("binary_data_size is 4; allowed: what the shape says, 602112"));
+  std::string tensor(link::kTensorBytes, '\0');
+  tensor.replace(8, 4, std::string("\0\0\xc0\x7f", 4));
+  CHECK_THAT(with("FP32", "[1,3,224,224]", tensor), Catch::Contains("number 2 is not a finite float32"));
+}
+
+TEST_CASE("metadata names what the infer route takes and gives") {
+  auto const model = parse_json(model_metadata("resnet18"));
+  REQUIRE(model.has_value());
+  CHECK(string_or(*model, "name") == "resnet18");
+  CHECK(model->at("inputs") ==
+        boost::json::value({{{"name", "image"}, {"datatype", "BYTES"}, {"shape", boost::json::array{-1}}}}));
+  CHECK(model->at("outputs").as_array().size() == 3);
+  auto const server = parse_json(server_metadata());
+  REQUIRE(server.has_value());
+  CHECK(server->at("extensions") == boost::json::array{"binary_tensor_data"});
+}
+
+TEST_CASE("any body whatever gives a request or an error") {
+  auto const seed = test_seed();
+  INFO("EI_SEED=" << seed);
+  std::mt19937 random(seed);
+  std::string const binary = element("hello") + element("world");
+  std::string const head =
+      R"({"id":"1","parameters":{"binary_data_output":true},"outputs":[{"name":"label"}],)" +
+      bytes_input("[2]", R"("parameters":{"binary_data_size":18})").substr(1);
+  std::string const json = bytes_input("[2,1]", R"("data":[["aGVsbG8="],["aGVsbG8="]])");
+  for (int round = 0; round < 20'000; ++round) {
+    bool const as_binary = random() % 2 == 0;
+    std::string body = as_binary ? head + binary : json;
+    for (auto edits = 1 + random() % 3; edits > 0; --edits) {
+      auto const at = random() % body.size();
+      body[at] = random() % 2 == 0 ? static_cast<char>(random()) : "{}[]\",:0129-"[random() % 12];
+    }
+    std::string const length = std::to_string(head.size());
+    std::vector<char> const copy(body.begin(), body.end());
+    std::string_view const view(copy.data(), copy.size());
+    auto const out = as_binary ? parse_infer(view, length) : parse_infer(view, std::nullopt);
+    if (out) CHECK(out->pictures.size() >= 1);
+  }
+}
