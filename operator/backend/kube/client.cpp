@@ -140,9 +140,10 @@ asio::awaitable<Client::Value> Client::replace(ResourceType type, ObjectKey key,
 }
 
 asio::awaitable<Client::Value> Client::apply(ResourceType type, ObjectKey key, json::object object,
-                                             std::string subresource) {
+                                             std::string subresource, bool force) {
   auto target = object_path(type, key, subresource) +
-                query_string({{"fieldManager", impl_->exchange.options().field_manager}, {"force", "true"}});
+                query_string({{"fieldManager", impl_->exchange.options().field_manager},
+                              {"force", force ? "true" : ""}});
   auto call = make_call("patch", type, "PATCH", std::move(target), impl_->timeout());
   // The type is called YAML; JSON is a part of it.
   return impl_->value(with_body(std::move(call), "application/apply-patch+yaml", object));

@@ -99,8 +99,9 @@ class Client {
   boost::asio::awaitable<Value> replace(ResourceType type, ObjectKey key, boost::json::object object);
   /// Server-side apply with force: the fields of `object` become ours and exactly so; those we owned before
   /// and are missing now are given up. Creates the object where it is missing, but not by a subresource.
+  /// Without `force` a field that somebody else set to another value makes it fail with Conflict.
   boost::asio::awaitable<Value> apply(ResourceType type, ObjectKey key, boost::json::object object,
-                                      std::string subresource = {});
+                                      std::string subresource = {}, bool force = true);
   /// JSON merge patch (RFC 7396).
   boost::asio::awaitable<Value> merge_patch(ResourceType type, ObjectKey key, boost::json::object patch,
                                             std::string subresource = {});

@@ -51,8 +51,8 @@ bool not_newer(std::string const& left, std::string const& right) {
 
 }  // namespace
 
-Result<CachedObject> read_identity(boost::json::object const& object) {
-  auto const* value = object.if_contains("metadata");
+Result<CachedObject> read_identity(boost::json::value const& object) {
+  auto const* value = find_member(object, "metadata");
   if (value == nullptr || !value->is_object())
     return make_error(ErrorKind::Protocol, "object without metadata");
   auto const& metadata = value->get_object();
@@ -75,20 +75,18 @@ void Store::stage(CachedObject object) {
   stage_.insert_or_assign(std::move(key), std::move(object));
 }
 
-Store::Changes Store::commit() {
-  Changes changes;
-  for (auto const& [key, object] : objects_) {
-    auto const found = stage_.find(key);
-    if (found == stage_.end() || found->second.resource_version != object.resource_version)
-      changes.push_back(key);
-  }
-  for (auto const& [key, object] : stage_) {
-    if (!objects_.contains(key)) changes.push_back(key);
-  }
-  objects_ = std::exchange(stage_, {});
+void Store::commit(OnChange const& on_change) {
+  auto const old = std::exchange(objects_, std::exchange(stage_, {}));
   index_.clear();
   for (auto const& [key, object] : objects_) add_to_index(object);
-  return changes;
+  for (auto const& [key, before] : old) {
+    auto const* after = find(key);
+    if (after == nullptr || after->resource_version != before.resource_version)
+      on_change(key, &before, after);
+  }
+  for (auto const& [key, after] : objects_) {
+    if (!old.contains(key)) on_change(key, nullptr, &after);
+  }
 }
 
 bool Store::put(CachedObject object) {

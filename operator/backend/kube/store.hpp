@@ -8,6 +8,7 @@
 #include <boost/json/value.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -31,7 +32,7 @@ struct CachedObject {
 };
 
 /// Reads metadata, without `content` and `owned_digest`. Errors: Protocol when a name is missing.
-Result<CachedObject> read_identity(boost::json::object const& object);
+Result<CachedObject> read_identity(boost::json::value const& object);
 
 /// A collection's objects by namespace and name, with one index: the values of one label.
 /// A full listing is gathered in a stage and swapped in whole, so readers never see half of one.
@@ -40,14 +41,15 @@ class Store {
   /// `index_label` groups objects for by_index(); empty for none.
   explicit Store(std::string index_label = {}) : index_label_(std::move(index_label)) {}
 
-  /// Keys whose object appeared, changed (another resourceVersion) or went away.
-  using Changes = std::vector<ObjectKey>;
+  /// Hears of an object that appeared (no `before`), changed or went away (no `after`).
+  using OnChange =
+      std::function<void(ObjectKey const& key, CachedObject const* before, CachedObject const* after)>;
 
   void restage() { stage_.clear(); }
   void stage(CachedObject object);
   void unstage(ObjectKey const& key) { stage_.erase(key); }
-  /// Swaps the stage in. Gives what differs from before.
-  Changes commit();
+  /// Swaps the stage in, then tells what differs from before.
+  void commit(OnChange const& on_change);
 
   /// False when this version or a newer one is there already: a write's answer may overtake the watch.
   bool put(CachedObject object);

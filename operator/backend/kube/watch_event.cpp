@@ -96,13 +96,13 @@ Result<WatchLine> parse_watch_line(std::string_view line) {
   if (word == "ERROR") {
     auto error = error_from_status(*object);
     if (!error) error = make_error(ErrorKind::Unavailable, "watch error without a status");
-    return WatchLine{watch::Failed{std::move(*error)}, {}};
+    return WatchLine{watch::Failed{std::move(*error)}, nullptr};
   }
   auto const type = event_type(word);
   if (!type) return make_error(ErrorKind::Protocol, "watch line of unknown type " + std::string(word));
   watch::EventArrived event{*type, std::string(string_or(*object, "metadata.resourceVersion")), false};
   if (*type == watch::EventType::Bookmark) event.initial_events_end = ends_initial_events(*object);
-  return WatchLine{std::move(event), std::move(object->get_object())};
+  return WatchLine{std::move(event), std::move(*object)};
 }
 
 }  // namespace ei::kube

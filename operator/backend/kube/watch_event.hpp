@@ -3,7 +3,7 @@
 #include "operator/backend/kube/watcher.hpp"
 #include "runtime/core/result.hpp"
 
-#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
 
 #include <optional>
 #include <string_view>
@@ -14,7 +14,7 @@ namespace ei::kube {
 /// One line of a watch stream: what the state machine needs to know, and the object.
 struct WatchLine {
   std::variant<watch::EventArrived, watch::Failed> input;
-  boost::json::object object;  ///< empty for an ERROR
+  boost::json::value object;  ///< null for an ERROR
 };
 
 /// Reads `{"type": "ADDED"|"MODIFIED"|"DELETED"|"BOOKMARK"|"ERROR", "object": {…}}`.

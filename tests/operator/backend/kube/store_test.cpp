@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <set>
+
 using namespace ei::kube;
 
 namespace {
@@ -32,9 +34,12 @@ TEST_CASE("a listing becomes visible whole, and names exactly what changed") {
   store.stage(object("changed", "9"));
   store.stage(object("new", "8"));
   CHECK(store.find({"ns", "new"}) == nullptr);
-  auto changes = store.commit();
-  std::sort(changes.begin(), changes.end());
-  CHECK(changes == Store::Changes{{"ns", "changed"}, {"ns", "gone"}, {"ns", "new"}});
+  std::set<std::string> changes;
+  store.commit([&](ObjectKey const& key, CachedObject const* before, CachedObject const* after) {
+    changes.insert((before != nullptr ? before->resource_version : "-") + key.name +
+                   (after != nullptr ? after->resource_version : "-"));
+  });
+  CHECK(changes == std::set<std::string>{"2changed9", "3gone-", "-new8"});
   CHECK(store.find({"ns", "gone"}) == nullptr);
   CHECK(store.find({"ns", "new"}) != nullptr);
 }
@@ -62,7 +67,7 @@ TEST_CASE("the index follows labels that change and objects that go") {
   CHECK(store.by_index("other", "y").empty());
   store.restage();
   store.stage(object("d", "9", "z"));
-  store.commit();
+  store.commit([](auto const&...) {});
   CHECK(store.by_index("ns", "y").empty());
   CHECK(names(store.by_index("ns", "z")) == std::vector<std::string>{"d"});
 }
@@ -81,7 +86,7 @@ TEST_CASE("objects are selected by namespace and labels") {
 }
 
 TEST_CASE("identity is read from metadata") {
-  boost::json::object const live{
+  boost::json::value const live{
       {"metadata",
        {{"name", "n"},
         {"namespace", "ns"},

@@ -1,0 +1,255 @@
+#include "operator/backend/kube/backend.hpp"
+
+#include "operator/api/parse.hpp"
+#include "operator/backend/kube/instances.hpp"
+#include "operator/backend/kube/labels.hpp"
+#include "runtime/core/json.hpp"
+#include "runtime/log/log.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <utility>
+
+namespace ei::kube {
+namespace {
+
+namespace asio = boost::asio;
+
+// The Prometheus operator may be installed after us; nobody waits for its monitors.
+constexpr std::chrono::minutes kMonitorCheck{5};
+
+// Until the caches are filled the caller asks again; readiness says the same.
+constexpr milliseconds kSyncPoll{20};
+
+Error not_synced() {
+  return make_error(ErrorKind::Unavailable, "the caches are not filled yet");
+}
+
+ObjectKey object_key(api::ServiceKey const& key) {
+  return {key.namespace_name, key.name};
+}
+
+Ensurer::Stamp stamp_of(plan::Observation const& seen, int replicas) {
+  return {seen.metadata.uid, seen.metadata.generation, replicas};
+}
+
+}  // namespace
+
+KubeBackend::KubeBackend(asio::any_io_executor executor, Client& client, BackendOptions options)
+    : client_(client),
+      options_(std::move(options)),
+      wake_(executor, SteadyTime::max()),
+      caches_(client,
+              Caches::Options{options_.namespaces, options_.field_manager, options_.children.network_policy,
+                              options_.seed},
+              [this](api::ServiceKey const& key) {
+                changed_.insert(key);
+                wake_.cancel();
+              }),
+      ensurer_(client, caches_, options_.field_manager),
+      recorder_(executor, client, options_.instance),
+      tasks_(executor, [](std::string const& name, std::string const& what) {
+        log::error("task_failed", {{"task", name}, {"error", what}});
+      }) {}
+
+void KubeBackend::start() {
+  caches_.start(tasks_);
+  tasks_.spawn("events", [this] { return recorder_.run(); });
+  if (options_.service_monitors) tasks_.spawn("monitors", [this] { return look_for_monitors(); });
+}
+
+void KubeBackend::end() {
+  ended_ = true;
+  wake_.cancel();
+}
+
+asio::awaitable<void> KubeBackend::stop(milliseconds grace) {
+  end();
+  co_await tasks_.stop();
+  co_await recorder_.drain(grace);
+}
+
+asio::awaitable<void> KubeBackend::look_for_monitors() {
+  while (true) {
+    auto const served = co_await client_.serves(kServiceMonitors);
+    if (served) monitors_served_ = *served;
+    co_await sleep_for(kMonitorCheck);
+  }
+}
+
+asio::awaitable<Result<std::vector<api::ServiceKey>>> KubeBackend::wait_change() {
+  // Before the caches are whole every service would look as if it had no children.
+  while (!ended_ && !caches_.synced()) co_await sleep_for(kSyncPoll);
+  while (!ended_ && changed_.empty()) {
+    wake_.expires_at(SteadyTime::max());
+    co_await wake_.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
+  if (ended_) co_return make_error(ErrorKind::Canceled, "this process does not lead any more");
+  std::vector<api::ServiceKey> keys(changed_.begin(), changed_.end());
+  changed_.clear();
+  co_return keys;
+}
+
+// ---- observe ----
+
+asio::awaitable<Result<plan::Observation>> KubeBackend::observe(api::ServiceKey key) {
+  if (!caches_.synced()) co_return not_synced();
+  auto const* service = caches_.find(kInferenceServices, object_key(key));
+  if (service == nullptr) co_return make_error(ErrorKind::NotFound, "no service " + api::to_string(key));
+  plan::Observation seen;
+  read_spec(*service, seen);
+  if (auto const* status = find_member(service->content, "status"))
+    seen.status = api::status_from_json(*status);
+  for (auto const* pod : caches_.of_service(kPods, key, kDispatcherComponent)) {
+    if (!pod->deleting && !has_ended(*pod)) seen.dispatchers.push_back(dispatcher_instance(*pod));
+  }
+  read_workers(seen);
+  seen.selector = worker_selector(key.name);
+  seen.endpoint = "http://" + key.name + "." + key.namespace_name + ".svc";
+  co_return seen;
+}
+
+void KubeBackend::read_spec(CachedObject const& service, plan::Observation& seen) {
+  auto parsed = api::parse_service(service.content, api::UnknownFields::Ignore);
+  api::ServiceKey const key{service.key.namespace_name, service.key.name};
+  if (parsed.service) {
+    seen.metadata = std::move(parsed.service->metadata);
+    valid_specs_.insert_or_assign(key, parsed.service->spec);
+    seen.spec = std::move(parsed.service->spec);
+    return;
+  }
+  seen.metadata = api::metadata_from_json(service.content);
+  seen.errors = std::move(parsed.errors);
+  if (auto const last = valid_specs_.find(key); last != valid_specs_.end()) seen.spec = last->second;
+}
+
+void KubeBackend::read_workers(plan::Observation& seen) const {
+  auto const key = seen.metadata.key();
+  auto const pods = caches_.of_service(kPods, key, kWorkerComponent);
+  for (auto const* pod : pods) {
+    if (has_ended(*pod)) continue;
+    auto worker = worker_instance(*pod);
+    if (auto const first = caches_.first_ready(pod->uid)) worker.first_ready = first;
+    seen.workers.push_back(std::move(worker));
+  }
+  auto const* deployment = caches_.find(kDeployments, {key.namespace_name, worker_name(key.name)});
+  if (deployment != nullptr && deployment->owner_uid == seen.metadata.uid) {
+    seen.worker_replicas = wanted_replicas(*deployment);
+  }
+  seen.shortage = shortage_of(deployment, pods);
+}
+
+// ---- apply ----
+
+asio::awaitable<Result<void>> KubeBackend::apply(plan::Observation const& seen,
+                                                 plan::Actions const& actions) {
+  for (auto const& action : actions) {
+    auto done = co_await perform(seen, action);
+    if (!done) co_return done;
+  }
+  co_return Result<void>{};
+}
+
+asio::awaitable<Result<void>> KubeBackend::perform(plan::Observation const& seen,
+                                                   plan::Action const& action) {
+  if (auto const* dispatcher = std::get_if<plan::EnsureDispatcher>(&action)) {
+    co_return co_await ensure_dispatcher(seen, dispatcher->replicas);
+  }
+  if (auto const* workers = std::get_if<plan::EnsureWorkers>(&action)) {
+    co_return co_await ensure_workers(seen, workers->replicas);
+  }
+  if (auto const* replace = std::get_if<plan::ReplaceWorker>(&action)) {
+    co_return co_await replace_worker(seen, replace->name);
+  }
+  if (auto const* write = std::get_if<plan::WriteStatus>(&action))
+    co_return co_await write_status(seen, write->status);
+  if (auto const* event = std::get_if<plan::RecordEvent>(&action)) {
+    record(seen, *event);
+  } else {
+    // RemoveChildren: owner references have the garbage collector do it.
+    ensurer_.forget(seen.metadata.key());
+    valid_specs_.erase(seen.metadata.key());
+  }
+  co_return Result<void>{};
+}
+
+asio::awaitable<Result<void>> KubeBackend::ensure_dispatcher(plan::Observation const& seen, int replicas) {
+  if (!seen.spec) co_return Result<void>{};
+  auto token = co_await ensurer_.ensure_token(seen.metadata);
+  if (!token) co_return token;
+  Ensurer::Render render = [this, &seen, replicas] {
+    return dispatcher_children(seen.metadata, *seen.spec, replicas, options_.children);
+  };
+  auto done = co_await ensurer_.ensure(seen.metadata.key(), "dispatcher", stamp_of(seen, replicas),
+                                       std::move(render));
+  if (!done) co_return done;
+  co_return co_await ensure_monitor(seen);
+}
+
+asio::awaitable<Result<void>> KubeBackend::ensure_workers(plan::Observation const& seen, int replicas) {
+  if (!seen.spec) co_return Result<void>{};
+  Ensurer::Render render = [this, &seen, replicas] {
+    return worker_children(seen.metadata, *seen.spec, replicas, options_.children);
+  };
+  co_return co_await ensurer_.ensure(seen.metadata.key(), "workers", stamp_of(seen, replicas),
+                                     std::move(render));
+}
+
+asio::awaitable<Result<void>> KubeBackend::ensure_monitor(plan::Observation const& seen) {
+  if (!monitors_served_) co_return Result<void>{};
+  auto done = co_await ensurer_.ensure_uncached(seen.metadata.key(), service_monitor(seen.metadata));
+  if (done || done.error().kind == ErrorKind::Canceled) co_return done;
+  // Serving goes on without being watched: looked at again with the next look for the API.
+  monitors_served_ = false;
+  log::warn("service_monitor_not_applied", {{"namespace", seen.metadata.namespace_name},
+                                            {"name", seen.metadata.name},
+                                            {"error", done.error().message}});
+  co_return Result<void>{};
+}
+
+asio::awaitable<Result<void>> KubeBackend::replace_worker(plan::Observation const& seen, std::string name) {
+  ObjectKey const key{seen.metadata.namespace_name, std::move(name)};
+  auto const* pod = caches_.find(kPods, key);
+  if (pod == nullptr || pod->deleting) co_return Result<void>{};
+  DeleteQuery query;
+  query.uid = pod->uid;
+  auto done = co_await client_.remove(kPods, key, std::move(query));
+  bool const gone =
+      !done && (done.error().kind == ErrorKind::NotFound || done.error().kind == ErrorKind::Conflict);
+  if (gone) co_return Result<void>{};
+  co_return done;
+}
+
+asio::awaitable<Result<void>> KubeBackend::write_status(plan::Observation const& seen,
+                                                        api::Status const& status) {
+  auto const key = object_key(seen.metadata.key());
+  auto const* live = caches_.find(kInferenceServices, key);
+  auto const* written = live == nullptr ? nullptr : find_member(live->content, "status");
+  if (written != nullptr && api::status_from_json(*written) == status) co_return Result<void>{};
+  // The uid makes a write for a service that was deleted and made anew fail.
+  boost::json::object metadata{
+      {"name", key.name}, {"namespace", key.namespace_name}, {"uid", seen.metadata.uid}};
+  boost::json::object body{{"apiVersion", api::kApiVersion},
+                           {"kind", api::kKind},
+                           {"metadata", std::move(metadata)},
+                           {"status", api::to_json(status)}};
+  auto applied = co_await client_.apply(kInferenceServices, key, std::move(body), "status");
+  if (!applied) co_return with_context(applied.error(), "status");
+  caches_.learn(kInferenceServices, *applied);
+  co_return Result<void>{};
+}
+
+void KubeBackend::record(plan::Observation const& seen, plan::RecordEvent const& event) {
+  Occurrence occurrence;
+  occurrence.subject = object_key(seen.metadata.key());
+  occurrence.subject_uid = seen.metadata.uid;
+  occurrence.type = event.type == plan::EventType::Normal ? "Normal" : "Warning";
+  occurrence.reason = event.reason;
+  occurrence.action = event.decision_id.empty() ? "Reconcile" : "Scale";
+  occurrence.note = event.message;
+  occurrence.decision_id = event.decision_id;
+  recorder_.record(occurrence);
+}
+
+}  // namespace ei::kube

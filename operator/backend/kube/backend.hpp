@@ -1,0 +1,79 @@
+#pragma once
+
+#include "operator/backend/backend.hpp"
+#include "operator/backend/kube/caches.hpp"
+#include "operator/backend/kube/children.hpp"
+#include "operator/backend/kube/client.hpp"
+#include "operator/backend/kube/ensure.hpp"
+#include "operator/backend/kube/recorder.hpp"
+#include "runtime/async/task_group.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace ei::kube {
+
+struct BackendOptions {
+  std::vector<std::string> namespaces;  ///< empty: all
+  ChildOptions children;
+  bool service_monitors = true;  ///< make them where the Prometheus operator's API is served
+  std::string field_manager = "elastic-inference-operator";  ///< the same as the client's
+  std::string instance;                                      ///< of this operator, for Events: the pod's name
+  std::uint64_t seed = 1;
+};
+
+/// Services as objects of a Kubernetes cluster. See backend::Backend for the contract.
+class KubeBackend final : public backend::Backend {
+ public:
+  /// `client` must outlive the backend.
+  KubeBackend(boost::asio::any_io_executor executor, Client& client, BackendOptions options);
+
+  /// Fills the caches and keeps them fresh from here on, whether this process leads or not.
+  void start();
+  /// Makes wait_change() return Canceled: shutdown, or leadership lost.
+  void end();
+  /// Ends the background work. Events that are not written yet get `grace`.
+  boost::asio::awaitable<void> stop(milliseconds grace);
+
+  /// True once every cache was filled.
+  bool synced() const { return caches_.synced(); }
+
+  boost::asio::awaitable<Result<plan::Observation>> observe(api::ServiceKey key) override;
+  boost::asio::awaitable<Result<void>> apply(plan::Observation const& seen,
+                                             plan::Actions const& actions) override;
+  boost::asio::awaitable<Result<std::vector<api::ServiceKey>>> wait_change() override;
+
+ private:
+  void read_spec(CachedObject const& service, plan::Observation& seen);
+  void read_workers(plan::Observation& seen) const;
+
+  boost::asio::awaitable<Result<void>> perform(plan::Observation const& seen, plan::Action const& action);
+  boost::asio::awaitable<Result<void>> ensure_dispatcher(plan::Observation const& seen, int replicas);
+  boost::asio::awaitable<Result<void>> ensure_workers(plan::Observation const& seen, int replicas);
+  boost::asio::awaitable<Result<void>> ensure_monitor(plan::Observation const& seen);
+  boost::asio::awaitable<Result<void>> replace_worker(plan::Observation const& seen, std::string name);
+  boost::asio::awaitable<Result<void>> write_status(plan::Observation const& seen, api::Status const& status);
+  void record(plan::Observation const& seen, plan::RecordEvent const& event);
+  boost::asio::awaitable<void> look_for_monitors();
+
+  Client& client_;
+  BackendOptions options_;
+  std::set<api::ServiceKey> changed_;
+  boost::asio::steady_timer wake_;  ///< cancelled when changed_ grows or the end comes
+  bool ended_ = false;
+  bool monitors_served_ = false;
+  Caches caches_;
+  Ensurer ensurer_;
+  Recorder recorder_;
+  /// The spec in force of services whose newest one is invalid, or may become so.
+  std::map<api::ServiceKey, api::Spec> valid_specs_;
+  TaskGroup tasks_;
+};
+
+}  // namespace ei::kube

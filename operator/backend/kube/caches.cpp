@@ -1,0 +1,143 @@
+#include "operator/backend/kube/caches.hpp"
+
+#include "operator/backend/kube/instances.hpp"
+#include "operator/backend/kube/labels.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace ei::kube {
+namespace {
+
+/// Whether a reconcile could come to another result. The operator's own status writes are not news.
+bool service_changed(CachedObject const& before, CachedObject const& after) {
+  return before.uid != after.uid || before.generation != after.generation ||
+         before.deleting != after.deleting;
+}
+
+bool child_changed(CachedObject const& before, CachedObject const& after) {
+  return before.uid != after.uid || before.owned_digest != after.owned_digest ||
+         before.deleting != after.deleting || before.owner_uid != after.owner_uid ||
+         before.content != after.content || before.labels != after.labels;
+}
+
+}  // namespace
+
+Caches::Caches(Client& client, Options const& options, OnChange on_change)
+    : on_change_(std::move(on_change)) {
+  auto namespaces = options.namespaces;
+  if (namespaces.empty()) namespaces.emplace_back();
+  for (auto const& name : namespaces) {
+    add(client, options, kInferenceServices, name, keep_service, Detail::Full);
+    add(client, options, kDeployments, name, keep_deployment, Detail::Full);
+    add(client, options, kPods, name, keep_pod, Detail::Full);
+    add(client, options, kServices, name, nullptr, Detail::Full);
+    add(client, options, kPodDisruptionBudgets, name, nullptr, Detail::Full);
+    if (options.network_policies) add(client, options, kNetworkPolicies, name, nullptr, Detail::Full);
+    // The token itself is of no use here.
+    add(client, options, kSecrets, name, nullptr, Detail::Metadata);
+  }
+}
+
+void Caches::add(Client& client, Options const& options, ResourceType const& type,
+                 std::string const& namespace_name,
+                 std::function<boost::json::value(boost::json::value const&)> keep, Detail detail) {
+  InformerOptions informer;
+  informer.type = type;
+  informer.namespace_name = namespace_name;
+  informer.keep = std::move(keep);
+  informer.detail = detail;
+  informer.watcher.seed = options.seed + informers_.size();
+  Informer::OnChange on_change;
+  if (type == kInferenceServices) {
+    on_change = [this](auto const& key, auto const* before, auto const* after) {
+      on_service(key, before, after);
+    };
+  } else {
+    bool const pods = type == kPods;
+    informer.label_selector = std::string(kManagedByLabel) + "=" + std::string(kManagedBy);
+    informer.index_label = kServiceLabel;
+    if (!pods) informer.field_manager = options.field_manager;
+    on_change = [this, pods](auto const&, auto const* before, auto const* after) {
+      if (pods) remember_ready(before, after);
+      on_child(before, after);
+    };
+  }
+  informers_.push_back(std::make_unique<Informer>(client, std::move(informer), std::move(on_change)));
+}
+
+void Caches::start(TaskGroup& tasks) {
+  for (auto& each : informers_) {
+    auto* informer = each.get();
+    auto name = "watch " + std::string(informer->options().type.plural);
+    tasks.spawn(std::move(name), [informer] { return informer->run(); });
+  }
+}
+
+bool Caches::synced() const {
+  return std::all_of(informers_.begin(), informers_.end(), [](auto const& each) { return each->synced(); });
+}
+
+void Caches::on_service(ObjectKey const& key, CachedObject const* before, CachedObject const* after) {
+  if (before != nullptr && after != nullptr && !service_changed(*before, *after)) return;
+  on_change_({key.namespace_name, key.name});
+}
+
+void Caches::on_child(CachedObject const* before, CachedObject const* after) {
+  if (before != nullptr && after != nullptr && !child_changed(*before, *after)) return;
+  // A label that was edited away still tells whose child it was.
+  for (auto const* object : {before, after}) {
+    if (object == nullptr) continue;
+    if (auto const* service = find_label(object->labels, kServiceLabel)) {
+      on_change_({object->key.namespace_name, *service});
+    }
+  }
+}
+
+void Caches::remember_ready(CachedObject const* before, CachedObject const* after) {
+  if (after == nullptr) {
+    if (before != nullptr) first_ready_.erase(before->uid);
+    return;
+  }
+  if (auto const since = ready_since(*after)) first_ready_.try_emplace(after->uid, *since);
+}
+
+std::optional<WallTime> Caches::first_ready(std::string const& pod_uid) const {
+  auto const found = first_ready_.find(pod_uid);
+  return found == first_ready_.end() ? std::nullopt : std::optional(found->second);
+}
+
+Informer* Caches::informer(ResourceType const& type, std::string const& namespace_name) const {
+  for (auto const& each : informers_) {
+    auto const& options = each->options();
+    bool const covers = options.namespace_name.empty() || options.namespace_name == namespace_name;
+    if (options.type == type && covers) return each.get();
+  }
+  return nullptr;
+}
+
+CachedObject const* Caches::find(ResourceType const& type, ObjectKey const& key) const {
+  auto const* found = informer(type, key.namespace_name);
+  return found == nullptr ? nullptr : found->store().find(key);
+}
+
+std::vector<CachedObject const*> Caches::of_service(ResourceType const& type, api::ServiceKey const& service,
+                                                    std::string_view component) const {
+  auto const* found = informer(type, service.namespace_name);
+  if (found == nullptr) return {};
+  auto objects = found->store().by_index(service.namespace_name, service.name);
+  std::erase_if(objects, [&](CachedObject const* object) {
+    auto const* label = find_label(object->labels, kComponentLabel);
+    return label == nullptr || *label != component;
+  });
+  return objects;
+}
+
+void Caches::learn(ResourceType const& type, boost::json::value const& object) {
+  auto const identity = read_identity(object);
+  if (!identity) return;
+  auto* found = informer(type, identity->key.namespace_name);
+  if (found != nullptr) found->learn(object);
+}
+
+}  // namespace ei::kube

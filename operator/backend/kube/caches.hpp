@@ -1,0 +1,60 @@
+#pragma once
+
+#include "operator/api/service.hpp"
+#include "operator/backend/kube/client.hpp"
+#include "operator/backend/kube/informer.hpp"
+#include "runtime/async/task_group.hpp"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace ei::kube {
+
+/// Informers for everything the operator looks at: its services, the children it made, and their pods; in all
+/// namespaces or in some. Children are found by the labels the operator gave them.
+class Caches {
+ public:
+  struct Options {
+    std::vector<std::string> namespaces;  ///< empty: all
+    std::string field_manager;
+    bool network_policies = true;
+    std::uint64_t seed = 1;
+  };
+  /// Hears of services that are to be looked at again.
+  using OnChange = std::function<void(api::ServiceKey const&)>;
+
+  /// `client` must outlive the caches.
+  Caches(Client& client, Options const& options, OnChange on_change);
+
+  void start(TaskGroup& tasks);
+  /// True once every collection was listed whole.
+  bool synced() const;
+
+  CachedObject const* find(ResourceType const& type, ObjectKey const& key) const;
+  /// Objects of a service and a component, in order of names.
+  std::vector<CachedObject const*> of_service(ResourceType const& type, api::ServiceKey const& service,
+                                              std::string_view component) const;
+  /// The answer of a write of ours.
+  void learn(ResourceType const& type, boost::json::value const& object);
+
+  /// When a pod that is not ready now was ready first; empty when it never was, as far as this process saw.
+  std::optional<WallTime> first_ready(std::string const& pod_uid) const;
+
+ private:
+  void add(Client& client, Options const& options, ResourceType const& type,
+           std::string const& namespace_name,
+           std::function<boost::json::value(boost::json::value const&)> keep, Detail detail);
+  void on_service(ObjectKey const& key, CachedObject const* before, CachedObject const* after);
+  void on_child(CachedObject const* before, CachedObject const* after);
+  void remember_ready(CachedObject const* before, CachedObject const* after);
+  Informer* informer(ResourceType const& type, std::string const& namespace_name) const;
+
+  OnChange on_change_;
+  std::vector<std::unique_ptr<Informer>> informers_;
+  std::map<std::string, WallTime> first_ready_;  ///< by pod uid
+};
+
+}  // namespace ei::kube

@@ -1,0 +1,162 @@
+#include "operator/backend/kube/children.hpp"
+
+#include "operator/backend/kube/labels.hpp"
+#include "operator/backend/kube/pod_template.hpp"
+#include "runtime/core/encoding.hpp"
+#include "runtime/core/json.hpp"
+
+#include <boost/json/array.hpp>
+
+#include <utility>
+
+namespace ei::kube {
+namespace {
+
+namespace json = boost::json;
+
+// Old ReplicaSets only serve `kubectl rollout undo`, which the operator would put right at once.
+constexpr int kRevisionHistory = 2;
+
+json::object metadata(api::Metadata const& owner, std::string name, std::string_view component) {
+  json::object reference{{"apiVersion", api::kApiVersion},
+                         {"kind", api::kKind},
+                         {"name", owner.name},
+                         {"uid", owner.uid},
+                         {"controller", true},
+                         {"blockOwnerDeletion", true}};
+  return {{"name", std::move(name)},
+          {"namespace", owner.namespace_name},
+          {"labels", child_labels(owner.name, component)},
+          {"ownerReferences", json::array{std::move(reference)}}};
+}
+
+Child child(ResourceType const& type, json::object metadata, json::object spec) {
+  return {type, json::object{{"apiVersion", api_version(type)},
+                             {"kind", type.kind},
+                             {"metadata", std::move(metadata)},
+                             {"spec", std::move(spec)}}};
+}
+
+json::object selector(api::Metadata const& owner, std::string_view component) {
+  return {{"matchLabels", selector_labels(owner.name, component)}};
+}
+
+Child deployment(api::Metadata const& owner, std::string name, std::string_view component, int replicas,
+                 json::object pod_template) {
+  // A new pod is ready before an old one goes: capacity never drops below what was decided.
+  json::object rolling{{"maxUnavailable", 0}, {"maxSurge", "25%"}};
+  json::object spec{
+      {"replicas", replicas},
+      {"revisionHistoryLimit", kRevisionHistory},
+      {"selector", selector(owner, component)},
+      {"strategy", json::object{{"type", "RollingUpdate"}, {"rollingUpdate", std::move(rolling)}}},
+      {"template", std::move(pod_template)}};
+  return child(kDeployments, metadata(owner, std::move(name), component), std::move(spec));
+}
+
+Child disruption_budget(api::Metadata const& owner, std::string name, std::string_view component) {
+  // One at a time, also when there is only one: a node must always be drainable.
+  json::object spec{{"maxUnavailable", 1},
+                    {"unhealthyPodEvictionPolicy", "AlwaysAllow"},
+                    {"selector", selector(owner, component)}};
+  return child(kPodDisruptionBudgets, metadata(owner, std::move(name), component), std::move(spec));
+}
+
+json::object service_port(std::string_view name, int number, std::string_view target) {
+  return {{"name", name}, {"port", number}, {"targetPort", target}, {"protocol", "TCP"}};
+}
+
+Child front_service(api::Metadata const& owner) {
+  json::object spec{{"type", "ClusterIP"},
+                    {"selector", selector_labels(owner.name, kDispatcherComponent)},
+                    {"ports", json::array{service_port("http", 80, "http")}}};
+  return child(kServices, metadata(owner, owner.name, kDispatcherComponent), std::move(spec));
+}
+
+/// What workers resolve: every dispatcher's address, also of one that is not ready because it has no worker
+/// yet.
+Child link_service(api::Metadata const& owner) {
+  json::object spec{{"type", "ClusterIP"},
+                    {"clusterIP", "None"},
+                    {"publishNotReadyAddresses", true},
+                    {"selector", selector_labels(owner.name, kDispatcherComponent)},
+                    {"ports", json::array{service_port("link", kDispatcherLinkPort, "link"),
+                                          service_port("metrics", kDispatcherMetricsPort, "metrics")}}};
+  return child(kServices, metadata(owner, link_name(owner.name), kDispatcherComponent), std::move(spec));
+}
+
+json::object open_ports(std::initializer_list<int> numbers) {
+  json::array ports;
+  for (int const number : numbers) ports.push_back(json::object{{"protocol", "TCP"}, {"port", number}});
+  return {{"ports", std::move(ports)}};
+}
+
+Child network_policy(api::Metadata const& owner, std::string name, std::string_view component,
+                     json::array ingress) {
+  json::object spec{{"podSelector", selector(owner, component)},
+                    {"policyTypes", json::array{"Ingress"}},
+                    {"ingress", std::move(ingress)}};
+  return child(kNetworkPolicies, metadata(owner, std::move(name), component), std::move(spec));
+}
+
+/// The link is open to the service's own workers alone.
+Child dispatcher_policy(api::Metadata const& owner) {
+  auto link = open_ports({kDispatcherLinkPort});
+  link["from"] = json::array{json::object{{"podSelector", selector(owner, kWorkerComponent)}}};
+  json::array ingress{open_ports({kDispatcherPort, kDispatcherMetricsPort}), std::move(link)};
+  return network_policy(owner, dispatcher_name(owner.name), kDispatcherComponent, std::move(ingress));
+}
+
+Child worker_policy(api::Metadata const& owner) {
+  json::array ingress{open_ports({kWorkerPort, kWorkerMetricsPort})};
+  return network_policy(owner, worker_name(owner.name), kWorkerComponent, std::move(ingress));
+}
+
+}  // namespace
+
+std::string Child::name() const {
+  return std::string(string_or(object.at("metadata"), "name"));
+}
+
+std::vector<Child> dispatcher_children(api::Metadata const& owner, api::Spec const& spec, int replicas,
+                                       ChildOptions const& options) {
+  std::vector<Child> children;
+  children.push_back(front_service(owner));
+  children.push_back(link_service(owner));
+  if (options.network_policy) children.push_back(dispatcher_policy(owner));
+  children.push_back(disruption_budget(owner, dispatcher_name(owner.name), kDispatcherComponent));
+  children.push_back(deployment(owner, dispatcher_name(owner.name), kDispatcherComponent, replicas,
+                                dispatcher_pod_template(owner, spec, options)));
+  return children;
+}
+
+std::vector<Child> worker_children(api::Metadata const& owner, api::Spec const& spec, int replicas,
+                                   ChildOptions const& options) {
+  std::vector<Child> children;
+  if (options.network_policy) children.push_back(worker_policy(owner));
+  children.push_back(disruption_budget(owner, worker_name(owner.name), kWorkerComponent));
+  children.push_back(deployment(owner, worker_name(owner.name), kWorkerComponent, replicas,
+                                worker_pod_template(owner, spec, options)));
+  return children;
+}
+
+Child service_monitor(api::Metadata const& owner) {
+  json::object endpoint{{"port", "metrics"}, {"interval", "15s"}};
+  json::object names{{"matchNames", json::array{owner.namespace_name}}};
+  json::object spec{{"selector", selector(owner, kDispatcherComponent)},
+                    {"namespaceSelector", std::move(names)},
+                    {"endpoints", json::array{std::move(endpoint)}}};
+  return child(kServiceMonitors, metadata(owner, owner.name, kDispatcherComponent), std::move(spec));
+}
+
+Child link_token_secret(api::Metadata const& owner, std::string const& token) {
+  json::object secret{{"apiVersion", api_version(kSecrets)},
+                      {"kind", kSecrets.kind},
+                      {"metadata", metadata(owner, token_name(owner.name), kDispatcherComponent)},
+                      {"type", "Opaque"},
+                      {"immutable", true},
+                      {"data", json::object{{"token", base64_encode(token)}}}};
+  return {kSecrets, std::move(secret)};
+}
+
+}  // namespace ei::kube

@@ -1,0 +1,47 @@
+#pragma once
+
+#include "operator/api/service.hpp"
+#include "operator/backend/kube/resource.hpp"
+
+#include <boost/json/object.hpp>
+
+#include <string>
+#include <vector>
+
+namespace ei::kube {
+
+/// What the operator's own flags say about every child.
+struct ChildOptions {
+  std::string dispatcher_image;
+  std::string worker_image;  ///< where a service names none
+  std::vector<std::string> image_pull_secrets;
+  std::string priority_class;
+  bool network_policy = true;
+
+  bool operator==(ChildOptions const&) const = default;
+};
+
+/// One object that shall exist, with exactly the fields that are ours: the body of a server-side apply.
+struct Child {
+  ResourceType type;
+  boost::json::object object;
+
+  std::string name() const;
+};
+
+/// Deployment, Services, PodDisruptionBudget and NetworkPolicies around a service's dispatchers.
+/// The link token is not among them: it is created once, see link_token_secret().
+std::vector<Child> dispatcher_children(api::Metadata const& owner, api::Spec const& spec, int replicas,
+                                       ChildOptions const& options);
+
+/// The workers' Deployment and PodDisruptionBudget.
+std::vector<Child> worker_children(api::Metadata const& owner, api::Spec const& spec, int replicas,
+                                   ChildOptions const& options);
+
+/// For clusters with the Prometheus operator: scrapes the dispatchers.
+Child service_monitor(api::Metadata const& owner);
+
+/// The Secret both sides of the worker link share. `token` is the plain text.
+Child link_token_secret(api::Metadata const& owner, std::string const& token);
+
+}  // namespace ei::kube

@@ -1,0 +1,164 @@
+#include "operator/backend/kube/ensure.hpp"
+
+#include "operator/backend/kube/labels.hpp"
+#include "operator/backend/kube/owned_fields.hpp"
+#include "runtime/crypto/digest.hpp"
+#include "runtime/log/log.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace ei::kube {
+namespace {
+
+namespace asio = boost::asio;
+
+// 256 bits: nobody guesses it, and nobody types it.
+constexpr std::size_t kTokenBytes = 32;
+
+Error taken(ResourceType const& type, ObjectKey const& key) {
+  return make_error(ErrorKind::AlreadyExists,
+                    std::string(type.kind) + " " + key.name +
+                        " exists already and belongs to somebody else: remove or rename it");
+}
+
+Error still_leaving(ResourceType const& type, ObjectKey const& key) {
+  return make_error(ErrorKind::Conflict, std::string(type.kind) + " " + key.name +
+                                             " of a service that had the same name is still being removed");
+}
+
+std::string owner_of(boost::json::value const& object) {
+  auto const identity = read_identity(object);
+  return identity ? identity->owner_uid : std::string();
+}
+
+void log_write(Child const& child, ObjectKey const& key) {
+  log::info("child_applied",
+            {{"namespace", key.namespace_name}, {"kind", child.type.kind}, {"child", key.name}});
+}
+
+}  // namespace
+
+bool Ensurer::holds(Wanted const& wanted, ObjectKey const& key, std::string const& owner_uid) const {
+  auto const* live = caches_.find(wanted.type, key);
+  if (live == nullptr || live->owner_uid != owner_uid) return false;
+  // One that is on its way out cannot be changed to stay; its end will bring us back.
+  if (live->deleting) return true;
+  bool const as_wanted = live->owned_digest == wanted.digest;
+  return as_wanted || (wanted.accepted != 0 && live->owned_digest == wanted.accepted);
+}
+
+asio::awaitable<Result<void>> Ensurer::ensure(api::ServiceKey service, std::string group, Stamp stamp,
+                                              Render render) {
+  auto& set = sets_[service][group];
+  auto const key_of = [&](Wanted const& wanted) { return ObjectKey{service.namespace_name, wanted.name}; };
+  bool const current = set.stamp == stamp && !set.wanted.empty();
+  bool const all_hold =
+      current && std::all_of(set.wanted.begin(), set.wanted.end(), [&](Wanted const& wanted) {
+        return holds(wanted, key_of(wanted), stamp.owner_uid);
+      });
+  if (all_hold) co_return Result<void>{};
+  auto children = render();
+  Set next{stamp, {}};
+  for (auto const& child : children) {
+    next.wanted.push_back({child.type, child.name(), owned_digest(child.object), 0});
+    auto const known = std::find_if(set.wanted.begin(), set.wanted.end(), [&](Wanted const& wanted) {
+      return wanted.type == child.type && wanted.name == next.wanted.back().name &&
+             wanted.digest == next.wanted.back().digest;
+    });
+    if (known != set.wanted.end()) next.wanted.back().accepted = known->accepted;
+  }
+  set.wanted.clear();
+  // `set` may be gone after a suspension: the service may have been forgotten.
+  for (std::size_t i = 0; i < children.size(); ++i) {
+    auto& wanted = next.wanted[i];
+    auto const key = key_of(wanted);
+    if (holds(wanted, key, stamp.owner_uid)) continue;
+    auto done = co_await put(std::move(children[i]), wanted, key, stamp.owner_uid);
+    if (!done) co_return done;
+  }
+  sets_[service][group] = std::move(next);
+  co_return Result<void>{};
+}
+
+asio::awaitable<Result<void>> Ensurer::put(Child child, Wanted& wanted, ObjectKey key,
+                                           std::string owner_uid) {
+  auto const* live = caches_.find(child.type, key);
+  bool const ours = live != nullptr && live->owner_uid == owner_uid;
+  bool const others = live != nullptr && !live->owner_uid.empty() && !ours;
+  if (others) co_return still_leaving(child.type, key);
+  Client::Value applied = make_error(ErrorKind::Canceled, "not sent");
+  if (ours) {
+    applied = co_await client_.apply(child.type, key, child.object);
+  } else {
+    applied = co_await apply_new(child, key, owner_uid);
+  }
+  if (!applied) {
+    co_return with_context(applied.error(), std::string(child.type.kind) + " " + key.name);
+  }
+  log_write(child, key);
+  caches_.learn(child.type, *applied);
+  auto const owned = extract_owned(applied->as_object(), field_manager_);
+  auto const digest = owned.is_null() ? 0 : owned_digest(owned);
+  if (digest != wanted.digest) wanted.accepted = digest;
+  co_return Result<void>{};
+}
+
+/// For an object that is not in the cache: it does not exist, or the cache is behind, or it is somebody
+/// else's.
+asio::awaitable<Client::Value> Ensurer::apply_new(Child const& child, ObjectKey const& key,
+                                                  std::string const& owner_uid) {
+  auto applied = co_await client_.apply(child.type, key, child.object, {}, false);
+  if (applied ||
+      (applied.error().kind != ErrorKind::Conflict && applied.error().kind != ErrorKind::Invalid)) {
+    co_return applied;
+  }
+  auto live = co_await client_.get(child.type, key);
+  if (!live) co_return applied;
+  auto const owner = owner_of(*live);
+  if (owner == owner_uid) co_return co_await client_.apply(child.type, key, child.object);
+  co_return owner.empty() ? taken(child.type, key) : still_leaving(child.type, key);
+}
+
+asio::awaitable<Result<void>> Ensurer::ensure_token(api::Metadata const& owner) {
+  ObjectKey const key{owner.namespace_name, token_name(owner.name)};
+  auto const* live = caches_.find(kSecrets, key);
+  if (live != nullptr && live->owner_uid == owner.uid) co_return Result<void>{};
+  if (live != nullptr) co_return still_leaving(kSecrets, key);
+  auto child = link_token_secret(owner, crypto::random_hex(kTokenBytes));
+  auto created = co_await client_.create(kSecrets, key.namespace_name, std::move(child.object));
+  if (created) {
+    log_write(child, key);
+    caches_.learn(kSecrets, *created);
+    co_return Result<void>{};
+  }
+  if (created.error().kind != ErrorKind::AlreadyExists) {
+    co_return with_context(created.error(), "Secret " + key.name);
+  }
+  // The cache may be behind, for instance after a restart within a reconcile.
+  auto found = co_await client_.get(kSecrets, key);
+  if (!found) co_return found.error();
+  auto const uid = owner_of(*found);
+  if (uid == owner.uid) co_return Result<void>{};
+  co_return uid.empty() ? taken(kSecrets, key) : still_leaving(kSecrets, key);
+}
+
+asio::awaitable<Result<void>> Ensurer::ensure_uncached(api::ServiceKey service, Child child) {
+  auto const group = std::string(child.type.plural);
+  auto const digest = owned_digest(child.object);
+  auto const& known = sets_[service][group].wanted;
+  if (!known.empty() && known.front().digest == digest) co_return Result<void>{};
+  ObjectKey const key{service.namespace_name, child.name()};
+  auto applied = co_await client_.apply(child.type, key, child.object);
+  if (!applied) co_return with_context(applied.error(), std::string(child.type.kind) + " " + key.name);
+  log_write(child, key);
+  Wanted wanted{child.type, key.name, digest, 0};
+  sets_[service][group].wanted = {std::move(wanted)};
+  co_return Result<void>{};
+}
+
+void Ensurer::forget(api::ServiceKey const& service) {
+  sets_.erase(service);
+}
+
+}  // namespace ei::kube

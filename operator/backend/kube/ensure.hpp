@@ -1,0 +1,72 @@
+#pragma once
+
+#include "operator/backend/kube/caches.hpp"
+#include "operator/backend/kube/children.hpp"
+#include "operator/backend/kube/client.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace ei::kube {
+
+/// Makes children be as they shall, and writes nothing where they are: what our field manager owns of the
+/// live object is compared with what would be applied.
+class Ensurer {
+ public:
+  Ensurer(Client& client, Caches& caches, std::string field_manager)
+      : client_(client), caches_(caches), field_manager_(std::move(field_manager)) {}
+
+  /// What a set of children was rendered from; equal stamps render equal children.
+  struct Stamp {
+    std::string owner_uid;
+    std::int64_t generation = 0;
+    int replicas = 0;
+    bool operator==(Stamp const&) const = default;
+  };
+  using Render = std::function<std::vector<Child>()>;
+
+  /// `group` tells a service's sets apart. Errors: AlreadyExists when a name is taken by somebody else's
+  /// object, Conflict while an object of a service that had the same name is still being removed, and the
+  /// server's own.
+  boost::asio::awaitable<Result<void>> ensure(api::ServiceKey service, std::string group, Stamp stamp,
+                                              Render render);
+
+  /// Created with a random token where it is missing; never changed afterwards.
+  boost::asio::awaitable<Result<void>> ensure_token(api::Metadata const& owner);
+
+  /// Applied when it was not applied by this process as it is: there is no cache of these.
+  boost::asio::awaitable<Result<void>> ensure_uncached(api::ServiceKey service, Child child);
+
+  void forget(api::ServiceKey const& service);
+
+ private:
+  /// A child as it should be, without its body.
+  struct Wanted {
+    ResourceType type;
+    std::string name;
+    std::uint64_t digest = 0;
+    /// The digest of what the server made of it, where that differs: it wrote a value in another way.
+    std::uint64_t accepted = 0;
+  };
+  struct Set {
+    Stamp stamp;
+    std::vector<Wanted> wanted;
+  };
+
+  bool holds(Wanted const& wanted, ObjectKey const& key, std::string const& owner_uid) const;
+  boost::asio::awaitable<Result<void>> put(Child child, Wanted& wanted, ObjectKey key, std::string owner_uid);
+  boost::asio::awaitable<Client::Value> apply_new(Child const& child, ObjectKey const& key,
+                                                  std::string const& owner_uid);
+
+  Client& client_;
+  Caches& caches_;
+  std::string field_manager_;
+  std::map<api::ServiceKey, std::map<std::string, Set>> sets_;
+};
+
+}  // namespace ei::kube

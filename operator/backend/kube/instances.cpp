@@ -1,0 +1,181 @@
+#include "operator/backend/kube/instances.hpp"
+
+#include "operator/backend/kube/labels.hpp"
+#include "runtime/core/json.hpp"
+#include "runtime/core/units.hpp"
+
+#include <boost/json/array.hpp>
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace ei::kube {
+namespace {
+
+namespace json = boost::json;
+
+// Messages are for a condition: a line or two of them.
+constexpr std::size_t kMaxMessageBytes = 300;
+
+json::value const* condition_of(json::value const& object, std::string_view type) {
+  auto const* conditions = find_member(object, "status.conditions");
+  if (conditions == nullptr || !conditions->is_array()) return nullptr;
+  for (auto const& condition : conditions->get_array()) {
+    if (string_or(condition, "type") == type) return &condition;
+  }
+  return nullptr;
+}
+
+void copy_text(json::value const& from, std::string_view path, json::object& to, std::string_view name) {
+  auto const text = string_or(from, path);
+  if (!text.empty()) to[name] = text.substr(0, kMaxMessageBytes);
+}
+
+std::optional<WallTime> time_at(json::value const& from, std::string_view name) {
+  auto const parsed = parse_rfc3339(string_or(from, name));
+  return parsed ? std::optional(*parsed) : std::nullopt;
+}
+
+std::int64_t integer_at(json::value const& from, std::string_view path) {
+  auto const* value = find_member(from, path);
+  return value != nullptr && value->is_int64() ? value->get_int64() : 0;
+}
+
+/// What a container waits for or died of, in the kubelet's words.
+void keep_container_trouble(json::value const& container, json::object& kept) {
+  auto const waiting = string_or(container, "state.waiting.reason");
+  // These two are how every pod begins.
+  if (!waiting.empty() && waiting != "ContainerCreating" && waiting != "PodInitializing") {
+    kept["trouble"] = waiting;
+    copy_text(container, "state.waiting.message", kept, "troubleMessage");
+    return;
+  }
+  auto const ended = string_or(container, "state.terminated.reason");
+  if (ended.empty() || ended == "Completed") return;
+  kept["trouble"] = ended;
+  kept["troubleMessage"] = "exit code " + std::to_string(integer_at(container, "state.terminated.exitCode"));
+}
+
+std::optional<plan::Trouble> trouble_of(CachedObject const& pod) {
+  auto const reason = string_or(pod.content, "trouble");
+  if (reason.empty()) return std::nullopt;
+  return plan::Trouble{std::string(reason), std::string(string_or(pod.content, "troubleMessage", reason))};
+}
+
+}  // namespace
+
+json::value keep_pod(json::value const& pod) {
+  json::object kept;
+  copy_text(pod, "status.podIP", kept, "ip");
+  copy_text(pod, "status.phase", kept, "phase");
+  copy_text(pod, "metadata.creationTimestamp", kept, "created");
+  if (auto const* ready = condition_of(pod, "Ready")) {
+    kept["ready"] = string_or(*ready, "status") == "True";
+    copy_text(*ready, "lastTransitionTime", kept, "readyChanged");
+  }
+  if (auto const* scheduled = condition_of(pod, "PodScheduled")) {
+    if (string_or(*scheduled, "reason") == "Unschedulable")
+      copy_text(*scheduled, "message", kept, "unschedulable");
+  }
+  auto const* containers = find_member(pod, "status.containerStatuses");
+  std::int64_t restarts = 0;
+  if (containers != nullptr && containers->is_array()) {
+    for (auto const& container : containers->get_array()) {
+      restarts += integer_at(container, "restartCount");
+      keep_container_trouble(container, kept);
+    }
+  }
+  kept["restarts"] = restarts;
+  return kept;
+}
+
+json::value keep_deployment(json::value const& deployment) {
+  json::object kept;
+  if (auto const* replicas = find_member(deployment, "spec.replicas")) kept["replicas"] = *replicas;
+  if (auto const* failure = condition_of(deployment, "ReplicaFailure")) {
+    if (string_or(*failure, "status") == "True") copy_text(*failure, "message", kept, "failure");
+  }
+  return kept;
+}
+
+json::value keep_service(json::value const& service) {
+  if (!service.is_object()) return nullptr;
+  json::object kept = service.get_object();
+  auto* metadata = kept.if_contains("metadata");
+  if (metadata != nullptr && metadata->is_object()) {
+    metadata->get_object().erase("managedFields");
+    auto* annotations = metadata->get_object().if_contains("annotations");
+    if (annotations != nullptr && annotations->is_object()) {
+      annotations->get_object().erase("kubectl.kubernetes.io/last-applied-configuration");
+    }
+  }
+  return kept;
+}
+
+bool has_ended(CachedObject const& pod) {
+  auto const phase = string_or(pod.content, "phase");
+  return phase == "Succeeded" || phase == "Failed";
+}
+
+std::optional<WallTime> ready_since(CachedObject const& pod) {
+  auto const* ready = find_member(pod.content, "ready");
+  if (ready == nullptr || !ready->is_bool() || !ready->get_bool()) return std::nullopt;
+  return time_at(pod.content, "readyChanged");
+}
+
+plan::DispatcherInstance dispatcher_instance(CachedObject const& pod) {
+  plan::DispatcherInstance instance;
+  instance.name = pod.key.name;
+  instance.incarnation = pod.uid + "/" + std::to_string(integer_at(pod.content, "restarts"));
+  if (auto const ip = std::string(string_or(pod.content, "ip")); !ip.empty()) {
+    bool const ipv6 = ip.find(':') != std::string::npos;
+    instance.metrics_url =
+        "http://" + (ipv6 ? "[" + ip + "]" : ip) + ":" + std::to_string(kDispatcherMetricsPort) + "/metrics";
+  }
+  instance.ready = ready_since(pod).has_value();
+  instance.trouble = trouble_of(pod);
+  return instance;
+}
+
+plan::WorkerInstance worker_instance(CachedObject const& pod) {
+  plan::WorkerInstance instance;
+  instance.name = pod.key.name;
+  instance.created = time_at(pod.content, "created").value_or(WallTime{});
+  auto const since = ready_since(pod);
+  instance.ready = since.has_value();
+  instance.first_ready = since;
+  if (!instance.ready) {
+    // The Ready condition's first transition is to False, when the pod is placed: that is as good as its
+    // creation.
+    instance.not_ready_since = time_at(pod.content, "readyChanged").value_or(instance.created);
+  }
+  instance.terminating = pod.deleting;
+  instance.trouble = trouble_of(pod);
+  return instance;
+}
+
+std::optional<int> wanted_replicas(CachedObject const& deployment) {
+  auto const* replicas = find_member(deployment.content, "replicas");
+  if (replicas == nullptr || !replicas->is_int64()) return std::nullopt;
+  return static_cast<int>(replicas->get_int64());
+}
+
+std::optional<plan::Shortage> shortage_of(CachedObject const* deployment,
+                                          std::vector<CachedObject const*> const& pods) {
+  if (deployment != nullptr) {
+    auto const failure = string_or(deployment->content, "failure");
+    bool const quota = failure.find("exceeded quota") != std::string_view::npos;
+    if (!failure.empty()) {
+      return plan::Shortage{std::nullopt, quota ? "QuotaExceeded" : "PodsRefused", std::string(failure)};
+    }
+  }
+  for (auto const* pod : pods) {
+    auto const why = string_or(pod->content, "unschedulable");
+    bool const waits = !why.empty() && !pod->deleting && !has_ended(*pod);
+    if (waits) return plan::Shortage{std::nullopt, "Unschedulable", std::string(why)};
+  }
+  return std::nullopt;
+}
+
+}  // namespace ei::kube

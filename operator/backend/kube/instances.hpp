@@ -1,0 +1,41 @@
+#pragma once
+
+#include "operator/backend/kube/store.hpp"
+#include "operator/plan/observation.hpp"
+
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+
+#include <optional>
+#include <vector>
+
+namespace ei::kube {
+
+// What the caches keep of each kind, and how it is read. An API object is some 8 kB, what is kept a tenth of
+// it.
+
+/// Of a Pod: address, times, readiness, and what went wrong.
+boost::json::value keep_pod(boost::json::value const& pod);
+/// Of a Deployment: the replica count and why replicas cannot be made.
+boost::json::value keep_deployment(boost::json::value const& deployment);
+/// Of an InferenceService: all but managedFields and kubectl's copy of the last applied object.
+boost::json::value keep_service(boost::json::value const& service);
+
+/// From what keep_pod left. Pods that have ended (Succeeded, Failed) are no instances; see has_ended().
+plan::DispatcherInstance dispatcher_instance(CachedObject const& pod);
+plan::WorkerInstance worker_instance(CachedObject const& pod);
+/// A Failed pod stays until it is deleted (evicted, or its node was shut down): another has taken its place.
+bool has_ended(CachedObject const& pod);
+
+/// When the pod last turned ready; empty while it is not.
+std::optional<WallTime> ready_since(CachedObject const& pod);
+
+std::optional<int> wanted_replicas(CachedObject const& deployment);
+
+/// Why not all workers can run: pods nobody has room for, or pods that may not be created (a quota, an
+/// admission). No maximum is told: room comes back by itself, and a waiting pod is what makes a cluster
+/// autoscaler act.
+std::optional<plan::Shortage> shortage_of(CachedObject const* deployment,
+                                          std::vector<CachedObject const*> const& pods);
+
+}  // namespace ei::kube

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace ei::kube {
+
+// What children carry. The selector of a Deployment cannot be changed later, so neither can the first two.
+inline constexpr std::string_view kServiceLabel = "elasticinference.dev/service";
+inline constexpr std::string_view kComponentLabel = "app.kubernetes.io/component";
+inline constexpr std::string_view kManagedByLabel = "app.kubernetes.io/managed-by";
+inline constexpr std::string_view kManagedBy = "inference-operator";
+inline constexpr std::string_view kDispatcherComponent = "dispatcher";
+inline constexpr std::string_view kWorkerComponent = "worker";
+
+// Ports of the two programs.
+inline constexpr int kDispatcherPort = 8001;
+inline constexpr int kDispatcherLinkPort = 8002;
+inline constexpr int kDispatcherMetricsPort = 9000;
+inline constexpr int kWorkerPort = 8000;
+inline constexpr int kWorkerMetricsPort = 9001;
+
+// Names of the children of service NAME.
+inline std::string dispatcher_name(std::string const& service) {
+  return service + "-dispatcher";
+}
+inline std::string worker_name(std::string const& service) {
+  return service + "-worker";
+}
+inline std::string link_name(std::string const& service) {
+  return service + "-link";
+}
+inline std::string token_name(std::string const& service) {
+  return service + "-link-token";
+}
+
+/// The label selector of a service's workers, as the scale subresource reports it.
+inline std::string worker_selector(std::string const& service) {
+  return std::string(kComponentLabel) + "=worker," + std::string(kServiceLabel) + "=" + service;
+}
+
+}  // namespace ei::kube

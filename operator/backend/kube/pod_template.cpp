@@ -1,0 +1,263 @@
+#include "operator/backend/kube/pod_template.hpp"
+
+#include "operator/backend/kube/labels.hpp"
+#include "runtime/core/units.hpp"
+
+#include <boost/json/array.hpp>
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace ei::kube {
+namespace {
+
+namespace json = boost::json;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::string_view kTokenDirectory = "/var/run/elastic-inference";
+constexpr std::string_view kTokenFile = "/var/run/elastic-inference/token";
+constexpr std::string_view kModelDirectory = "/model";
+constexpr std::string_view kCacheDirectory = "/cache";
+
+// After SIGTERM a process gets its drain time, and this on top before it is killed.
+constexpr seconds kKillMargin{10};
+
+// A dispatcher serves on while kube-proxies learn that it leaves: about a second each, some are slow.
+constexpr seconds kEndpointDelay{5};
+
+// Downloading weights over a slow line: 45 MB at 100 kB/s is 450 s.
+constexpr int kStartupSeconds = 600;
+
+// One picture of 200 kB waiting for each of a thousand places, and as much again for the answers under way.
+constexpr std::string_view kDispatcherMemoryLimit = "1Gi";
+constexpr std::string_view kDispatcherMemoryRequest = "64Mi";
+// A dispatcher copies bytes: a tenth of a core moves hundreds of requests a second. No limit, for throttling
+// is delay.
+constexpr std::string_view kDispatcherCpuRequest = "100m";
+
+// ResNet18's weights are 45 MB; the limit keeps a mistaken URI from filling the node's disk.
+constexpr std::string_view kCacheSizeLimit = "2Gi";
+constexpr std::string_view kTemporarySizeLimit = "64Mi";
+
+json::object http_probe(std::string_view path, int period_seconds, int failures) {
+  return {{"httpGet", json::object{{"path", path}, {"port", "http"}}},
+          {"periodSeconds", period_seconds},
+          {"timeoutSeconds", 3},
+          {"failureThreshold", failures}};
+}
+
+json::object port(std::string_view name, int number) {
+  return {{"name", name}, {"containerPort", number}, {"protocol", "TCP"}};
+}
+
+json::object mount(std::string_view name, std::string_view path, bool read_only) {
+  json::object mounted{{"name", name}, {"mountPath", path}};
+  if (read_only) mounted["readOnly"] = true;
+  return mounted;
+}
+
+json::object empty_dir(std::string_view name, std::string_view size_limit) {
+  return {{"name", name}, {"emptyDir", json::object{{"sizeLimit", size_limit}}}};
+}
+
+json::object token_volume(std::string const& service) {
+  // 0444: the program's user is not known here, and nobody else has a process in the pod.
+  return {{"name", "link-token"},
+          {"secret", json::object{{"secretName", token_name(service)}, {"defaultMode", 0444}}}};
+}
+
+json::object container_security() {
+  return {{"allowPrivilegeEscalation", false},
+          {"readOnlyRootFilesystem", true},
+          {"capabilities", json::object{{"drop", json::array{"ALL"}}}}};
+}
+
+json::array spread(std::string const& service, std::string_view component) {
+  return {
+      json::object{{"maxSkew", 1},
+                   {"topologyKey", "kubernetes.io/hostname"},
+                   {"whenUnsatisfiable", "ScheduleAnyway"},
+                   {"labelSelector", json::object{{"matchLabels", selector_labels(service, component)}}}}};
+}
+
+std::int64_t grace_seconds(milliseconds drain, seconds more) {
+  return std::chrono::ceil<seconds>(drain).count() + more.count();
+}
+
+/// What both programs' pods have in common.
+json::object pod_spec(std::string const& service, std::string_view component, ChildOptions const& options) {
+  json::object security{{"runAsNonRoot", true}, {"seccompProfile", json::object{{"type", "RuntimeDefault"}}}};
+  json::object spec{{"automountServiceAccountToken", false},
+                    {"enableServiceLinks", false},
+                    {"securityContext", std::move(security)},
+                    {"topologySpreadConstraints", spread(service, component)}};
+  if (!options.priority_class.empty()) spec["priorityClassName"] = options.priority_class;
+  if (!options.image_pull_secrets.empty()) {
+    json::array secrets;
+    for (auto const& name : options.image_pull_secrets) secrets.push_back(json::object{{"name", name}});
+    spec["imagePullSecrets"] = std::move(secrets);
+  }
+  return spec;
+}
+
+json::object pod_template(std::string const& service, std::string_view component, json::object spec) {
+  return {{"metadata", json::object{{"labels", child_labels(service, component)}}},
+          {"spec", std::move(spec)}};
+}
+
+json::array dispatcher_arguments(api::Spec const& spec) {
+  auto const& dispatcher = spec.dispatcher;
+  return {"--port",
+          std::to_string(kDispatcherPort),
+          "--metrics-port",
+          std::to_string(kDispatcherMetricsPort),
+          "--link-port",
+          std::to_string(kDispatcherLinkPort),
+          "--model",
+          spec.model.name,
+          "--queue-capacity",
+          std::to_string(dispatcher.queue_capacity),
+          "--request-timeout",
+          format_duration(dispatcher.request_timeout),
+          "--batch-max-size",
+          std::to_string(dispatcher.batch.max_size),
+          "--batch-max-delay",
+          format_duration(dispatcher.batch.max_delay),
+          "--drain-timeout",
+          format_duration(dispatcher.request_timeout),
+          "--token-file",
+          kTokenFile};
+}
+
+/// `pvc://claim/a/b` as the claim and `file:///model/a/b`; anything else is passed on.
+struct ModelPlace {
+  std::string claim;
+  std::string uri;
+};
+
+ModelPlace model_place(std::string const& uri) {
+  constexpr std::string_view kScheme = "pvc://";
+  if (!uri.starts_with(kScheme)) return {{}, uri};
+  auto const rest = uri.substr(kScheme.size());
+  auto const slash = rest.find('/');
+  auto const path = slash == std::string::npos ? std::string() : rest.substr(slash);
+  return {rest.substr(0, slash), "file://" + std::string(kModelDirectory) + path};
+}
+
+json::array worker_arguments(api::Metadata const& owner, api::Spec const& spec, ModelPlace const& model) {
+  auto const link = link_name(owner.name) + "." + owner.namespace_name + ".svc";
+  json::array arguments{"--port",          std::to_string(kWorkerPort),
+                        "--metrics-port",  std::to_string(kWorkerMetricsPort),
+                        "--dispatcher",    link + ":" + std::to_string(kDispatcherLinkPort),
+                        "--name",          "$(POD_NAME)",
+                        "--model-name",    spec.model.name,
+                        "--model-uri",     model.uri,
+                        "--precision",     api::to_string(spec.model.precision),
+                        "--cache-dir",     kCacheDirectory,
+                        "--drain-timeout", format_duration(spec.dispatcher.request_timeout),
+                        "--token-file",    kTokenFile};
+  auto const add = [&](std::string_view flag, std::string const& value) {
+    if (value.empty()) return;
+    arguments.emplace_back(flag);
+    arguments.emplace_back(value);
+  };
+  add("--sha256", spec.model.sha256);
+  // Class names may lie on the same claim as the weights.
+  auto const labels = model_place(spec.model.labels);
+  add("--labels", labels.claim == model.claim ? labels.uri : spec.model.labels);
+  return arguments;
+}
+
+void place_worker(json::object& pod, api::Worker const& worker) {
+  if (!worker.node_selector.empty()) {
+    json::object selector;
+    for (auto const& [name, value] : worker.node_selector) selector[name] = value;
+    pod["nodeSelector"] = std::move(selector);
+  }
+  if (!worker.tolerations.is_null()) pod["tolerations"] = worker.tolerations;
+  if (!worker.affinity.is_null()) pod["affinity"] = worker.affinity;
+}
+
+}  // namespace
+
+json::object selector_labels(std::string const& service, std::string_view component) {
+  return {{kServiceLabel, service}, {kComponentLabel, component}};
+}
+
+json::object child_labels(std::string const& service, std::string_view component) {
+  auto labels = selector_labels(service, component);
+  labels[kManagedByLabel] = kManagedBy;
+  labels["app.kubernetes.io/name"] = "elastic-inference";
+  labels["app.kubernetes.io/instance"] = service;
+  return labels;
+}
+
+json::object dispatcher_pod_template(api::Metadata const& owner, api::Spec const& spec,
+                                     ChildOptions const& options) {
+  auto const& service = owner.name;
+  json::object container{
+      {"name", "dispatcher"},
+      {"image", options.dispatcher_image},
+      {"imagePullPolicy", "IfNotPresent"},
+      {"args", dispatcher_arguments(spec)},
+      {"ports", json::array{port("http", kDispatcherPort), port("link", kDispatcherLinkPort),
+                            port("metrics", kDispatcherMetricsPort)}},
+      {"readinessProbe", http_probe("/readyz", 2, 2)},
+      {"livenessProbe", http_probe("/healthz", 10, 3)},
+      {"securityContext", container_security()},
+      {"volumeMounts", json::array{mount("link-token", kTokenDirectory, true)}}};
+  container["resources"] = json::object{
+      {"requests", json::object{{"cpu", kDispatcherCpuRequest}, {"memory", kDispatcherMemoryRequest}}},
+      {"limits", json::object{{"memory", kDispatcherMemoryLimit}}}};
+  json::object sleep{{"seconds", kEndpointDelay.count()}};
+  container["lifecycle"] = json::object{{"preStop", json::object{{"sleep", std::move(sleep)}}}};
+  auto pod = pod_spec(service, kDispatcherComponent, options);
+  pod["terminationGracePeriodSeconds"] =
+      grace_seconds(spec.dispatcher.request_timeout, kKillMargin + kEndpointDelay);
+  pod["containers"] = json::array{std::move(container)};
+  pod["volumes"] = json::array{token_volume(service)};
+  return pod_template(service, kDispatcherComponent, std::move(pod));
+}
+
+json::object worker_pod_template(api::Metadata const& owner, api::Spec const& spec,
+                                 ChildOptions const& options) {
+  auto const& service = owner.name;
+  auto const model = model_place(spec.model.uri);
+  json::object resources{{"cpu", spec.worker.resources.cpu}, {"memory", spec.worker.resources.memory}};
+  json::object pod_name{
+      {"name", "POD_NAME"},
+      {"valueFrom", json::object{{"fieldRef", json::object{{"fieldPath", "metadata.name"}}}}}};
+  json::array mounts{mount("link-token", kTokenDirectory, true), mount("cache", kCacheDirectory, false),
+                     mount("tmp", "/tmp", false)};
+  json::array volumes{token_volume(service), empty_dir("cache", kCacheSizeLimit),
+                      empty_dir("tmp", kTemporarySizeLimit)};
+  if (!model.claim.empty()) {
+    mounts.push_back(mount("model", kModelDirectory, true));
+    json::object claim{{"claimName", model.claim}, {"readOnly", true}};
+    volumes.push_back(json::object{{"name", "model"}, {"persistentVolumeClaim", std::move(claim)}});
+  }
+  json::object container{
+      {"name", "worker"},
+      {"image", spec.worker.image.empty() ? options.worker_image : spec.worker.image},
+      {"imagePullPolicy", "IfNotPresent"},
+      {"args", worker_arguments(owner, spec, model)},
+      {"env", json::array{std::move(pod_name)}},
+      {"ports", json::array{port("http", kWorkerPort), port("metrics", kWorkerMetricsPort)}},
+      // Requests equal limits: the pod is Guaranteed, and a static CPU manager pins it to a core.
+      {"resources", json::object{{"requests", resources}, {"limits", resources}}},
+      {"startupProbe", http_probe("/readyz", 1, kStartupSeconds)},
+      {"readinessProbe", http_probe("/readyz", 2, 2)},
+      {"livenessProbe", http_probe("/healthz", 10, 6)},
+      {"securityContext", container_security()},
+      {"volumeMounts", std::move(mounts)}};
+  auto pod = pod_spec(service, kWorkerComponent, options);
+  pod["terminationGracePeriodSeconds"] = grace_seconds(spec.dispatcher.request_timeout, kKillMargin);
+  pod["containers"] = json::array{std::move(container)};
+  pod["volumes"] = std::move(volumes);
+  place_worker(pod, spec.worker);
+  return pod_template(service, kWorkerComponent, std::move(pod));
+}
+
+}  // namespace ei::kube

@@ -1,0 +1,84 @@
+#include "operator/backend/kube/recorder.hpp"
+
+#include "runtime/async/deadline.hpp"
+#include "runtime/log/log.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <utility>
+
+namespace ei::kube {
+namespace {
+
+namespace asio = boost::asio;
+
+// How often series are looked through for counts not yet written.
+constexpr std::chrono::seconds kFlushPeriod{5};
+
+// While the API server is away events pile up; beyond this the oldest are the least missed.
+constexpr std::size_t kMaxWaiting = 1000;
+
+SteadyTime steady_now() {
+  return std::chrono::steady_clock::now();
+}
+
+}  // namespace
+
+Recorder::Recorder(asio::any_io_executor executor, Client& client, std::string instance)
+    : client_(client),
+      series_("elasticinference.dev/operator", std::move(instance)),
+      wake_(std::move(executor)) {}
+
+void Recorder::record(Occurrence const& occurrence) {
+  auto next = series_.record(occurrence, steady_now(), std::chrono::system_clock::now());
+  if (!next) return;
+  push(std::move(*next));
+  wake_.cancel();
+}
+
+void Recorder::push(EventWrite next) {
+  if (waiting_.size() >= kMaxWaiting) waiting_.pop_front();
+  waiting_.push_back(std::move(next));
+}
+
+asio::awaitable<void> Recorder::run() {
+  while (true) {
+    co_await write_all();
+    wake_.expires_after(kFlushPeriod);
+    co_await wake_.async_wait(asio::as_tuple(asio::use_awaitable));
+    for (auto& next : series_.flush(steady_now())) push(std::move(next));
+  }
+}
+
+asio::awaitable<void> Recorder::drain(milliseconds timeout) {
+  auto work = write_all();
+  auto const drained = co_await within(timeout, "writing the last events", std::move(work));
+  if (!drained) log::info("events_dropped", {{"count", waiting_.size()}});
+}
+
+asio::awaitable<Result<void>> Recorder::write_all() {
+  while (!waiting_.empty()) {
+    auto next = std::move(waiting_.front());
+    waiting_.pop_front();
+    co_await write(std::move(next));
+  }
+  co_return Result<void>{};
+}
+
+asio::awaitable<void> Recorder::write(EventWrite next) {
+  auto const what = next.create ? "create" : "patch";
+  Client::Value written = make_error(ErrorKind::Canceled, "not sent");
+  if (next.create) {
+    written = co_await client_.create(kEvents, next.key.namespace_name, std::move(next.body));
+  } else {
+    written = co_await client_.merge_patch(kEvents, next.key, std::move(next.body));
+  }
+  if (written || written.error().kind == ErrorKind::Canceled) co_return;
+  // A namespace that is going away takes no events, and an old event is gone after an hour: neither is worth
+  // a retry.
+  log::debug("event_not_written",
+             {{"namespace", next.key.namespace_name}, {"what", what}, {"error", written.error().message}});
+}
+
+}  // namespace ei::kube

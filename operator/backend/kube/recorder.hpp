@@ -1,0 +1,39 @@
+#pragma once
+
+#include "operator/backend/kube/client.hpp"
+#include "operator/backend/kube/event_series.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <deque>
+#include <string>
+
+namespace ei::kube {
+
+/// Writes Events in the background: they are news, not state, and nothing waits for them.
+class Recorder {
+ public:
+  /// `client` must outlive the recorder.
+  Recorder(boost::asio::any_io_executor executor, Client& client, std::string instance);
+
+  void record(Occurrence const& occurrence);
+
+  /// Writes what was recorded until cancelled.
+  boost::asio::awaitable<void> run();
+  /// Writes what is left, within `timeout`.
+  boost::asio::awaitable<void> drain(milliseconds timeout);
+
+ private:
+  void push(EventWrite write);
+  boost::asio::awaitable<Result<void>> write_all();
+  boost::asio::awaitable<void> write(EventWrite write);
+
+  Client& client_;
+  EventSeries series_;
+  std::deque<EventWrite> waiting_;
+  boost::asio::steady_timer wake_;
+};
+
+}  // namespace ei::kube
