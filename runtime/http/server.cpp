@@ -1,0 +1,214 @@
+#include "runtime/http/server.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <list>
+
+#include "runtime/http/session.hpp"
+#include "runtime/http/wire.hpp"
+#include "runtime/log/log.hpp"
+
+namespace ei::http {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+
+// Linux's SOMAXCONN since 5.4: a burst of connections waits in the kernel instead of being dropped.
+constexpr int kBacklog = 4096;
+// Out of descriptors or memory: accepting again at once would spin.
+constexpr milliseconds kAcceptPause{100};
+// A handler that does not honour cancellation must not hold a drain for ever.
+constexpr milliseconds kAbortPatience{5'000};
+
+std::vector<RoutePattern> patterns_of(std::vector<Route> const& routes) {
+  std::vector<RoutePattern> out;
+  for (Route const& route : routes) out.push_back({route.method, route.pattern});
+  return out;
+}
+
+std::vector<RoutePattern> patterns_of(std::vector<WebSocketRoute> const& routes) {
+  std::vector<RoutePattern> out;
+  for (WebSocketRoute const& route : routes) out.push_back({"", route.pattern});
+  return out;
+}
+
+// Best effort on a connection over the cap: an answer without waiting, then the end.
+void turn_away(tcp::socket socket) {
+  Response const response = problem(503, "Service Unavailable", "too many connections");
+  ResponseHeadOptions options;
+  options.keep_alive = false;
+  options.body_size = response.body.size();
+  std::string const bytes = response_head(response, options) + response.body;
+  boost::system::error_code ignored;
+  socket.non_blocking(true, ignored);
+  socket.write_some(asio::buffer(bytes), ignored);
+  socket.shutdown(tcp::socket::shutdown_both, ignored);
+}
+
+}  // namespace
+
+struct Server::Impl : std::enable_shared_from_this<Impl> {
+  Impl(asio::any_io_executor ex) : executor(ex), acceptor(ex), ended(ex, kNever) {}
+
+  Result<void> listen();
+  asio::awaitable<void> accept();
+  void serve(tcp::socket socket);
+  bool make_room();
+  void close_idle();
+  void abort_all();
+  asio::awaitable<bool> wait_until_empty(SteadyTime deadline);
+
+  asio::any_io_executor executor;
+  tcp::acceptor acceptor;
+  asio::steady_timer ended;  // cancelled whenever a session ends
+  std::shared_ptr<asio::ssl::context> tls;
+  std::shared_ptr<ServerRoutes> shared = std::make_shared<ServerRoutes>();
+  std::list<std::shared_ptr<Session>> sessions;  // oldest first
+};
+
+Result<void> Server::Impl::listen() {
+  auto const& options = shared->options;
+  boost::system::error_code code;
+  auto const address = asio::ip::make_address(options.address, code);
+  if (code) return make_error(ErrorKind::Invalid, "\"" + options.address + "\" is no IP address to listen on");
+  if (options.tls) {
+    auto context = make_server_context(*options.tls);
+    if (!context) return context.error();
+    tls = *context;
+  }
+  tcp::endpoint const endpoint(address, options.port);
+  acceptor.open(endpoint.protocol(), code);
+  if (!code) acceptor.set_option(asio::socket_base::reuse_address(true), code);
+  if (!code) acceptor.bind(endpoint, code);
+  if (!code) acceptor.listen(kBacklog, code);
+  if (code) {
+    return make_error(ErrorKind::Io, "cannot listen on " + options.address + ":" + std::to_string(options.port) +
+                                         ": " + code.message());
+  }
+  return boost::system::in_place_value;
+}
+
+asio::awaitable<void> Server::Impl::accept() {
+  auto const self = shared_from_this();
+  while (acceptor.is_open()) {
+    auto [code, socket] = co_await acceptor.async_accept(kAwait);
+    if (!acceptor.is_open()) break;
+    if (!code) {
+      serve(std::move(socket));
+      continue;
+    }
+    if (code == asio::error::operation_aborted) break;
+    log::warn("accept_failed", {{"what", code.message()}});
+    asio::steady_timer pause(executor, kAcceptPause);
+    co_await pause.async_wait(kAwait);
+  }
+}
+
+void Server::Impl::serve(tcp::socket socket) {
+  if (sessions.size() >= shared->options.max_connections && !make_room()) {
+    turn_away(std::move(socket));
+    return;
+  }
+  auto transport = tls ? std::make_unique<Transport>(AnyStream(TlsStream(std::move(socket), *tls)))
+                       : std::make_unique<Transport>(AnyStream(std::move(socket)));
+  auto session = std::make_shared<Session>(std::move(transport), shared);
+  auto const place = sessions.insert(sessions.end(), session);
+  auto done = [self = shared_from_this(), place](std::exception_ptr exception) {
+    self->sessions.erase(place);
+    self->ended.cancel();
+    if (!exception) return;
+    try {
+      std::rethrow_exception(exception);
+    } catch (std::exception const& caught) {
+      log::error("session_failed", {{"what", caught.what()}});
+    }
+  };
+  asio::co_spawn(executor, Session::run(std::move(session)), std::move(done));
+}
+
+// Gives the longest connected idle client up for the new one; false when all are at work.
+bool Server::Impl::make_room() {
+  for (auto const& session : sessions) {
+    if (!session->idle()) continue;
+    auto const victim = session;
+    victim->abort();
+    return true;
+  }
+  return false;
+}
+
+void Server::Impl::close_idle() {
+  auto const all = sessions;
+  for (auto const& session : all) {
+    if (session->idle()) session->abort();
+  }
+}
+
+void Server::Impl::abort_all() {
+  auto const all = sessions;
+  for (auto const& session : all) session->abort();
+}
+
+asio::awaitable<bool> Server::Impl::wait_until_empty(SteadyTime deadline) {
+  auto const self = shared_from_this();
+  asio::steady_timer limit(executor, deadline);
+  limit.async_wait([self](boost::system::error_code const& code) {
+    if (!code) self->ended.cancel();
+  });
+  while (!sessions.empty() && Clock::now() < deadline) co_await ended.async_wait(kAwait);
+  co_return sessions.empty();
+}
+
+Server::Server(asio::any_io_executor executor, ServerOptions options, std::vector<Route> routes,
+               std::vector<WebSocketRoute> websockets)
+    : impl_(std::make_shared<Impl>(executor)) {
+  auto& shared = *impl_->shared;
+  shared.options = std::move(options);
+  shared.patterns = patterns_of(routes);
+  shared.routes = std::move(routes);
+  shared.websocket_patterns = patterns_of(websockets);
+  shared.websockets = std::move(websockets);
+}
+
+Server::~Server() {
+  boost::system::error_code ignored;
+  impl_->acceptor.close(ignored);
+  impl_->abort_all();
+}
+
+Result<void> Server::listen() { return impl_->listen(); }
+
+std::uint16_t Server::port() const {
+  boost::system::error_code code;
+  auto const endpoint = impl_->acceptor.local_endpoint(code);
+  return code ? std::uint16_t{0} : endpoint.port();
+}
+
+void Server::start() {
+  auto done = [](std::exception_ptr exception) {
+    if (exception) log::error("accept_loop_failed", {});
+  };
+  asio::co_spawn(impl_->executor, impl_->accept(), std::move(done));
+}
+
+asio::awaitable<void> Server::drain(milliseconds grace) {
+  auto const impl = impl_;
+  impl->shared->draining = true;
+  boost::system::error_code ignored;
+  impl->acceptor.close(ignored);
+  impl->close_idle();
+  bool const finished = co_await impl->wait_until_empty(Clock::now() + grace);
+  if (finished) co_return;
+  impl->abort_all();
+  bool const aborted = co_await impl->wait_until_empty(Clock::now() + kAbortPatience);
+  if (!aborted) log::warn("drain_incomplete", {{"connections", impl->sessions.size()}});
+}
+
+std::size_t Server::connections() const { return impl_->sessions.size(); }
+
+}  // namespace ei::http

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <list>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/http/parser.hpp"
+#include "runtime/http/routing.hpp"
+#include "runtime/http/server.hpp"
+#include "runtime/http/transport.hpp"
+
+namespace ei::http {
+
+/// What all sessions of a server share, read-only but for `draining`.
+struct ServerRoutes {
+  ServerOptions options;
+  std::vector<Route> routes;
+  std::vector<RoutePattern> patterns;
+  std::vector<WebSocketRoute> websockets;
+  std::vector<RoutePattern> websocket_patterns;
+  bool draining = false;
+};
+
+/// One accepted connection: reads requests, runs handlers, writes answers, one after the other.
+class Session {
+ public:
+  Session(std::unique_ptr<Transport> transport, std::shared_ptr<ServerRoutes> shared);
+  ~Session();
+
+  /// Serves until the connection ends. `self` keeps the session alive.
+  static asio::awaitable<void> run(std::shared_ptr<Session> self);
+
+  /// True while no request has begun: closing loses nothing.
+  [[nodiscard]] bool idle() const { return state_ == State::Idle; }
+  /// Drops the connection and cancels (terminal) what runs.
+  void abort();
+
+ private:
+  enum class State { Idle, Reading, Running, Closed };
+  enum class Next { KeepAlive, Close, Linger, Drop };
+  struct Exchange;  // a handler in progress
+  class Writer;     // a streamed answer
+
+  asio::awaitable<Next> serve_one();
+  asio::awaitable<Result<void>> fill(SteadyTime deadline);
+  asio::awaitable<Next> read_header(RequestParser& parser);
+  asio::awaitable<Next> read_body(RequestParser& parser, std::size_t max_body);
+  asio::awaitable<Next> dispatch(RequestParser& parser);
+  asio::awaitable<Next> upgrade(RequestParser& parser, std::size_t index);
+  asio::awaitable<Next> run_handler(Route const& route, Request request);
+  asio::awaitable<void> watch_client(std::shared_ptr<Exchange> exchange);
+  asio::awaitable<Next> answer(Response response, Next next);
+  asio::awaitable<Next> refuse(Error fault);
+  asio::awaitable<Result<void>> say_continue(RequestParser& parser);
+  [[nodiscard]] std::size_t body_limit(RouteMatch const& match) const;
+  void completed(int status);
+
+  std::unique_ptr<Transport> transport_;
+  std::shared_ptr<ServerRoutes> shared_;
+  State state_ = State::Idle;
+  std::string buffer_;                     // received, not yet parsed
+  std::shared_ptr<Exchange> exchange_;     // set while a handler runs
+  // Of the request being served, for the answer and for on_completed:
+  SteadyTime started_{};
+  std::string method_;
+  std::string pattern_;
+  bool keep_alive_ = false;
+  bool http_1_0_ = false;
+};
+
+}  // namespace ei::http
