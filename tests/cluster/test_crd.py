@@ -50,8 +50,8 @@ def test_the_api_server_decides_by_the_table(crd, case):
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.name)
-def test_samples_are_accepted_strictly(crd, sample):
-    crd.kubectl("create", "--dry-run=server", "--validate=strict", "-f", sample)
+def test_samples_are_accepted_strictly(crd, namespace, sample):
+    crd.kubectl("create", "-n", namespace, "--dry-run=server", "--validate=strict", "-f", sample)
 
 
 def test_the_full_sample_names_every_field():

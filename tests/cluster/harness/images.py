@@ -126,6 +126,23 @@ def _digest(component: str, files: list[pathlib.Path]) -> str:
     return digest.hexdigest()[:16]
 
 
+def _bud(dockerfile: pathlib.Path, name: str, context: pathlib.Path, *options: str) -> None:
+    _buildah(
+        *("bud", "--isolation", "chroot", "--network", "host", "--layers", "--pull-never", *options),
+        *("--ignorefile", str(pathlib.Path(__file__).with_name("buildignore"))),
+        *("--file", str(dockerfile), "--tag", name, str(context)),
+    )
+
+
+def _add_program(component: str, program: pathlib.Path, scratch: pathlib.Path) -> None:
+    """The image from the Dockerfile's runtime stage and a program of this machine, stripped."""
+    runtime = f"localhost/elastic-inference/{component}:runtime"
+    _bud(ROOT / COMPONENTS[component] / "Dockerfile", runtime, ROOT, "--target", "runtime")
+    subprocess.run(["strip", "-o", scratch / program.name, program], check=True)
+    (scratch / "Dockerfile").write_text(f"FROM {runtime}\nCOPY {program.name} /usr/bin/{program.name}\n")
+    _bud(scratch / "Dockerfile", image_name(component), scratch)
+
+
 def build(component: str, binaries: pathlib.Path | None = None) -> pathlib.Path:
     """Builds a component's Dockerfile with buildah; the archive is cached by content.
 
@@ -134,33 +151,39 @@ def build(component: str, binaries: pathlib.Path | None = None) -> pathlib.Path:
     """
     dockerfile = ROOT / COMPONENTS[component] / "Dockerfile"
     program = f"inference-{component}"
-    files = [dockerfile, binaries / program] if binaries else _sources(component)
-    path = cache_dir() / "images" / f"{component}-{_digest(component, files)}.tar"
-    if path.exists():
-        return path
+    digest = _digest(component, [dockerfile, binaries / program] if binaries else _sources(component))
+    path = cache_dir() / "images" / f"{component}-{digest}.tar"
     with _lock(), tempfile.TemporaryDirectory() as scratch:
+        if path.exists() and _exists(_tagged(component, digest)):
+            return path
         base()
         started = time.monotonic()
         log(f"building the {component} image")
-        context, arguments = ROOT, []
         if binaries:
-            context, arguments = pathlib.Path(scratch), ["--build-arg", "BINARIES=prebuilt"]
-            (context / "build/image").mkdir(parents=True)
-            subprocess.run(["strip", "-o", context / "build/image" / program, binaries / program], check=True)
-        _buildah(
-            *("bud", "--isolation", "chroot", "--network", "host", "--layers", "--pull-never", *arguments),
-            *("--file", str(dockerfile), "--tag", image_name(component)),
-            *("--ignorefile", "/dev/null" if binaries else str(pathlib.Path(__file__).with_name("buildignore"))),
-            str(context),
-        )
+            _add_program(component, binaries / program, pathlib.Path(scratch))
+        else:
+            _bud(dockerfile, image_name(component), ROOT)
+        _buildah("tag", image_name(component), _tagged(component, digest))
         _archive(image_name(component), path)
         log(f"built the {component} image in {time.monotonic() - started:.0f} s")
     return path
 
 
-def size_above_base(component: str) -> int:
-    """Bytes that the component's last built image adds to the base image."""
-    sizes = []
-    for name in (image_name(component), BASE):
-        sizes.append(int(json.loads(_buildah("inspect", "--type", "image", name)).get("Docker", {}).get("size") or 0))
-    return sizes[0] - sizes[1]
+def _tagged(component: str, digest: str) -> str:
+    return f"localhost/elastic-inference/{component}:{digest}"
+
+
+def config(component: str) -> dict:
+    """The OCI config of the image that the component's whole Dockerfile made."""
+    name = _tagged(component, _digest(component, _sources(component)))
+    return json.loads(_buildah("inspect", "--type", "image", name))["OCIv1"]["config"]
+
+
+def size_above_base(component: str) -> float:
+    """Megabytes that the image of the component's whole Dockerfile adds to the base image."""
+
+    def megabytes(name: str) -> float:
+        number, unit = _buildah("images", "--format", "{{.Size}}", name).split()
+        return float(number) * {"KB": 1e-3, "MB": 1, "GB": 1e3}[unit]
+
+    return megabytes(_tagged(component, _digest(component, _sources(component)))) - megabytes(BASE)
