@@ -1,5 +1,7 @@
 #include "runtime/core/result.hpp"
 
+#include <ostream>
+
 namespace ei {
 
 std::string_view to_string(ErrorKind kind) {
@@ -19,6 +21,10 @@ std::string_view to_string(ErrorKind kind) {
     case ErrorKind::Io: return "io";
   }
   return "unknown";
+}
+
+std::ostream& operator<<(std::ostream& out, Error const& error) {
+  return out << to_string(error.kind) << ": " << error.message;
 }
 
 ResultError::ResultError(Error error)

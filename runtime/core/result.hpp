@@ -2,6 +2,7 @@
 
 #include <boost/system/result.hpp>
 #include <chrono>
+#include <iosfwd>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -39,6 +40,9 @@ struct Error {
 
   bool operator==(Error const&) const = default;
 };
+
+/// `kind: message`, as tests and traces print it.
+std::ostream& operator<<(std::ostream& out, Error const& error);
 
 /// Either a value or an Error. `value()` on an error throws ResultError; test with has_value() first.
 template <class T>

@@ -1,0 +1,87 @@
+#include <catch2/catch.hpp>
+#include <memory>
+#include <vector>
+
+#include "runtime/async/deadline.hpp"
+#include "runtime/async/task_group.hpp"
+#include "tests/runtime/loop.hpp"
+
+using namespace ei;
+using namespace std::chrono_literals;
+namespace asio = boost::asio;
+
+namespace {
+
+asio::awaitable<Result<int>> slow_answer(milliseconds after) {
+  co_await sleep_for(after);
+  co_return 42;
+}
+
+}  // namespace
+
+TEST_CASE("a stopped task group has no task left") {
+  test::run([]() -> asio::awaitable<void> {
+    std::vector<std::string> failures;
+    auto note = [&failures](std::string const& name, std::string const& what) { failures.push_back(name + ": " + what); };
+    TaskGroup tasks(co_await asio::this_coro::executor, note);
+    auto const alive = std::make_shared<int>(0);
+    auto forever = [alive]() -> asio::awaitable<void> {
+      for (;;) co_await sleep_for(1h);
+    };
+    for (int i = 0; i < 3; ++i) tasks.spawn("forever", forever);
+    CHECK(tasks.size() == 3);
+    co_await sleep_for(5ms);
+    co_await tasks.stop();
+    CHECK(tasks.size() == 0);
+    CHECK(failures.empty());
+    tasks.spawn("late", forever);
+    CHECK(tasks.size() == 0);
+  });
+}
+
+TEST_CASE("a task that throws is reported once, by name, and hurts no other") {
+  test::run([]() -> asio::awaitable<void> {
+    std::vector<std::string> failures;
+    auto note = [&failures](std::string const& name, std::string const& what) { failures.push_back(name + ": " + what); };
+    TaskGroup tasks(co_await asio::this_coro::executor, note);
+    int finished = 0;
+    auto throwing = []() -> asio::awaitable<void> {
+      co_await sleep_for(1ms);
+      throw std::runtime_error("broken");
+    };
+    auto good = [&finished]() -> asio::awaitable<void> {
+      co_await sleep_for(5ms);
+      ++finished;
+    };
+    tasks.spawn("bad", throwing);
+    tasks.spawn("good", good);
+    bool const emptied = co_await tasks.wait(5s);
+    CHECK(emptied);
+    CHECK(finished == 1);
+    REQUIRE(failures.size() == 1);
+    CHECK(failures.front() == "bad: broken");
+  });
+}
+
+TEST_CASE("waiting for tasks gives up at its timeout") {
+  test::run([]() -> asio::awaitable<void> {
+    TaskGroup tasks(co_await asio::this_coro::executor, nullptr);
+    auto forever = []() -> asio::awaitable<void> { co_await sleep_for(1h); };
+    tasks.spawn("forever", forever);
+    bool const emptied = co_await tasks.wait(10ms);
+    CHECK_FALSE(emptied);
+    co_await tasks.stop();
+  });
+}
+
+TEST_CASE("a deadline cuts work short and a timely answer passes") {
+  test::run([]() -> asio::awaitable<void> {
+    auto const late = co_await within(20ms, std::string("the answer"), slow_answer(1h));
+    REQUIRE_FALSE(late.has_value());
+    CHECK(late.error().kind == ErrorKind::Timeout);
+    CHECK(late.error().message == "the answer took longer than 20ms");
+    auto const timely = co_await within(10s, std::string("the answer"), slow_answer(1ms));
+    REQUIRE(timely.has_value());
+    CHECK(*timely == 42);
+  });
+}
