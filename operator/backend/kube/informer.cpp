@@ -161,8 +161,10 @@ Result<CachedObject> Informer::shrink(json::value const& object) const {
 }
 
 void Informer::log_step(watch::Step const& step, watch::Input const& input) const {
-  if (step.reason.empty()) return;
   auto const* failed = std::get_if<watch::Failed>(&input);
+  // Cancelled: this is the end, not an interruption.
+  bool const ending = failed != nullptr && failed->error.kind == ErrorKind::Canceled;
+  if (step.reason.empty() || ending) return;
   log::info("watch_interrupted", {{"resource", options_.type.plural},
                                   {"namespace", options_.namespace_name},
                                   {"reason", step.reason},

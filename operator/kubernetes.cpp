@@ -1,0 +1,120 @@
+#include "operator/kubernetes.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "runtime/log/log.hpp"
+
+namespace ei {
+namespace {
+
+constexpr std::string_view kLeaseName = "elastic-inference-operator";
+
+// A renewal that takes longer than half the renew deadline (10 s) must leave time for another.
+constexpr milliseconds kLeaseTimeout{5'000};
+
+// What is left to say after SIGTERM: the kubelet waits 20 s in the chart.
+constexpr milliseconds kLastEvents{2'000};
+
+// The reconciler cancels what runs and returns at once; this only bounds a fault.
+constexpr milliseconds kLastReconcile{5'000};
+
+TaskGroup::OnException log_task() {
+  return [](std::string const& name, std::string const& what) {
+    log::error("task_failed", {{"task", name}, {"error", what}});
+  };
+}
+
+kube::ClientOptions lease_client_options() {
+  kube::ClientOptions options;
+  options.timeout = kLeaseTimeout;
+  return options;
+}
+
+kube::Elector::Options elector_options(std::string identity) {
+  kube::Elector::Options options;
+  options.seed = std::hash<std::string>{}(identity);
+  options.identity = std::move(identity);
+  return options;
+}
+
+kube::BackendOptions backend_options(KubernetesOptions const& options) {
+  kube::BackendOptions backend;
+  backend.namespaces = options.namespaces;
+  backend.children = options.children;
+  backend.service_monitors = options.service_monitors;
+  backend.instance = options.identity;
+  backend.seed = std::hash<std::string>{}(options.identity);
+  return backend;
+}
+
+}  // namespace
+
+KubernetesOperator::KubernetesOperator(asio::any_io_executor executor, KubernetesOptions options,
+                                       reconcile::OperatorMetrics& metrics, reconcile::Listener listener)
+    : executor_(executor),
+      options_(std::move(options)),
+      metrics_(metrics),
+      lease_client_(executor, options_.access, lease_client_options()),
+      client_(executor, options_.access, client_options()),
+      backend_(executor, client_, backend_options(options_)),
+      reconciler_(executor, backend_, metrics, std::move(listener), options_.reconcile),
+      tasks_(executor, log_task()),
+      election_(executor, log_task()),
+      changed_(executor, SteadyTime::max()) {
+  if (!options_.leader_elect) return;
+  kube::ObjectKey lease{options_.lease_namespace, std::string(kLeaseName)};
+  leader_.emplace(executor, lease_client_, std::move(lease), elector_options(options_.identity));
+}
+
+kube::ClientOptions KubernetesOperator::client_options() {
+  kube::ClientOptions options;
+  options.seed = std::hash<std::string>{}(options_.identity);
+  options.may_write = [this] { return !leader_ || leader_->may_write(); };
+  return options;
+}
+
+asio::awaitable<Result<void>> KubernetesOperator::run() {
+  backend_.start();
+  if (leader_) election_.spawn("election", [this] { return leader_->run(); });
+  tasks_.spawn("lead", [this] { return lead(); });
+  while (!stopping_ && !lost_) {
+    changed_.expires_at(SteadyTime::max());
+    co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
+  // Nothing more is decided, then nothing more is written, then another may take over.
+  backend_.end();
+  reconciler_.stop();
+  if (leading_) co_await tasks_.wait(kLastReconcile);
+  co_await tasks_.stop();
+  co_await backend_.stop(kLastEvents);
+  co_await election_.stop();
+  if (leader_) co_await leader_->release();
+  metrics_.leader(false);
+  if (lost_) co_return make_error(ErrorKind::Canceled, "leadership lost");
+  co_return Result<void>{};
+}
+
+void KubernetesOperator::stop() {
+  stopping_ = true;
+  changed_.cancel();
+}
+
+asio::awaitable<void> KubernetesOperator::lead() {
+  if (leader_) {
+    co_await leader_->wait_gained();
+    election_.spawn("leadership", [this] { return watch_leadership(); });
+  }
+  leading_ = true;
+  metrics_.leader(true);
+  auto const ended = co_await reconciler_.run();
+  if (!ended && !stopping_) log::warn("reconciler_ended", {{"error", ended.error().message}});
+}
+
+asio::awaitable<void> KubernetesOperator::watch_leadership() {
+  co_await leader_->wait_lost();
+  lost_ = true;
+  changed_.cancel();
+}
+
+}  // namespace ei

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "operator/backend/kube/access.hpp"
+#include "operator/backend/kube/backend.hpp"
+#include "operator/backend/kube/client.hpp"
+#include "operator/backend/kube/leader.hpp"
+#include "operator/reconcile/reconciler.hpp"
+#include "runtime/async/task_group.hpp"
+
+namespace ei {
+namespace asio = boost::asio;
+
+struct KubernetesOptions {
+  kube::Access access;
+  std::vector<std::string> namespaces;  ///< empty: all
+  kube::ChildOptions children;
+  bool service_monitors = true;
+  bool leader_elect = false;
+  std::string lease_namespace;  ///< where operators that share the work look for each other
+  std::string identity;         ///< of this process among them: the pod's name
+  reconcile::Options reconcile;
+};
+
+/// The operator on a cluster: client, caches, election and reconciler, started and stopped in the right
+/// order. A standby keeps its caches warm and takes over in seconds.
+class KubernetesOperator {
+ public:
+  KubernetesOperator(asio::any_io_executor executor, KubernetesOptions options,
+                     reconcile::OperatorMetrics& metrics, reconcile::Listener listener);
+
+  /// Runs until stop(). Errors: Canceled when leadership was lost: the process shall end, for what it knows
+  /// of its own decisions is no longer true.
+  [[nodiscard]] asio::awaitable<Result<void>> run();
+  void stop();
+
+  /// Whether the caches are filled.
+  [[nodiscard]] bool ready() const { return backend_.synced(); }
+
+ private:
+  asio::awaitable<void> lead();
+  asio::awaitable<void> watch_leadership();
+  kube::ClientOptions client_options();
+
+  asio::any_io_executor executor_;
+  KubernetesOptions options_;
+  reconcile::OperatorMetrics& metrics_;
+  /// Renewals must not wait behind a thousand other requests.
+  kube::Client lease_client_;
+  std::optional<kube::Leader> leader_;
+  kube::Client client_;
+  kube::KubeBackend backend_;
+  reconcile::Reconciler reconciler_;
+  TaskGroup tasks_;
+  TaskGroup election_;
+  asio::steady_timer changed_;  ///< cancelled when the waiting in run() may be over
+  bool leading_ = false;  ///< the reconciler was started
+  bool stopping_ = false;
+  bool lost_ = false;
+};
+
+}  // namespace ei
