@@ -59,6 +59,12 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
       ->check(CLI::ExistingFile);
   add_duration(app, "--drain-timeout", flags.drain_timeout, "Time to finish the queue after SIGTERM",
                milliseconds(0), std::chrono::hours(24));
+  add_duration(app, "--header-timeout", flags.header_timeout,
+               "Time for a client to send its request's headers; then 408", milliseconds(1),
+               std::chrono::hours(24));
+  add_duration(app, "--body-timeout", flags.body_timeout,
+               "Time for a client to send its request's body; then 408", milliseconds(1),
+               std::chrono::hours(24));
   app.add_option("--log-level", level, "debug, info, warn or error");
   app.add_option("--ports-file", flags.ports_file,
                  "Where to write the ports, as JSON, once they are listened on");

@@ -22,6 +22,8 @@ struct Flags {
   milliseconds latency_target{0};
   milliseconds request_timeout{30'000};
   milliseconds drain_timeout{30'000};
+  milliseconds header_timeout{10'000};
+  milliseconds body_timeout{30'000};
   std::string token_file;
   std::string ports_file;
   log::Level log_level = log::Level::Info;

@@ -52,6 +52,8 @@ http::ServerOptions server_options(Flags const& flags, std::uint16_t port) {
   http::ServerOptions options;
   options.address = flags.address;
   options.port = port;
+  options.header_timeout = flags.header_timeout;
+  options.body_timeout = flags.body_timeout;
   return options;
 }
 

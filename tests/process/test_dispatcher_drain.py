@@ -1,0 +1,99 @@
+"""SIGTERM: nothing new, nothing lost, exit 0."""
+import time
+
+import requests
+
+from harness import Background, FakeWorker, RawClient, WorkingWorker, picture, wait_until
+
+JPEG = picture()
+
+
+def post(dispatcher, **headers):
+    return requests.post(dispatcher.url + "/predict", data=JPEG, headers={"Content-Type": "image/jpeg", **headers}, timeout=30)
+
+
+def test_an_idle_dispatcher_stops_at_once_with_0(start_dispatcher):
+    dispatcher = start_dispatcher()
+    begin = time.monotonic()
+    assert dispatcher.stop() == 0
+    assert time.monotonic() - begin < 3
+    assert dispatcher.log("drained")[0]["finished"] is True
+
+
+def test_draining_refuses_what_is_new_and_finishes_what_waits(start_dispatcher):
+    dispatcher = start_dispatcher()
+    asked = [Background(post, dispatcher) for _ in range(5)]
+    dispatcher.wait_for_metric("dispatcher_queue_size", 5)
+    worker = FakeWorker(dispatcher)
+    job = worker.take()
+    dispatcher.signal()
+    wait_until(lambda: dispatcher.log("draining"))
+    ready = requests.get(dispatcher.url + "/readyz", timeout=10)
+    assert ready.status_code == 503 and "draining" in ready.json()["detail"]
+    assert requests.get(dispatcher.url + "/healthz", timeout=10).status_code == 200
+    assert requests.get(dispatcher.url + "/v2/health/ready", timeout=10).status_code == 503
+    refused = post(dispatcher)
+    assert refused.status_code == 503
+    assert "draining" in refused.json()["detail"]
+    assert refused.headers["Retry-After"] == "1"
+    assert dispatcher.metrics().get("dispatcher_dropped_total", reason="draining") == 1
+    # Workers' links stay, also new ones: the queue is still to be finished.
+    worker.answer(job)
+    other = WorkingWorker(dispatcher)
+    assert [one.result().status_code for one in asked] == [200] * 5
+    assert dispatcher.wait() == 0
+    worker.close()
+    other.close()
+    assert dispatcher.log("drained")[0] | {"finished": True, "open": 0} == dispatcher.log("drained")[0]
+
+
+def test_a_drain_under_load_loses_no_request_that_was_taken(start_dispatcher):
+    dispatcher = start_dispatcher()
+    workers = [WorkingWorker(dispatcher, name=f"w{i}", seconds=0.005) for i in range(3)]
+    outcomes = []
+
+    def client():
+        while True:
+            try:
+                response = post(dispatcher)
+            except requests.exceptions.ConnectionError as error:
+                outcomes.append("refused" if "Connection refused" in str(error) else f"lost: {error}")
+                return
+            outcomes.append(response.status_code)
+            if response.status_code == 503:
+                return
+    clients = [Background(client) for _ in range(8)]
+    time.sleep(1)
+    dispatcher.signal()
+    assert dispatcher.wait() == 0
+    for one in clients:
+        one.result()
+    assert outcomes.count(200) > 50
+    assert set(outcomes) <= {200, 503, "refused"}, outcomes
+    for worker in workers:
+        worker.close()
+
+
+def test_a_drain_that_takes_too_long_ends_anyway(start_dispatcher):
+    dispatcher = start_dispatcher("--drain-timeout", "300ms")
+    client = RawClient(dispatcher.http)
+    client.send(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(JPEG) + JPEG)
+    dispatcher.wait_for_metric("dispatcher_queue_size", 1)
+    begin = time.monotonic()
+    assert dispatcher.stop() == 0
+    assert time.monotonic() - begin < 4
+    assert dispatcher.log("drained")[0]["finished"] is False
+    client.close()
+
+
+def test_a_second_signal_ends_the_drain_at_once(start_dispatcher):
+    dispatcher = start_dispatcher("--drain-timeout", "60s")
+    client = RawClient(dispatcher.http)
+    client.send(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(JPEG) + JPEG)
+    dispatcher.wait_for_metric("dispatcher_queue_size", 1)
+    dispatcher.signal()
+    wait_until(lambda: dispatcher.log("draining"))
+    begin = time.monotonic()
+    assert dispatcher.stop() == 0
+    assert time.monotonic() - begin < 4
+    client.close()

@@ -1,0 +1,141 @@
+"""The Open Inference Protocol v2 routes, as its clients use them."""
+import base64
+import json
+import struct
+
+import pytest
+import requests
+
+from harness import Background, WorkingWorker, picture
+
+JPEG = picture()
+TENSOR = struct.pack("<150528f", *([0.5] * 150528))
+
+
+def infer(dispatcher, body, model="resnet18", **headers):
+    if not isinstance(body, bytes):
+        body = json.dumps(body).encode()
+    return requests.post(f"{dispatcher.url}/v2/models/{model}/infer", data=body, timeout=20,
+                         headers={"Content-Type": "application/json", **headers})
+
+
+def image_input(*images):
+    return {"name": "image", "datatype": "BYTES", "shape": [len(images)],
+            "data": [base64.b64encode(image).decode() for image in images]}
+
+
+def binary_request(head, binary):
+    text = json.dumps(head).encode()
+    return text + binary, {"Inference-Header-Content-Length": str(len(text)), "Content-Type": "application/octet-stream"}
+
+
+def assert_problem(response, status, *words):
+    assert response.status_code == status, response.text
+    assert response.headers["Content-Type"] == "application/problem+json"
+    for word in words:
+        assert word in response.json()["detail"], response.text
+    # What OIP clients look for.
+    assert response.json()["error"] == response.json()["detail"]
+
+
+def test_metadata_and_health_follow_the_workers(dispatcher, link):
+    url = dispatcher.url
+    assert requests.get(url + "/v2", timeout=10).json()["extensions"] == ["binary_tensor_data"]
+    assert requests.get(url + "/v2/health/live", timeout=10).json() == {"live": True}
+    model = requests.get(url + "/v2/models/resnet18", timeout=10).json()
+    assert model["name"] == "resnet18"
+    assert model["inputs"] == [{"name": "image", "datatype": "BYTES", "shape": [-1]}]
+    assert [output["name"] for output in model["outputs"]] == ["label", "probability", "probabilities"]
+    ready = [url + "/v2/health/ready", url + "/v2/models/resnet18/ready"]
+    assert [requests.get(one, timeout=10).status_code for one in ready] == [503, 503]
+    link()
+    dispatcher.wait_for_metric("dispatcher_workers", 1, state="idle")
+    assert [requests.get(one, timeout=10).status_code for one in ready] == [200, 200]
+    assert requests.get(ready[1], timeout=10).json() == {"name": "resnet18", "ready": True}
+
+
+def test_base64_pictures_are_classified_one_by_one(dispatcher, link):
+    worker = link(WorkingWorker)
+    images = [picture(size=(30 + i, 30)) for i in range(3)]
+    response = infer(dispatcher, {"id": "7", "inputs": [image_input(*images)]})
+    assert response.status_code == 200, response.text
+    assert response.json() == {
+        "model_name": "resnet18", "model_version": "1", "id": "7",
+        "outputs": [{"name": "label", "datatype": "BYTES", "shape": [3], "data": ["working"] * 3},
+                    {"name": "probability", "datatype": "FP32", "shape": [3],
+                     "data": [pytest.approx(0.931, abs=1e-6)] * 3}]}
+    assert [payload for _, payload in worker.jobs] == images
+
+
+def test_binary_pictures_and_binary_answers(dispatcher, link):
+    link(WorkingWorker)
+    binary = struct.pack("<I", len(JPEG)) + JPEG
+    body, headers = binary_request({
+        "parameters": {"binary_data_output": True},
+        "inputs": [{"name": "image", "datatype": "BYTES", "shape": [1, 1], "parameters": {"binary_data_size": len(binary)}}],
+        "outputs": [{"name": "probabilities"}, {"name": "label"}]}, binary)
+    response = infer(dispatcher, body, **headers)
+    assert response.status_code == 200, response.text
+    length = int(response.headers["Inference-Header-Content-Length"])
+    head, tail = json.loads(response.content[:length]), response.content[length:]
+    assert head["outputs"] == [
+        {"name": "probabilities", "datatype": "FP32", "shape": [1, 3], "parameters": {"binary_data_size": 12}},
+        {"name": "label", "datatype": "BYTES", "shape": [1], "parameters": {"binary_data_size": 11}}]
+    assert tail == struct.pack("<3f", 0.0625, 0.5, 0.4375) + struct.pack("<I", 7) + b"working"
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_ready_made_tensors_are_passed_on_exactly(dispatcher, link, binary):
+    worker = link(WorkingWorker)
+    tensor = {"name": "x", "datatype": "FP32", "shape": [1, 3, 224, 224]}
+    if binary:
+        body, headers = binary_request({"inputs": [{**tensor, "parameters": {"binary_data_size": len(TENSOR)}}]}, TENSOR)
+    else:
+        body, headers = {"inputs": [{**tensor, "data": [0.5] * 150528}]}, {}
+    assert infer(dispatcher, body, **headers).status_code == 200
+    (header, payload), = worker.jobs
+    assert header["items"] == [{"kind": "tensor", "bytes": len(TENSOR), "count": 1}]
+    assert payload == TENSOR
+
+
+@pytest.mark.parametrize("body,status,words", [
+    (b"hello", 400, ["not JSON"]),
+    ({}, 400, ["inputs is missing"]),
+    ({"inputs": [image_input(b"hello")]}, 400, ["inputs[0] element 0", "not an image"]),
+    ({"inputs": [image_input(JPEG, JPEG[:-9])]}, 400, ["inputs[0] element 1", "truncated"]),
+    ({"inputs": [image_input(picture("GIF"))]}, 415, ["GIF is not supported"]),
+    ({"inputs": [{**image_input(JPEG), "shape": [2]}]}, 400, ["1 elements", "2"]),
+    ({"inputs": [{**image_input(JPEG), "datatype": "INT8"}]}, 400, ["INT8", "BYTES", "FP32"]),
+    ({"inputs": [image_input(JPEG)], "outputs": [{"name": "logits"}]}, 400, ["logits", "probabilities"]),
+    ({"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 3, 224, 224], "data": [1, 2]}]}, 400, ["2 numbers", "150528"]),
+    ({"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 3, 224, 224], "data": [1e39] * 150528}]}, 400, ["not a finite"]),
+])
+def test_bad_requests_are_refused_and_never_reach_a_worker(dispatcher, link, body, status, words):
+    worker = link(WorkingWorker)
+    assert_problem(infer(dispatcher, body), status, *words)
+    assert infer(dispatcher, {"inputs": [image_input(JPEG)]}).status_code == 200
+    assert len(worker.jobs) == 1
+
+
+def test_another_model_is_404_everywhere(dispatcher):
+    assert_problem(infer(dispatcher, {}, model="vgg"), 404, '"vgg"', '"resnet18"')
+    for path in ("/v2/models/vgg", "/v2/models/vgg/ready"):
+        assert requests.get(dispatcher.url + path, timeout=10).status_code == 404
+
+
+def test_several_pictures_enter_the_queue_together_or_not_at_all(start_dispatcher):
+    dispatcher = start_dispatcher("--queue-capacity", "3", "--drain-timeout", "100ms")
+    waiting = Background(infer, dispatcher, {"inputs": [image_input(JPEG, JPEG)]})
+    dispatcher.wait_for_metric("dispatcher_queue_size", 2)
+    assert_problem(infer(dispatcher, {"inputs": [image_input(JPEG, JPEG)]}), 429, "full")
+    assert_problem(infer(dispatcher, {"inputs": [image_input(*[JPEG] * 4)]}), 413, "3 pictures")
+    assert dispatcher.metrics().get("dispatcher_queue_size") == 2
+    worker = WorkingWorker(dispatcher)
+    assert waiting.result().status_code == 200
+    worker.close()
+
+
+def test_the_timeout_header_works_here_too(dispatcher):
+    response = infer(dispatcher, {"inputs": [image_input(JPEG, JPEG)]}, **{"X-Request-Timeout-Ms": "100"})
+    assert_problem(response, 503, "no worker")
+    assert dispatcher.metrics().get("dispatcher_queue_size") == 0

@@ -1,0 +1,234 @@
+"""The worker link: who may link, who is served first, and what happens when workers die or talk nonsense."""
+import requests
+import pytest
+
+from harness import (Background, Dispatcher, FakeWorker, WebSocket, WebSocketClosed, WorkingWorker, encode_frame, picture,
+                     wait_until)
+
+JPEG = picture()
+HELLO = {"type": "hello", "worker": "w", "model": "resnet18", "classes": 3, "labels_sha256": "", "slots": 1}
+
+
+def post(dispatcher, data=JPEG, **headers):
+    return requests.post(dispatcher.url + "/predict", data=data, headers={"Content-Type": "image/jpeg", **headers}, timeout=30)
+
+
+def closes_with(socket, *words):
+    with pytest.raises((WebSocketClosed, ConnectionResetError)) as closed:
+        while True:
+            socket.receive(timeout=15)
+    for word in words:
+        assert word in str(closed.value), closed.value
+
+
+@pytest.mark.parametrize("headers", [[], [("Authorization", "Bearer wrong")], [("Authorization", "a-token-for-tests")]])
+def test_a_worker_without_the_token_is_turned_away(dispatcher, headers):
+    socket = WebSocket(dispatcher.link, "/link", headers)
+    assert socket.status == 401
+    socket.close()
+    assert len(dispatcher.log("link_refused")) == 1
+
+
+def test_without_a_token_file_every_worker_is_let_in(start_dispatcher):
+    dispatcher = start_dispatcher(token=None)
+    worker = FakeWorker(dispatcher, token="whatever")
+    dispatcher.wait_for_metric("dispatcher_workers", 1, state="idle")
+    assert dispatcher.log("link_open")
+    worker.close()
+
+
+def test_a_worker_of_another_model_is_turned_away_with_the_reason(dispatcher, link):
+    closes_with(link(model="vgg"), 'serves model "vgg"', '"resnet18"')
+    assert dispatcher.metrics().get("dispatcher_workers", state="idle") == 0
+
+
+def test_a_worker_that_never_says_hello_is_turned_away_after_5_seconds(dispatcher, link):
+    closes_with(link(hello=False), "hello", "5s")
+
+
+@pytest.mark.parametrize("frames,words", [
+    ([b"xx"], ["no header length"]),
+    ([b"\xff\xff\xff\xff"], ["header length is 4294967295"]),
+    ([encode_frame({"type": "ready"})], ["the first message is no hello"]),
+    ([encode_frame({**HELLO, "classes": 0})], ["hello.classes is 0"]),
+    ([encode_frame(HELLO), encode_frame(HELLO)], ["a second hello"]),
+    ([encode_frame(HELLO), encode_frame({"type": "ready"}), encode_frame({"type": "ready"})], ["more than the 1 slots"]),
+    ([encode_frame(HELLO), encode_frame({"type": "result", "id": 7, "items": [{"top": [{"label": "x", "index": 0, "probability": 1}]}],
+                                         "preprocess_ms": 0, "inference_ms": 0, "probabilities": False})], ["result for job 7"]),
+])
+def test_a_worker_that_breaks_the_protocol_is_cut_off_with_the_reason(dispatcher, link, frames, words):
+    worker = link(hello=False)
+    for frame in frames:
+        worker.send(frame)
+    closes_with(worker, *words)
+    wait_until(lambda: dispatcher.metrics().get("dispatcher_workers", state="idle") == 0)
+
+
+def test_the_worker_that_asked_first_is_served_first(dispatcher, link):
+    first, second = link(name="first"), link(name="second")
+    first.ready()
+    wait_until(lambda: len(dispatcher.log("worker_linked")) == 2)
+    second.ready()
+    import time
+    time.sleep(0.1)  # both have asked
+    for turn in range(4):
+        asked = Background(post, dispatcher)
+        worker = (first, second)[turn % 2]
+        worker.answer(worker.next_job(), label=worker.name)
+        assert asked.result().json()["top"][0]["label"] == worker.name
+        worker.ready()
+        time.sleep(0.1)
+    assert len(first.jobs) == len(second.jobs) == 2
+
+
+def test_a_request_whose_worker_dies_is_answered_by_another(dispatcher, link):
+    dying, other = link(name="dying"), link(name="other")
+    asked = Background(post, dispatcher)
+    behind = None
+    dying.take()
+    behind = Background(post, dispatcher, picture(size=(9, 9)))
+    dispatcher.wait_for_metric("dispatcher_queue_size", 1)
+    dying.die()
+    dispatcher.wait_for_metric("dispatcher_queue_size", 2)
+    job = other.take()
+    assert job[1] == JPEG, "it goes before the one that came later"
+    other.answer(job, label="other")
+    assert asked.result().json()["top"][0]["label"] == "other"
+    other.answer(other.take())
+    assert behind.result().status_code == 200
+    metrics = dispatcher.metrics()
+    assert metrics.get("dispatcher_requeued_total") == 1
+    assert metrics.get("dispatcher_completions_total") == 2
+    assert metrics.get("dispatcher_arrivals_total") == 2
+
+
+def test_a_request_whose_second_worker_dies_too_is_502(dispatcher, link):
+    asked = Background(post, dispatcher)
+    for name in ("one", "two"):
+        worker = link(name=name)
+        worker.take()
+        worker.die()
+    response = asked.result()
+    assert response.status_code == 502
+    assert "two workers died" in response.json()["detail"]
+    metrics = dispatcher.metrics()
+    assert metrics.get("dispatcher_dropped_total", reason="worker_died") == 1
+    assert metrics.get("dispatcher_in_flight") == 0
+    link(WorkingWorker)
+    assert post(dispatcher).status_code == 200
+
+
+def test_a_worker_with_two_slots_holds_two_jobs(dispatcher, link):
+    worker = link(slots=2)
+    worker.ready()
+    worker.ready()
+    asked = [Background(post, dispatcher, picture(size=(9 + i, 9))) for i in range(2)]
+    jobs = [worker.next_job(), worker.next_job()]
+    assert dispatcher.metrics().get("dispatcher_in_flight") == 2
+    assert dispatcher.metrics().get("dispatcher_workers", state="busy") == 1
+    for job in reversed(jobs):
+        worker.answer(job)
+    assert [one.result().status_code for one in asked] == [200, 200]
+
+
+def test_a_worker_that_says_bye_gets_no_more_but_may_finish(dispatcher, link):
+    worker = link(slots=2)
+    asked = Background(post, dispatcher)
+    job = worker.take()
+    worker.ready()
+    worker.tell({"type": "bye"})
+    wait_until(lambda: True)
+    behind = Background(post, dispatcher)
+    dispatcher.wait_for_metric("dispatcher_queue_size", 1)
+    worker.answer(job)
+    assert asked.result().status_code == 200
+    worker.close()
+    link(WorkingWorker)
+    assert behind.result().status_code == 200
+    assert len(worker.jobs) == 1
+
+
+def test_a_picture_of_the_greatest_size_passes(dispatcher, link):
+    # Bytes after the end marker are part of the file.
+    data = JPEG + b"\0" * ((10 << 20) - len(JPEG))
+    worker = link()
+    asked = Background(post, dispatcher, data)
+    job = worker.take()
+    assert job[1] == data
+    worker.answer(job)
+    assert asked.result().status_code == 200
+
+
+def test_many_requests_over_many_workers_that_come_and_die_lose_nothing(dispatcher, link):
+    """200 requests, workers that serve a few jobs and die; each request may meet at most one dying worker."""
+    import random
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    asked = [Background(post, dispatcher, picture(size=(20 + i % 50, 20 + i // 50))) for i in range(200)]
+    dead = set()
+
+    def live():
+        worker = link()
+        for _ in range(chance.randrange(1, 30)):
+            try:
+                job = worker.take(timeout=1)
+            except TimeoutError:
+                return False
+            worker.answer(job, label=f"{job[1].__hash__()}")
+        return worker
+    while not all(one.done() for one in asked):
+        worker = live()
+        if not worker:
+            continue
+        # Dies with a job that no worker died with before.
+        try:
+            job = worker.take(timeout=1)
+        except TimeoutError:
+            continue
+        if job[1] in dead:
+            worker.answer(job, label=f"{job[1].__hash__()}")
+        else:
+            dead.add(job[1])
+        worker.die()
+    answers = [one.result() for one in asked]
+    assert [answer.status_code for answer in answers] == [200] * 200
+    for i, answer in enumerate(answers):
+        assert answer.json()["top"][0]["label"] == f"{picture(size=(20 + i % 50, 20 + i // 50)).__hash__()}"
+    metrics = dispatcher.metrics()
+    assert metrics.get("dispatcher_completions_total") == 200
+    assert metrics.get("dispatcher_requeued_total") == len(dead)
+    assert metrics.get("dispatcher_queue_size") == metrics.get("dispatcher_in_flight") == 0
+
+
+def test_with_a_latency_target_late_requests_let_fresh_ones_pass(start_dispatcher):
+    import time
+    dispatcher = start_dispatcher("--latency-target", "300ms")
+    late = Background(post, dispatcher, picture(size=(1, 1)))
+    dispatcher.wait_for_metric("dispatcher_queue_size", 1)
+    time.sleep(0.4)
+    fresh = Background(post, dispatcher, picture(size=(2, 2)))
+    dispatcher.wait_for_metric("dispatcher_queue_size", 2)
+    worker = FakeWorker(dispatcher)
+    for asked, size in ((fresh, 2), (late, 1)):
+        job = worker.take()
+        assert job[1] == picture(size=(size, size))
+        worker.answer(job)
+        assert asked.result().status_code == 200
+    worker.close()
+
+
+def test_pictures_that_wait_together_are_batched_when_asked_to(start_dispatcher):
+    dispatcher = start_dispatcher("--batch-max-size", "4", "--batch-max-delay", "2s")
+    asked = []
+    for i in range(4):
+        asked.append(Background(post, dispatcher, picture(size=(9 + i, 9))))
+        dispatcher.wait_for_metric("dispatcher_queue_size", i + 1)
+    worker = FakeWorker(dispatcher)
+    job = worker.take(timeout=1)
+    assert len(job[0]["items"]) == 4
+    assert job[1] == b"".join(picture(size=(9 + i, 9)) for i in range(4))
+    worker.answer(job)
+    assert [one.result().status_code for one in asked] == [200] * 4
+    assert dispatcher.metrics().get("dispatcher_completions_total") == 4
+    worker.close()
