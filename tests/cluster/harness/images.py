@@ -16,22 +16,28 @@ from .tools import ROOT, HarnessError, cache_dir, log
 BASE = "docker.io/library/debian:bookworm-slim"
 COMPONENTS = {"operator": "operator", "dispatcher": "dispatcher", "worker": "inference"}
 
-# What a component's image is made of: a change in any of these is another image.
-# CMake configures the whole tree, so a room more than the target needs is in here.
-SOURCES = ("CMakeLists.txt", "CMakePresets.json", "runtime", "dispatcher", "inference", "operator", "bench")
+# The rooms that a component's Dockerfile copies: a change in any of them is another image.
+ROOMS = {
+    "operator": ("runtime", "operator"),
+    "dispatcher": ("runtime", "dispatcher"),
+    "worker": ("runtime", "dispatcher", "inference"),
+}
 
 
 def image_name(component: str) -> str:
     return f"localhost/elastic-inference/{component}:test"
 
 
+def _command() -> list[str]:
+    """buildah on storage of our own: a user's images are neither used nor filled up."""
+    store = cache_dir() / "buildah"
+    return ["buildah", "--root", str(store / "root"), "--runroot", str(store / "run"), "--storage-driver=overlay"]
+
+
 def _buildah(*args: str, timeout: float = 3600) -> str:
     if not shutil.which("buildah"):
         raise HarnessError("missing: buildah; apt-get install buildah debootstrap busybox-static")
-    store = cache_dir() / "buildah"
-    # Storage of our own: a user's images are neither used nor filled up.
-    command = ["buildah", "--root", str(store / "root"), "--runroot", str(store / "run"), "--storage-driver=overlay"]
-    done = subprocess.run([*command, *args], capture_output=True, text=True, timeout=timeout)
+    done = subprocess.run([*_command(), *args], capture_output=True, text=True, timeout=timeout)
     if done.returncode:
         raise HarnessError(f"buildah {args[0]} failed:\n{(done.stdout + done.stderr)[-6000:]}")
     return done.stdout.strip()
@@ -109,12 +115,9 @@ def base() -> None:
 
 
 def _sources(component: str) -> list[pathlib.Path]:
-    files = []
-    for source in SOURCES:
-        path = ROOT / source
-        files += [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
-    if component != "worker":
-        files = [each for each in files if each.relative_to(ROOT).parts[0] != "inference" or each.name == "Dockerfile"]
+    files = [ROOT / "CMakeLists.txt", ROOT / "CMakePresets.json"]
+    for room in ROOMS[component]:
+        files += sorted(each for each in (ROOT / room).rglob("*") if each.is_file())
     return [each for each in files if "__pycache__" not in each.parts]
 
 
@@ -166,7 +169,16 @@ def build(component: str, binaries: pathlib.Path | None = None) -> pathlib.Path:
         _buildah("tag", image_name(component), _tagged(component, digest))
         _archive(image_name(component), path)
         log(f"built the {component} image in {time.monotonic() - started:.0f} s")
+        _forget_old(component)
     return path
+
+
+def _forget_old(component: str) -> None:
+    """Keeps the three newest images of a component: the Dockerfile's, the quick one's, and one before."""
+    archives = (cache_dir() / "images").glob(f"{component}-*.tar")
+    for archive in sorted(archives, key=lambda each: each.stat().st_mtime)[:-3]:
+        archive.unlink()
+        subprocess.run([*_command(), "rmi", _tagged(component, archive.stem.rpartition("-")[2])], capture_output=True)
 
 
 def _tagged(component: str, digest: str) -> str:
@@ -183,7 +195,8 @@ def size_above_base(component: str) -> float:
     """Megabytes that the image of the component's whole Dockerfile adds to the base image."""
 
     def megabytes(name: str) -> float:
-        number, unit = _buildah("images", "--format", "{{.Size}}", name).split()
+        # An image with several names is listed once for each.
+        number, unit = _buildah("images", "--format", "{{.Size}}", name).splitlines()[0].split()
         return float(number) * {"KB": 1e-3, "MB": 1, "GB": 1e3}[unit]
 
     return megabytes(_tagged(component, _digest(component, _sources(component)))) - megabytes(BASE)
