@@ -24,6 +24,7 @@ from harness import tools  # noqa: E402
 def pytest_addoption(parser):
     parser.addoption("--cluster-dir", help="state folder of a cluster to use and to leave running")
     parser.addoption("--api-dir", help="state folder of a bare API server to use and to leave running")
+    parser.addoption("--helm-values", help="values file naming images that a cluster of yours can pull")
 
 
 class Cluster:

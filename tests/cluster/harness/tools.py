@@ -31,7 +31,7 @@ BARE = ("etcd", "kube-apiserver", "kubectl")
 # What envtest's convention ships: the only programs taken from KUBEBUILDER_ASSETS.
 ASSETS = BARE
 
-# Ten minutes is three times what the slowest first build took on two busy cores.
+# The slowest first build took 3 minutes on two busy cores; a machine may be ten times slower.
 BUILD_DEADLINE_S = 1800
 
 

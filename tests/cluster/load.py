@@ -1,0 +1,55 @@
+#!/usr/bin/python3
+"""Open-loop load on one dispatcher for the cluster tests: `load.py URL PICTURES RATE SECONDS`.
+
+Posts the pictures of a folder in turn at a fixed rate, never waiting for an answer before the next request, and prints
+one JSON object: statuses, right answers (a picture's name ends in `-<class>`), latencies in seconds. Runs by itself,
+because it must run inside the node's network.
+"""
+
+import asyncio
+import collections
+import json
+import pathlib
+import sys
+import time
+
+import aiohttp
+
+
+async def post(session, url, name, body, seen):
+    started = time.monotonic()
+    try:
+        async with session.post(url, data=body, headers={"Content-Type": "image/jpeg"}) as answer:
+            text = await answer.text()
+            seen["statuses"][str(answer.status)] += 1
+            if answer.status == 200:
+                seen["latencies"].append(time.monotonic() - started)
+                label = json.loads(text)["prediction"].rpartition(":")[0]
+                seen["right"] += label == name.rpartition("-")[2]
+            else:
+                seen["first_fault"] = seen["first_fault"] or f"{answer.status} {text[:300]}"
+    except (aiohttp.ClientError, asyncio.TimeoutError) as error:
+        seen["statuses"][type(error).__name__] += 1
+        seen["first_fault"] = seen["first_fault"] or repr(error)
+
+
+async def run(url, folder, rate, seconds):
+    pictures = [(path.stem, path.read_bytes()) for path in sorted(pathlib.Path(folder).glob("*.jpg"))]
+    seen = {"statuses": collections.Counter(), "right": 0, "latencies": [], "first_fault": ""}
+    limits = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=limits, timeout=aiohttp.ClientTimeout(total=60)) as session:
+        started, tasks = time.monotonic(), []
+        for number in range(round(rate * seconds)):
+            await asyncio.sleep(max(0, started + number / rate - time.monotonic()))
+            name, body = pictures[number % len(pictures)]
+            tasks.append(asyncio.create_task(post(session, f"{url}/predict", name, body, seen)))
+        await asyncio.gather(*tasks)
+    ordered = sorted(seen.pop("latencies"))
+    if ordered:
+        seen["p50"] = round(ordered[len(ordered) // 2], 3)
+        seen["p99"] = round(ordered[int(len(ordered) * 0.99)], 3)
+    return dict(seen, sent=len(tasks))
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(run(sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4])))))
