@@ -137,6 +137,9 @@ void KubeBackend::read_workers(plan::Observation& seen) const {
   if (deployment != nullptr && deployment->owner_uid == seen.metadata.uid) {
     seen.worker_replicas = wanted_replicas(*deployment);
   }
+  if (auto const asked = asked_replicas_.find(key); asked != asked_replicas_.end() && seen.worker_replicas) {
+    seen.worker_replicas = asked->second;
+  }
   seen.shortage = shortage_of(deployment, pods);
 }
 
@@ -170,6 +173,7 @@ asio::awaitable<Result<void>> KubeBackend::perform(plan::Observation const& seen
     // RemoveChildren: owner references have the garbage collector do it.
     ensurer_.forget(seen.metadata.key());
     valid_specs_.erase(seen.metadata.key());
+    asked_replicas_.erase(seen.metadata.key());
   }
   co_return Result<void>{};
 }
@@ -192,8 +196,10 @@ asio::awaitable<Result<void>> KubeBackend::ensure_workers(plan::Observation cons
   Ensurer::Render render = [this, &seen, replicas] {
     return worker_children(seen.metadata, *seen.spec, replicas, options_.children);
   };
-  co_return co_await ensurer_.ensure(seen.metadata.key(), "workers", stamp_of(seen, replicas),
-                                     std::move(render));
+  auto done =
+      co_await ensurer_.ensure(seen.metadata.key(), "workers", stamp_of(seen, replicas), std::move(render));
+  if (done) asked_replicas_[seen.metadata.key()] = replicas;
+  co_return done;
 }
 
 asio::awaitable<Result<void>> KubeBackend::ensure_monitor(plan::Observation const& seen) {

@@ -73,6 +73,8 @@ class KubeBackend final : public backend::Backend {
   Recorder recorder_;
   /// The spec in force of services whose newest one is invalid, or may become so.
   std::map<api::ServiceKey, api::Spec> valid_specs_;
+  /// The counts this process asked for. A Deployment scaled by hand is drift, not a new count to start from.
+  std::map<api::ServiceKey, int> asked_replicas_;
   TaskGroup tasks_;
 };
 

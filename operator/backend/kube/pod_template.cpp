@@ -226,9 +226,9 @@ json::object worker_pod_template(api::Metadata const& owner, api::Spec const& sp
   auto const& service = owner.name;
   auto const model = model_place(spec.model.uri);
   json::object resources{{"cpu", spec.worker.resources.cpu}, {"memory", spec.worker.resources.memory}};
-  json::object pod_name{
-      {"name", "POD_NAME"},
-      {"valueFrom", json::object{{"fieldRef", json::object{{"fieldPath", "metadata.name"}}}}}};
+  // A field reference is one value to server-side apply: its version is written out, as the server would.
+  json::object field{{"apiVersion", "v1"}, {"fieldPath", "metadata.name"}};
+  json::object pod_name{{"name", "POD_NAME"}, {"valueFrom", json::object{{"fieldRef", std::move(field)}}}};
   json::array mounts{mount("link-token", kTokenDirectory, true), mount("cache", kCacheDirectory, false),
                      mount("tmp", "/tmp", false)};
   json::array volumes{token_volume(service), empty_dir("cache", kCacheSizeLimit),

@@ -1,0 +1,220 @@
+#include "operator/backend/kube/children.hpp"
+
+#include "operator/backend/kube/labels.hpp"
+#include "runtime/core/json.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <set>
+
+using namespace ei::kube;
+namespace json = boost::json;
+
+namespace {
+
+ei::api::Metadata owner() {
+  ei::api::Metadata metadata;
+  metadata.name = "resnet18";
+  metadata.namespace_name = "vision";
+  metadata.uid = "uid-1";
+  return metadata;
+}
+
+ChildOptions options() {
+  ChildOptions options;
+  options.dispatcher_image = "registry/dispatcher:1";
+  options.worker_image = "registry/worker:1";
+  return options;
+}
+
+json::object find(std::vector<Child> const& children, ResourceType const& type, std::string_view name) {
+  for (auto const& child : children) {
+    if (child.type == type && child.name() == name) return child.object;
+  }
+  FAIL("no " << type.kind << " " << name);
+  return {};
+}
+
+json::value at(json::object const& object, std::string_view path) {
+  json::value const root(object);
+  auto const* found = ei::find_member(root, path);
+  return found != nullptr ? *found : json::value("missing");
+}
+
+json::object pod_spec(std::vector<Child> const& children, std::string_view name) {
+  return at(find(children, kDeployments, name), "spec.template.spec").as_object();
+}
+
+json::object container(std::vector<Child> const& children, std::string_view name) {
+  return pod_spec(children, name).at("containers").as_array().at(0).as_object();
+}
+
+/// The value that follows a flag.
+std::string flag(json::object const& container, std::string_view name) {
+  auto const& arguments = container.at("args").as_array();
+  for (std::size_t i = 0; i + 1 < arguments.size(); ++i) {
+    if (arguments[i].as_string() == name) return std::string(arguments[i + 1].as_string());
+  }
+  return "missing";
+}
+
+}  // namespace
+
+TEST_CASE("every child names its owner, its labels and its namespace") {
+  auto children = dispatcher_children(owner(), {}, 1, options());
+  for (auto& child : worker_children(owner(), {}, 1, options())) children.push_back(std::move(child));
+  children.push_back(service_monitor(owner()));
+  children.push_back(link_token_secret(owner(), "t"));
+  std::set<std::string> names;
+  for (auto const& child : children) {
+    auto const& metadata = child.object.at("metadata").as_object();
+    INFO(child.type.kind << " " << child.name());
+    CHECK(child.object.at("apiVersion") == json::value(api_version(child.type)));
+    CHECK(metadata.at("namespace") == "vision");
+    auto const& reference = metadata.at("ownerReferences").as_array().at(0);
+    CHECK(reference.at("uid") == "uid-1");
+    CHECK(reference.at("controller") == true);
+    CHECK(reference.at("apiVersion") == "elasticinference.dev/v1alpha1");
+    CHECK(metadata.at("labels").at(kServiceLabel) == "resnet18");
+    CHECK(metadata.at("labels").at(kManagedByLabel) == json::value(kManagedBy));
+    CHECK(names.insert(std::string(child.type.kind) + "/" + child.name()).second);
+  }
+  CHECK(names ==
+        std::set<std::string>{"Service/resnet18", "Service/resnet18-link", "Secret/resnet18-link-token",
+                              "Deployment/resnet18-dispatcher", "Deployment/resnet18-worker",
+                              "PodDisruptionBudget/resnet18-dispatcher",
+                              "PodDisruptionBudget/resnet18-worker", "NetworkPolicy/resnet18-dispatcher",
+                              "NetworkPolicy/resnet18-worker", "ServiceMonitor/resnet18"});
+}
+
+TEST_CASE("a Deployment selects its own pods, whose labels say more") {
+  auto const deployment = find(worker_children(owner(), {}, 3, options()), kDeployments, "resnet18-worker");
+  CHECK(at(deployment, "spec.replicas") == 3);
+  auto const selector = at(deployment, "spec.selector.matchLabels").as_object();
+  auto const labels = at(deployment, "spec.template.metadata.labels").as_object();
+  CHECK(selector.size() == 2);
+  for (auto const& [name, value] : selector) CHECK(labels.at(name) == value);
+  CHECK(labels.at(kManagedByLabel) == json::value(kManagedBy));
+  CHECK(worker_selector("resnet18") ==
+        "app.kubernetes.io/component=worker,elasticinference.dev/service=resnet18");
+}
+
+TEST_CASE("a worker is one core, guaranteed, and restricted") {
+  auto const children = worker_children(owner(), {}, 1, options());
+  auto const worker = container(children, "resnet18-worker");
+  CHECK(worker.at("resources").at("requests") == worker.at("resources").at("limits"));
+  CHECK(worker.at("resources").at("limits").at("cpu") == "1");
+  CHECK(worker.at("resources").at("limits").at("memory") == "1Gi");
+  auto const& security = worker.at("securityContext");
+  CHECK(security.at("allowPrivilegeEscalation") == false);
+  CHECK(security.at("readOnlyRootFilesystem") == true);
+  CHECK(security.at("capabilities").at("drop") == json::array{"ALL"});
+  auto const pod = pod_spec(children, "resnet18-worker");
+  CHECK(pod.at("securityContext").at("runAsNonRoot") == true);
+  CHECK(pod.at("securityContext").at("seccompProfile").at("type") == "RuntimeDefault");
+  CHECK(pod.at("automountServiceAccountToken") == false);
+  CHECK(flag(worker, "--dispatcher") == "resnet18-link.vision.svc:8002");
+  CHECK(flag(worker, "--name") == "$(POD_NAME)");
+  CHECK(flag(worker, "--token-file") == "/var/run/elastic-inference/token");
+  CHECK(flag(worker, "--sha256") == "missing");
+}
+
+TEST_CASE("a pod outlives its drain time") {
+  ei::api::Spec spec;
+  spec.dispatcher.request_timeout = std::chrono::milliseconds(90'500);
+  auto const workers = worker_children(owner(), spec, 1, options());
+  CHECK(pod_spec(workers, "resnet18-worker").at("terminationGracePeriodSeconds") == 101);
+  CHECK(flag(container(workers, "resnet18-worker"), "--drain-timeout") == "1m30s500ms");
+  auto const dispatchers = dispatcher_children(owner(), spec, 1, options());
+  CHECK(pod_spec(dispatchers, "resnet18-dispatcher").at("terminationGracePeriodSeconds") == 106);
+  CHECK(
+      container(dispatchers, "resnet18-dispatcher").at("lifecycle").at("preStop").at("sleep").at("seconds") ==
+      5);
+}
+
+TEST_CASE("an update never takes a pod before its successor is ready") {
+  auto const deployment = find(worker_children(owner(), {}, 1, options()), kDeployments, "resnet18-worker");
+  CHECK(at(deployment, "spec.strategy.rollingUpdate.maxUnavailable") == 0);
+}
+
+TEST_CASE("a model on a claim is mounted read-only, and read as a file") {
+  ei::api::Spec spec;
+  spec.model.uri = "pvc://models/dir/resnet18.safetensors";
+  spec.model.sha256 = std::string(64, 'a');
+  auto const children = worker_children(owner(), spec, 1, options());
+  auto const worker = container(children, "resnet18-worker");
+  CHECK(flag(worker, "--model-uri") == "file:///model/dir/resnet18.safetensors");
+  CHECK(flag(worker, "--sha256") == std::string(64, 'a'));
+  bool mounted = false;
+  auto const pod = pod_spec(children, "resnet18-worker");
+  for (auto const& volume : pod.at("volumes").as_array()) {
+    if (volume.at("name") != "model") continue;
+    mounted = true;
+    CHECK(volume.at("persistentVolumeClaim").at("claimName") == "models");
+    CHECK(volume.at("persistentVolumeClaim").at("readOnly") == true);
+  }
+  CHECK(mounted);
+}
+
+TEST_CASE("where workers run is passed on as it is") {
+  ei::api::Spec spec;
+  spec.worker.image = "mine";
+  spec.worker.node_selector = {{"disk", "fast"}};
+  spec.worker.tolerations = json::array{{{"key", "k"}, {"operator", "Exists"}}};
+  spec.worker.affinity = {{"nodeAffinity", json::object{}}};
+  auto const children = worker_children(owner(), spec, 1, options());
+  auto const pod = pod_spec(children, "resnet18-worker");
+  CHECK(container(children, "resnet18-worker").at("image") == "mine");
+  CHECK(pod.at("nodeSelector").at("disk") == "fast");
+  CHECK(pod.at("tolerations") == spec.worker.tolerations);
+  CHECK(pod.at("affinity") == spec.worker.affinity);
+}
+
+TEST_CASE("without wishes there are no empty fields that others may own") {
+  auto const pod = pod_spec(worker_children(owner(), {}, 1, options()), "resnet18-worker");
+  for (auto const* name :
+       {"nodeSelector", "tolerations", "affinity", "imagePullSecrets", "priorityClassName"}) {
+    CHECK_FALSE(pod.contains(name));
+  }
+}
+
+TEST_CASE("clients and workers have their own Services") {
+  auto const children = dispatcher_children(owner(), {}, 2, options());
+  auto const front = find(children, kServices, "resnet18");
+  CHECK(at(front, "spec.ports").as_array().at(0).at("port") == 80);
+  CHECK(at(front, "spec.selector").as_object().at(kComponentLabel) == "dispatcher");
+  auto const link = find(children, kServices, "resnet18-link");
+  CHECK(at(link, "spec.clusterIP") == "None");
+  CHECK(at(link, "spec.publishNotReadyAddresses") == true);
+  CHECK(at(link, "spec.ports").as_array().at(0).at("port") == 8002);
+}
+
+TEST_CASE("the link is open to the service's own workers alone") {
+  auto const policy =
+      find(dispatcher_children(owner(), {}, 1, options()), kNetworkPolicies, "resnet18-dispatcher");
+  auto const rules = at(policy, "spec.ingress");
+  for (auto const& rule : rules.as_array()) {
+    for (auto const& port : rule.at("ports").as_array()) {
+      bool const link = port.at("port") == 8002;
+      CHECK(rule.as_object().contains("from") == link);
+      if (link) {
+        auto const& labels = rule.at("from").as_array().at(0).at("podSelector").at("matchLabels");
+        CHECK(labels.at(kComponentLabel) == "worker");
+        CHECK(labels.at(kServiceLabel) == "resnet18");
+      }
+    }
+  }
+  auto without = options();
+  without.network_policy = false;
+  for (auto const& child : dispatcher_children(owner(), {}, 1, without))
+    CHECK_FALSE(child.type == kNetworkPolicies);
+}
+
+TEST_CASE("a token is kept out of sight but for its Secret") {
+  auto const secret = link_token_secret(owner(), "abc").object;
+  CHECK(secret.at("data").at("token") == "YWJj");
+  CHECK(secret.at("immutable") == true);
+  for (auto const& child : dispatcher_children(owner(), {}, 1, options())) {
+    CHECK(json::serialize(child.object).find("YWJj") == std::string::npos);
+  }
+}

@@ -1,0 +1,111 @@
+#include "operator/backend/kube/instances.hpp"
+
+#include "runtime/core/json.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace ei::kube;
+
+namespace {
+
+CachedObject pod(std::string_view text) {
+  auto const live = ei::parse_json(text).value();
+  auto cached = read_identity(live).value();
+  cached.content = keep_pod(live);
+  return cached;
+}
+
+constexpr std::string_view kReady = R"({"metadata": {"name": "p", "namespace": "n", "uid": "u",
+    "creationTimestamp": "2026-01-01T00:00:00Z", "managedFields": [{"manager": "kubelet"}]},
+  "spec": {"containers": [{"name": "c"}]},
+  "status": {"phase": "Running", "podIP": "10.1.2.3",
+    "conditions": [{"type": "PodScheduled", "status": "True"},
+                   {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:05Z"}],
+    "containerStatuses": [{"name": "c", "restartCount": 2, "state": {"running": {}}}]}})";
+
+}  // namespace
+
+TEST_CASE("a ready dispatcher has an address, and an incarnation that a restart changes") {
+  auto const instance = dispatcher_instance(pod(kReady));
+  CHECK(instance.name == "p");
+  CHECK(instance.incarnation == "u/2");
+  CHECK(instance.metrics_url == "http://10.1.2.3:9000/metrics");
+  CHECK(instance.ready);
+  CHECK_FALSE(instance.trouble);
+}
+
+TEST_CASE("a worker's times are those of its Ready condition") {
+  auto const instance = worker_instance(pod(kReady));
+  CHECK(instance.ready);
+  CHECK(instance.created == ei::parse_rfc3339("2026-01-01T00:00:00Z").value());
+  CHECK(instance.first_ready == ei::parse_rfc3339("2026-01-01T00:00:05Z").value());
+  CHECK_FALSE(instance.not_ready_since);
+}
+
+TEST_CASE("trouble is told in the kubelet's words") {
+  struct Row {
+    char const* state;
+    char const* reason;
+    char const* message;
+    char const* why;
+  };
+  for (auto const& row : {
+           Row{R"({"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}})",
+               "ImagePullBackOff", "no such image", "an image that is not there"},
+           Row{R"({"waiting": {"reason": "CrashLoopBackOff"}})", "CrashLoopBackOff", "CrashLoopBackOff",
+               "no message: the reason again"},
+           Row{R"({"terminated": {"reason": "OOMKilled", "exitCode": 137}})", "OOMKilled", "exit code 137",
+               "too little memory"},
+           Row{R"({"waiting": {"reason": "ContainerCreating"}})", "", "", "how every pod begins"},
+       }) {
+    INFO(row.why);
+    auto const instance = worker_instance(pod(std::string(R"({"metadata": {"name": "p"}, "status": {
+      "containerStatuses": [{"restartCount": 1, "state": )") +
+                                              row.state + "}]}}"));
+    CHECK(instance.trouble.has_value() == (row.reason[0] != '\0'));
+    if (instance.trouble) {
+      CHECK(instance.trouble->reason == row.reason);
+      CHECK(instance.trouble->message == row.message);
+    }
+    CHECK_FALSE(instance.ready);
+  }
+}
+
+TEST_CASE("a pod that nobody has room for is a shortage without a maximum") {
+  auto const waiting = pod(R"({"metadata": {"name": "p"}, "status": {"phase": "Pending", "conditions": [
+    {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes are available"}]}})");
+  auto const shortage = shortage_of(nullptr, {&waiting});
+  REQUIRE(shortage);
+  CHECK(shortage->reason == "Unschedulable");
+  CHECK(shortage->message == "0/3 nodes are available");
+  CHECK_FALSE(shortage->maximum);
+  auto const ready = pod(kReady);
+  CHECK_FALSE(shortage_of(nullptr, {&ready}));
+}
+
+TEST_CASE("a quota that refuses pods is a shortage") {
+  auto const live =
+      ei::parse_json(R"({"metadata": {"name": "d"}, "spec": {"replicas": 5}, "status": {"conditions": [
+    {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota: q"}]}})")
+          .value();
+  auto deployment = read_identity(live).value();
+  deployment.content = keep_deployment(live);
+  CHECK(wanted_replicas(deployment) == 5);
+  CHECK(shortage_of(&deployment, {})->reason == "QuotaExceeded");
+}
+
+TEST_CASE("ended pods are told from running ones") {
+  CHECK(has_ended(pod(R"({"metadata": {"name": "p"}, "status": {"phase": "Failed"}})")));
+  CHECK_FALSE(has_ended(pod(kReady)));
+}
+
+TEST_CASE("what is kept of a service is all but the bookkeeping of others") {
+  auto const kept =
+      keep_service(ei::parse_json(R"({"metadata": {"name": "s", "managedFields": [1], "annotations": {
+    "kubectl.kubernetes.io/last-applied-configuration": "{}", "mine": "1"}}, "spec": {"a": 1}, "status": {"b": 2}})")
+                       .value());
+  CHECK(ei::find_member(kept, "metadata.managedFields") == nullptr);
+  CHECK(ei::find_member(kept, "metadata.annotations")->as_object().size() == 1);
+  CHECK(ei::find_member(kept, "spec.a") != nullptr);
+  CHECK(ei::find_member(kept, "status.b") != nullptr);
+}
