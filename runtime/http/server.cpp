@@ -6,6 +6,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <algorithm>
 #include <list>
 
 #include "runtime/http/session.hpp"
@@ -24,6 +25,8 @@ constexpr int kBacklog = 4096;
 constexpr milliseconds kAcceptPause{100};
 // A handler that does not honour cancellation must not hold a drain for ever.
 constexpr milliseconds kAbortPatience{5'000};
+// In a drain, for a client that has only just connected to send its request: a round trip over the world.
+constexpr milliseconds kFirstRequestPatience{500};
 
 std::vector<RoutePattern> patterns_of(std::vector<Route> const& routes) {
   std::vector<RoutePattern> out;
@@ -59,7 +62,8 @@ struct Server::Impl : std::enable_shared_from_this<Impl> {
   asio::awaitable<void> accept();
   void serve(tcp::socket socket);
   bool make_room();
-  void close_idle();
+  void accept_waiting();
+  void close_idle(bool also_expecting);
   void abort_all();
   asio::awaitable<bool> wait_until_empty(SteadyTime deadline);
 
@@ -142,10 +146,21 @@ bool Server::Impl::make_room() {
   return false;
 }
 
-void Server::Impl::close_idle() {
+// Takes everybody who has connected already: closing the acceptor resets who still waits to be accepted.
+void Server::Impl::accept_waiting() {
+  boost::system::error_code code;
+  acceptor.non_blocking(true, code);
+  while (!code) {
+    tcp::socket socket(executor);
+    acceptor.accept(socket, code);
+    if (!code) serve(std::move(socket));
+  }
+}
+
+void Server::Impl::close_idle(bool also_expecting) {
   auto const all = sessions;
   for (auto const& session : all) {
-    if (session->idle()) session->abort();
+    if (session->idle() && (also_expecting || !session->expecting())) session->abort();
   }
 }
 
@@ -199,10 +214,15 @@ void Server::start() {
 asio::awaitable<void> Server::drain(milliseconds grace) {
   auto const impl = impl_;
   impl->shared->draining = true;
+  auto const end = Clock::now() + grace;
+  if (impl->acceptor.is_open()) impl->accept_waiting();
   boost::system::error_code ignored;
   impl->acceptor.close(ignored);
-  impl->close_idle();
-  bool const finished = co_await impl->wait_until_empty(Clock::now() + grace);
+  impl->close_idle(false);
+  bool const quick = co_await impl->wait_until_empty(std::min(end, Clock::now() + kFirstRequestPatience));
+  if (quick) co_return;
+  impl->close_idle(true);
+  bool const finished = co_await impl->wait_until_empty(end);
   if (finished) co_return;
   impl->abort_all();
   bool const aborted = co_await impl->wait_until_empty(Clock::now() + kAbortPatience);

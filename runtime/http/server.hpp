@@ -100,8 +100,9 @@ class Server {
   /// Begins to accept. Call after listen().
   void start();
 
-  /// Stops accepting, closes idle connections, lets running requests finish with `Connection: close`, and after
-  /// `grace` cancels them (terminal) and waits until the last session has ended. Idempotent.
+  /// Stops accepting, closes idle connections, lets requests that have arrived finish with `Connection: close`, and
+  /// after `grace` cancels them (terminal) and waits until the last session has ended. Who has connected but not asked
+  /// yet is given half a second of the grace to do so. Idempotent.
   [[nodiscard]] asio::awaitable<void> drain(milliseconds grace);
 
   [[nodiscard]] std::size_t connections() const;

@@ -130,6 +130,10 @@ Session::Session(std::unique_ptr<Transport> transport, std::shared_ptr<ServerRou
 
 Session::~Session() = default;
 
+bool Session::expecting() const {
+  return idle() && transport_ && (!answered_ || !buffer_.empty() || !transport_->is_quiet());
+}
+
 void Session::abort() {
   state_ = State::Closed;
   // Held here: a handler that ends at once takes it away.
@@ -413,6 +417,7 @@ asio::awaitable<Session::Next> Session::upgrade(RequestParser& parser, std::size
 }
 
 void Session::completed(int status) {
+  answered_ = true;
   if (!shared_->options.on_completed) return;
   Completed event;
   event.method = method_;

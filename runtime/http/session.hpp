@@ -33,8 +33,11 @@ class Session {
   /// Serves until the connection ends. `self` keeps the session alive.
   static asio::awaitable<void> run(std::shared_ptr<Session> self);
 
-  /// True while no request has begun: closing loses nothing.
+  /// True while no request has begun.
   [[nodiscard]] bool idle() const { return state_ == State::Idle; }
+  /// True while idle where closing could lose a request: one has arrived and is not read yet, or the client has only
+  /// just connected, which it does to send one.
+  [[nodiscard]] bool expecting() const;
   /// Drops the connection and cancels (terminal) what runs.
   void abort();
 
@@ -61,6 +64,7 @@ class Session {
   std::unique_ptr<Transport> transport_;
   std::shared_ptr<ServerRoutes> shared_;
   State state_ = State::Idle;
+  bool answered_ = false;                  // at least one request
   std::string buffer_;                     // received, not yet parsed
   std::shared_ptr<Exchange> exchange_;     // set while a handler runs
   // Of the request being served, for the answer and for on_completed:

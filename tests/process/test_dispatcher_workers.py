@@ -43,7 +43,9 @@ def test_a_worker_of_another_model_is_turned_away_with_the_reason(dispatcher, li
 
 
 def test_a_worker_that_never_says_hello_is_turned_away_after_5_seconds(dispatcher, link):
-    closes_with(link(hello=False), "hello", "5s")
+    closes_with(link(hello=False))
+    rejected = wait_until(lambda: dispatcher.log("worker_rejected"))
+    assert "the worker's hello took longer than 5s" in rejected[0]["reason"]
 
 
 @pytest.mark.parametrize("frames,words", [
