@@ -1,0 +1,107 @@
+#include <boost/json.hpp>
+#include <catch2/catch.hpp>
+
+#include "dispatcher/routes/answer.hpp"
+#include "dispatcher/routes/predict.hpp"
+#include "runtime/core/json.hpp"
+
+using namespace ei;
+using namespace ei::dispatcher;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr SteadyTime kStart{};
+
+// The least that the header inspection takes for a JPEG of one pixel.
+std::string const kJpeg(
+    "\xff\xd8\xff\xc0\x00\x0b\x08\x00\x01\x00\x01\x01\x01\x11\x00\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00x"
+    "\xff\xd9",
+    28);
+
+Result<SteadyTime> deadline(std::string value) {
+  http::Headers headers;
+  headers.set("x-request-timeout-ms", std::move(value));
+  return request_deadline(headers, 30s, kStart);
+}
+
+http::Request request(std::string content_type, std::string body) {
+  http::Request out;
+  if (!content_type.empty()) out.headers.set("Content-Type", std::move(content_type));
+  out.body = std::move(body);
+  return out;
+}
+
+int refusal(http::Request given) {
+  auto const work = picture_of(given, {});
+  REQUIRE(work.has_error());
+  return work.error().http_status;
+}
+
+}  // namespace
+
+TEST_CASE("a deadline is the longest one unless the client asks for a shorter") {
+  CHECK(request_deadline({}, 30s, kStart).value() == kStart + 30s);
+  CHECK(deadline("1").value() == kStart + 1ms);
+  CHECK(deadline("29999").value() == kStart + 29'999ms);
+  CHECK(deadline("30001").value() == kStart + 30s);
+  CHECK(deadline("18446744073709551615").value() == kStart + 30s);
+  CHECK(deadline("99999999999999999999999").value() == kStart + 30s);
+  for (auto const* bad : {"", "0", "-1", "+1", "1 ", "1s", "0x1", "1e3", "99999999999999999999999x"}) {
+    auto const refused = deadline(bad);
+    REQUIRE(refused.has_error());
+    CHECK(refused.error().http_status == 400);
+    CHECK(refused.error().message == "X-Request-Timeout-Ms is \"" + std::string(bad) +
+                                         "\"; allowed: a whole number of milliseconds from 1 to 30000");
+  }
+}
+
+TEST_CASE("an error becomes a problem that both HTTP and inference protocol clients read") {
+  Error error = status_error(429, "the \"queue\" is full");
+  error.retry_after = 1500ms;
+  auto const response = problem_of(error);
+  CHECK(response.status == 429);
+  CHECK(response.headers.get("Content-Type") == "application/problem+json");
+  CHECK(response.headers.get("Retry-After") == "2");
+  CHECK(parse_json(response.body).value() == boost::json::value({{"type", "about:blank"},
+                                                                 {"title", "Too Many Requests"},
+                                                                 {"status", 429},
+                                                                 {"detail", "the \"queue\" is full"},
+                                                                 {"error", "the \"queue\" is full"}}));
+  CHECK(problem_of(status_error(415, "x")).headers.get("Accept") == "image/jpeg, image/png");
+  CHECK(problem_of(make_error(ErrorKind::Io, "x")).status == 500);
+}
+
+TEST_CASE("the picture of a raw body is the body, whatever image type its label says") {
+  for (auto const* type : {"image/jpeg", "image/png", "IMAGE/JPG; q=1", "application/octet-stream"}) {
+    auto given = request(type, kJpeg);
+    auto const work = picture_of(given, {});
+    REQUIRE(work.has_value());
+    CHECK(work->bytes == kJpeg);
+    CHECK(work->kind == link::ItemKind::Image);
+  }
+  CHECK(refusal(request("", kJpeg)) == 415);
+  CHECK(refusal(request("text/plain", kJpeg)) == 415);
+  CHECK(refusal(request("image/jpeg", "hello")) == 400);
+  CHECK(refusal(request("image/jpeg", kJpeg.substr(0, 20))) == 400);
+}
+
+TEST_CASE("the picture of a form is its one field called image") {
+  auto const part = [](std::string const& name, std::string const& data) {
+    return "--b\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + data + "\r\n";
+  };
+  std::string const type = "multipart/form-data; boundary=\"b\"";
+  auto given = request(type, part("note", "x") + part("image", kJpeg) + "--b--");
+  auto const work = picture_of(given, {});
+  REQUIRE(work.has_value());
+  CHECK(work->bytes == kJpeg);
+  CHECK(refusal(request(type, part("picture", kJpeg) + "--b--")) == 400);
+  CHECK(refusal(request(type, part("image", kJpeg) + part("image", kJpeg) + "--b--")) == 400);
+  CHECK(refusal(request(type, part("image", "hello") + "--b--")) == 400);
+  CHECK(refusal(request("multipart/form-data", part("image", kJpeg) + "--b--")) == 400);
+}
+
+TEST_CASE("milliseconds are told to the microsecond") {
+  CHECK(to_ms(1'234'567ns) == 1.235);
+  CHECK(to_ms(0ns) == 0);
+}
