@@ -1,0 +1,59 @@
+#pragma once
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <string>
+
+#include "runtime/async/deadline.hpp"
+
+namespace ei::test {
+namespace asio = boost::asio;
+using asio::ip::tcp;
+
+/// A socket that sends exactly what a test says: for what a well-behaved client never does.
+class RawClient {
+ public:
+  static asio::awaitable<RawClient> connect(std::uint16_t port) {
+    tcp::socket socket(co_await asio::this_coro::executor);
+    tcp::endpoint const endpoint(asio::ip::address_v4::loopback(), port);
+    co_await socket.async_connect(endpoint, asio::use_awaitable);
+    co_return RawClient(std::move(socket));
+  }
+
+  asio::awaitable<void> send(std::string bytes) {
+    co_await asio::async_write(socket_, asio::buffer(bytes), asio::as_tuple(asio::use_awaitable));
+  }
+
+  /// Everything until the server closes.
+  asio::awaitable<std::string> read_to_end() {
+    std::string bytes;
+    auto buffer = asio::dynamic_buffer(bytes);
+    co_await asio::async_read(socket_, buffer, asio::as_tuple(asio::use_awaitable));
+    co_return bytes;
+  }
+
+  /// Bytes until `mark` has come (or the end).
+  asio::awaitable<std::string> read_until(std::string mark) {
+    std::string got;
+    while (got.find(mark) == std::string::npos) {
+      char byte = 0;
+      auto const [code, size] =
+          co_await socket_.async_read_some(asio::buffer(&byte, 1), asio::as_tuple(asio::use_awaitable));
+      if (code) break;
+      got += byte;
+    }
+    co_return got;
+  }
+
+  void close() { socket_.close(); }
+  void finish_sending() { socket_.shutdown(tcp::socket::shutdown_send); }
+
+ private:
+  explicit RawClient(tcp::socket socket) : socket_(std::move(socket)) {}
+  tcp::socket socket_;
+};
+
+}  // namespace ei::test
