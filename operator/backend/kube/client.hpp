@@ -106,7 +106,7 @@ class Client {
   boost::asio::awaitable<Value> merge_patch(ResourceType type, ObjectKey key, boost::json::object patch,
                                             std::string subresource = {});
   /// Errors: also NotFound when it is gone already.
-  boost::asio::awaitable<Result<void>> remove(ResourceType type, ObjectKey key, DeleteQuery query = {});
+  boost::asio::awaitable<Result<void>> remove(ResourceType type, ObjectKey key, DeleteQuery query);
 
   /// Whether the server has this kind now.
   boost::asio::awaitable<Result<bool>> serves(ResourceType type);

@@ -9,10 +9,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// The server sends a bookmark about once a minute (jittered up to 75 s): shorter silence is normal, and
-// reopening at the same resourceVersion costs one request, so the timer may fire on a quiet healthy stream.
-constexpr seconds kSilence{65};
-
 // client-go asks for 5 to 10 minutes, spread so that a server's clients do not all return at once.
 constexpr seconds kWatchTimeout{300};
 
@@ -91,7 +87,7 @@ Step Watcher::open_watch(std::string resource_version, milliseconds delay, std::
 }
 
 Step Watcher::read() const {
-  return {CacheOp::None, milliseconds(0), ReadEvent{kSilence}, {}};
+  return {CacheOp::None, milliseconds(0), ReadEvent{options_.silence}, {}};
 }
 
 milliseconds Watcher::pause_after(Error const& error) {

@@ -12,7 +12,13 @@ namespace {
 
 /// A watcher and a clock that only the test moves.
 struct Script {
-  explicit Script(bool streaming) : watcher(Options{streaming, 100, 1}) {}
+  explicit Script(bool streaming) : watcher(options(streaming)) {}
+
+  static Options options(bool streaming) {
+    Options options;
+    options.streaming_list = streaming;
+    return options;
+  }
 
   Step operator()(Input input) { return last = watcher.step(input, now); }
   Step fail(ErrorKind kind) { return (*this)(Failed{make_error(kind, "scripted")}); }
