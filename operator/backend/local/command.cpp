@@ -1,0 +1,111 @@
+#include "operator/backend/local/command.hpp"
+
+#include <boost/json/value.hpp>
+
+#include "operator/api/reader.hpp"
+#include "runtime/core/json.hpp"
+
+namespace ei::backend::local {
+namespace {
+
+/// Flags whose value differs between instances of one template.
+bool is_individual(std::string const& flag) { return flag == "--name" || flag == "--ports-file"; }
+
+std::vector<std::string> without_individual(Command const& command) {
+  std::vector<std::string> words;
+  for (std::size_t i = 0; i < command.argv.size(); ++i) {
+    if (is_individual(command.argv[i])) {
+      ++i;
+    } else {
+      words.push_back(command.argv[i]);
+    }
+  }
+  return words;
+}
+
+std::optional<std::uint16_t> port_of(boost::json::value const& root, std::string_view name) {
+  auto const* value = find_member(root, name);
+  boost::json::error_code wrong;
+  if (!value || !value->is_number()) return {};
+  auto const port = value->to_number<std::uint16_t>(wrong);
+  if (wrong) return {};
+  return port;
+}
+
+}  // namespace
+
+Result<Ports> parse_ports(std::string_view text) {
+  auto const root = parse_json(text);
+  if (!root) return root.error();
+  auto const http = port_of(*root, "http");
+  auto const metrics = port_of(*root, "metrics");
+  if (!http || !metrics) return make_error(ErrorKind::Invalid, "a ports file without http and metrics");
+  return Ports{*http, *metrics, port_of(*root, "link").value_or(0)};
+}
+
+Command dispatcher_command(Settings const& settings, api::Spec const& spec, Ports const& ports,
+                           std::filesystem::path const& token_file, std::filesystem::path const& ports_file) {
+  auto const& wanted = spec.dispatcher;
+  Command command;
+  command.argv = {settings.programs / "inference-dispatcher",
+                  "--address", settings.address,
+                  "--port", std::to_string(ports.http),
+                  "--metrics-port", std::to_string(ports.metrics),
+                  "--link-port", std::to_string(ports.link),
+                  "--model", spec.model.name,
+                  "--queue-capacity", std::to_string(wanted.queue_capacity),
+                  "--request-timeout", format_duration(wanted.request_timeout),
+                  "--batch-max-size", std::to_string(wanted.batch.max_size),
+                  "--batch-max-delay", format_duration(wanted.batch.max_delay),
+                  "--drain-timeout", format_duration(settings.drain_timeout),
+                  "--log-level", settings.log_level,
+                  "--token-file", token_file,
+                  "--ports-file", ports_file};
+  return command;
+}
+
+Command worker_command(Settings const& settings, api::Spec const& spec, std::string const& name,
+                       std::vector<std::uint16_t> const& links, std::filesystem::path const& token_file,
+                       std::filesystem::path const& ports_file) {
+  Command command;
+  command.argv = {settings.programs / "inference-worker",
+                  "--address", "127.0.0.1",
+                  "--port", "0",
+                  "--metrics-port", "0",
+                  "--name", name,
+                  "--model-name", spec.model.name,
+                  "--model-uri", spec.model.uri,
+                  "--precision", std::string(to_string(spec.model.precision)),
+                  "--drain-timeout", format_duration(settings.drain_timeout),
+                  "--log-level", settings.log_level,
+                  "--token-file", token_file,
+                  "--ports-file", ports_file};
+  auto const add = [&](std::string flag, std::string value) {
+    command.argv.push_back(std::move(flag));
+    command.argv.push_back(std::move(value));
+  };
+  if (!spec.model.sha256.empty()) add("--sha256", spec.model.sha256);
+  if (!spec.model.labels.empty()) add("--labels", spec.model.labels);
+  for (auto const link : links) add("--dispatcher", "127.0.0.1:" + std::to_string(link));
+  command.environment = {"OMP_NUM_THREADS=1", "OPENBLAS_NUM_THREADS=1", "MKL_NUM_THREADS=1"};
+  return command;
+}
+
+bool same_template(Command const& running, Command const& wanted) {
+  return without_individual(running) == without_individual(wanted) && running.environment == wanted.environment;
+}
+
+std::vector<api::FieldError> local_faults(api::Spec const& spec) {
+  std::vector<api::FieldError> faults;
+  auto const refuse_claim = [&](std::string path, std::string const& uri) {
+    if (uri.rfind("pvc://", 0) != 0) return;
+    faults.push_back({std::move(path), api::invalid_value(boost::json::value(uri),
+                                                          "https://, file:// or builtin:// on this machine: "
+                                                          "pvc:// names a volume of a cluster")});
+  };
+  refuse_claim("spec.model.uri", spec.model.uri);
+  refuse_claim("spec.model.labels", spec.model.labels);
+  return faults;
+}
+
+}  // namespace ei::backend::local

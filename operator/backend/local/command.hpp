@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "operator/api/parse.hpp"
+#include "operator/backend/local/spawn.hpp"
+#include "runtime/core/result.hpp"
+
+namespace ei::backend::local {
+
+/// How processes of this machine are run; the same for every service.
+struct Settings {
+  std::filesystem::path programs;  ///< folder with inference-dispatcher and inference-worker
+  std::filesystem::path run_dir;   ///< ports files, link tokens; private to the user
+  std::string address = "127.0.0.1";
+  /// Of the first service's first dispatcher, where it is free; 0: always whatever is free.
+  std::uint16_t dispatcher_port = 8001;
+  milliseconds drain_timeout{30'000};  ///< how long a process may finish its work after SIGTERM
+  std::string log_level = "info";
+};
+
+/// What a program writes into its ports file once it listens.
+struct Ports {
+  std::uint16_t http = 0;
+  std::uint16_t metrics = 0;
+  std::uint16_t link = 0;  ///< dispatchers only
+
+  bool operator==(Ports const&) const = default;
+};
+
+/// Errors: Invalid (not what a program writes: perhaps half of it).
+[[nodiscard]] Result<Ports> parse_ports(std::string_view text);
+
+/// `ports` are kept over restarts, so that workers and users find the dispatcher again; 0 lets the system choose.
+[[nodiscard]] Command dispatcher_command(Settings const& settings, api::Spec const& spec, Ports const& ports,
+                                         std::filesystem::path const& token_file,
+                                         std::filesystem::path const& ports_file);
+
+/// A worker computes in one thread, so its libraries get no more either.
+[[nodiscard]] Command worker_command(Settings const& settings, api::Spec const& spec, std::string const& name,
+                                     std::vector<std::uint16_t> const& links,
+                                     std::filesystem::path const& token_file,
+                                     std::filesystem::path const& ports_file);
+
+/// True when a process started by the one command need not be replaced to be what the other asks for: they differ at
+/// most in the name, the ports file and the core.
+[[nodiscard]] bool same_template(Command const& running, Command const& wanted);
+
+/// Why this machine cannot run a spec that the API allows; empty when it can.
+[[nodiscard]] std::vector<api::FieldError> local_faults(api::Spec const& spec);
+
+}  // namespace ei::backend::local

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "operator/backend/local/command.hpp"
+#include "operator/plan/observation.hpp"
+
+namespace ei::backend::local {
+
+/// One process of a service, from its start to its end.
+struct Instance {
+  std::string name;
+  Command command;
+  std::filesystem::path ports_file;
+  pid_t pid = -1;
+  WallTime created{};
+  SteadyTime started{};
+  std::optional<Ports> ports;  ///< once it listens
+  bool ready = false;
+  std::optional<WallTime> first_ready;
+  std::optional<WallTime> not_ready_since;
+  bool leaving = false;  ///< was asked to end
+  bool ended = false;
+};
+
+/// The place of one wanted process: it outlives the process, so that a crash is answered by another start.
+struct Slot {
+  std::shared_ptr<Instance> current;
+  std::shared_ptr<Instance> next;  ///< takes over from `current` once it is ready (the spec was edited)
+  int failures = 0;                ///< starts in a row that did not last
+  SteadyTime retry_at{};           ///< no start before this
+  std::optional<plan::Trouble> trouble;  ///< why the last process ended
+  Ports ports;                     ///< of a dispatcher: kept over restarts, 0 until known
+  Ports started_with;              ///< of a dispatcher: what `current` was told
+};
+
+/// A process that lasted this long was well: the next failure counts from one again.
+inline constexpr milliseconds kLasted{10'000};
+
+/// Delay before the next start after so many failures in a row (from 1): 10 ms, doubled, at most 10 s. A crash is
+/// made good before anybody notices, and a program that cannot start costs next to nothing.
+[[nodiscard]] milliseconds restart_delay(int failures);
+
+/// Notes that the slot's process ended by itself, and when the next may start.
+void note_failure(Slot& slot, Instance const& ended, std::string const& how, SteadyTime now);
+
+/// The slots to give up so that `keep` are left: those not ready first, then the newest. Ascending positions.
+[[nodiscard]] std::vector<std::size_t> surplus(std::vector<Slot> const& slots, std::size_t keep);
+
+}  // namespace ei::backend::local

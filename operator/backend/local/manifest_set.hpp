@@ -1,0 +1,48 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "operator/manifest/manifest.hpp"
+#include "runtime/core/result.hpp"
+
+namespace ei::backend::local {
+
+/// A service as its manifests say: the last valid spec, and what is wrong with a newer one.
+struct Declared {
+  api::Metadata metadata;
+  std::optional<api::Spec> spec;        ///< the last valid one
+  std::vector<api::FieldError> errors;  ///< of the newest text; `path` begins with file and line
+  std::string file;
+};
+
+/// What an update did.
+struct Update {
+  std::set<api::ServiceKey> changed;  ///< new, edited, faulty or gone
+  std::vector<std::string> faults;    ///< what belongs to no service that is known
+};
+
+/// The services of all manifests that are followed. Plays the part of the API server on this machine: it keeps a
+/// generation for every service, and a text that is invalid leaves what was there before. Pure.
+class ManifestSet {
+ public:
+  /// Takes the newest content of a file: what manifest::read_file gave. Services that a readable file no longer holds
+  /// are gone; a file that cannot be read keeps its services and tells each of them why.
+  Update update(std::string const& file, Result<std::vector<manifest::Entry>> const& content, WallTime now);
+  /// The file is not there any more: neither are its services.
+  Update remove(std::string const& file);
+
+  /// Null for one that is not there. The pointer lives until the next update.
+  [[nodiscard]] Declared const* find(api::ServiceKey const& key) const;
+  [[nodiscard]] std::vector<api::ServiceKey> keys() const;
+
+ private:
+  void take(manifest::Entry const& entry, WallTime now, Update& update);
+
+  std::map<api::ServiceKey, Declared> services_;
+};
+
+}  // namespace ei::backend::local

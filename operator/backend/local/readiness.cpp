@@ -1,0 +1,30 @@
+#include "operator/backend/local/readiness.hpp"
+
+namespace ei::backend::local {
+namespace {
+
+http::Url origin(std::uint16_t port) {
+  http::Url url;
+  url.host = "127.0.0.1";
+  url.port = port;
+  return url;
+}
+
+}  // namespace
+
+Readiness::Readiness(asio::any_io_executor executor, std::uint16_t port) : client_(std::move(executor), origin(port)) {}
+
+asio::awaitable<bool> Readiness::ask() {
+  http::Request request;
+  request.target = "/readyz";
+  auto const answer = co_await client_.send(std::move(request), milliseconds(1000));
+  if (answer) {
+    ready_ = answer->status == 200;
+    silent_ = 0;
+  } else if (++silent_ >= 3) {
+    ready_ = false;
+  }
+  co_return ready_;
+}
+
+}  // namespace ei::backend::local
