@@ -1,4 +1,7 @@
 // inference-dispatcher: one central queue, HTTP in front of it, workers behind.
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/io_context.hpp>
@@ -22,6 +25,8 @@ using namespace ei::dispatcher;
 
 // What one request and its answer still need after the queue is empty.
 constexpr milliseconds kAnswerGrace{5'000};
+// Connections beyond those whose requests wait: idle ones, refused ones, scrapes.
+constexpr std::size_t kSpareConnections = 1024;
 // A token is some dozens of characters.
 constexpr std::size_t kMaxTokenBytes = 4096;
 
@@ -46,6 +51,14 @@ ExchangeOptions exchange_options(Flags const& flags) {
   options.latency_target = flags.latency_target;
   options.job_timeout = std::max(options.job_timeout, Duration(2 * flags.request_timeout));
   return options;
+}
+
+// Every waiting request holds a connection. Shells often allow 1024 descriptors and permit many more.
+void allow_many_connections() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 http::ServerOptions server_options(Flags const& flags, std::uint16_t port) {
@@ -111,6 +124,9 @@ asio::awaitable<int> run(Flags const& flags) {
     return registry.exposition();
   };
   http::ServerOptions main_options = server_options(flags, flags.port);
+  // A client of the full queue must be able to connect, to hear so.
+  main_options.max_connections =
+      std::max(main_options.max_connections, flags.queue.capacity + kSpareConnections);
   main_options.on_completed = [&metrics](http::Completed const& answer) { metrics.completed(answer); };
   http::Server main(executor, std::move(main_options), main_routes(context));
   http::Server metrics_server(executor, server_options(flags, flags.metrics_port), metrics_routes(context));
@@ -137,6 +153,7 @@ int main(int argc, char** argv) {
   if (auto const* exit = std::get_if<Exit>(&parsed)) return exit->code;
   Flags const& flags = std::get<Flags>(parsed);
   log::set_level(flags.log_level);
+  allow_many_connections();
   asio::io_context context(1);
   int code = 1;
   asio::co_spawn(context, run(flags), [&code, &context](std::exception_ptr failed, int result) {

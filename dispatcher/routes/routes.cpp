@@ -29,12 +29,21 @@ http::Route get(std::string pattern, Immediate answer) {
 
 using Handle = asio::awaitable<http::Response> (*)(RouteContext&, http::Request);
 
+asio::awaitable<http::Response> answer_later(RouteContext& context, Handle handle, http::Request request) {
+  http::Response response = co_await handle(context, std::move(request));
+  // A client that comes back on a new connection reaches another dispatcher.
+  if (context.service.exchange().draining()) response.headers.set("Connection", "close");
+  co_return response;
+}
+
 http::Route post(std::string pattern, RouteContext& context, Handle handle, std::size_t max_body) {
   http::Route route;
   route.method = "POST";
   route.pattern = std::move(pattern);
   route.max_body = max_body;
-  route.handler = [&context, handle](http::Request request) { return handle(context, std::move(request)); };
+  route.handler = [&context, handle](http::Request request) {
+    return answer_later(context, handle, std::move(request));
+  };
   return route;
 }
 

@@ -52,7 +52,7 @@ struct Request {
 
 struct Response {
   int status = 200;
-  Headers headers;
+  Headers headers;  ///< the server sets Connection, Content-Length and Date; `Connection: close` here closes after it
   std::string body;
 };
 

@@ -354,6 +354,7 @@ asio::awaitable<void> Session::watch_client(std::shared_ptr<Exchange> exchange) 
 // Sends an answer; `next` is what follows where both sides keep the connection.
 asio::awaitable<Session::Next> Session::answer(Response response, Next next) {
   if (shared_->draining) keep_alive_ = false;
+  if (has_token(response.headers.get("Connection").value_or(""), "close")) keep_alive_ = false;
   if (next != Next::KeepAlive) keep_alive_ = false;
   ResponseHeadOptions options;
   options.keep_alive = keep_alive_;

@@ -34,7 +34,7 @@ def wait_until(condition, seconds=10, what="the condition"):
 class Program:
     """One of our binaries, running; its standard error is kept, one JSON object per line."""
 
-    def __init__(self, name, directory, flags, ports=True):
+    def __init__(self, name, directory, flags, ports=True, **popen):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.log_path = self.directory / f"{name}.log"
@@ -44,7 +44,7 @@ class Program:
         if ports:
             command += ["--ports-file", str(self.ports_path)]
         with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **popen)
         self.ports = self._wait_for_ports() if ports else {}
 
     def _wait_for_ports(self):
@@ -84,14 +84,14 @@ class Program:
 
 
 class Dispatcher(Program):
-    def __init__(self, directory, *flags, token=TOKEN):
+    def __init__(self, directory, *flags, token=TOKEN, **popen):
         directory = pathlib.Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
         default = ["--address", "127.0.0.1", "--port", "0", "--metrics-port", "0", "--link-port", "0"]
         if token:
             (directory / "token").write_text(token + "\n")
             default += ["--token-file", str(directory / "token")]
-        super().__init__("inference-dispatcher", directory, [*default, *flags])
+        super().__init__("inference-dispatcher", directory, [*default, *flags], **popen)
         self.http = self.ports["http"]
         self.link = self.ports["link"]
         self.url = f"http://127.0.0.1:{self.http}"

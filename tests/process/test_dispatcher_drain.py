@@ -36,6 +36,7 @@ def test_draining_refuses_what_is_new_and_finishes_what_waits(start_dispatcher):
     assert refused.status_code == 503
     assert "draining" in refused.json()["detail"]
     assert refused.headers["Retry-After"] == "1"
+    assert refused.headers["Connection"] == "close"
     assert dispatcher.metrics().get("dispatcher_dropped_total", reason="draining") == 1
     # Workers' links stay, also new ones: the queue is still to be finished.
     worker.answer(job)

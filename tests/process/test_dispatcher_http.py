@@ -135,6 +135,24 @@ def test_expect_100_continue_is_answered(dispatcher, link):
     client.close()
 
 
+def test_more_clients_may_wait_than_a_shell_allows_descriptors(start_dispatcher):
+    import resource
+    few = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))  # noqa: E731
+    dispatcher = start_dispatcher("--drain-timeout", "0s", "--queue-capacity", "400", preexec_fn=few)
+    request = (b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(JPEG)) + JPEG
+    waiting = []
+    for _ in range(400):
+        waiting.append(RawClient(dispatcher.http))
+        waiting[-1].send(request)
+    dispatcher.wait_for_metric("dispatcher_queue_size", 400)
+    refused = RawClient(dispatcher.http)
+    refused.send(request)
+    assert refused.response()[0] == 429
+    for client in [*waiting, refused]:
+        client.close()
+    dispatcher.wait_for_metric("dispatcher_queue_size", 0)
+
+
 def test_a_wrong_flag_is_named_and_ends_with_2(start_dispatcher):
     import subprocess
     from harness import BIN
