@@ -13,7 +13,7 @@ MAY_INCLUDE = {
     "dispatcher/picture": [],
     "dispatcher/link": ["runtime/core"],
     "dispatcher": ["dispatcher", "runtime"],
-    "inference": ["inference", "runtime", "dispatcher/link"],
+    "inference": ["inference", "runtime", "dispatcher/link", "dispatcher/picture", "dispatcher/form"],
     "operator/api": ["operator/scaling/settings.hpp", "runtime/core"],
     "operator/scaling": ["runtime/core"],
     "operator/plan": ["operator/api", "operator/scaling", "runtime/core"],

@@ -1,0 +1,38 @@
+#include "inference/builtin/builtin.hpp"
+
+// `.incbin` copies a file into the object without the compiler ever parsing it. 64 bytes: a cache line, which
+// is more than any element type asks for.
+#define EI_EMBED(symbol, path)            \
+  __asm__(                                \
+      ".section .rodata\n"                \
+      ".balign 64\n"                      \
+      ".global " #symbol                  \
+      "\n"                                \
+      ".global " #symbol "_end\n" #symbol \
+      ":\n"                               \
+      ".incbin \"" path "\"\n" #symbol    \
+      "_end:\n"                           \
+      ".byte 0\n"                         \
+      ".previous\n");                     \
+  extern "C" char const symbol[];         \
+  extern "C" char const symbol##_end[]
+
+EI_EMBED(ei_shapes_weights, EI_SHAPES_WEIGHTS);
+EI_EMBED(ei_shapes_labels, EI_SHAPES_LABELS);
+EI_EMBED(ei_imagenet_labels, EI_IMAGENET_LABELS);
+
+namespace ei::inference {
+
+std::span<const std::byte> shapes_weights() {
+  return std::as_bytes(std::span<char const>(ei_shapes_weights, ei_shapes_weights_end));
+}
+
+std::string_view shapes_labels() {
+  return {ei_shapes_labels, ei_shapes_labels_end};
+}
+
+std::string_view imagenet_labels() {
+  return {ei_imagenet_labels, ei_imagenet_labels_end};
+}
+
+}  // namespace ei::inference

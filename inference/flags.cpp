@@ -1,0 +1,81 @@
+#include "inference/flags.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+namespace ei::inference {
+namespace {
+
+template <class T>
+T checked(std::string const& flag, Result<T> parsed) {
+  if (!parsed) throw CLI::ValidationError(flag, parsed.error().message);
+  return std::move(*parsed);
+}
+
+std::string checked_digest(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](char c) { return c >= 'A' && c <= 'F' ? static_cast<char>(c + 32) : c; });
+  bool const fine = text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
+  if (!fine) throw CLI::ValidationError("--sha256", "is '" + text + "'; allowed: 64 hexadecimal digits");
+  return text;
+}
+
+}  // namespace
+
+std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
+  Flags flags;
+  std::vector<std::string> dispatchers;
+  std::string sha256;
+  std::string labels;
+  std::string precision = "auto";
+  std::string drain_timeout = "30s";
+  std::string level = "info";
+  CLI::App app("Classifies pictures with a ResNet18 on one core, for dispatchers and over HTTP.",
+               "inference-worker");
+  app.set_version_flag("--version", EI_VERSION);
+  app.option_defaults()->always_capture_default();
+  app.add_option("--address", flags.address, "Address to listen on");
+  app.add_option("--port", flags.port, "HTTP port; 0 lets the system choose");
+  app.add_option("--metrics-port", flags.metrics_port, "Port of /metrics; 0 lets the system choose");
+  app.add_option(
+      "--dispatcher", dispatchers,
+      "HOST:PORT of a dispatcher's worker link; every address behind the name is served; may be repeated");
+  app.add_option("--name", flags.name, "This worker's name in logs; none: the host's name");
+  app.add_option("--model-name", flags.model_name, "Name of the model, the same as the dispatcher's");
+  app.add_option(
+      "--model-uri", flags.model_uri,
+      "Weights: https://…, file:///…, a path (.pth, .safetensors, TorchScript .pt) or builtin://shapes");
+  app.add_option("--sha256", sha256, "The weights' SHA-256, 64 hexadecimal digits; none: not checked");
+  app.add_option(
+      "--labels", labels,
+      "Class names, one a line: builtin://imagenet, https://…, file:///… or a path; none: the weights' own");
+  app.add_option("--precision", precision, "auto, fp32 or bf16");
+  app.add_option("--cache-dir", flags.load.cache_dir,
+                 "Where downloads are kept; none: the user's cache folder");
+  app.add_option("--token-file", flags.token_file, "File with the token that dispatchers ask for")
+      ->check(CLI::ExistingFile);
+  app.add_option("--drain-timeout", drain_timeout, "Time to finish what is held after SIGTERM");
+  app.add_option("--log-level", level, "debug, info, warn or error");
+  app.add_option("--ports-file", flags.ports_file,
+                 "Where to write the ports, as JSON, once they are listened on");
+  app.add_option("--classify", flags.classify,
+                 "Classify these pictures, print one JSON object a line, and end")
+      ->expected(1, -1);
+  try {
+    app.parse(argc, argv);
+    for (auto const& text : dispatchers)
+      flags.dispatchers.push_back(checked("--dispatcher", parse_dispatcher(text)));
+    flags.load.weights = checked("--model-uri", parse_model_uri(flags.model_uri));
+    if (!labels.empty()) flags.load.labels = checked("--labels", parse_label_uri(labels));
+    if (!sha256.empty()) flags.load.sha256 = checked_digest(sha256);
+    flags.load.precision = checked("--precision", parse_precision(precision));
+    flags.drain_timeout = checked("--drain-timeout", parse_duration(drain_timeout));
+    flags.log_level = checked("--log-level", log::parse_level(level));
+  } catch (CLI::ParseError const& error) {
+    // CLI11 prints; its own codes are many, the convention is 2.
+    return Exit{app.exit(error) == 0 ? 0 : 2};
+  }
+  return flags;
+}
+
+}  // namespace ei::inference

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "inference/service/links.hpp"
+#include "inference/service/worker.hpp"
+#include "runtime/log/log.hpp"
+
+namespace ei::inference {
+
+struct Flags {
+  std::string address = "0.0.0.0";
+  std::uint16_t port = 8000;
+  std::uint16_t metrics_port = 9001;
+  std::vector<DispatcherName> dispatchers;
+  std::string name;  ///< none: main() takes the host's
+  std::string model_name = "resnet18";
+  std::string model_uri = "builtin://shapes";
+  LoadOptions load;  ///< cache_dir empty: main() chooses
+  std::string token_file;
+  std::string ports_file;
+  milliseconds drain_timeout{30'000};
+  log::Level log_level = log::Level::Info;
+  std::vector<std::string> classify;  ///< not empty: classify these files and end
+};
+
+/// The process ends here with this exit code: --help was printed (0), or what is wrong (2).
+struct Exit {
+  int code = 0;
+};
+
+[[nodiscard]] std::variant<Flags, Exit> parse_flags(int argc, char** argv);
+
+}  // namespace ei::inference

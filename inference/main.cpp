@@ -1,0 +1,184 @@
+// inference-worker: one ResNet18 on one core.
+#include <dlfcn.h>
+#include <unistd.h>
+
+#include <array>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/json.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+
+#include "inference/flags.hpp"
+#include "inference/service/classify.hpp"
+#include "inference/service/links.hpp"
+#include "inference/service/routes.hpp"
+#include "runtime/http/server.hpp"
+#include "runtime/log/log.hpp"
+#include "runtime/process/files.hpp"
+#include "runtime/process/signals.hpp"
+#include "runtime/process/usage.hpp"
+
+namespace {
+
+using namespace ei;
+using namespace ei::inference;
+
+// A token is some dozens of characters.
+constexpr std::size_t kMaxTokenBytes = 4096;
+// For answers that are computed but not yet sent.
+constexpr milliseconds kAnswerGrace{5'000};
+
+std::string variable(char const* name) {
+  char const* const value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+std::filesystem::path default_cache_dir() {
+  if (auto const cache = variable("XDG_CACHE_HOME"); !cache.empty())
+    return std::filesystem::path(cache) / "elastic-inference";
+  if (auto const home = variable("HOME"); !home.empty())
+    return std::filesystem::path(home) / ".cache/elastic-inference";
+  return std::filesystem::temp_directory_path() / ("elastic-inference-" + std::to_string(::getuid()));
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data() + ("-" + std::to_string(::getpid()));
+}
+
+// OpenBLAS reads its variable when it is loaded, which is before main(): it is told here as well. LibTorch
+// calls it for the last layer. Whichever BLAS is in use may lack the function.
+void hold_blas_to_one_thread() {
+  using SetThreads = void (*)(int);
+  if (auto* const set = reinterpret_cast<SetThreads>(::dlsym(RTLD_DEFAULT, "openblas_set_num_threads")))
+    set(1);
+}
+
+Result<std::string> read_token(std::string const& path) {
+  if (path.empty()) return std::string();
+  auto token = process::read_file(path, kMaxTokenBytes);
+  if (!token) return token.error();
+  auto const end = token->find_last_not_of(" \t\r\n");
+  token->resize(end == std::string::npos ? 0 : end + 1);
+  if (token->empty()) return make_error(ErrorKind::Invalid, path + " is empty; a token is expected");
+  return token;
+}
+
+http::ServerOptions server_options(Flags const& flags, std::uint16_t port) {
+  http::ServerOptions options;
+  options.address = flags.address;
+  options.port = port;
+  return options;
+}
+
+Result<void> listen_all(Flags const& flags, http::Server& main, http::Server& metrics) {
+  for (http::Server* server : {&main, &metrics}) {
+    if (auto listening = server->listen(); !listening) return listening.error();
+    server->start();
+  }
+  log::info("listening", {{"address", flags.address},
+                          {"http", main.port()},
+                          {"metrics", metrics.port()},
+                          {"model", flags.model_name},
+                          {"uri", flags.model_uri},
+                          {"version", EI_VERSION}});
+  if (flags.ports_file.empty()) return {};
+  boost::json::object const ports{{"http", main.port()}, {"metrics", metrics.port()}};
+  return process::write_file_atomically(flags.ports_file, boost::json::serialize(ports) + "\n");
+}
+
+asio::awaitable<Result<void>> load(asio::any_io_executor executor, Worker& worker, LoadOptions options) {
+  auto files = co_await fetch_files(executor, std::move(options));
+  if (!files) co_return files.error();
+  co_return co_await worker.load(std::move(*files));
+}
+
+asio::awaitable<int> classify_and_end(asio::any_io_executor executor, Flags const& flags) {
+  auto const files = co_await fetch_files(executor, flags.load);
+  if (!files) {
+    log::error("cannot_load", {{"error", files.error().message}});
+    co_return 1;
+  }
+  co_return classify_files(*files, flags.classify, stdout);
+}
+
+asio::awaitable<int> run(Flags const& flags) {
+  using asio::experimental::awaitable_operators::operator||;
+  asio::any_io_executor const executor = co_await asio::this_coro::executor;
+  if (!flags.classify.empty()) co_return co_await classify_and_end(executor, flags);
+  auto token = read_token(flags.token_file);
+  if (!token) {
+    log::error("bad_token_file", {{"error", token.error().message}});
+    co_return 1;
+  }
+  process::Signals signals(executor);
+  metrics::Registry registry;
+  Metrics metrics(registry);
+  process::UsageMeter usage;
+  Worker worker(executor, metrics);
+  RouteContext context{worker, flags.model_name, {}};
+  context.exposition = [&] {
+    metrics.collect(usage.sample());
+    return registry.exposition();
+  };
+  auto main_options = server_options(flags, flags.port);
+  main_options.on_completed = [&metrics](http::Completed const& answer) { metrics.completed(answer); };
+  http::Server main(executor, std::move(main_options), main_routes(context));
+  http::Server metrics_server(executor, server_options(flags, flags.metrics_port), metrics_routes(context));
+  if (auto const listening = listen_all(flags, main, metrics_server); !listening) {
+    log::error("cannot_listen", {{"error", listening.error().message}});
+    co_return 1;
+  }
+  auto const loaded = co_await (load(executor, worker, flags.load) || signals.next());
+  if (loaded.index() == 1) {
+    log::info("signal", {{"number", std::get<1>(loaded)}, {"detail", "while the model was loading"}});
+    co_return 0;
+  }
+  if (auto const& result = std::get<0>(loaded); !result) {
+    log::error("cannot_load", {{"error", result.error().message}});
+    co_return 1;
+  }
+  LinkOptions link_options{flags.dispatchers, flags.name, flags.model_name, std::move(*token)};
+  Links links(executor, worker, metrics, std::move(link_options));
+  links.start();
+  int const signal = co_await signals.next();
+  log::info("signal", {{"number", signal}});
+  worker.drain();
+  bool const finished = co_await links.drain(flags.drain_timeout);
+  co_await main.drain(finished ? kAnswerGrace : milliseconds(0));
+  co_await metrics_server.drain(milliseconds(0));
+  log::info("drained", {{"finished", finished}});
+  co_return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  auto parsed = parse_flags(argc, argv);
+  if (auto const* exit = std::get_if<Exit>(&parsed)) return exit->code;
+  Flags& flags = std::get<Flags>(parsed);
+  log::set_level(flags.log_level);
+  if (flags.load.cache_dir.empty()) flags.load.cache_dir = default_cache_dir();
+  if (flags.name.empty()) flags.name = host_name();
+  hold_blas_to_one_thread();
+  asio::io_context context(1);
+  int code = 1;
+  asio::co_spawn(context, run(flags), [&code, &context](std::exception_ptr failed, int result) {
+    code = result;
+    if (failed) {
+      code = 1;
+      try {
+        std::rethrow_exception(failed);
+      } catch (std::exception const& error) {
+        log::error("failed", {{"error", error.what()}});
+      }
+    }
+    context.stop();
+  });
+  context.run();
+  return code;
+}

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "inference/checkpoint/tensors.hpp"
+#include "runtime/core/result.hpp"
+
+namespace ei::inference {
+
+/// Elements of one picture as the network takes it: float32 [3, 224, 224].
+inline constexpr std::size_t kPictureElements = 3 * 224 * 224;
+
+/// What the convolutions compute in. The last layer and the softmax are always float32.
+enum class Precision { Auto, Fp32, Bf16 };
+
+/// `auto`, `fp32` or `bf16`. Errors: Invalid, naming the allowed words.
+[[nodiscard]] Result<Precision> parse_precision(std::string_view text);
+[[nodiscard]] std::string_view to_string(Precision precision);
+
+/// Makes LibTorch use the calling thread alone. Call once, before the first Classifier.
+void use_one_thread();
+
+/// A ResNet18 (or another classifier in TorchScript) ready to run. Blocking; use from one thread at a time.
+class Classifier {
+ public:
+  /// Folds the normalisations into the convolutions and packs the weights for this CPU; `tensors` is not
+  /// needed afterwards. Auto takes bf16 where the CPU has instructions for it (AVX512-BF16, AMX-BF16) and a
+  /// convolution measured here and now is faster with them. Precondition: select_resnet18 returned `tensors`.
+  [[nodiscard]] static Result<Classifier> from_state_dict(StateDict const& tensors, Precision precision);
+
+  /// Loads what torch.jit.save wrote: any classifier from float32 [N,3,224,224] to [N,classes]. Computes in
+  /// float32; Auto means that. A TorchScript file is a program: load only what you trust. Errors: Invalid (no
+  /// such archive, wrong output shape, bf16 asked for).
+  [[nodiscard]] static Result<Classifier> from_torchscript(std::filesystem::path const& path,
+                                                           Precision precision);
+
+  ~Classifier();
+  Classifier(Classifier&&) noexcept;
+  Classifier& operator=(Classifier&&) noexcept;
+
+  [[nodiscard]] std::int64_t classes() const;
+  /// Fp32 or Bf16: what Auto came to.
+  [[nodiscard]] Precision precision() const;
+
+  /// `pictures`: float32 [n, 3, 224, 224] NCHW, ImageNet-normalised, n × kPictureElements values, n ≥ 1.
+  /// Returns the scores before the softmax, float32 [n, classes] row-major. Errors: Invalid (size), Io
+  /// (LibTorch).
+  [[nodiscard]] Result<std::vector<float>> logits(std::span<const float> pictures);
+
+ private:
+  struct Network;
+  explicit Classifier(std::unique_ptr<Network> network);
+  std::unique_ptr<Network> network_;
+};
+
+/// Turns each row of scores into probabilities in place: e^x / Σ e^x, computed without overflow.
+void softmax_rows(std::span<float> scores, std::size_t classes);
+
+}  // namespace ei::inference

@@ -1,0 +1,60 @@
+#include "inference/model/precision.hpp"
+
+#include <ATen/ops/ones.h>
+#include <cpuid.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "inference/model/convolution.hpp"
+
+namespace ei::inference {
+namespace {
+
+/// Seconds that one convolution of the third layer takes, the best of a few runs after one that builds its
+/// code.
+double time_convolution(StateDict const& tensors, at::ScalarType type) {
+  constexpr std::int64_t kSide = 14;
+  constexpr int kRuns = 5;  // 0.2 ms each; the best one is free of what other processes did
+  auto const spec = resnet18_spec().blocks[5].first;
+  Convolution const convolution(spec, tensors, After::Relu, kSide, type);
+  auto const input = at::ones({1, spec.in, kSide, kSide}, at::TensorOptions().dtype(type))
+                         .contiguous(at::MemoryFormat::ChannelsLast);
+  static_cast<void>(convolution(input));
+  double best = 1;
+  for (int run = 0; run < kRuns; ++run) {
+    auto const start = std::chrono::steady_clock::now();
+    static_cast<void>(convolution(input));
+    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
+  return best;
+}
+
+}  // namespace
+
+bool cpu_multiplies_bf16() {
+#if defined(__x86_64__)
+  // Intel SDM, CPUID leaf 7: AVX512_BF16 is sub-leaf 1 EAX bit 5, AMX_BF16 sub-leaf 0 EDX bit 22. oneDNN
+  // itself asks the operating system whether the registers may be used; where not, it is slow, and the
+  // measurement says so.
+  unsigned eax = 0;
+  unsigned ebx = 0;
+  unsigned ecx = 0;
+  unsigned edx = 0;
+  if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) return false;
+  bool const amx_bf16 = (edx & (1U << 22U)) != 0;
+  unsigned const sub_leaves = eax;
+  if (sub_leaves < 1 || __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) == 0) return amx_bf16;
+  return amx_bf16 || (eax & (1U << 5U)) != 0;
+#else
+  return false;
+#endif
+}
+
+bool bf16_is_faster(StateDict const& tensors) {
+  // Less than a tenth faster is not worth the rounding.
+  constexpr double kWorthwhile = 0.9;
+  return time_convolution(tensors, at::kBFloat16) < kWorthwhile * time_convolution(tensors, at::kFloat);
+}
+
+}  // namespace ei::inference

@@ -1,0 +1,115 @@
+#include "inference/preprocess/resample.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+// The inner loops gain twofold from AVX2's 32-bit multiply, which the baseline x86-64 lacks. g++ compiles
+// each such function twice and chooses when the program is loaded; the results are the same integers.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
+    !defined(__SANITIZE_THREAD__)
+#define EI_VECTOR_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
+#else
+#define EI_VECTOR_CLONES
+#endif
+
+namespace ei::inference {
+namespace {
+
+constexpr std::int32_t kHalf = 1 << (kWeightBits - 1);
+
+std::uint8_t clip(std::int32_t fixed) {
+  return static_cast<std::uint8_t>(std::clamp(fixed >> kWeightBits, 0, 255));
+}
+
+/// One row, horizontally.
+EI_VECTOR_CLONES
+void resample_row(std::uint8_t const* __restrict source, Filter const& filter, int count,
+                  std::uint8_t* __restrict out) {
+  for (int x = 0; x < count; ++x) {
+    auto const* weights = filter.weights.data() + static_cast<std::ptrdiff_t>(x) * filter.taps;
+    auto const* from = source + static_cast<std::ptrdiff_t>(filter.start[static_cast<std::size_t>(x)]) * 3;
+    int const used = filter.used[static_cast<std::size_t>(x)];
+    std::int32_t sums[3] = {kHalf, kHalf, kHalf};
+    for (int tap = 0; tap < used; ++tap) {
+      sums[0] += from[3 * tap] * weights[tap];
+      sums[1] += from[3 * tap + 1] * weights[tap];
+      sums[2] += from[3 * tap + 2] * weights[tap];
+    }
+    for (int c = 0; c < 3; ++c) *out++ = clip(sums[c]);
+  }
+}
+
+/// One output row from `used` rows that are `stride` apart, vertically: every sample by itself.
+EI_VECTOR_CLONES
+void blend_rows(std::uint8_t const* __restrict rows, int stride, std::int32_t const* weights, int used,
+                std::int32_t* __restrict sums, std::uint8_t* __restrict out) {
+  for (int i = 0; i < stride; ++i) sums[i] = kHalf;
+  for (int tap = 0; tap < used; ++tap, rows += stride) {
+    std::int32_t const weight = weights[tap];
+    for (int i = 0; i < stride; ++i) sums[i] += rows[i] * weight;
+  }
+  for (int i = 0; i < stride; ++i) out[i] = clip(sums[i]);
+}
+
+}  // namespace
+
+Filter make_filter(int in, int out, int first, int count) {
+  // Resample.c, precompute_coeffs and normalize_coeffs_8bpc, with box [0, in) and the bilinear filter's
+  // support of 1.
+  double const scale = static_cast<double>(in) / out;
+  double const filter_scale = std::max(scale, 1.0);
+  double const support = filter_scale;
+  Filter filter;
+  filter.taps = static_cast<int>(std::ceil(support)) * 2 + 1;
+  filter.weights.resize(static_cast<std::size_t>(count) * static_cast<std::size_t>(filter.taps));
+  std::vector<double> weights(static_cast<std::size_t>(filter.taps));
+  for (int i = 0; i < count; ++i) {
+    double const center = (first + i + 0.5) * scale;
+    double const inverse = 1.0 / filter_scale;
+    int const low = std::max(static_cast<int>(center - support + 0.5), 0);
+    int const used = std::min(static_cast<int>(center + support + 0.5), in) - low;
+    double sum = 0;
+    for (int tap = 0; tap < used; ++tap) {
+      double const distance = std::abs((tap + low - center + 0.5) * inverse);
+      double const weight = distance < 1.0 ? 1.0 - distance : 0.0;
+      weights[static_cast<std::size_t>(tap)] = weight;
+      sum += weight;
+    }
+    auto* const fixed = filter.weights.data() + static_cast<std::ptrdiff_t>(i) * filter.taps;
+    for (int tap = 0; tap < used; ++tap) {
+      double weight = weights[static_cast<std::size_t>(tap)];
+      if (sum != 0.0) weight /= sum;
+      fixed[tap] = static_cast<std::int32_t>(0.5 + weight * (1 << kWeightBits));
+    }
+    filter.start.push_back(low);
+    filter.used.push_back(used);
+  }
+  return filter;
+}
+
+Pixels resize_bilinear(PixelView source, int width, int height, Box crop) {
+  auto const columns = make_filter(source.width, width, crop.left, crop.width);
+  auto const rows = make_filter(source.height, height, crop.top, crop.height);
+  // Pillow leaves out a direction that does not change; its weights would be exactly 1 on one sample there.
+  int const first_row = rows.start.front();
+  int const last_row = rows.start.back() + rows.used.back();
+  int const stride = crop.width * 3;
+  std::vector<std::uint8_t> narrow(static_cast<std::size_t>(last_row - first_row) *
+                                   static_cast<std::size_t>(stride));
+  for (int y = first_row; y < last_row; ++y) {
+    resample_row(source.data + y * source.stride, columns, crop.width,
+                 narrow.data() + static_cast<std::ptrdiff_t>(y - first_row) * stride);
+  }
+  Pixels out{crop.width, crop.height, 3, {}};
+  out.samples.resize(static_cast<std::size_t>(crop.height) * static_cast<std::size_t>(stride));
+  std::vector<std::int32_t> sums(static_cast<std::size_t>(stride));
+  for (int y = 0; y < crop.height; ++y) {
+    auto const row = static_cast<std::size_t>(y);
+    blend_rows(narrow.data() + static_cast<std::ptrdiff_t>(rows.start[row] - first_row) * stride, stride,
+               rows.weights.data() + static_cast<std::ptrdiff_t>(y) * rows.taps, rows.used[row], sums.data(),
+               out.samples.data() + static_cast<std::ptrdiff_t>(y) * stride);
+  }
+  return out;
+}
+
+}  // namespace ei::inference

@@ -1,0 +1,120 @@
+#include "inference/service/link_session.hpp"
+
+#include "runtime/log/log.hpp"
+
+namespace ei::inference {
+namespace {
+
+namespace link = dispatcher::link;
+
+/// A job that was sent before the goodbye arrived is on its way for one round trip at most; it is still
+/// answered.
+constexpr milliseconds kGoodbyeGrace{200};
+
+void log_failed_task(std::string const& name, std::string const& what) {
+  log::error("task_failed", {{"task", name}, {"error", what}});
+}
+
+bool has_no_error(link::JobResult const& result) {
+  for (auto const& item : result.items) {
+    if (auto const* const error = std::get_if<link::ItemError>(&item);
+        error != nullptr && error->status >= 500) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+LinkSession::LinkSession(asio::any_io_executor executor, Worker& worker, Metrics& metrics,
+                         std::unique_ptr<http::WebSocket> socket)
+    : worker_(worker),
+      metrics_(metrics),
+      socket_(std::move(socket)),
+      tasks_(std::move(executor), log_failed_task) {}
+
+asio::awaitable<Result<void>> LinkSession::say(link::FromWorker message) {
+  http::WebSocket::Message frame{true, link::encode(message)};
+  co_return co_await socket_->send(std::move(frame));
+}
+
+asio::awaitable<Error> LinkSession::serve(link::Hello hello) {
+  auto const self = shared_from_this();
+  link::FromWorker greeting = std::move(hello);
+  if (auto const said = co_await say(std::move(greeting)); !said) co_return said.error();
+  if (!leaving_) {
+    link::FromWorker ready = link::Ready{};
+    if (auto const said = co_await say(std::move(ready)); !said) co_return said.error();
+  }
+  Error why;
+  for (;;) {
+    auto frame = co_await socket_->receive();
+    if (!frame) {
+      why = frame.error();
+      break;
+    }
+    auto message = link::decode_from_dispatcher(frame->data);
+    if (!message) {
+      why = message.error();
+      co_await socket_->close(why.message);
+      break;
+    }
+    // A cancel is advisory, and the job it names has mostly begun: its result is dropped by the dispatcher.
+    auto* const job = std::get_if<link::Job>(&*message);
+    if (job == nullptr) continue;
+    auto held = std::make_shared<link::Job const>(std::move(*job));
+    ++jobs_;
+    tasks_.spawn("job", [self, held] { return self->answer(held); });
+  }
+  // What is being computed is finished for nobody: the dispatcher has given it to another worker already.
+  co_await tasks_.stop();
+  if (leaving_) why = make_error(ErrorKind::Canceled, "the worker leaves");
+  co_return why;
+}
+
+asio::awaitable<void> LinkSession::answer(std::shared_ptr<link::Job const> job) {
+  auto const start = std::chrono::steady_clock::now();
+  auto result = co_await worker_.answer(job);
+  link::JobResult answer;
+  if (result) {
+    answer = std::move(*result);
+  } else {
+    answer.id = job->id;
+    std::size_t count = 0;
+    for (auto const& item : job->items) count += item.count;
+    answer.items.assign(count, link::ItemError{503, result.error().message});
+  }
+  if (job->probabilities && answer.probabilities.empty()) {
+    answer.probabilities.resize(answer.items.size() * worker_.classes());
+  }
+  metrics_.job_completed(has_no_error(answer), std::chrono::steady_clock::now() - start);
+  link::FromWorker message = std::move(answer);
+  auto const said = co_await say(std::move(message));
+  --jobs_;
+  if (!said) co_return;  // receive() fails as well, which ends the session
+  if (leaving_) {
+    if (jobs_ == 0) co_await say_goodbye();
+    co_return;
+  }
+  link::FromWorker ready = link::Ready{};
+  static_cast<void>(co_await say(std::move(ready)));
+}
+
+void LinkSession::leave() {
+  if (leaving_) return;
+  leaving_ = true;
+  if (jobs_ == 0) tasks_.spawn("goodbye", [self = shared_from_this()] { return self->say_goodbye(); });
+}
+
+asio::awaitable<void> LinkSession::say_goodbye() {
+  if (goodbye_said_) co_return;
+  goodbye_said_ = true;
+  link::FromWorker bye = link::Bye{};
+  if (auto const said = co_await say(std::move(bye)); !said) co_return;
+  co_await sleep_for(kGoodbyeGrace);
+  while (jobs_ > 0) co_await sleep_for(milliseconds(1));
+  co_await socket_->close("the worker leaves");
+}
+
+}  // namespace ei::inference

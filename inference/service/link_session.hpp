@@ -1,0 +1,38 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "inference/service/worker.hpp"
+#include "runtime/async/task_group.hpp"
+#include "runtime/http/websocket.hpp"
+
+namespace ei::inference {
+
+/// One worker link from hello to goodbye. One executor thread.
+class LinkSession : public std::enable_shared_from_this<LinkSession> {
+ public:
+  LinkSession(asio::any_io_executor executor, Worker& worker, Metrics& metrics,
+              std::unique_ptr<http::WebSocket> socket);
+
+  /// Serves until the link ends; returns why. After leave() that is ErrorKind::Canceled.
+  [[nodiscard]] asio::awaitable<Error> serve(dispatcher::link::Hello hello);
+
+  /// Asks for no more jobs; the link is closed once the job it holds is answered.
+  void leave();
+
+ private:
+  [[nodiscard]] asio::awaitable<Result<void>> say(dispatcher::link::FromWorker message);
+  [[nodiscard]] asio::awaitable<void> answer(std::shared_ptr<dispatcher::link::Job const> job);
+  [[nodiscard]] asio::awaitable<void> say_goodbye();
+
+  Worker& worker_;
+  Metrics& metrics_;
+  std::shared_ptr<http::WebSocket> socket_;
+  TaskGroup tasks_;
+  std::size_t jobs_ = 0;  ///< received and not yet answered
+  bool leaving_ = false;
+  bool goodbye_said_ = false;
+};
+
+}  // namespace ei::inference

@@ -1,0 +1,200 @@
+#include "inference/service/links.hpp"
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <charconv>
+#include <map>
+#include <random>
+#include <set>
+
+#include "inference/service/link_session.hpp"
+#include "runtime/async/task_group.hpp"
+#include "runtime/log/log.hpp"
+
+namespace ei::inference {
+namespace {
+
+namespace link = dispatcher::link;
+
+/// How soon a dispatcher that was added behind a name is found.
+constexpr milliseconds kResolveEvery{3'000};
+/// Between attempts to connect; the issue is a dispatcher that restarts, which takes tens of milliseconds.
+constexpr milliseconds kFirstBackOff{50};
+constexpr milliseconds kLastBackOff{2'000};
+
+using Address = std::pair<std::string, std::uint16_t>;  // numeric host, port
+
+void log_failed_task(std::string const& name, std::string const& what) {
+  log::error("task_failed", {{"task", name}, {"error", what}});
+}
+
+}  // namespace
+
+struct Links::State : std::enable_shared_from_this<State> {
+  State(asio::any_io_executor ex, Worker& w, Metrics& m, LinkOptions given)
+      : executor(ex),
+        worker(w),
+        metrics(m),
+        options(std::move(given)),
+        random(std::random_device{}()),
+        resolving(ex, log_failed_task),
+        linking(ex, log_failed_task) {}
+
+  asio::awaitable<void> follow(DispatcherName name);
+  asio::awaitable<void> keep_linked(Address address);
+  asio::awaitable<Error> link_once(Address address);
+  milliseconds jittered(milliseconds wait);
+
+  asio::any_io_executor executor;
+  Worker& worker;
+  Metrics& metrics;
+  LinkOptions options;
+  std::minstd_rand random;
+  std::map<std::string, std::set<Address>> resolved;  ///< by name
+  std::set<Address> tried;                            ///< addresses that have a task
+  std::set<std::shared_ptr<LinkSession>> sessions;
+  bool leaving = false;
+  TaskGroup resolving;
+  TaskGroup linking;
+
+  [[nodiscard]] bool wanted(Address const& address) const {
+    return std::any_of(resolved.begin(), resolved.end(),
+                       [&](auto const& entry) { return entry.second.contains(address); });
+  }
+};
+
+/// Anywhere in [1 ms, wait]: full jitter, as workers lose a dispatcher all at the same moment.
+milliseconds Links::State::jittered(milliseconds wait) {
+  return milliseconds(1 + static_cast<std::int64_t>(random()) % wait.count());
+}
+
+/// Resolves one name for ever and gives each new address a task.
+asio::awaitable<void> Links::State::follow(DispatcherName name) {
+  using asio::ip::tcp;
+  tcp::resolver resolver(executor);
+  auto const key = name.host + ":" + std::to_string(name.port);
+  bool failed_before = false;
+  for (;;) {
+    auto const [error, found] = co_await resolver.async_resolve(name.host, std::to_string(name.port),
+                                                                asio::as_tuple(asio::use_awaitable));
+    if (error) {
+      if (!failed_before) log::warn("dispatcher_unresolved", {{"name", key}, {"error", error.message()}});
+      failed_before = true;  // the addresses known so far stay
+    } else {
+      failed_before = false;
+      std::set<Address> addresses;
+      for (auto const& entry : found)
+        addresses.emplace(entry.endpoint().address().to_string(), entry.endpoint().port());
+      resolved[key] = addresses;
+      for (auto const& address : addresses) {
+        if (!tried.insert(address).second) continue;
+        linking.spawn("link", [self = shared_from_this(), address] { return self->keep_linked(address); });
+      }
+    }
+    co_await sleep_for(error ? std::min(kResolveEvery, kLastBackOff) : kResolveEvery);
+  }
+}
+
+asio::awaitable<void> Links::State::keep_linked(Address address) {
+  milliseconds wait = kFirstBackOff;
+  while (!leaving && wanted(address)) {
+    auto const start = std::chrono::steady_clock::now();
+    auto const why = co_await link_once(address);
+    if (leaving) break;
+    // A link that held for a while starts the back-off anew.
+    if (std::chrono::steady_clock::now() - start > kLastBackOff) wait = kFirstBackOff;
+    milliseconds const pause = jittered(wait);
+    log::warn("link_lost", {{"dispatcher", address.first + ":" + std::to_string(address.second)},
+                            {"error", why.message},
+                            {"retry_in_ms", pause.count()}});
+    co_await sleep_for(pause);
+    wait = std::min(2 * wait, kLastBackOff);
+  }
+  tried.erase(address);
+}
+
+asio::awaitable<Error> Links::State::link_once(Address address) {
+  http::WebSocketConnect connect;
+  connect.url.scheme = "ws";
+  connect.url.host = address.first;
+  connect.url.port = address.second;
+  connect.url.target = std::string(link::kPath);
+  connect.limits.max_message = link::kMaxFrameBytes;
+  if (!options.token.empty()) connect.headers.set("Authorization", "Bearer " + options.token);
+  auto socket = co_await http::connect_websocket(executor, std::move(connect));
+  if (!socket) co_return socket.error();
+  link::Hello hello;
+  hello.worker = options.worker_name;
+  hello.model = options.model_name;
+  hello.classes = worker.classes();
+  hello.labels_sha256 = worker.labels_sha256();
+  auto const session = std::make_shared<LinkSession>(executor, worker, metrics, std::move(*socket));
+  sessions.insert(session);
+  metrics.set_links(sessions.size());
+  if (leaving) session->leave();
+  log::info("linked", {{"dispatcher", address.first + ":" + std::to_string(address.second)}});
+  auto why = co_await session->serve(std::move(hello));
+  sessions.erase(session);
+  metrics.set_links(sessions.size());
+  co_return why;
+}
+
+Links::Links(asio::any_io_executor executor, Worker& worker, Metrics& metrics, LinkOptions options)
+    : state_(std::make_shared<State>(std::move(executor), worker, metrics, std::move(options))) {}
+
+Links::~Links() = default;
+
+void Links::start() {
+  for (auto const& name : state_->options.dispatchers) {
+    state_->resolving.spawn("resolve", [state = state_, name] { return state->follow(name); });
+  }
+}
+
+asio::awaitable<bool> Links::drain(milliseconds timeout) {
+  auto const state = state_;
+  state->leaving = true;
+  co_await state->resolving.stop();
+  for (auto const& session : state->sessions) session->leave();
+  // A task without a session is between two attempts and ends when it looks next; it holds nothing.
+  auto const deadline = std::chrono::steady_clock::now() + timeout;
+  while (!state->sessions.empty() && std::chrono::steady_clock::now() < deadline) {
+    co_await sleep_for(milliseconds(5));
+  }
+  bool const finished = state->sessions.empty();
+  co_await state->linking.stop();
+  co_return finished;
+}
+
+Result<DispatcherName> parse_dispatcher(std::string_view text) {
+  DispatcherName name;
+  auto const invalid = [&] {
+    return make_error(ErrorKind::Invalid,
+                      "'" + std::string(text) + "': allowed are HOST, HOST:PORT and [IPV6]:PORT");
+  };
+  auto port = std::string_view();
+  if (text.starts_with('[')) {
+    auto const end = text.find(']');
+    if (end == std::string_view::npos) return invalid();
+    name.host = std::string(text.substr(1, end - 1));
+    auto const rest = text.substr(end + 1);
+    if (!rest.empty() && rest[0] != ':') return invalid();
+    if (!rest.empty()) port = rest.substr(1);
+    if (!rest.empty() && port.empty()) return invalid();
+  } else {
+    auto const colon = text.find(':');
+    name.host = std::string(text.substr(0, colon));
+    if (colon != std::string_view::npos) {
+      port = text.substr(colon + 1);
+      if (port.empty()) return invalid();
+    }
+  }
+  if (name.host.empty()) return invalid();
+  if (port.empty()) return name;
+  auto const [end, failed] = std::from_chars(port.data(), port.data() + port.size(), name.port);
+  if (failed != std::errc() || end != port.data() + port.size() || name.port == 0) return invalid();
+  return name;
+}
+
+}  // namespace ei::inference

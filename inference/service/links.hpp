@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "inference/service/worker.hpp"
+
+namespace ei::inference {
+
+/// A dispatcher as a flag names it: every address that the name resolves to is one dispatcher.
+struct DispatcherName {
+  std::string host;
+  std::uint16_t port = 8002;
+};
+
+/// `host`, `host:port`, `[v6]:port`. Errors: Invalid.
+[[nodiscard]] Result<DispatcherName> parse_dispatcher(std::string_view text);
+
+struct LinkOptions {
+  std::vector<DispatcherName> dispatchers;
+  std::string worker_name;
+  std::string model_name;
+  std::string token;  ///< empty: none is shown
+};
+
+/// Keeps one worker link to every dispatcher: resolves the names again every few seconds, reconnects after a
+/// jittered back-off, asks for one job at a time on each link and answers it. One executor thread.
+class Links {
+ public:
+  /// Precondition: `worker` is loaded and outlives this.
+  Links(asio::any_io_executor executor, Worker& worker, Metrics& metrics, LinkOptions options);
+  ~Links();
+
+  void start();
+
+  /// Asks for no more jobs, answers those it holds, says goodbye, and returns when the last link is closed,
+  /// or after `timeout`; true when nothing was cut off.
+  [[nodiscard]] asio::awaitable<bool> drain(milliseconds timeout);
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace ei::inference

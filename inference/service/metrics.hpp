@@ -1,0 +1,41 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <string>
+
+#include "runtime/http/server.hpp"
+#include "runtime/metrics/registry.hpp"
+#include "runtime/process/usage.hpp"
+
+namespace ei::inference {
+
+/// Every metric of the worker: names, help and buckets. Use from one thread.
+class Metrics {
+ public:
+  explicit Metrics(metrics::Registry& registry);
+
+  void completed(http::Completed const& answer);
+  /// One job of the worker link, counted as method JOB of the endpoint `link`.
+  void job_completed(bool ok, std::chrono::nanoseconds elapsed);
+  void inferred(double seconds, std::size_t pictures);
+  void loaded(std::chrono::nanoseconds elapsed);
+  void set_ready(bool ready);
+  void set_links(std::size_t links);
+  void collect(process::Usage const& usage);
+
+ private:
+  void count(std::string const& method, std::string const& endpoint, int status,
+             std::chrono::nanoseconds elapsed);
+
+  metrics::Registry& registry_;
+  metrics::Gauge& ready_;
+  metrics::Gauge& links_;
+  metrics::Gauge& cpu_;
+  metrics::Gauge& memory_;
+  metrics::Gauge& load_seconds_;
+  metrics::Histogram& inference_seconds_;
+  metrics::Counter& pictures_;
+};
+
+}  // namespace ei::inference

@@ -1,0 +1,186 @@
+#include "inference/service/model.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+
+#include "inference/builtin/builtin.hpp"
+#include "inference/checkpoint/checkpoint.hpp"
+#include "inference/checkpoint/mapped_file.hpp"
+#include "inference/checkpoint/random_weights.hpp"
+#include "inference/checkpoint/torch_file.hpp"
+#include "inference/preprocess/transform.hpp"
+#include "runtime/crypto/digest.hpp"
+#include "runtime/process/files.hpp"
+
+namespace ei::inference {
+namespace {
+
+namespace link = dispatcher::link;
+using Clock = std::chrono::steady_clock;
+
+/// 65,536 names of the longest kind.
+constexpr std::size_t kMaxLabelFile = 65'536 * (kMaxLabelBytes + 2);
+constexpr std::int64_t kImagenetClasses = 1000;
+
+double elapsed_ms(Clock::time_point since) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - since).count();
+}
+
+Result<Classifier> load_file(std::filesystem::path const& path, Precision precision) {
+  auto const file = MappedFile::open(path);
+  if (!file) return file.error();
+  if (detect_format(file->bytes()) == FileFormat::TorchScript)
+    return Classifier::from_torchscript(path, precision);
+  auto const tensors = read_checkpoint(file->bytes());
+  if (!tensors) return with_context(tensors.error(), path.string());
+  return Classifier::from_state_dict(*tensors, precision);
+}
+
+Result<Classifier> load_classifier(ModelFiles const& files) {
+  if (auto const* const file = std::get_if<FromFile>(&files.weights))
+    return load_file(file->path, files.precision);
+  if (auto const* const random = std::get_if<FromRandom>(&files.weights)) {
+    return Classifier::from_state_dict(random_resnet18(random->seed, random->classes).tensors,
+                                       files.precision);
+  }
+  auto const tensors = read_checkpoint(shapes_weights());
+  if (!tensors) return with_context(tensors.error(), "builtin://shapes");
+  return Classifier::from_state_dict(*tensors, files.precision);
+}
+
+Result<Labels> load_labels(ModelFiles const& files, std::int64_t classes) {
+  if (files.labels) {
+    if (auto const* const file = std::get_if<FromFile>(&*files.labels)) {
+      auto const text = process::read_file(file->path, kMaxLabelFile);
+      if (!text) return text.error();
+      auto labels = parse_labels(*text);
+      if (!labels) return with_context(labels.error(), file->path.string());
+      return labels;
+    }
+    return parse_labels(std::holds_alternative<FromShapes>(*files.labels) ? shapes_labels()
+                                                                          : imagenet_labels());
+  }
+  if (std::holds_alternative<FromShapes>(files.weights)) return parse_labels(shapes_labels());
+  if (classes == kImagenetClasses && std::holds_alternative<FromFile>(files.weights))
+    return parse_labels(imagenet_labels());
+  return numbered_labels(classes);
+}
+
+/// The pictures of a job, normalised, and for each item result where its picture is in there, or its error.
+struct Prepared {
+  std::vector<float> pictures;
+  std::vector<std::variant<std::size_t, link::ItemError>> places;
+};
+
+Prepared prepare(link::Job const& job) {
+  Prepared prepared;
+  auto const add_place = [&] { prepared.places.emplace_back(prepared.pictures.size() / kPictureElements); };
+  auto const parts = link::parts(job);
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (job.items[i].kind == link::ItemKind::Tensor) {
+      for (std::size_t n = 0; n < job.items[i].count; ++n) {
+        add_place();
+        auto const start = prepared.pictures.size();
+        prepared.pictures.resize(start + kPictureElements);
+        std::memcpy(prepared.pictures.data() + start, parts[i].data() + n * link::kTensorBytes,
+                    link::kTensorBytes);
+      }
+      continue;
+    }
+    auto const place = prepared.pictures.size() / kPictureElements;
+    auto const appended = append_picture(parts[i], prepared.pictures);
+    if (appended) {
+      prepared.places.emplace_back(place);
+    } else {
+      prepared.places.emplace_back(link::ItemError{appended.error().http_status, appended.error().message});
+    }
+  }
+  return prepared;
+}
+
+/// One picture at a time: on one core a batch is no faster, and its activations would not fit the caches.
+Result<std::vector<float>> compute(Classifier& classifier, std::span<const float> pictures) {
+  std::vector<float> probabilities;
+  for (; !pictures.empty(); pictures = pictures.subspan(kPictureElements)) {
+    auto const scores = classifier.logits(pictures.first(kPictureElements));
+    if (!scores) return scores.error();
+    probabilities.insert(probabilities.end(), scores->begin(), scores->end());
+  }
+  softmax_rows(probabilities, static_cast<std::size_t>(classifier.classes()));
+  return probabilities;
+}
+
+link::ItemResult most_probable(Labels const& labels, std::span<const float> row, std::size_t top) {
+  if (!std::all_of(row.begin(), row.end(), [](float p) { return std::isfinite(p); })) {
+    return link::ItemError{400,
+                           "the input leads to values that are not finite; it is not a normalised picture"};
+  }
+  std::vector<std::size_t> order(row.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  top = std::min(top, order.size());
+  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(top), order.end(),
+                    [&](auto a, auto b) { return row[a] != row[b] ? row[a] > row[b] : a < b; });
+  std::vector<link::Prediction> predictions;
+  for (std::size_t i = 0; i < top; ++i) {
+    predictions.push_back({labels[order[i]], order[i], static_cast<double>(row[order[i]])});
+  }
+  return predictions;
+}
+
+}  // namespace
+
+Result<Model> build_model(ModelFiles const& files) {
+  auto classifier = load_classifier(files);
+  if (!classifier) return classifier.error();
+  auto given = load_labels(files, classifier->classes());
+  if (!given) return given.error();
+  auto labels = check_labels(std::move(*given), classifier->classes());
+  if (!labels) return labels.error();
+  auto digest = crypto::sha256_hex(join_labels(*labels));
+  return Model{std::move(*classifier), std::move(*labels), std::move(digest)};
+}
+
+Result<void> warm_up(Model& model) {
+  std::vector<float> const empty(kPictureElements);
+  for (int run = 0; run < 2; ++run) {
+    if (auto const scores = model.classifier.logits(empty); !scores) return scores.error();
+  }
+  return {};
+}
+
+link::JobResult answer_job(Model& model, link::Job const& job) {
+  link::JobResult result;
+  result.id = job.id;
+  auto const start = Clock::now();
+  auto const prepared = prepare(job);
+  result.preprocess_ms = elapsed_ms(start);
+  auto const computing = Clock::now();
+  auto const probabilities = compute(model.classifier, prepared.pictures);
+  result.inference_ms = elapsed_ms(computing);
+  auto const classes = static_cast<std::size_t>(model.classifier.classes());
+  if (job.probabilities) result.probabilities.resize(prepared.places.size() * classes);
+  for (std::size_t i = 0; i < prepared.places.size(); ++i) {
+    if (auto const* const error = std::get_if<link::ItemError>(&prepared.places[i])) {
+      result.items.emplace_back(*error);
+      continue;
+    }
+    if (!probabilities) {
+      result.items.emplace_back(link::ItemError{500, probabilities.error().message});
+      continue;
+    }
+    auto const row =
+        std::span(*probabilities).subspan(std::get<std::size_t>(prepared.places[i]) * classes, classes);
+    result.items.push_back(most_probable(model.labels, row, job.top));
+    bool const usable = !std::holds_alternative<link::ItemError>(result.items.back());
+    if (job.probabilities && usable) {
+      std::copy(row.begin(), row.end(),
+                result.probabilities.begin() + static_cast<std::ptrdiff_t>(i * classes));
+    }
+  }
+  return result;
+}
+
+}  // namespace ei::inference

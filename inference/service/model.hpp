@@ -1,0 +1,39 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "dispatcher/link/protocol.hpp"
+#include "inference/labels/labels.hpp"
+#include "inference/model/classifier.hpp"
+#include "inference/service/source.hpp"
+
+namespace ei::inference {
+
+/// A classifier and its class names, ready to answer jobs. Blocking; use from one thread at a time.
+struct Model {
+  Classifier classifier;
+  Labels labels;              ///< classifier.classes() of them
+  std::string labels_sha256;  ///< of the names, one a line
+};
+
+/// Where everything lies once nothing more has to be fetched.
+struct ModelFiles {
+  std::variant<FromShapes, FromRandom, FromFile> weights;
+  /// None: the names that go with the weights (shapes: its own; 1,000 classes: ImageNet's; else `class 0` …).
+  std::optional<std::variant<FromShapes, FromImagenet, FromFile>> labels;
+  Precision precision = Precision::Auto;
+};
+
+/// Reads, checks and builds the model. Errors: Invalid, NotFound or Io, naming the file and the fault.
+[[nodiscard]] Result<Model> build_model(ModelFiles const& files);
+
+/// Runs the network twice on an empty picture, so that the first request does not pay for what LibTorch
+/// prepares.
+[[nodiscard]] Result<void> warm_up(Model& model);
+
+/// Answers one job of the worker link: one item result per picture, in order. What cannot be decoded or
+/// computed is an item's error, never the job's.
+[[nodiscard]] dispatcher::link::JobResult answer_job(Model& model, dispatcher::link::Job const& job);
+
+}  // namespace ei::inference

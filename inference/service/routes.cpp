@@ -1,0 +1,171 @@
+#include "inference/service/routes.hpp"
+
+#include <boost/json.hpp>
+#include <cstdio>
+
+#include "dispatcher/form/multipart.hpp"
+#include "runtime/metrics/registry.hpp"
+
+namespace ei::inference {
+namespace {
+
+namespace json = boost::json;
+namespace link = dispatcher::link;
+
+/// Labels in an answer, as the dispatcher's.
+constexpr std::size_t kTop = 5;
+/// A form's boundaries and part headers around the picture.
+constexpr std::size_t kFormOverhead = 64 * 1024;
+
+Error status_error(int status, std::string message) {
+  Error error = make_error(ErrorKind::Invalid, std::move(message));
+  error.http_status = status;
+  return error;
+}
+
+http::Response problem_of(Error const& error) {
+  int status = error.http_status;
+  if (status == 0) status = error.kind == ErrorKind::TooMany ? 429 : 503;
+  auto response = http::problem(status, std::string(http::reason_phrase(status)), error.message);
+  if (status == 429 || status == 503) response.headers.set("Retry-After", "1");
+  if (status == 415) response.headers.set("Accept", "image/jpeg, image/png");
+  return response;
+}
+
+int status_of(dispatcher::PictureFault fault) {
+  switch (fault) {
+    case dispatcher::PictureFault::TooLarge:
+      return 413;
+    case dispatcher::PictureFault::Unsupported:
+      return 415;
+    default:
+      return 400;
+  }
+}
+
+/// The bytes of the field `image` of a form, or the body itself.
+Result<std::string_view> picture_bytes(http::Request const& request) {
+  std::string const content_type(request.headers.get("Content-Type").value_or(""));
+  auto const type = http::media_type(content_type);
+  if (type.starts_with("image/") || type == "application/octet-stream") return std::string_view(request.body);
+  if (type != "multipart/form-data") {
+    return status_error(415,
+                        "the Content-Type is \"" + type.substr(0, 80) +
+                            "\"; allowed: multipart/form-data with a field \"image\", image/jpeg, image/png");
+  }
+  auto const boundary = http::header_parameter(content_type, "boundary");
+  if (!boundary) return status_error(400, "the Content-Type multipart/form-data has no boundary");
+  auto const parts = dispatcher::parse_multipart(request.body, *boundary);
+  if (!parts) return status_error(400, parts.error().message);
+  for (auto const& part : *parts) {
+    if (part.name == "image") return part.data;
+  }
+  return status_error(400, "the form has no field \"image\"");
+}
+
+/// The picture as a job of its own. Errors: 400, 413, 415.
+Result<std::shared_ptr<link::Job const>> job_of(http::Request const& request,
+                                                dispatcher::PictureLimits const& limits) {
+  auto const bytes = picture_bytes(request);
+  if (!bytes) return bytes.error();
+  auto const found = dispatcher::inspect_picture(*bytes, limits);
+  if (auto const* const bad = std::get_if<dispatcher::BadPicture>(&found)) {
+    return status_error(status_of(bad->fault), bad->detail);
+  }
+  auto job = std::make_shared<link::Job>();
+  job->items.push_back({link::ItemKind::Image, bytes->size(), 1});
+  job->top = kTop;
+  job->payload = std::string(*bytes);
+  return std::shared_ptr<link::Job const>(std::move(job));
+}
+
+std::string percent(link::Prediction const& prediction) {
+  char text[32];
+  std::snprintf(text, sizeof text, ": %.1f%%", 100 * prediction.probability);
+  return prediction.label + text;
+}
+
+http::Response answer_of(link::JobResult const& result, double total_ms) {
+  if (auto const* const error = std::get_if<link::ItemError>(&result.items.front())) {
+    return problem_of(status_error(error->status, error->detail));
+  }
+  auto const& predictions = std::get<std::vector<link::Prediction>>(result.items.front());
+  json::array top;
+  for (auto const& p : predictions) {
+    top.push_back({{"label", p.label}, {"index", p.index}, {"probability", p.probability}});
+  }
+  return http::json(200, json::object{{"prediction", percent(predictions.front())},
+                                      {"top", std::move(top)},
+                                      {"timing",
+                                       {{"preprocess_ms", result.preprocess_ms},
+                                        {"inference_ms", result.inference_ms},
+                                        {"total_ms", total_ms}}}});
+}
+
+asio::awaitable<http::Response> predict(RouteContext& context, http::Request request) {
+  auto const start = std::chrono::steady_clock::now();
+  if (!context.worker.ready()) {
+    co_return problem_of(
+        make_error(ErrorKind::Unavailable, "the worker is still loading its model, or is leaving"));
+  }
+  auto job = job_of(request, context.limits);
+  if (!job) co_return problem_of(job.error());
+  request = {};  // the picture's bytes are in the job
+  auto const result = co_await context.worker.answer(std::move(*job));
+  if (!result) co_return problem_of(result.error());
+  co_return answer_of(
+      *result, std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+}
+
+http::Route get(std::string pattern, std::function<http::Response()> answer) {
+  http::Route route;
+  route.method = "GET";
+  route.pattern = std::move(pattern);
+  route.handler = [answer = std::move(answer)](http::Request) -> asio::awaitable<http::Response> {
+    co_return answer();
+  };
+  return route;
+}
+
+http::Response about(RouteContext const& context) {
+  return http::json(200, json::object{{"name", "inference-worker"},
+                                      {"version", EI_VERSION},
+                                      {"model", context.model_name},
+                                      {"ready", context.worker.ready()},
+                                      {"predict", "POST /predict with a JPEG or PNG"}});
+}
+
+http::Response ready(Worker const& worker) {
+  if (worker.ready()) return http::text(200, "ready\n");
+  return http::problem(503, "Service Unavailable",
+                       worker.draining() ? "the worker is leaving" : "the model is loading");
+}
+
+}  // namespace
+
+std::vector<http::Route> main_routes(RouteContext& context) {
+  std::vector<http::Route> routes;
+  http::Route predicting;
+  predicting.method = "POST";
+  predicting.pattern = "/predict";
+  predicting.handler = [&context](http::Request request) { return predict(context, std::move(request)); };
+  predicting.max_body = context.limits.max_bytes + kFormOverhead;
+  routes.push_back(std::move(predicting));
+  routes.push_back(get("/", [&context] { return about(context); }));
+  routes.push_back(get("/healthz", [] { return http::text(200, "ok\n"); }));
+  routes.push_back(get("/readyz", [&context] { return ready(context.worker); }));
+  return routes;
+}
+
+std::vector<http::Route> metrics_routes(RouteContext& context) {
+  std::vector<http::Route> routes;
+  routes.push_back(get("/metrics", [&context] {
+    auto response = http::text(200, context.exposition());
+    response.headers.set("Content-Type", std::string(metrics::kContentType));
+    return response;
+  }));
+  routes.push_back(get("/healthz", [] { return http::text(200, "ok\n"); }));
+  return routes;
+}
+
+}  // namespace ei::inference

@@ -1,0 +1,84 @@
+#include "inference/service/source.hpp"
+
+#include <charconv>
+#include <optional>
+
+#include "runtime/core/encoding.hpp"
+#include "runtime/http/message.hpp"
+
+namespace ei::inference {
+namespace {
+
+Error invalid(std::string_view uri, std::string_view allowed) {
+  return make_error(ErrorKind::Invalid, "'" + std::string(uri) + "': allowed are " + std::string(allowed));
+}
+
+/// What both kinds of URI have in common: a file or an address; none for another scheme.
+Result<std::optional<std::variant<FromFile, FromNetwork>>> parse_place(std::string_view uri) {
+  using Place = std::optional<std::variant<FromFile, FromNetwork>>;
+  auto const scheme_end = uri.find("://");
+  if (scheme_end == std::string_view::npos) {
+    if (uri.empty()) return Place{};
+    return Place{FromFile{std::string(uri)}};
+  }
+  auto const scheme = uri.substr(0, scheme_end);
+  auto const rest = uri.substr(scheme_end + 3);
+  if (scheme == "file") {
+    auto const path = percent_decode(rest);
+    if (!path || !path->starts_with('/'))
+      return invalid(uri, "file:// with an absolute path: file:///models/a.pth");
+    return Place{FromFile{*path}};
+  }
+  if (scheme == "https" || scheme == "http") {
+    auto const url = http::parse_url(uri);
+    if (!url) return url.error();
+    return Place{FromNetwork{*url}};
+  }
+  return Place{};
+}
+
+/// A number in a query, `otherwise` where the query has none of that name. Errors: Invalid.
+Result<std::int64_t> query_number(std::string_view uri, std::string_view name, std::int64_t otherwise,
+                                  std::int64_t low, std::int64_t high) {
+  auto const question = uri.find('?');
+  auto const text =
+      question == std::string_view::npos ? std::nullopt : http::query_value(uri.substr(question + 1), name);
+  if (!text) return otherwise;
+  std::int64_t value = 0;
+  auto const [end, failed] = std::from_chars(text->data(), text->data() + text->size(), value);
+  if (failed != std::errc() || end != text->data() + text->size() || value < low || value > high) {
+    return invalid(uri, std::string(name) + " from " + std::to_string(low) + " to " + std::to_string(high));
+  }
+  return value;
+}
+
+}  // namespace
+
+Result<ModelSource> parse_model_uri(std::string_view uri) {
+  if (uri == "builtin://shapes") return ModelSource{FromShapes{}};
+  if (uri.substr(0, uri.find('?')) == "builtin://random") {
+    constexpr std::int64_t kMaxSeed = 1'000'000'000;
+    constexpr std::int64_t kMaxClasses = 65'536;  // the worker link's own limit
+    auto const seed = query_number(uri, "seed", 1, 0, kMaxSeed);
+    if (!seed) return seed.error();
+    auto const classes = query_number(uri, "classes", 10, 1, kMaxClasses);
+    if (!classes) return classes.error();
+    return ModelSource{FromRandom{static_cast<std::uint64_t>(*seed), *classes}};
+  }
+  auto const place = parse_place(uri);
+  if (!place) return place.error();
+  if (!*place)
+    return invalid(uri, "https://…, file:///…, a path, builtin://shapes (and builtin://random for tests)");
+  return std::visit([](auto const& given) { return ModelSource{given}; }, **place);
+}
+
+Result<LabelSource> parse_label_uri(std::string_view uri) {
+  if (uri == "builtin://shapes") return LabelSource{FromShapes{}};
+  if (uri == "builtin://imagenet") return LabelSource{FromImagenet{}};
+  auto const place = parse_place(uri);
+  if (!place) return place.error();
+  if (!*place) return invalid(uri, "https://…, file:///…, a path, builtin://imagenet, builtin://shapes");
+  return std::visit([](auto const& given) { return LabelSource{given}; }, **place);
+}
+
+}  // namespace ei::inference

@@ -1,0 +1,123 @@
+#include "inference/service/worker.hpp"
+
+#include "inference/preprocess/transform.hpp"
+#include "runtime/log/log.hpp"
+
+namespace ei::inference {
+namespace {
+
+namespace link = dispatcher::link;
+
+/// Direct requests and jobs that wait for the one core. At 10 ms each the last one waits 0.3 s: a queue
+/// longer than that belongs into the dispatcher.
+constexpr std::size_t kMaxWaiting = 32;
+/// Class names, not weights.
+constexpr std::uint64_t kMaxLabelDownload = 16U << 20U;
+
+std::size_t pictures_in(link::Job const& job) {
+  std::size_t count = 0;
+  for (auto const& item : job.items) count += item.count;
+  return count;
+}
+
+link::JobResult too_late(link::Job const& job) {
+  link::JobResult result;
+  result.id = job.id;
+  result.items.assign(pictures_in(job),
+                      link::ItemError{504, "the deadline passed before the worker could begin"});
+  // The codec wants the rows that were asked for; those of errors are empty anyway.
+  return result;
+}
+
+}  // namespace
+
+asio::awaitable<Result<ModelFiles>> fetch_files(asio::any_io_executor executor, LoadOptions options) {
+  ModelFiles files;
+  files.precision = options.precision;
+  if (auto const* const network = std::get_if<FromNetwork>(&options.weights)) {
+    FetchOptions fetching;
+    fetching.cache_dir = options.cache_dir;
+    fetching.sha256 = options.sha256;
+    auto path = co_await fetch(executor, network->url, fetching);
+    if (!path) co_return with_context(path.error(), "the model");
+    files.weights = FromFile{*path};
+  } else if (auto const* const file = std::get_if<FromFile>(&options.weights)) {
+    if (!options.sha256.empty()) {
+      auto const digest = sha256_of_file(file->path);
+      if (!digest) co_return digest.error();
+      if (*digest != options.sha256) {
+        co_return make_error(ErrorKind::Invalid, file->path.string() + " has the SHA-256 " + *digest +
+                                                     ", expected is " + options.sha256);
+      }
+    }
+    files.weights = *file;
+  } else if (auto const* const random = std::get_if<FromRandom>(&options.weights)) {
+    files.weights = *random;
+  }
+  if (!options.labels) co_return files;
+  if (auto const* const network = std::get_if<FromNetwork>(&*options.labels)) {
+    FetchOptions fetching;
+    fetching.cache_dir = options.cache_dir;
+    fetching.max_bytes = kMaxLabelDownload;
+    auto path = co_await fetch(executor, network->url, fetching);
+    if (!path) co_return with_context(path.error(), "the labels");
+    files.labels = FromFile{*path};
+  } else if (auto const* const file = std::get_if<FromFile>(&*options.labels)) {
+    files.labels = *file;
+  } else if (std::holds_alternative<FromImagenet>(*options.labels)) {
+    files.labels = FromImagenet{};
+  } else {
+    files.labels = FromShapes{};
+  }
+  co_return files;
+}
+
+Worker::Worker(asio::any_io_executor executor, Metrics& metrics)
+    : compute_(std::move(executor), kMaxWaiting), metrics_(metrics) {
+  metrics_.set_ready(false);
+}
+
+asio::awaitable<Result<void>> Worker::load(ModelFiles files) {
+  auto const start = std::chrono::steady_clock::now();
+  auto const built = std::make_shared<std::optional<Result<Model>>>();
+  std::function<void()> work = [built, files = std::move(files)] {
+    use_one_thread();
+    use_one_decoder_thread();
+    built->emplace(build_model(files));
+    if (!built->value()) return;
+    if (auto const warm = warm_up(built->value().value()); !warm) built->emplace(warm.error());
+  };
+  auto const done = co_await compute_.run(std::move(work));
+  if (!done) co_return done.error();
+  if (!built->value()) co_return built->value().error();
+  model_ = std::make_shared<Model>(std::move(built->value().value()));
+  auto const elapsed = std::chrono::steady_clock::now() - start;
+  metrics_.loaded(elapsed);
+  metrics_.set_ready(ready());
+  log::info("model_ready", {{"classes", model_->labels.size()},
+                            {"precision", to_string(model_->classifier.precision())},
+                            {"labels_sha256", model_->labels_sha256},
+                            {"load_ms", std::chrono::duration<double, std::milli>(elapsed).count()}});
+  co_return Result<void>();
+}
+
+void Worker::drain() {
+  draining_ = true;
+  metrics_.set_ready(false);
+}
+
+asio::awaitable<Result<link::JobResult>> Worker::answer(std::shared_ptr<link::Job const> job) {
+  auto const received = std::chrono::steady_clock::now();
+  auto const result = std::make_shared<link::JobResult>();
+  std::function<void()> work = [job, result, received, model = model_] {
+    bool const late =
+        job->deadline.count() > 0 && std::chrono::steady_clock::now() > received + job->deadline;
+    *result = late ? too_late(*job) : answer_job(*model, *job);
+  };
+  auto const done = co_await compute_.run(std::move(work));
+  if (!done) co_return done.error();
+  metrics_.inferred(result->inference_ms / 1000, result->items.size());
+  co_return std::move(*result);
+}
+
+}  // namespace ei::inference

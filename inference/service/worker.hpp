@@ -1,0 +1,58 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "inference/fetch/fetch.hpp"
+#include "inference/service/compute.hpp"
+#include "inference/service/metrics.hpp"
+#include "inference/service/model.hpp"
+#include "inference/service/source.hpp"
+
+namespace ei::inference {
+
+/// What to load, as the flags say it.
+struct LoadOptions {
+  ModelSource weights = FromShapes{};
+  std::optional<LabelSource> labels;
+  Precision precision = Precision::Auto;
+  std::string sha256;  ///< of the weights, from wherever they come; empty: not checked
+  std::filesystem::path cache_dir;
+};
+
+/// Downloads what lies elsewhere and checks the digest of the weights. Errors: fetch()'s; Invalid (digest
+/// differs).
+[[nodiscard]] asio::awaitable<Result<ModelFiles>> fetch_files(asio::any_io_executor executor,
+                                                              LoadOptions options);
+
+/// The model behind its compute thread: what the HTTP routes and the worker links share. One executor thread.
+class Worker {
+ public:
+  Worker(asio::any_io_executor executor, Metrics& metrics);
+
+  /// Builds and warms the model up. Call once. Errors: build_model's.
+  [[nodiscard]] asio::awaitable<Result<void>> load(ModelFiles files);
+
+  [[nodiscard]] bool ready() const { return model_ != nullptr && !draining_; }
+  [[nodiscard]] bool draining() const { return draining_; }
+  void drain();
+
+  /// What the worker says of itself on a link. Precondition: load() succeeded.
+  [[nodiscard]] std::size_t classes() const { return model_->labels.size(); }
+  [[nodiscard]] std::string const& labels_sha256() const { return model_->labels_sha256; }
+
+  /// Computes one job after those before it. A job whose deadline has passed is not computed: its items are
+  /// 504. Precondition: load() succeeded. Errors: TooMany, Canceled.
+  [[nodiscard]] asio::awaitable<Result<dispatcher::link::JobResult>> answer(
+      std::shared_ptr<dispatcher::link::Job const> job);
+
+ private:
+  ComputeThread compute_;
+  Metrics& metrics_;
+  std::shared_ptr<Model> model_;  ///< touched by the compute thread alone, but for its constant parts
+  bool draining_ = false;
+};
+
+}  // namespace ei::inference
