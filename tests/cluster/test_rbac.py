@@ -1,0 +1,256 @@
+"""The chart's roles: the operator does its work with them, and every verb in them is one that it needs.
+
+The operator runs as a process against a bare API server, as the chart's service account. For each verb the role is
+taken away once, and the API server's audit log must show the operator asking for it and being refused.
+"""
+
+import contextlib
+import copy
+import json
+import os
+import pathlib
+import subprocess
+import time
+
+import pytest
+import yaml
+
+from conftest import HERE, ROOT, Cluster, eventually
+
+PROGRAM = pathlib.Path(os.environ.get("EI_BIN", ROOT / "build" / "release" / "bin")) / "inference-operator"
+NAMESPACE = "rbac"
+ACCOUNT = "eis-elastic-inference"
+USER = f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}"
+
+# Used only when a worker's pod hangs for minutes, which a server without nodes has none of; and to prolong an event
+# that repeats. Their requests are in the client's own tests.
+NOT_PROVOKED_HERE = {("", "pods", "delete"), ("events.k8s.io", "events", "patch")}
+
+
+def verbs_of(objects):
+    """(group, resource, verb) of every rule of the operator's roles."""
+    for role in objects:
+        if role["kind"] in ("ClusterRole", "Role") and not role["metadata"]["name"].endswith(("-view", "-edit")):
+            for rule in role["rules"]:
+                for group in rule["apiGroups"]:
+                    for resource in rule["resources"]:
+                        for verb in rule["verbs"]:
+                            yield group, resource, verb
+
+
+def without(objects, taken):
+    """The roles less one verb."""
+    objects = copy.deepcopy(objects)
+    group, resource, verb = taken
+    for role in objects:
+        rules = []
+        for rule in role.get("rules", []):
+            if group in rule["apiGroups"] and resource in rule["resources"] and verb in rule["verbs"]:
+                kept = [each for each in rule["verbs"] if each != verb]
+                others = [each for each in rule["resources"] if each != resource]
+                if others:
+                    rules.append({**rule, "resources": others})
+                if kept:
+                    rules.append({**rule, "resources": [resource], "verbs": kept})
+            else:
+                rules.append(rule)
+        if "rules" in role:
+            role["rules"] = rules
+    return objects
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A bare API server of our own that writes an audit log and enforces owner references' permissions."""
+    if not PROGRAM.exists():
+        pytest.fail(f"{PROGRAM} is not built; set EI_BIN to the folder with the programs")
+    folder = str(tmp_path_factory.mktemp("rbac") / "state")
+    own = Cluster(os.path.join(folder, "admin.kubeconfig"), folder)
+    arguments = (
+        "--apiserver-arg=--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
+        # Where a server has streaming lists, the operator watches and never lists.
+        "--apiserver-arg=--feature-gates=WatchList=false",
+    )
+    own.harness("up", "--bare", "--audit", *arguments, timeout=3600)
+    try:
+        own.kubectl("create", "namespace", NAMESPACE)
+        own.kubectl("apply", "-f", "-", stdin=json.dumps(MONITOR_CRD))
+        yield own
+    finally:
+        own.harness("down")
+
+
+# Enough of the Prometheus operator's API for the operator to find it served.
+MONITOR_CRD = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "servicemonitors.monitoring.coreos.com"},
+    "spec": {
+        "group": "monitoring.coreos.com",
+        "scope": "Namespaced",
+        "names": {"kind": "ServiceMonitor", "plural": "servicemonitors", "singular": "servicemonitor"},
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+            }
+        ],
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def chart(server):
+    """The chart's objects, less the Deployment: the operator is a process here."""
+    text = server.helm("template", "eis", ROOT / "helm", "-n", NAMESPACE)
+    objects = [each for each in yaml.safe_load_all(text) if each and each["kind"] not in ("Deployment", "Pod", "Service")]
+    apply(server, objects)
+    server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    return objects
+
+
+def apply(server, objects):
+    server.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin="\n---\n".join(map(json.dumps, objects)))
+
+
+@contextlib.contextmanager
+def operator(server, tmp_path):
+    """The operator under the chart's service account."""
+    token = server.kubectl("create", "token", ACCOUNT, "-n", NAMESPACE, "--duration=1h").strip()
+    config = json.loads(pathlib.Path(server.kubeconfig).read_text())
+    config["users"][0]["user"] = {"token": token}
+    config["contexts"][0]["context"]["namespace"] = NAMESPACE
+    file = tmp_path / "operator.kubeconfig"
+    file.write_text(json.dumps(config))
+    flags = ["--metrics-port", "0", "--leader-elect", "--dispatcher-image", "d:1", "--worker-image", "w:1"]
+    env = dict(os.environ, POD_NAMESPACE=NAMESPACE, POD_NAME=f"operator-{time.monotonic_ns()}")
+    with open(tmp_path / "operator.log", "wb") as log:
+        process = subprocess.Popen([PROGRAM, "--kubeconfig", file, *flags], stderr=log, stdout=log, env=env)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(15)
+
+
+def audit(server, since):
+    """What the operator asked for after `since` bytes of the log: (group, resource, verb) -> status codes, messages."""
+    asked = {}
+    with open(pathlib.Path(server.folder) / "logs" / "audit.log", encoding="utf-8") as log:
+        log.seek(since)
+        for line in log:
+            entry = json.loads(line) if line.endswith("\n") else {}
+            if entry.get("user", {}).get("username") != USER or "objectRef" not in entry:
+                continue
+            target = entry["objectRef"]
+            resource = "/".join(filter(None, (target["resource"], target.get("subresource"))))
+            status = entry.get("responseStatus", {})
+            key = (target.get("apiGroup", ""), resource, entry["verb"])
+            asked.setdefault(key, []).append((status.get("code"), status.get("message", "")))
+    return asked
+
+
+def audit_size(server):
+    return (pathlib.Path(server.folder) / "logs" / "audit.log").stat().st_size
+
+
+def service(name, fewest=1):
+    return {
+        "apiVersion": "elasticinference.dev/v1alpha1",
+        "kind": "InferenceService",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {"scaling": {"minReplicas": fewest}},
+    }
+
+
+def in_the_way(name):
+    """Objects of somebody else with the names of the children: the operator must look whose they are."""
+    meta = {"namespace": NAMESPACE}
+    ports = [{"name": "http", "port": 81}]
+    pod = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "c"}]}}
+    labels = {"matchLabels": {"a": "b"}}
+    return {
+        "services": {"apiVersion": "v1", "kind": "Service", "metadata": {**meta, "name": name}, "spec": {"ports": ports}},
+        "secrets": {"apiVersion": "v1", "kind": "Secret", "metadata": {**meta, "name": f"{name}-link-token"}},
+        "deployments": {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {**meta, "name": f"{name}-dispatcher"},
+            "spec": {"replicas": 7, "selector": labels, "template": pod},
+        },
+        "poddisruptionbudgets": {
+            "apiVersion": "policy/v1",
+            "kind": "PodDisruptionBudget",
+            "metadata": {**meta, "name": f"{name}-dispatcher"},
+            "spec": {"maxUnavailable": 3, "selector": labels},
+        },
+        "networkpolicies": {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {**meta, "name": f"{name}-dispatcher"},
+            "spec": {"podSelector": labels, "policyTypes": ["Egress"]},
+        },
+    }
+
+
+def test_with_the_charts_roles_nothing_is_refused(server, chart, tmp_path):
+    since = audit_size(server)
+    with operator(server, tmp_path):
+        apply(server, [service("allowed")])
+
+        def settled():
+            assert server.get("eis", "allowed", "-n", NAMESPACE)["status"]["observedGeneration"] == 1
+            assert server.get("deploy", "allowed-worker", "-n", NAMESPACE)
+
+        eventually(settled, 20)
+    refused = {key: seen for key, seen in audit(server, since).items() if any(code == 403 for code, _ in seen)}
+    assert refused == {}
+    server.kubectl("delete", "eis", "--all", "-n", NAMESPACE)
+
+
+def cases():
+    text = (ROOT / "helm" / "templates" / "_helpers.tpl").read_text()
+    rules = yaml.safe_load(text.partition('{{- define "ei.rules" -}}')[2].partition("{{- end -}}")[0])
+    found = verbs_of([{"kind": "Role", "metadata": {"name": "x"}, "rules": rules}])
+    lease = [("coordination.k8s.io", "leases", verb) for verb in ("create", "get", "update")]
+    return sorted(set(found) - NOT_PROVOKED_HERE) + lease
+
+
+@pytest.mark.parametrize("taken", cases(), ids="/".join)
+def test_without_it_the_operator_is_refused(server, chart, tmp_path, taken):
+    group, resource, verb = taken
+    apply(server, without(chart, taken))
+    name = f"s{os.urandom(4).hex()}"
+    since = audit_size(server)
+    try:
+        if verb == "get" and resource in in_the_way(name):
+            apply(server, [in_the_way(name)[resource]])
+        if resource == "leases":
+            server.kubectl("delete", "lease", "--all", "-n", NAMESPACE)
+        with operator(server, tmp_path):
+            apply(server, [service(name)])
+
+            def refused():
+                asked = audit(server, since)
+                if resource == "inferenceservices/finalizers":
+                    # Not a request of its own: the API server asks it of whoever writes an owner reference.
+                    seen = [each for key in asked if key[2] in ("create", "patch") for each in asked[key]]
+                    assert any(code == 403 and "blockOwnerDeletion" in message for code, message in seen), asked
+                    return
+                seen = list(asked.get(taken, []))
+                if verb == "create":
+                    # A server-side apply of what is not there yet is a patch that must be allowed to create.
+                    seen += asked.get((group, resource, "patch"), [])
+                assert any(code == 403 for code, _ in seen), asked
+
+            if resource == "events":
+                eventually(lambda: server.get("deploy", f"{name}-worker", "-n", NAMESPACE), 20)
+                apply(server, [service(name, fewest=2)])  # scaled up: there is something to tell
+            eventually(refused, 20)
+    finally:
+        apply(server, chart)
+        server.kubectl("delete", "eis", "--all", "-n", NAMESPACE)
+        if verb == "get" and resource in in_the_way(name):
+            server.kubectl("delete", "--ignore-not-found", "-f", "-", stdin=json.dumps(in_the_way(name)[resource]))
