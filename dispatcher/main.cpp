@@ -8,10 +8,10 @@
 #include <boost/json.hpp>
 #include <exception>
 
-#include "dispatcher/exchange/service.hpp"
 #include "dispatcher/flags.hpp"
 #include "dispatcher/metrics/metrics.hpp"
 #include "dispatcher/routes/routes.hpp"
+#include "dispatcher/service/service.hpp"
 #include "dispatcher/workers/link_route.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/process/files.hpp"

@@ -103,7 +103,6 @@ Result<void> Exchange::ready(WorkerId id, Time now) {
     return worker_fault("ready for more than the " + std::to_string(worker.hello.slots) +
                         " slots of its hello");
   }
-  worker.leaving = false;
   ++worker.asked;
   idle_.push_back(id);
   pump(now);
@@ -145,7 +144,6 @@ Result<void> Exchange::result(WorkerId id, link::JobResult result, Time now) {
 void Exchange::bye(WorkerId id) {
   auto const found = workers_.find(id);
   if (found == workers_.end()) return;
-  found->second.leaving = true;
   found->second.asked = 0;
   std::erase(idle_, id);
 }

@@ -152,7 +152,6 @@ class Exchange {
     WorkerPort port;
     std::size_t asked = 0;  // jobs it asked for and has not got
     std::vector<std::uint64_t> jobs;
-    bool leaving = false;
     bool dropped = false;
   };
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "dispatcher/exchange/service.hpp"
 #include "dispatcher/picture/inspect.hpp"
+#include "dispatcher/service/service.hpp"
 #include "runtime/http/server.hpp"
 
 namespace ei::dispatcher {

@@ -4,7 +4,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <string>
 
-#include "dispatcher/exchange/service.hpp"
+#include "dispatcher/service/service.hpp"
 #include "runtime/http/server.hpp"
 
 namespace ei::dispatcher {

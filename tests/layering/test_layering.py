@@ -12,6 +12,8 @@ MAY_INCLUDE = {
     "dispatcher/queue": [],
     "dispatcher/picture": [],
     "dispatcher/link": ["runtime/core"],
+    "dispatcher/exchange": ["dispatcher/queue", "dispatcher/link", "runtime/core"],
+    "dispatcher/oip": ["dispatcher/exchange", "dispatcher/link", "runtime/core"],
     "dispatcher": ["dispatcher", "runtime"],
     "inference": ["inference", "runtime", "dispatcher/link", "dispatcher/picture", "dispatcher/form"],
     "operator/api": ["operator/scaling/settings.hpp", "runtime/core"],
@@ -30,7 +32,8 @@ MAY_INCLUDE = {
 }
 
 # No I/O, clock, log or thread: `now` is an argument. Only the standard library, Boost.JSON values and results.
-PURE = ["runtime/core", "dispatcher/queue", "dispatcher/picture", "dispatcher/link", "operator/api", "operator/scaling",
+PURE = ["runtime/core", "dispatcher/queue", "dispatcher/picture", "dispatcher/link", "dispatcher/exchange",
+        "dispatcher/oip", "operator/api", "operator/scaling",
         "operator/plan", "bench/sim"]
 PURE_FORBIDDEN = re.compile(
     r"#\s*include\s*<(thread|mutex|fstream|iostream|filesystem|condition_variable|future|unistd\.h|sys/|boost/asio|boost/beast"

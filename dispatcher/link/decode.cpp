@@ -1,10 +1,9 @@
+#include "dispatcher/link/floats.hpp"
 #include "dispatcher/link/protocol.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <boost/json.hpp>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <optional>
 
@@ -12,7 +11,6 @@ namespace ei::dispatcher::link {
 namespace {
 
 namespace json = boost::json;
-static_assert(std::numeric_limits<float>::is_iec559 && sizeof(float) == 4);
 
 Error bad(std::string message) {
   return make_error(ErrorKind::Protocol, "worker link: " + std::move(message));
@@ -133,56 +131,6 @@ Result<Frame> split(std::string_view frame) {
   return out;
 }
 
-std::string join(json::object const& header, std::vector<std::string_view> const& payload) {
-  const std::string text = json::serialize(header);
-  std::size_t total = 4 + text.size();
-  for (const auto part : payload) total += part.size();
-  std::string out;
-  out.reserve(total);
-  for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>(text.size() >> shift & 0xff));
-  out += text;
-  for (const auto part : payload) out += part;
-  return out;
-}
-
-std::uint32_t little_endian(std::uint32_t bits) {
-  if constexpr (std::endian::native == std::endian::big) return __builtin_bswap32(bits);
-  return bits;
-}
-
-std::string float_bytes(std::vector<float> const& values) {
-  std::string out(values.size() * 4, '\0');
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const auto bits = little_endian(std::bit_cast<std::uint32_t>(values[i]));
-    std::memcpy(out.data() + i * 4, &bits, 4);
-  }
-  return out;
-}
-
-std::vector<float> floats(std::string_view bytes) {
-  std::vector<float> out(bytes.size() / 4);
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    std::uint32_t bits = 0;
-    std::memcpy(&bits, bytes.data() + i * 4, 4);
-    out[i] = std::bit_cast<float>(little_endian(bits));
-  }
-  return out;
-}
-
-json::object to_json(ItemResult const& item) {
-  json::object out;
-  if (auto const* error = std::get_if<ItemError>(&item)) {
-    out["error"] = {{"status", error->status}, {"detail", error->detail}};
-    return out;
-  }
-  json::array top;
-  for (auto const& p : std::get<std::vector<Prediction>>(item)) {
-    top.push_back({{"label", p.label}, {"index", p.index}, {"probability", p.probability}});
-  }
-  out["top"] = std::move(top);
-  return out;
-}
-
 Result<ItemResult> item_result(json::object const& object, std::string const& where) {
   Fields fields(object, where);
   if (auto const* error = object.if_contains("error")) {
@@ -297,64 +245,7 @@ Result<FromDispatcher> job(Frame const& frame) {
   return FromDispatcher(std::move(out));
 }
 
-json::object job_header(Job const& job) {
-  json::array items;
-  for (auto const& item : job.items) {
-    json::object object{{"kind", item.kind == ItemKind::Image ? "image" : "tensor"}, {"bytes", item.bytes}};
-    if (item.kind == ItemKind::Tensor) object["count"] = item.count;
-    items.push_back(std::move(object));
-  }
-  return {{"type", "job"},
-          {"id", job.id},
-          {"items", std::move(items)},
-          {"top", job.top},
-          {"probabilities", job.probabilities},
-          {"deadline_ms", job.deadline.count()}};
-}
-
-json::object header(Hello const& m) {
-  return {{"type", "hello"},
-          {"worker", m.worker},
-          {"model", m.model},
-          {"classes", m.classes},
-          {"labels_sha256", m.labels_sha256},
-          {"slots", m.slots}};
-}
-json::object header(Ready const&) {
-  return {{"type", "ready"}};
-}
-json::object header(Bye const&) {
-  return {{"type", "bye"}};
-}
-json::object header(JobResult const& m) {
-  json::array items;
-  for (auto const& item : m.items) items.push_back(to_json(item));
-  return {{"type", "result"},
-          {"id", m.id},
-          {"items", std::move(items)},
-          {"preprocess_ms", m.preprocess_ms},
-          {"inference_ms", m.inference_ms},
-          {"probabilities", !m.probabilities.empty()}};
-}
-
 }  // namespace
-
-std::string encode(FromWorker const& message) {
-  std::string payload;
-  if (auto const* result = std::get_if<JobResult>(&message)) payload = float_bytes(result->probabilities);
-  return join(std::visit([](auto const& m) { return header(m); }, message), {payload});
-}
-
-std::string encode(FromDispatcher const& message) {
-  if (auto const* cancel = std::get_if<Cancel>(&message))
-    return join({{"type", "cancel"}, {"id", cancel->id}}, {});
-  auto const& job = std::get<Job>(message);
-  return join(job_header(job), {job.payload});
-}
-
-std::string encode_job(Job const& job, std::vector<std::string_view> const& parts) {
-  return join(job_header(job), parts);
-}
 
 Result<FromWorker> decode_from_worker(std::string_view frame) {
   auto split_frame = split(frame);

@@ -1,4 +1,4 @@
-#include "dispatcher/exchange/service.hpp"
+#include "dispatcher/service/service.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/this_coro.hpp>
