@@ -67,6 +67,8 @@ struct Inputs {
   std::optional<double> oldest_age_seconds;
   std::optional<double> longest_wait_seconds;  ///< w: the longest wait that still meets the target
   std::optional<double> late_ratio;            ///< expected share over the target with `to` workers
+  double accepted_late_ratio = 0;              ///< what the load term accepts just now
+  double recent_late_ratio = 0;                ///< expected mean over the last minutes, which that follows
   double start_seconds = 0;                    ///< L̂: expected creation to ready
   double hold_seconds = 0;                     ///< H: how long a lower need must last
   int ready = 0;
@@ -75,6 +77,7 @@ struct Inputs {
 
   // What each term asked for, before any limit; 0 when it asked for nothing.
   int load_workers = 0;
+  int spare_workers = 0;  ///< of these, because starts are slow
   int burst_workers = 0;
   int backlog_workers = 0;
   int queue_target_workers = 0;

@@ -197,6 +197,10 @@ State read_state(Fields const& fields, std::string& complaint) {
     service_fields.read("seconds", into.seconds);
     service_fields.read("cv2", into.cv2);
   }
+  Fields const lateness = fields.object("lateness");
+  lateness.read("late", state.lateness.late);
+  lateness.read("arrivals", state.lateness.arrivals);
+  lateness.read("at_ns", state.lateness.at);
   fields.read_list("needs", [&](json::value const& entry, std::string const& path) {
     Fields const need_fields(&entry, path, complaint);
     State::Need& need = state.needs.emplace_back();
@@ -273,12 +277,15 @@ json::object to_json(Decision const& d) {
                       {"oldest_age_seconds", optional_number(in.oldest_age_seconds)},
                       {"longest_wait_seconds", optional_number(in.longest_wait_seconds)},
                       {"late_ratio", optional_number(in.late_ratio)},
+                      {"accepted_late_ratio", in.accepted_late_ratio},
+                      {"recent_late_ratio", in.recent_late_ratio},
                       {"start_seconds", in.start_seconds},
                       {"hold_seconds", in.hold_seconds},
                       {"ready", in.ready},
                       {"starting", in.starting},
                       {"overdue", in.overdue},
                       {"load_workers", in.load_workers},
+                      {"spare_workers", in.spare_workers},
                       {"burst_workers", in.burst_workers},
                       {"backlog_workers", in.backlog_workers},
                       {"queue_target_workers", in.queue_target_workers},
@@ -309,6 +316,9 @@ json::object to_json(State const& state) {
   if (state.service) service = json::object{{"seconds", state.service->seconds}, {"cv2", state.service->cv2}};
   return {{"samples", std::move(samples)},
           {"service", std::move(service)},
+          {"lateness", json::object{{"late", state.lateness.late},
+                                    {"arrivals", state.lateness.arrivals},
+                                    {"at_ns", nanoseconds(state.lateness.at)}}},
           {"needs", std::move(needs)},
           {"observing_since_ns", optional_time(state.observing_since)},
           {"blind_since_ns", optional_time(state.blind_since)},

@@ -10,8 +10,6 @@ namespace ei::scaling {
 namespace {
 
 constexpr double kLeastHoldSeconds = 5;  // a lull between two bursts of Poisson noise is shorter
-constexpr double kHoldLateRatioFactor =
-    0.5;  // to leave a worker the rest must do twice as well as to stay without
 
 Inputs inputs_of(Load const& load, Sample const& sample) {
   Inputs in;
@@ -59,9 +57,10 @@ std::string formula_of(Settings const& settings, Load const& load, Decision cons
   double const service_seconds = in.service_seconds.value_or(0);
   switch (decision.term) {
     case Term::Load:
-      return text("load: %.2f/s x %.3f s = %.2f busy, late(%d) = %.4f <= %.2f", in.arrival_rps.value_or(0),
-                  service_seconds, load.offered, in.load_workers, load.late_with(in.load_workers),
-                  kAcceptedLateRatio);
+      return text("load: %.2f/s x %.3f s = %.2f busy, late(%d) = %.4f <= %.2f, spare %d",
+                  in.arrival_rps.value_or(0), service_seconds, load.offered,
+                  in.load_workers - in.spare_workers, load.late_with(in.load_workers - in.spare_workers),
+                  in.accepted_late_ratio, in.spare_workers);
     case Term::Burst:
       return text("burst: rising from %.2f/s to %.2f/s x %.3f s needs %d", in.arrival_rps.value_or(0),
                   in.burst_rps.value_or(0), service_seconds, in.burst_workers);
@@ -148,22 +147,27 @@ Decision decide_latency(Settings const& settings, State& state, Snapshot const& 
   decision.from = workers.current;
   Inputs& in = decision.inputs = inputs_of(load, sample);
   in.starting = workers.starting();
-  in.load_workers = load.workers_for(load.arrival_rps.value_or(0), kAcceptedLateRatio);
-  in.burst_workers = load.workers_for(load.burst_rps.value_or(0), kAcceptedLateRatio);
+  note_lateness(load, state, workers.ready());
+  double const accepted = accepted_late_ratio(state);
+  in.accepted_late_ratio = accepted;
+  in.recent_late_ratio = recent_late_ratio(state);
+  int const needed = load.workers_for(load.arrival_rps.value_or(0), accepted);
+  in.spare_workers = spare_workers(needed, load.start_seconds);
+  in.load_workers = needed + in.spare_workers;
+  in.burst_workers = load.workers_for(load.burst_rps.value_or(0), accepted);
   in.backlog_workers = backlog_workers(load, sample, static_cast<int>(workers.list.size()));
   in.queue_target_workers = queue_target_workers(settings, sample, workers.current);
   bool const ask_one_more = !load.service && sample.queue > 0 && in.starting == 0;
-  int const need = strongest_term(decision, ask_one_more ? workers.current + 1 : 0);
+  int need = strongest_term(decision, ask_one_more ? workers.current + 1 : 0);
 
-  // What must be held: with unknown load, all of it; else enough that the rest would not at once be too few
-  // again.
   bool const load_known = load.arrival_rps && (load.service || (*load.arrival_rps == 0 && sample.queue == 0));
-  int const careful = load_known
-                          ? load.workers_for(*load.arrival_rps, kAcceptedLateRatio * kHoldLateRatioFactor)
-                          : workers.current;
+  if (!load_known) {
+    need = std::max(need, workers.current);
+    decision.why_not_less = "the load is not known yet";
+  }
   in.hold_seconds =
       std::min(Seconds(settings.cooldown).count(), std::max(kLeastHoldSeconds, load.start_seconds));
-  in.held_workers = hold(state, std::max(need, std::min(workers.current, careful)), in.hold_seconds, now);
+  in.held_workers = hold(state, need, in.hold_seconds, now);
   bool const window_observed =
       state.observing_since && Seconds(now - *state.observing_since).count() >= in.hold_seconds;
 

@@ -9,16 +9,23 @@
 namespace ei::scaling {
 namespace {
 
-constexpr double kLoadWindowSeconds = 10;    // ±1/√(10λ): shorter chases noise, longer lags a ramp
-constexpr double kMinLoadWindowSeconds = 3;  // after a restart: a shorter rate is mostly noise
-constexpr double kUsableTargetRatio = 0.98;  // the rest of the target is network and parsing
-constexpr double kLeastWaitRatio = 0.05;     // of the target, when the service time alone nearly breaks it
-constexpr double kServiceSpread = 0.7;       // S(1+0.7c): what three of four requests stay under
-constexpr double kBaselineSeconds = 15;      // what a burst is measured against
-constexpr double kMinBaselineSeconds = 8;    // with less of it every start-up looks like a burst
-constexpr double kBurstSigmas = 4;           // Poisson noise passes 4σ once in 30,000 windows
-constexpr double kBurstRatio = 1.5;          // a smaller rise is what the load term's spare capacity takes
-constexpr int kMostServers = 10'000;         // bounds the search, far above any node
+constexpr double kLoadWindowSeconds = 10;       // ±1/√(10λ): shorter chases noise, longer lags a ramp
+constexpr double kMinLoadWindowSeconds = 3;     // after a restart: a shorter rate is mostly noise
+constexpr double kUsableTargetRatio = 0.98;     // the rest of the target is network and parsing
+constexpr double kLeastWaitRatio = 0.05;        // of the target, when the service time alone nearly breaks it
+constexpr double kServiceSpread = 0.7;          // S(1+0.7c): what three of four requests stay under
+constexpr double kBaselineSeconds = 15;         // what a burst is measured against
+constexpr double kMinBaselineSeconds = 8;       // with less of it every start-up looks like a burst
+constexpr double kBurstSigmas = 4;              // Poisson noise passes 4σ once in 30,000 windows
+constexpr double kBurstRatio = 1.5;             // a smaller rise is what the load term's spare capacity takes
+constexpr double kLateBudgetRatio = 0.01;       // what a p99 target leaves
+constexpr double kGenerousLateRatio = 0.05;     // accepted while under the budget
+constexpr double kStrictLateRatio = 0.01;       // and when over it
+constexpr double kLatenessMemorySeconds = 200;  // a surge's lateness is made good in the minutes after it
+constexpr double kQuickStartSeconds = 5;        // a start this quick needs no spare
+constexpr double kSpareSeconds = 15;            // of start beyond it for each doubling
+constexpr double kMostSpareRatio = 0.5;         // beyond this the maximum is reached anyway
+constexpr int kMostServers = 10'000;            // bounds the search, far above any node
 
 int ceil_workers(double workers) {
   return static_cast<int>(std::ceil(std::clamp(workers, 0.0, static_cast<double>(kMostServers))));
@@ -71,6 +78,34 @@ Load measure_load(Settings const& settings, State const& state) {
     load.offered = load.arrival_rps.value_or(0) * load.service->seconds;
   }
   return load;
+}
+
+double recent_late_ratio(State const& state) {
+  return state.lateness.arrivals > 0 ? state.lateness.late / state.lateness.arrivals : 0;
+}
+
+double accepted_late_ratio(State const& state) {
+  return recent_late_ratio(state) > kLateBudgetRatio ? kStrictLateRatio : kGenerousLateRatio;
+}
+
+void note_lateness(Load const& load, State& state, int ready) {
+  if (!load.service || !load.arrival_rps || state.samples.size() < 2) return;
+  Sample const& newest = state.samples.back();
+  Sample const& before = state.samples[state.samples.size() - 2];
+  State::Lateness& lateness = state.lateness;
+  if (newest.at == lateness.at) return;
+  bool const waits_too_long = newest.oldest_age_seconds > load.wait_seconds;
+  double const late = waits_too_long ? 1 : load.late_with(ready);
+  double const kept = std::exp(-Seconds(newest.at - before.at).count() / kLatenessMemorySeconds);
+  double const arrived = newest.arrivals - before.arrivals;
+  lateness.late = lateness.late * kept + arrived * late;
+  lateness.arrivals = lateness.arrivals * kept + arrived;
+  lateness.at = newest.at;
+}
+
+int spare_workers(int needed, double start_seconds) {
+  double const ratio = std::clamp((start_seconds - kQuickStartSeconds) / kSpareSeconds, 0.0, kMostSpareRatio);
+  return static_cast<int>(std::lround(needed * ratio));
 }
 
 int backlog_workers(Load const& load, Sample const& sample, int serving) {

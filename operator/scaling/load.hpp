@@ -34,10 +34,22 @@ int queue_target_workers(Settings const& settings, Sample const& sample, int cur
 /// w: the longest wait in the queue after which a request of this service still meets the target.
 double longest_wait_seconds(double target_seconds, double service_seconds, double service_cv2);
 
-/// Late requests that the load term accepts. The tail formula is exact for exponential service and
-/// pessimistic for a steadier one, and the queue's late lane keeps late requests from making others late: 2 %
-/// asked gives under 1 %.
-inline constexpr double kAcceptedLateRatio = 0.02;
+/// Which share of late requests the load term accepts now. Whole workers are coarse: the share with n of them
+/// may be 0.3 % and with n−1 of them 4 %. So it alternates between the two and keeps their mean under 1 %:
+/// generous while the last minutes were well under it, strict after that has been used up.
+double accepted_late_ratio(State const& state);
+
+/// Adds the newest sample's part to the mean that `accepted_late_ratio` goes by.
+void note_lateness(Load const& load, State& state, int ready);
+
+/// The expected share of late requests over the last minutes, in [0, 1].
+double recent_late_ratio(State const& state);
+
+/// Workers beside the `needed` ones where a start takes longer than 5 s: nobody can answer a surge sooner
+/// than that, and what arrives meanwhile meets only what is there. One more for every three at 10 s, for
+/// every two beyond 12.5 s.
+int spare_workers(int needed, double start_seconds);
+
 /// A backlog shall be gone after this.
 inline constexpr double kDrainSeconds = 2;
 

@@ -24,8 +24,17 @@ struct State {
     bool operator==(Need const&) const = default;
   };
 
-  std::deque<Sample> samples;           ///< usable ones, oldest first, without a reset between them
-  std::optional<Service> service;       ///< last known
+  /// Requests expected to be late against requests that arrived, both fading with age.
+  struct Lateness {
+    double late = 0;
+    double arrivals = 0;
+    Time at{};  ///< of the last sample that is in it
+    bool operator==(Lateness const&) const = default;
+  };
+
+  std::deque<Sample> samples;      ///< usable ones, oldest first, without a reset between them
+  std::optional<Service> service;  ///< last known
+  Lateness lateness;
   std::deque<Need> needs;               ///< what each decision within the hold window needed
   std::optional<Time> observing_since;  ///< decisions have had data without a gap since then
   std::optional<Time> blind_since;      ///< decisions have had no data since then
