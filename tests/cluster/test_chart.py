@@ -38,6 +38,9 @@ VARIANTS = {
         "extraEnv": [{"name": "PROMETHEUS_URL", "value": "http://prometheus:9090"}],
         "serviceAccount": {"create": True, "name": "robot", "annotations": {"a": "b"}},
     },
+    "services' own": {
+        "services": {"imagePullSecrets": ["a", "b"], "priorityClass": "low", "networkPolicies": False, "serviceMonitors": False}
+    },
     "no roles, no CRD": {"rbac": {"create": False}, "crd": {"install": False}},
 }
 
@@ -151,7 +154,7 @@ def test_the_operator_knows_every_flag_that_the_chart_passes(render):
         pytest.skip("EI_BIN names no folder with inference-operator")
     program = pathlib.Path(folder) / "inference-operator"
     known = subprocess.run([program, "--help"], capture_output=True, text=True, timeout=10).stdout
-    objects = render({"watchNamespaces": ["a"]})
+    objects = render({"watchNamespaces": ["a"], **VARIANTS["services' own"]})
     for flag in of_kind(objects, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]["args"]:
         assert flag.partition("=")[0] in known, flag
 

@@ -118,7 +118,8 @@ def _sources(component: str) -> list[pathlib.Path]:
     files = [ROOT / "CMakeLists.txt", ROOT / "CMakePresets.json"]
     for room in ROOMS[component]:
         files += sorted(each for each in (ROOT / room).rglob("*") if each.is_file())
-    return [each for each in files if "__pycache__" not in each.parts]
+    # .dockerignore leaves these out of the build as well.
+    return [each for each in files if not {"__pycache__", "train"} & set(each.relative_to(ROOT).parts)]
 
 
 def _digest(component: str, files: list[pathlib.Path]) -> str:
@@ -132,7 +133,6 @@ def _digest(component: str, files: list[pathlib.Path]) -> str:
 def _bud(dockerfile: pathlib.Path, name: str, context: pathlib.Path, *options: str) -> None:
     _buildah(
         *("bud", "--isolation", "chroot", "--network", "host", "--layers", "--pull-never", *options),
-        *("--ignorefile", str(pathlib.Path(__file__).with_name("buildignore"))),
         *("--file", str(dockerfile), "--tag", name, str(context)),
     )
 
