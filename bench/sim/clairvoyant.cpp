@@ -1,0 +1,217 @@
+#include "bench/sim/clairvoyant.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numeric>
+
+namespace ei::bench {
+namespace {
+
+constexpr std::size_t kMostServers = 64;
+constexpr double kFree = 0;
+
+/// What the servers are doing at the beginning of a second, and who is next.
+struct Moment {
+  std::size_t next_request = 0;
+  long late = 0;                   ///< so far
+  std::vector<double> busy_until;  ///< of each server in service, ascending
+
+  bool same_future(Moment const& other, double at_seconds) const {
+    if (next_request != other.next_request || busy_until.size() != other.busy_until.size()) return false;
+    for (std::size_t i = 0; i < busy_until.size(); ++i) {
+      if (std::max(busy_until[i], at_seconds) != std::max(other.busy_until[i], at_seconds)) return false;
+    }
+    return true;
+  }
+};
+
+/// First come, first served on a number of servers that changes each second; whoever would be late is left
+/// out.
+class Timeline {
+ public:
+  Timeline(Scenario const& scenario, std::size_t length)
+      : target_seconds_(in_seconds(scenario.latency_target)), length_(length) {
+    for (Time const at : scenario.arrivals) arrival_seconds_.push_back(in_seconds(at.time_since_epoch()));
+    for (Duration const service : scenario.service) service_seconds_.push_back(in_seconds(service));
+    moments_.resize(length + 1);
+  }
+
+  std::size_t length() const { return length_; }
+
+  /// Late requests under `serving`, which is `known` but for [from, to). Remembers the moments when `keep` is
+  /// set.
+  long late(std::vector<int> const& serving, std::size_t from, std::size_t to, bool keep) {
+    Moment moment = moments_[from];
+    for (std::size_t second = from; second < length_; ++second) {
+      if (second >= to && second > from &&
+          moment.same_future(moments_[second], static_cast<double>(second))) {
+        return finish_early(moment, second, keep);
+      }
+      if (keep) moments_[second] = moment;
+      resize(moment, static_cast<std::size_t>(serving[second]), static_cast<double>(second));
+      serve_until(moment, static_cast<double>(second + 1));
+    }
+    // After the trace the minimum serves on; what is then still waiting is counted by the same rule.
+    Moment rest = moment;
+    serve_until(rest, 1e18);
+    if (keep) {
+      moments_[length_] = moment;
+      total_late_ = rest.late;
+    }
+    return rest.late;
+  }
+
+ private:
+  long finish_early(Moment const& moment, std::size_t second, bool keep) {
+    long const difference = moment.late - moments_[second].late;
+    if (keep && difference != 0) {
+      for (std::size_t i = second; i <= length_; ++i) moments_[i].late += difference;
+    }
+    long const total = total_late_ + difference;
+    if (keep) total_late_ = total;
+    return total;
+  }
+
+  /// Those that are free first, then those that will be free first, leave; new ones are free.
+  static void resize(Moment& moment, std::size_t servers, double now_seconds) {
+    auto& busy = moment.busy_until;
+    while (busy.size() > servers) busy.erase(busy.begin());
+    while (busy.size() < servers)
+      busy.insert(std::lower_bound(busy.begin(), busy.end(), now_seconds), now_seconds);
+  }
+
+  void serve_until(Moment& moment, double end_seconds) const {
+    auto& busy = moment.busy_until;
+    while (moment.next_request < arrival_seconds_.size()) {
+      std::size_t const i = moment.next_request;
+      double const begin = std::max(arrival_seconds_[i], busy.front());
+      if (begin >= end_seconds) return;
+      ++moment.next_request;
+      double const finished = begin + service_seconds_[i];
+      if (finished - arrival_seconds_[i] > target_seconds_) {
+        ++moment.late;
+        continue;
+      }
+      // The server that was free first takes it and moves to its place in the order.
+      std::size_t place = 0;
+      for (; place + 1 < busy.size() && busy[place + 1] < finished; ++place) busy[place] = busy[place + 1];
+      busy[place] = finished;
+    }
+  }
+
+  double target_seconds_;
+  std::size_t length_;
+  std::vector<double> arrival_seconds_;
+  std::vector<double> service_seconds_;
+  std::vector<Moment> moments_;
+  long total_late_ = 0;
+};
+
+/// Workers to be allocated so that `serving[k]` serve in second k: those that start are there the start delay
+/// before.
+int allocated_at(std::vector<int> const& serving, std::size_t second, std::size_t start_seconds) {
+  std::size_t const end = std::min(serving.size(), second + start_seconds + 1);
+  int most = 0;
+  for (std::size_t i = second; i < end; ++i) most = std::max(most, serving[i]);
+  return most;
+}
+
+class Search {
+ public:
+  Search(Scenario const& scenario)
+      : timeline_(scenario, static_cast<std::size_t>(std::ceil(in_seconds(scenario.trace_length)))),
+        minimum_(std::max(1, scenario.min_replicas)),
+        maximum_(std::max(minimum_, scenario.max_replicas)),
+        start_seconds_(static_cast<std::size_t>(std::ceil(in_seconds(scenario.start_delay)))),
+        serving_(timeline_.length(), maximum_) {
+    for (std::size_t i = 0; i < std::min(start_seconds_, serving_.size()); ++i) serving_[i] = minimum_;
+    late_ = timeline_.late(serving_, 0, serving_.size(), true);
+  }
+
+  /// Coordinate descent on allocated core-seconds + price · late requests, over blocks of seconds.
+  void descend(double price) {
+    constexpr int kMostPasses = 8;
+    for (int pass = 0; pass < kMostPasses; ++pass) {
+      bool improved = false;
+      for (std::size_t const block : {64U, 32U, 16U, 8U, 4U, 2U, 1U}) {
+        for (std::size_t from = start_seconds_; from < serving_.size();
+             from += std::max<std::size_t>(1, block / 2)) {
+          for (int const change : {-1, 1})
+            improved |= try_change(from, std::min(from + block, serving_.size()), change, price);
+        }
+      }
+      if (!improved) return;
+    }
+  }
+
+  long late() const { return late_; }
+  int cost() const { return cost(0, serving_.size(), serving_); }
+  std::vector<int> const& serving() const { return serving_; }
+  std::vector<int> plan() const {
+    std::vector<int> counts;
+    for (std::size_t i = 0; i < serving_.size(); ++i)
+      counts.push_back(allocated_at(serving_, i, start_seconds_));
+    counts.push_back(minimum_);
+    return counts;
+  }
+
+ private:
+  int cost(std::size_t from, std::size_t to, std::vector<int> const& serving) const {
+    int sum = 0;
+    for (std::size_t i = from; i < to; ++i) sum += allocated_at(serving, i, start_seconds_);
+    return sum;
+  }
+
+  bool try_change(std::size_t from, std::size_t to, int change, double price) {
+    std::vector<int>& changed = scratch_;
+    changed = serving_;
+    bool any = false;
+    for (std::size_t i = from; i < to; ++i) {
+      changed[i] = std::clamp(changed[i] + change, minimum_, maximum_);
+      any |= changed[i] != serving_[i];
+    }
+    if (!any) return false;
+    std::size_t const cost_from = from > start_seconds_ ? from - start_seconds_ : 0;
+    int const saved = cost(cost_from, to, serving_) - cost(cost_from, to, changed);
+    if (change > 0 && late_ == 0) return false;
+    long const late = timeline_.late(changed, from, to, false);
+    if (saved + price * static_cast<double>(late_ - late) <= 1e-9) return false;
+    late_ = timeline_.late(changed, from, to, true);
+    serving_ = changed;
+    return true;
+  }
+
+  Timeline timeline_;
+  int minimum_;
+  int maximum_;
+  std::size_t start_seconds_;
+  std::vector<int> serving_;
+  std::vector<int> scratch_;
+  long late_ = 0;
+};
+
+}  // namespace
+
+std::vector<int> clairvoyant_plan(Scenario const& scenario, double late_ratio) {
+  auto const allowed = static_cast<long>(late_ratio * static_cast<double>(scenario.arrivals.size()));
+  // The price of a late request, in core-seconds, at which the cheapest plan has just as many as are allowed.
+  double low = 0.001;
+  double high = 64;
+  std::vector<int> best;
+  int best_cost = 0;
+  for (int round = 0; round < 9; ++round) {
+    double const price = round == 0 ? high : std::sqrt(low * high);
+    Search search(scenario);
+    search.descend(price);
+    bool const acceptable = search.late() <= allowed;
+    if (best.empty() || (acceptable && search.cost() < best_cost)) {
+      best = search.plan();
+      best_cost = search.cost();
+    }
+    if (round > 0) (acceptable ? high : low) = price;
+  }
+  return best;
+}
+
+}  // namespace ei::bench

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <vector>
+
+#include "bench/sim/scenario.hpp"
+
+namespace ei::bench {
+
+/// The cheapest replica counts that somebody who knows every arrival and service time beforehand finds, with
+/// at most `late_ratio` of the requests late: workers are ordered their start delay ahead, so none comes too
+/// late or too early. Found by local search over the plan's seconds, so no proof of optimality; requests that
+/// are late anyway cost the search nothing (they would be served in idle moments), which errs on the side of
+/// too low a bound. Faults of the scenario are ignored.
+///
+/// One count for each second of the trace; the minimum follows.
+std::vector<int> clairvoyant_plan(Scenario const& scenario, double late_ratio);
+
+}  // namespace ei::bench

@@ -1,0 +1,235 @@
+#include "bench/sim/scalers.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <memory>
+
+namespace ei::bench {
+namespace {
+
+/// An instant within the first period, so that no scaler's clock is in step with the load's.
+Time phase(Rng& rng, Duration period) {
+  return Time(seconds(in_seconds(period) * rng.uniform()));
+}
+
+scaling::Sample sample_of(View const& view, Time now) {
+  auto const& counters = view.queue.counters();
+  scaling::Sample sample;
+  sample.at = now;
+  sample.arrivals = static_cast<double>(counters.arrivals);
+  sample.completions = static_cast<double>(counters.completions);
+  sample.service_seconds = counters.service_seconds;
+  sample.service_seconds_squared = counters.service_seconds_squared;
+  sample.queue = static_cast<double>(view.queue.size());
+  sample.in_flight = static_cast<double>(view.queue.in_flight());
+  if (auto const oldest = view.queue.oldest()) sample.oldest_age_seconds = in_seconds(now - *oldest);
+  return sample;
+}
+
+scaling::Workers workers_of(View const& view, Time now) {
+  scaling::Workers workers;
+  workers.current = view.current;
+  for (SimWorker const& each : view.workers) {
+    if (each.draining) continue;
+    scaling::Worker& worker = workers.list.emplace_back();
+    worker.name = std::to_string(each.id);
+    worker.ready = each.serving();
+    if (!worker.ready) worker.not_ready_seconds = in_seconds(now - each.not_ready_since);
+    // The ones that were there at the start did not start under anybody's eyes.
+    if (each.ready_since && each.created > Time{})
+      worker.start_seconds = in_seconds(*each.ready_since - each.created);
+  }
+  return workers;
+}
+
+struct PolicyRun {
+  scaling::Settings settings;
+  MetricsPath path;
+  OnDecision on_decision;
+  scaling::State state;
+  Time next_decision{};
+  Time next_scrape{};
+  std::optional<scaling::Sample> scraped;
+
+  Time next() const {
+    return path.prometheus_interval > Duration{} ? std::min(next_decision, next_scrape) : next_decision;
+  }
+
+  Order act(View const& view, Time now) {
+    if (path.prometheus_interval > Duration{} && now == next_scrape) {
+      next_scrape += path.prometheus_interval;
+      if (!view.metrics_lost) scraped = sample_of(view, now);
+    }
+    if (now != next_decision) return {};
+    next_decision += settings.interval;
+    scaling::Snapshot snapshot;
+    snapshot.workers = workers_of(view, now);
+    if (path.prometheus_interval > Duration{}) {
+      snapshot.sample = scraped;
+    } else if (!view.metrics_lost) {
+      snapshot.sample = sample_of(view, now);
+    }
+    scaling::Decision const decision = scaling::decide(settings, state, snapshot, now);
+    if (on_decision) on_decision(snapshot, decision, now);
+    Order order;
+    if (decision.to != decision.from) order.replicas = decision.to;
+    for (std::string const& worker : decision.replace) {
+      std::from_chars(worker.data(), worker.data() + worker.size(), order.replace.emplace_back());
+    }
+    return order;
+  }
+};
+
+HpaPod pod_of(SimWorker const& worker, CpuMetrics const& metrics, bool metrics_lost) {
+  HpaPod pod;
+  pod.deleting = worker.draining;
+  pod.ready = worker.serving();
+  pod.started = worker.container_started;
+  pod.transition = worker.ready_since.value_or(worker.not_ready_since);
+  if (!metrics_lost) pod.cpu = metrics.get(worker.id);
+  return pod;
+}
+
+struct HpaRun {
+  HpaSettings settings;
+  CpuPathSettings path;
+  HpaController controller;
+  CpuMetrics metrics;
+  Time next_second{};
+  Time next_scrape{};
+  Time next_sync{};
+
+  Time next() const { return std::min({next_second, next_scrape, next_sync}); }
+
+  Order act(View const& view, Time now) {
+    if (now == next_second) {
+      metrics.housekeep(view.workers, now);
+      next_second += std::chrono::seconds(1);
+    }
+    if (now == next_scrape) {
+      if (!view.metrics_lost) metrics.scrape(view.workers);
+      next_scrape += path.resolution;
+    }
+    if (now != next_sync) return {};
+    next_sync += settings.sync;
+    std::vector<HpaPod> pods;
+    for (SimWorker const& worker : view.workers) pods.push_back(pod_of(worker, metrics, view.metrics_lost));
+    int const replicas =
+        controller.reconcile(view.current, hpa_cpu_replicas(settings, view.current, pods, now), now);
+    return replicas == view.current ? Order{} : Order{replicas, {}};
+  }
+};
+
+struct KedaRun {
+  HpaSettings settings;
+  double threshold = 1;
+  HpaController controller;
+  Time next_sync{};
+
+  Order act(View const& view, Time now) {
+    next_sync += settings.sync;
+    std::optional<int> proposal;
+    if (!view.metrics_lost) {
+      proposal =
+          hpa_external_replicas(settings, view.current, static_cast<double>(view.queue.size()), threshold);
+    }
+    int const replicas = controller.reconcile(view.current, proposal, now);
+    return replicas == view.current ? Order{} : Order{replicas, {}};
+  }
+};
+
+struct KpaRun {
+  KpaSettings settings;
+  Kpa kpa;
+  Time next_look{seconds(0.05)};
+  Time next_tick{seconds(0.6)};
+  double bucket = 0;
+  int looks = 0;
+
+  Time next() const { return std::min(next_look, next_tick); }
+
+  /// The queue proxy reports the concurrency averaged over each second; ten looks stand for the average.
+  void look(View const& view) {
+    constexpr int kLooks = 10;
+    next_look += std::chrono::milliseconds(1000 / kLooks);
+    bucket += static_cast<double>(view.queue.size() + view.queue.in_flight()) / kLooks;
+    if (++looks < kLooks) return;
+    if (!view.metrics_lost) kpa.observe(bucket);
+    bucket = 0;
+    looks = 0;
+  }
+
+  Order act(View const& view, Time now) {
+    if (now == next_look) look(view);
+    if (now != next_tick) return {};
+    next_tick += settings.tick;
+    if (view.metrics_lost) return {};
+    int const ready = static_cast<int>(std::count_if(
+        view.workers.begin(), view.workers.end(), [](auto const& w) { return w.serving() && !w.draining; }));
+    int const replicas = kpa.decide(ready, now);
+    return replicas == view.current ? Order{} : Order{replicas, {}};
+  }
+};
+
+/// A Scaler holds its run by shared pointer because std::function copies what it holds.
+template <class Run>
+Scaler scaler_of(std::shared_ptr<Run> run, bool late_lane) {
+  return Scaler{[run] { return run->next(); },
+                [run](View const& view, Time now) { return run->act(view, now); }, late_lane};
+}
+
+}  // namespace
+
+Scaler policy_scaler(scaling::Settings const& settings, MetricsPath path, bool late_lane, std::uint64_t seed,
+                     OnDecision on_decision) {
+  Rng rng(0x90 + seed);
+  auto run = std::make_shared<PolicyRun>();
+  run->settings = settings;
+  run->path = path;
+  run->on_decision = std::move(on_decision);
+  run->next_decision = phase(rng, settings.interval);
+  run->next_scrape = phase(rng, path.prometheus_interval);
+  return scaler_of(std::move(run), late_lane);
+}
+
+Scaler hpa_scaler(HpaSettings const& settings, CpuPathSettings path, std::uint64_t seed) {
+  Rng rng(0x4a + seed);
+  auto run = std::make_shared<HpaRun>(HpaRun{settings,
+                                             path,
+                                             HpaController(settings),
+                                             CpuMetrics(path),
+                                             {},
+                                             phase(rng, path.resolution),
+                                             phase(rng, settings.sync)});
+  return scaler_of(std::move(run), false);
+}
+
+Scaler keda_scaler(HpaSettings const& settings, double threshold, std::uint64_t seed) {
+  Rng rng(0x6e + seed);
+  auto run = std::make_shared<KedaRun>(
+      KedaRun{settings, threshold, HpaController(settings), phase(rng, settings.sync)});
+  return Scaler{[run] { return run->next_sync; },
+                [run](View const& view, Time now) { return run->act(view, now); }, false};
+}
+
+Scaler kpa_scaler(KpaSettings const& settings) {
+  return scaler_of(std::make_shared<KpaRun>(KpaRun{settings, Kpa(settings)}), false);
+}
+
+Scaler plan_scaler(std::vector<int> plan, bool late_lane) {
+  struct Run {
+    std::vector<int> plan;
+    std::size_t second = 0;
+  };
+  auto run = std::make_shared<Run>(Run{std::move(plan), 0});
+  auto const next = [run] {
+    return run->second < run->plan.size() ? Time(std::chrono::seconds(run->second)) : Time::max();
+  };
+  auto const act = [run](View const& view, Time) {
+    int const wanted = run->plan[run->second++];
+    return wanted == view.current ? Order{} : Order{wanted, {}};
+  };
+  return Scaler{next, act, late_lane};
+}
+
+}  // namespace ei::bench

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "bench/sim/cluster.hpp"
+#include "bench/sim/hpa.hpp"
+#include "bench/sim/kpa.hpp"
+#include "operator/scaling/decide.hpp"
+
+namespace ei::bench {
+
+/// How the queue's metrics reach a policy.
+struct MetricsPath {
+  /// 0: the operator scrapes the dispatcher itself, just before it decides. Else what Prometheus scraped
+  /// last.
+  Duration prometheus_interval{0};
+};
+
+using OnDecision = std::function<void(scaling::Snapshot const&, scaling::Decision const&, Time)>;
+
+/// The production policy, called every `settings.interval`.
+Scaler policy_scaler(scaling::Settings const& settings, MetricsPath path, bool late_lane, std::uint64_t seed,
+                     OnDecision on_decision = {});
+
+/// HPA on CPU. The phases of its clock and of metrics-server's are drawn from the seed.
+Scaler hpa_scaler(HpaSettings const& settings, CpuPathSettings path, std::uint64_t seed);
+
+/// KEDA: an HPA on ceil(queue length / threshold), read afresh at each sync.
+Scaler keda_scaler(HpaSettings const& settings, double threshold, std::uint64_t seed);
+
+Scaler kpa_scaler(KpaSettings const& settings);
+
+/// Replica counts known beforehand, one for each second; the last one stays.
+Scaler plan_scaler(std::vector<int> plan, bool late_lane);
+
+}  // namespace ei::bench

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <chrono>
+#include <string_view>
+#include <vector>
+
+#include "bench/sim/rng.hpp"
+#include "runtime/core/result.hpp"
+
+namespace ei::bench {
+
+/// Virtual time counts from the epoch of the clock that the production code takes its `now` from.
+using Time = std::chrono::steady_clock::time_point;
+using Duration = std::chrono::nanoseconds;
+
+inline Duration seconds(double count) {
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(count));
+}
+inline double in_seconds(Duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+/// Requests in each second.
+using Trace = std::vector<int>;
+
+/// Integers separated by commas or white space; `#` starts a comment. Errors: Invalid (names the first word
+/// that is none), also for an empty trace, a negative number, or one over a million.
+Result<Trace> parse_trace(std::string_view text);
+
+/// Each second times `factor`. What rounding leaves over is carried on, so that the sum is right to one
+/// request.
+Trace scale(Trace const& trace, double factor);
+
+/// Arrival instants, sorted. Within a second they are spaced as the course's load tester does it: exponential
+/// gaps of mean 1/count, added up from the second's start (so the last ones may fall into the next second).
+std::vector<Time> arrivals(Trace const& trace, Rng& rng);
+
+}  // namespace ei::bench
