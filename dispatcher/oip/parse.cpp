@@ -1,9 +1,9 @@
-#include <bit>
+#include <algorithm>
 #include <boost/json.hpp>
 #include <charconv>
 #include <cmath>
-#include <cstring>
 
+#include "dispatcher/link/floats.hpp"
 #include "dispatcher/oip/infer.hpp"
 #include "runtime/core/encoding.hpp"
 #include "runtime/core/json.hpp"
@@ -25,18 +25,6 @@ std::string quoted(json::value const* value) {
   if (value == nullptr) return "missing";
   std::string text = json::serialize(*value);
   return text.size() > 80 ? text.substr(0, 77) + "..." : text;
-}
-
-float little_endian_float(char const* bytes) {
-  std::uint32_t bits = 0;
-  std::memcpy(&bits, bytes, 4);
-  if constexpr (std::endian::native == std::endian::big) bits = __builtin_bswap32(bits);
-  return std::bit_cast<float>(bits);
-}
-
-void append_float(std::string& out, float value) {
-  auto bits = std::bit_cast<std::uint32_t>(value);
-  for (int i = 0; i < 4; ++i, bits >>= 8) out.push_back(static_cast<char>(bits & 0xff));
 }
 
 // The one member `name` of the object's "parameters", or null.
@@ -89,15 +77,15 @@ Result<std::vector<Work>> tensors_from_floats(std::vector<float> const& values, 
     return bad("inputs[0].data has " + std::to_string(values.size()) +
                " numbers; allowed: as many as its shape says, " + std::to_string(count * kPixels));
   }
+  auto const odd =
+      std::find_if_not(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
+  if (odd != values.end()) {
+    return bad("inputs[0] number " + std::to_string(odd - values.begin()) + " is not a finite float32");
+  }
+  std::string const bytes = link::float_bytes(values);
   std::vector<Work> out(count);
   for (std::size_t i = 0; i < count; ++i) {
-    out[i].kind = link::ItemKind::Tensor;
-    out[i].bytes.reserve(link::kTensorBytes);
-    for (std::size_t p = i * kPixels; p < (i + 1) * kPixels; ++p) {
-      if (!std::isfinite(values[p]))
-        return bad("inputs[0].data[" + std::to_string(p) + "] is not a finite float32");
-      append_float(out[i].bytes, values[p]);
-    }
+    out[i] = {link::ItemKind::Tensor, bytes.substr(i * link::kTensorBytes, link::kTensorBytes)};
   }
   return out;
 }
@@ -107,16 +95,7 @@ Result<std::vector<Work>> tensors_from_binary(std::string_view bytes, std::size_
     return bad("inputs[0].parameters.binary_data_size is " + std::to_string(bytes.size()) +
                "; allowed: what the shape says, " + std::to_string(count * link::kTensorBytes));
   }
-  for (std::size_t at = 0; at < bytes.size(); at += 4) {
-    if (!std::isfinite(little_endian_float(bytes.data() + at))) {
-      return bad("inputs[0] number " + std::to_string(at / 4) + " is not a finite float32");
-    }
-  }
-  std::vector<Work> out(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    out[i] = {link::ItemKind::Tensor, std::string(bytes.substr(i * link::kTensorBytes, link::kTensorBytes))};
-  }
-  return out;
+  return tensors_from_floats(link::floats(bytes), count);
 }
 
 Result<std::vector<Work>> images_from_binary(std::string_view bytes, std::size_t count) {

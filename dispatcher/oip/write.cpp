@@ -1,6 +1,6 @@
-#include <bit>
 #include <boost/json.hpp>
 
+#include "dispatcher/link/floats.hpp"
 #include "dispatcher/oip/infer.hpp"
 
 namespace ei::dispatcher::oip {
@@ -37,7 +37,7 @@ Tensor labels(std::vector<Answer> const& answers, bool binary) {
 
 void append_number(Tensor& tensor, float value, bool binary) {
   if (binary) {
-    append_little_endian(tensor.binary, std::bit_cast<std::uint32_t>(value));
+    tensor.binary += link::float_bytes({value});
   } else {
     tensor.data.emplace_back(static_cast<double>(value));
   }
