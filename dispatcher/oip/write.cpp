@@ -1,7 +1,9 @@
 #include <boost/json.hpp>
+#include <charconv>
 
 #include "dispatcher/link/floats.hpp"
 #include "dispatcher/oip/infer.hpp"
+#include "runtime/core/json.hpp"
 
 namespace ei::dispatcher::oip {
 namespace {
@@ -35,11 +37,20 @@ Tensor labels(std::vector<Answer> const& answers, bool binary) {
   return out;
 }
 
+// The number that a float32's shortest decimal form names: 0.931, not 0.9309999942779541.
+double in_few_digits(float value) {
+  char digits[32];
+  auto const end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+  double out = value;
+  std::from_chars(digits, end, out);
+  return out;
+}
+
 void append_number(Tensor& tensor, float value, bool binary) {
   if (binary) {
     tensor.binary += link::float_bytes({value});
   } else {
-    tensor.data.emplace_back(static_cast<double>(value));
+    tensor.data.emplace_back(in_few_digits(value));
   }
 }
 
@@ -87,7 +98,7 @@ InferResponse write_infer(std::string_view model, InferRequest const& request,
   if (request.id) head["id"] = *request.id;
   head["outputs"] = std::move(outputs);
   InferResponse out;
-  out.body = json::serialize(head);
+  out.body = to_json_text(head);
   if (any_binary) out.header_length = out.body.size();
   out.body += binary;
   return out;

@@ -1,6 +1,7 @@
 #include "dispatcher/routes/predict.hpp"
 
 #include <boost/json.hpp>
+#include <cmath>
 #include <cstdio>
 
 #include "dispatcher/form/multipart.hpp"
@@ -38,6 +39,9 @@ Result<Work> picture_of_form(http::Request const& request, std::string_view cont
   return work;
 }
 
+// To what a float32 probability can mean: six digits.
+double rounded(double probability) { return std::round(probability * 1e6) / 1e6; }
+
 std::string percent(std::string const& label, double probability) {
   char text[32];
   std::snprintf(text, sizeof text, ": %.1f%%", 100 * probability);
@@ -47,14 +51,14 @@ std::string percent(std::string const& label, double probability) {
 http::Response prediction(Answer const& answer, std::size_t queue_size, Duration total) {
   json::array top;
   for (auto const& p : answer.top) {
-    top.push_back({{"label", p.label}, {"index", p.index}, {"probability", p.probability}});
+    top.push_back({{"label", p.label}, {"index", p.index}, {"probability", rounded(p.probability)}});
   }
   json::object const body{{"prediction", percent(answer.top.front().label, answer.top.front().probability)},
                           {"queue_size", queue_size},
                           {"top", std::move(top)},
                           {"timing",
                            {{"queue_ms", to_ms(answer.queued)},
-                            {"inference_ms", answer.inference_ms},
+                            {"inference_ms", std::round(answer.inference_ms * 1000) / 1000},
                             {"total_ms", to_ms(total)}}}};
   return http::json(200, body);
 }

@@ -1,9 +1,49 @@
-// The one translation unit that compiles Boost.JSON (header-only here, Debian's library being another version).
+// The one translation unit that compiles Boost.JSON (header-only here, Debian's library being another
+// version).
 #include "runtime/core/json.hpp"
 
 #include <boost/json/src.hpp>
+#include <charconv>
+#include <cmath>
 
 namespace ei {
+namespace {
+
+void append_text(std::string& out, boost::json::value const& value) {
+  if (auto const* number = value.if_double()) {
+    char digits[32];  // the longest double is 24 characters
+    auto const end = std::to_chars(digits, digits + sizeof digits, *number).ptr;
+    std::isfinite(*number) ? out.append(digits, end) : out.append("null");
+  } else if (auto const* array = value.if_array()) {
+    char separator = '[';
+    for (auto const& element : *array) {
+      out += separator;
+      append_text(out, element);
+      separator = ',';
+    }
+    out += array->empty() ? "[]" : "]";
+  } else if (auto const* object = value.if_object()) {
+    char separator = '{';
+    for (auto const& member : *object) {
+      out += separator;
+      out += boost::json::serialize(member.key());
+      out += ':';
+      append_text(out, member.value());
+      separator = ',';
+    }
+    out += object->empty() ? "{}" : "}";
+  } else {
+    out += boost::json::serialize(value);
+  }
+}
+
+}  // namespace
+
+std::string to_json_text(boost::json::value const& value) {
+  std::string out;
+  append_text(out, value);
+  return out;
+}
 
 Result<boost::json::value> parse_json(std::string_view text) {
   boost::json::stream_parser parser;
@@ -11,7 +51,8 @@ Result<boost::json::value> parse_json(std::string_view text) {
   std::size_t const used = parser.write(text.data(), text.size(), code);
   if (!code) parser.finish(code);
   if (code) {
-    return make_error(ErrorKind::Invalid, "not valid JSON at byte " + std::to_string(used) + ": " + code.message());
+    return make_error(ErrorKind::Invalid,
+                      "not valid JSON at byte " + std::to_string(used) + ": " + code.message());
   }
   return parser.release();
 }
@@ -30,7 +71,8 @@ boost::json::value const* find_member(boost::json::value const& root, std::strin
   return at;
 }
 
-std::string_view string_or(boost::json::value const& root, std::string_view path, std::string_view otherwise) {
+std::string_view string_or(boost::json::value const& root, std::string_view path,
+                           std::string_view otherwise) {
   auto const* member = find_member(root, path);
   auto const* string = member == nullptr ? nullptr : member->if_string();
   return string == nullptr ? otherwise : std::string_view(*string);

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/json/serialize.hpp>
 
 #include "runtime/core/encoding.hpp"
+#include "runtime/core/json.hpp"
 #include "runtime/http/text.hpp"
 
 namespace ei::http {
@@ -21,7 +21,9 @@ void Headers::set(std::string name, std::string value) {
   add(std::move(name), std::move(value));
 }
 
-void Headers::add(std::string name, std::string value) { fields_.emplace_back(std::move(name), std::move(value)); }
+void Headers::add(std::string name, std::string value) {
+  fields_.emplace_back(std::move(name), std::move(value));
+}
 
 void Headers::remove(std::string_view name) {
   std::erase_if(fields_, [name](Field const& field) { return same_without_case(field.first, name); });
@@ -31,7 +33,7 @@ Response json(int status, boost::json::value const& value) {
   Response response;
   response.status = status;
   response.headers.set("Content-Type", "application/json");
-  response.body = boost::json::serialize(value);
+  response.body = to_json_text(value);
   return response;
 }
 

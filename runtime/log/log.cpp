@@ -3,10 +3,10 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <boost/json/serialize.hpp>
 #include <cerrno>
 
 #include "runtime/core/encoding.hpp"
+#include "runtime/core/json.hpp"
 
 namespace ei::log {
 namespace {
@@ -29,7 +29,9 @@ void write_to_stderr(std::string_view line) {
   }
 }
 
-std::string printable(std::string_view text) { return is_utf8(text) ? std::string(text) : percent_encode(text); }
+std::string printable(std::string_view text) {
+  return is_utf8(text) ? std::string(text) : percent_encode(text);
+}
 
 }  // namespace
 
@@ -37,21 +39,26 @@ Result<Level> parse_level(std::string_view text) {
   for (Level const level : {Level::Debug, Level::Info, Level::Warn, Level::Error}) {
     if (to_string(level) == text) return level;
   }
-  return make_error(ErrorKind::Invalid,
-                    "a log level is debug, info, warn or error, got \"" + printable(text.substr(0, 32)) + "\"");
+  return make_error(ErrorKind::Invalid, "a log level is debug, info, warn or error, got \"" +
+                                            printable(text.substr(0, 32)) + "\"");
 }
 
 std::string_view to_string(Level level) {
   switch (level) {
-    case Level::Debug: return "debug";
-    case Level::Info: return "info";
-    case Level::Warn: return "warn";
-    case Level::Error: return "error";
+    case Level::Debug:
+      return "debug";
+    case Level::Info:
+      return "info";
+    case Level::Warn:
+      return "warn";
+    case Level::Error:
+      return "error";
   }
   return "error";
 }
 
-std::string format_line(WallTime time, Level level, std::string_view event, boost::json::object const& fields) {
+std::string format_line(WallTime time, Level level, std::string_view event,
+                        boost::json::object const& fields) {
   boost::json::object line;
   line["ts"] = format_rfc3339(time);
   line["level"] = to_string(level);
@@ -64,7 +71,7 @@ std::string format_line(WallTime time, Level level, std::string_view event, boos
       line[key] = value;
     }
   }
-  return boost::json::serialize(line) + "\n";
+  return to_json_text(line) + "\n";
 }
 
 void write(Level level, std::string_view event, boost::json::object const& fields) {
@@ -83,13 +90,27 @@ void write(Level level, std::string_view event, Fields fields) {
   write(level, event, object);
 }
 
-void debug(std::string_view event, Fields fields) { write(Level::Debug, event, fields); }
-void info(std::string_view event, Fields fields) { write(Level::Info, event, fields); }
-void warn(std::string_view event, Fields fields) { write(Level::Warn, event, fields); }
-void error(std::string_view event, Fields fields) { write(Level::Error, event, fields); }
+void debug(std::string_view event, Fields fields) {
+  write(Level::Debug, event, fields);
+}
+void info(std::string_view event, Fields fields) {
+  write(Level::Info, event, fields);
+}
+void warn(std::string_view event, Fields fields) {
+  write(Level::Warn, event, fields);
+}
+void error(std::string_view event, Fields fields) {
+  write(Level::Error, event, fields);
+}
 
-void set_level(Level level) { current_level = level; }
-bool enabled(Level level) { return level >= current_level.load(std::memory_order_relaxed); }
-void set_sink(Sink new_sink) { sink() = std::move(new_sink); }
+void set_level(Level level) {
+  current_level = level;
+}
+bool enabled(Level level) {
+  return level >= current_level.load(std::memory_order_relaxed);
+}
+void set_sink(Sink new_sink) {
+  sink() = std::move(new_sink);
+}
 
 }  // namespace ei::log

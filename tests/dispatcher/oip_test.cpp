@@ -123,7 +123,7 @@ TEST_CASE("the default answer is the label and its probability in JSON, and bina
   CHECK_FALSE(response.header_length);
   CHECK(response.body == R"({"model_name":"m","model_version":"1","outputs":[)"
                          R"({"name":"label","datatype":"BYTES","shape":[2],"data":["a","bc"]},)"
-                         R"({"name":"probability","datatype":"FP32","shape":[2],"data":[5E-1,2.5E-1]}]})");
+                         R"({"name":"probability","datatype":"FP32","shape":[2],"data":[0.5,0.25]}]})");
   for (auto& output : request.outputs) output.binary = true;
   auto const binary = write_infer("m", request, answers);
   REQUIRE(binary.header_length);

@@ -1,4 +1,6 @@
+#include <boost/json.hpp>
 #include <catch2/catch.hpp>
+#include <limits>
 
 #include "runtime/core/encoding.hpp"
 #include "runtime/core/json.hpp"
@@ -13,11 +15,12 @@ TEST_CASE("durations are read as Go writes them") {
     milliseconds expected;
     std::string why;
   };
-  for (Row const& row : {Row{"150s", 150s, "plain"}, Row{"500ms", 500ms, "ms is not m then s"},
-                         Row{"1m30s", 90s, "parts add up"}, Row{"1h", 3600s, "hours"},
-                         Row{"1.5h", 5400s, "fractions"}, Row{"0", 0ms, "zero needs no unit"},
-                         Row{"0s", 0ms, "zero with unit"}, Row{"1us", 0ms, "rounds to the nearest millisecond"},
-                         Row{"1600us", 2ms, "rounds up from a half"}, Row{".5s", 500ms, "no leading digit"}}) {
+  for (Row const& row :
+       {Row{"150s", 150s, "plain"}, Row{"500ms", 500ms, "ms is not m then s"},
+        Row{"1m30s", 90s, "parts add up"}, Row{"1h", 3600s, "hours"}, Row{"1.5h", 5400s, "fractions"},
+        Row{"0", 0ms, "zero needs no unit"}, Row{"0s", 0ms, "zero with unit"},
+        Row{"1us", 0ms, "rounds to the nearest millisecond"}, Row{"1600us", 2ms, "rounds up from a half"},
+        Row{".5s", 500ms, "no leading digit"}}) {
     INFO(row.text << ": " << row.why);
     auto const read = parse_duration(row.text);
     REQUIRE(read.has_value());
@@ -26,7 +29,8 @@ TEST_CASE("durations are read as Go writes them") {
 }
 
 TEST_CASE("what is no duration is refused") {
-  for (std::string const text : {"", "5", "s", "-5s", "5 s", "5sec", "1.2.3s", ".s", "99999999999h", "5s ", "1e3s"}) {
+  for (std::string const text :
+       {"", "5", "s", "-5s", "5 s", "5sec", "1.2.3s", ".s", "99999999999h", "5s ", "1e3s"}) {
     INFO(text);
     auto const read = parse_duration(text);
     REQUIRE_FALSE(read.has_value());
@@ -35,7 +39,8 @@ TEST_CASE("what is no duration is refused") {
 }
 
 TEST_CASE("a written duration reads back as itself") {
-  for (milliseconds const value : {0ms, 1ms, 999ms, 1000ms, 90'500ms, 3'600'000ms, 3'661'001ms, 86'400'000ms}) {
+  for (milliseconds const value :
+       {0ms, 1ms, 999ms, 1000ms, 90'500ms, 3'600'000ms, 3'661'001ms, 86'400'000ms}) {
     auto const text = format_duration(value);
     INFO(text);
     CHECK(*parse_duration(text) == value);
@@ -50,12 +55,12 @@ TEST_CASE("quantities are read as Kubernetes writes them") {
     std::int64_t milli;
     std::string why;
   };
-  for (Row const& row :
-       {Row{"1", 1000, "units"}, Row{"500m", 500, "milli"}, Row{"0.5", 500, "fraction"},
-        Row{"1Gi", (1LL << 30) * 1000, "binary"}, Row{"0.5Ki", 512'000, "binary fraction"},
-        Row{"128M", 128'000'000'000, "decimal"}, Row{"1e3", 1'000'000, "exponent"}, Row{"1E3", 1'000'000, "big E"},
-        Row{"1u", 1, "rounded up"}, Row{"100n", 1, "rounded up, never to nothing"}, Row{"+2", 2000, "sign"},
-        Row{"0", 0, "zero"}, Row{"1.0001", 1001, "rounded up"}}) {
+  for (Row const& row : {Row{"1", 1000, "units"}, Row{"500m", 500, "milli"}, Row{"0.5", 500, "fraction"},
+                         Row{"1Gi", (1LL << 30) * 1000, "binary"}, Row{"0.5Ki", 512'000, "binary fraction"},
+                         Row{"128M", 128'000'000'000, "decimal"}, Row{"1e3", 1'000'000, "exponent"},
+                         Row{"1E3", 1'000'000, "big E"}, Row{"1u", 1, "rounded up"},
+                         Row{"100n", 1, "rounded up, never to nothing"}, Row{"+2", 2000, "sign"},
+                         Row{"0", 0, "zero"}, Row{"1.0001", 1001, "rounded up"}}) {
     INFO(row.text << ": " << row.why);
     auto const read = parse_quantity_milli(row.text);
     REQUIRE(read.has_value());
@@ -66,7 +71,8 @@ TEST_CASE("quantities are read as Kubernetes writes them") {
 }
 
 TEST_CASE("what is no quantity is refused") {
-  for (std::string const text : {"", "-1", "1Gb", "G", "1 Gi", "1.2.3", "100Ei", "1e99", "0x10", "1ki", "1Ki2"}) {
+  for (std::string const text :
+       {"", "-1", "1Gb", "G", "1 Gi", "1.2.3", "100Ei", "1e99", "0x10", "1ki", "1Ki2"}) {
     INFO(text);
     CHECK_FALSE(parse_quantity_milli(text).has_value());
   }
@@ -84,16 +90,21 @@ TEST_CASE("times are written and read with microseconds") {
 }
 
 TEST_CASE("what is no time is refused") {
-  for (std::string const text : {"", "2026-11-24", "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z", "2026-11-24T24:00:00Z",
-                                 "2026-11-24T00:00:00", "2026-11-24T00:00:00.Z", "2026-11-24T00:00:00Zx"}) {
+  for (std::string const text :
+       {"", "2026-11-24", "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z", "2026-11-24T24:00:00Z",
+        "2026-11-24T00:00:00", "2026-11-24T00:00:00.Z", "2026-11-24T00:00:00Zx"}) {
     INFO(text);
     CHECK_FALSE(parse_rfc3339(text).has_value());
   }
 }
 
 TEST_CASE("base64 follows RFC 4648's test vectors") {
-  std::pair<std::string, std::string> const rows[] = {{"", ""},         {"f", "Zg=="},         {"fo", "Zm8="},
-                                                      {"foo", "Zm9v"},  {"foob", "Zm9vYg=="},  {"fooba", "Zm9vYmE="},
+  std::pair<std::string, std::string> const rows[] = {{"", ""},
+                                                      {"f", "Zg=="},
+                                                      {"fo", "Zm8="},
+                                                      {"foo", "Zm9v"},
+                                                      {"foob", "Zm9vYg=="},
+                                                      {"fooba", "Zm9vYmE="},
                                                       {"foobar", "Zm9vYmFy"}};
   for (auto const& [plain, coded] : rows) {
     CHECK(base64_encode(plain) == coded);
@@ -119,9 +130,10 @@ TEST_CASE("UTF-8 is told from other bytes") {
     std::string text;
     std::string why;
   };
-  for (Row const& row : {Row{"\xff", "never a lead byte"}, Row{"\xc3", "cut"}, Row{"\xc0\xaf", "overlong slash"},
-                         Row{"\xe0\x80\x80", "overlong"}, Row{"\xed\xa0\x80", "surrogate"},
-                         Row{"\xf4\x90\x80\x80", "over U+10FFFF"}, Row{"\x80", "follower alone"}}) {
+  for (Row const& row :
+       {Row{"\xff", "never a lead byte"}, Row{"\xc3", "cut"}, Row{"\xc0\xaf", "overlong slash"},
+        Row{"\xe0\x80\x80", "overlong"}, Row{"\xed\xa0\x80", "surrogate"},
+        Row{"\xf4\x90\x80\x80", "over U+10FFFF"}, Row{"\x80", "follower alone"}}) {
     INFO(row.why);
     CHECK_FALSE(is_utf8(row.text));
   }
@@ -147,4 +159,18 @@ TEST_CASE("value() of a failed result throws its error") {
   Result<int> const failed = make_error(ErrorKind::Gone, "too old");
   CHECK_THROWS_AS(failed.value(), ResultError);
   CHECK(with_context(failed.error(), "list").message == "list: too old");
+}
+
+TEST_CASE("JSON text has numbers as people write them and reads back the same") {
+  boost::json::value const value{{"a", 12.5},
+                                 {"b \"quoted\"", {0.1, 1e300, -2.0, 7, true, nullptr, "x\n"}},
+                                 {"c", boost::json::object()},
+                                 {"d", boost::json::array()},
+                                 {"e", std::numeric_limits<double>::quiet_NaN()}};
+  std::string const text = to_json_text(value);
+  CHECK(text == R"({"a":12.5,"b \"quoted\"":[0.1,1e+300,-2,7,true,null,"x\n"],"c":{},"d":[],"e":null})");
+  auto const back = parse_json(text);
+  REQUIRE(back.has_value());
+  CHECK(back->at("a") == 12.5);
+  CHECK(to_json_text("plain") == "\"plain\"");
 }
