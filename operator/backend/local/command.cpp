@@ -55,6 +55,7 @@ Command dispatcher_command(Settings const& settings, api::Spec const& spec, Port
                   "--model", spec.model.name,
                   "--queue-capacity", std::to_string(wanted.queue_capacity),
                   "--request-timeout", format_duration(wanted.request_timeout),
+                  "--latency-target", format_duration(spec.scaling.latency_target),
                   "--batch-max-size", std::to_string(wanted.batch.max_size),
                   "--batch-max-delay", format_duration(wanted.batch.max_delay),
                   "--drain-timeout", format_duration(settings.drain_timeout),
