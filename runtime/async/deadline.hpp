@@ -16,7 +16,8 @@ namespace ei {
 namespace asio = boost::asio;
 
 /// Runs `work` for at most `timeout`; past it, cancels it (terminal), waits for it to unwind, and gives
-/// ErrorKind::Timeout with `what` in the message. `work` must honour cancellation, as every asio operation does.
+/// ErrorKind::Timeout with `what` in the message. `work` must honour cancellation, as every asio operation
+/// does.
 template <class T>
 [[nodiscard]] asio::awaitable<Result<T>> within(milliseconds timeout, std::string what,
                                                 asio::awaitable<Result<T>> work) {

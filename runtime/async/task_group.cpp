@@ -74,7 +74,8 @@ void TaskGroup::spawn(std::string name, std::function<asio::awaitable<void>()> r
   task->run = std::move(run);
   state_->tasks.push_back(task);
   auto done = [state = state_, task](std::exception_ptr exception) { state->finish(task, exception); };
-  asio::co_spawn(state_->executor, task->run(), asio::bind_cancellation_slot(task->cancel.slot(), std::move(done)));
+  asio::co_spawn(state_->executor, task->run(),
+                 asio::bind_cancellation_slot(task->cancel.slot(), std::move(done)));
 }
 
 asio::awaitable<void> TaskGroup::stop() {
@@ -98,7 +99,9 @@ asio::awaitable<bool> TaskGroup::wait(milliseconds timeout) {
   co_return state->tasks.empty();
 }
 
-std::size_t TaskGroup::size() const { return state_->tasks.size(); }
+std::size_t TaskGroup::size() const {
+  return state_->tasks.size();
+}
 
 asio::awaitable<void> sleep_for(std::chrono::nanoseconds duration) {
   auto const executor = co_await asio::this_coro::executor;

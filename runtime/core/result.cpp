@@ -6,19 +6,32 @@ namespace ei {
 
 std::string_view to_string(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::Invalid: return "invalid";
-    case ErrorKind::NotFound: return "not_found";
-    case ErrorKind::Conflict: return "conflict";
-    case ErrorKind::AlreadyExists: return "already_exists";
-    case ErrorKind::Unauthorized: return "unauthorized";
-    case ErrorKind::Forbidden: return "forbidden";
-    case ErrorKind::Gone: return "gone";
-    case ErrorKind::TooMany: return "too_many";
-    case ErrorKind::Unavailable: return "unavailable";
-    case ErrorKind::Timeout: return "timeout";
-    case ErrorKind::Canceled: return "canceled";
-    case ErrorKind::Protocol: return "protocol";
-    case ErrorKind::Io: return "io";
+    case ErrorKind::Invalid:
+      return "invalid";
+    case ErrorKind::NotFound:
+      return "not_found";
+    case ErrorKind::Conflict:
+      return "conflict";
+    case ErrorKind::AlreadyExists:
+      return "already_exists";
+    case ErrorKind::Unauthorized:
+      return "unauthorized";
+    case ErrorKind::Forbidden:
+      return "forbidden";
+    case ErrorKind::Gone:
+      return "gone";
+    case ErrorKind::TooMany:
+      return "too_many";
+    case ErrorKind::Unavailable:
+      return "unavailable";
+    case ErrorKind::Timeout:
+      return "timeout";
+    case ErrorKind::Canceled:
+      return "canceled";
+    case ErrorKind::Protocol:
+      return "protocol";
+    case ErrorKind::Io:
+      return "io";
   }
   return "unknown";
 }
@@ -30,7 +43,9 @@ std::ostream& operator<<(std::ostream& out, Error const& error) {
 ResultError::ResultError(Error error)
     : std::logic_error("value() of a failed result: " + error.message), error_(std::move(error)) {}
 
-void throw_exception_from_error(Error const& error, boost::source_location const&) { throw ResultError(error); }
+void throw_exception_from_error(Error const& error, boost::source_location const&) {
+  throw ResultError(error);
+}
 
 Error make_error(ErrorKind kind, std::string message) {
   Error error;

@@ -10,17 +10,21 @@ namespace ei {
 namespace {
 
 Error invalid(std::string_view what, std::string_view text) {
-  return make_error(ErrorKind::Invalid, std::string(what) + ", got \"" + std::string(text.substr(0, 64)) + "\"");
+  return make_error(ErrorKind::Invalid,
+                    std::string(what) + ", got \"" + std::string(text.substr(0, 64)) + "\"");
 }
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 struct Decimal {
   double value = 0;
   std::size_t length = 0;  // characters used; 0 when there is no number
 };
 
-// Digits with an optional fraction; no sign, no exponent. Doubles are exact up to 2^53, far over what a duration needs.
+// Digits with an optional fraction; no sign, no exponent. Doubles are exact up to 2^53, far over what a
+// duration needs.
 Decimal read_decimal(std::string_view text) {
   std::size_t end = 0;
   std::size_t digits = 0;
@@ -126,7 +130,8 @@ bool read_suffix(std::string_view suffix, Quantity& quantity) {
   auto const read = std::from_chars(suffix.data(), suffix.data() + suffix.size(), exponent);
   quantity.exponent += exponent;
   // More would overflow any result; the bound keeps the loops below short.
-  return read.ec == std::errc() && read.ptr == suffix.data() + suffix.size() && exponent >= -30 && exponent <= 30;
+  return read.ec == std::errc() && read.ptr == suffix.data() + suffix.size() && exponent >= -30 &&
+         exponent <= 30;
 }
 
 std::optional<Quantity> read_quantity(std::string_view text) {
@@ -259,7 +264,8 @@ std::optional<WallTime> read_rfc3339(std::string_view text) {
   year_month_day const date{year{*y}, month{static_cast<unsigned>(*mo)}, day{static_cast<unsigned>(*d)}};
   // 60 is a leap second, which the system's clock repeats as the next minute's first.
   if (!date.ok() || *h > 23 || *mi > 59 || *s > 60) return {};
-  auto const since_epoch = sys_days{date}.time_since_epoch() + hours{*h} + minutes{*mi} + seconds{*s} - *offset;
+  auto const since_epoch =
+      sys_days{date}.time_since_epoch() + hours{*h} + minutes{*mi} + seconds{*s} - *offset;
   return WallTime{duration_cast<WallTime::duration>(since_epoch + *fraction)};
 }
 

@@ -55,13 +55,16 @@ Result<void> parse_buffer(Connection& connection, ResponseParser& parser) {
 
 struct Client::Impl : std::enable_shared_from_this<Impl> {
   Impl(asio::any_io_executor ex, Url to, std::optional<TlsClientOptions> how, ClientLimits const& given)
-      : executor(std::move(ex)), origin(std::move(to)), tls_options(how.value_or(TlsClientOptions{})), limits(given) {}
+      : executor(std::move(ex)),
+        origin(std::move(to)),
+        tls_options(how.value_or(TlsClientOptions{})),
+        limits(given) {}
 
   std::optional<Connection> take_idle();
   void keep(Connection connection);
   asio::awaitable<Result<Connection>> connect(SteadyTime deadline);
-  asio::awaitable<Result<void>> exchange_head(Connection& connection, ResponseParser& parser, Request const& request,
-                                              SteadyTime deadline);
+  asio::awaitable<Result<void>> exchange_head(Connection& connection, ResponseParser& parser,
+                                              Request const& request, SteadyTime deadline);
   asio::awaitable<Result<std::unique_ptr<ResponseStream>>> start(Request request, SteadyTime deadline);
 
   asio::any_io_executor executor;
@@ -81,7 +84,7 @@ class Stream final : public ResponseStream {
     give_back();
   }
 
-  [[nodiscard]] Response const& head() const override { return const_cast<ResponseParser&>(parser_).response(); }
+  [[nodiscard]] Response const& head() const override { return parser_.response(); }
 
   asio::awaitable<Result<std::string>> read(milliseconds timeout) override {
     auto const deadline = Clock::now() + timeout;
@@ -149,7 +152,8 @@ asio::awaitable<Result<void>> Client::Impl::exchange_head(Connection& connection
                                                           Request const& request, SteadyTime deadline) {
   std::string const head = request_head(request, origin.authority());
   auto const written = co_await connection.transport->write(head, request.body, deadline);
-  // A server may refuse and close before it has read everything: its answer is then worth more than the write's error.
+  // A server may refuse and close before it has read everything: its answer is then worth more than the
+  // write's error.
   if (!written && written.error().kind != ErrorKind::Unavailable) co_return written.error();
   while (!parser.header_done()) {
     auto advanced = co_await advance(connection, parser, deadline);
@@ -159,7 +163,8 @@ asio::awaitable<Result<void>> Client::Impl::exchange_head(Connection& connection
   co_return Result<void>(boost::system::in_place_value);
 }
 
-asio::awaitable<Result<std::unique_ptr<ResponseStream>>> Client::Impl::start(Request request, SteadyTime deadline) {
+asio::awaitable<Result<std::unique_ptr<ResponseStream>>> Client::Impl::start(Request request,
+                                                                             SteadyTime deadline) {
   auto const self = shared_from_this();
   auto kept = take_idle();
   bool retry = kept && is_idempotent(request.method);
@@ -189,13 +194,16 @@ asio::awaitable<Result<std::unique_ptr<ResponseStream>>> Client::Impl::start(Req
   }
 }
 
-Client::Client(asio::any_io_executor executor, Url origin, std::optional<TlsClientOptions> tls, ClientLimits limits)
+Client::Client(asio::any_io_executor executor, Url origin, std::optional<TlsClientOptions> tls,
+               ClientLimits limits)
     : impl_(std::make_shared<Impl>(std::move(executor), std::move(origin), std::move(tls), limits)) {}
 Client::~Client() = default;
 Client::Client(Client&&) noexcept = default;
 Client& Client::operator=(Client&&) noexcept = default;
 
-Url const& Client::origin() const { return impl_->origin; }
+Url const& Client::origin() const {
+  return impl_->origin;
+}
 
 asio::awaitable<Result<std::unique_ptr<ResponseStream>>> Client::open(Request request, milliseconds timeout) {
   return impl_->start(std::move(request), Clock::now() + timeout);
@@ -214,7 +222,8 @@ asio::awaitable<Result<Response>> send_whole(asio::awaitable<Result<std::unique_
     if (!piece) co_return piece.error();
     if (piece->empty()) co_return std::move(response);
     if (response.body.size() + piece->size() > max_body) {
-      co_return make_error(ErrorKind::Protocol, "the answer is larger than " + std::to_string(max_body) + " bytes");
+      co_return make_error(ErrorKind::Protocol,
+                           "the answer is larger than " + std::to_string(max_body) + " bytes");
     }
     response.body += *piece;
   }
@@ -247,10 +256,11 @@ Headers only_range(Headers const& headers) {
 
 }  // namespace
 
-asio::awaitable<Result<std::unique_ptr<ResponseStream>>> get_following(asio::any_io_executor executor, Url url,
-                                                                       Headers headers,
+asio::awaitable<Result<std::unique_ptr<ResponseStream>>> get_following(asio::any_io_executor executor,
+                                                                       Url url, Headers headers,
                                                                        std::optional<TlsClientOptions> tls,
-                                                                       milliseconds timeout, int max_redirects) {
+                                                                       milliseconds timeout,
+                                                                       int max_redirects) {
   auto const deadline = Clock::now() + timeout;
   for (int followed = 0;; ++followed) {
     Client client(executor, url, tls);
@@ -265,7 +275,8 @@ asio::awaitable<Result<std::unique_ptr<ResponseStream>>> get_following(asio::any
     auto next = resolve_url(url, *location);
     if (!next) co_return with_context(next.error(), "the redirect's Location");
     if (url.secure() && !next->secure()) {
-      co_return make_error(ErrorKind::Protocol, "a redirect from https to " + next->to_string() + " is not followed");
+      co_return make_error(ErrorKind::Protocol,
+                           "a redirect from https to " + next->to_string() + " is not followed");
     }
     if (followed == max_redirects) {
       co_return make_error(ErrorKind::Protocol, "more than " + std::to_string(max_redirects) + " redirects");
@@ -279,15 +290,24 @@ namespace {
 
 ErrorKind kind_of_status(int status) {
   switch (status) {
-    case 401: return ErrorKind::Unauthorized;
-    case 403: return ErrorKind::Forbidden;
-    case 404: return ErrorKind::NotFound;
-    case 408: return ErrorKind::Timeout;
-    case 409: return ErrorKind::Conflict;
-    case 410: return ErrorKind::Gone;
-    case 429: return ErrorKind::TooMany;
-    case 504: return ErrorKind::Timeout;
-    default: break;
+    case 401:
+      return ErrorKind::Unauthorized;
+    case 403:
+      return ErrorKind::Forbidden;
+    case 404:
+      return ErrorKind::NotFound;
+    case 408:
+      return ErrorKind::Timeout;
+    case 409:
+      return ErrorKind::Conflict;
+    case 410:
+      return ErrorKind::Gone;
+    case 429:
+      return ErrorKind::TooMany;
+    case 504:
+      return ErrorKind::Timeout;
+    default:
+      break;
   }
   if (status >= 400 && status < 500) return ErrorKind::Invalid;
   return status >= 500 ? ErrorKind::Unavailable : ErrorKind::Protocol;
@@ -298,7 +318,8 @@ ErrorKind kind_of_status(int status) {
 Error error_from_response(Response const& response) {
   // Enough of a body to see what is wrong, little enough for a log line.
   constexpr std::size_t kQuoted = 300;
-  std::string message = "HTTP " + std::to_string(response.status) + " " + std::string(reason_phrase(response.status));
+  std::string message =
+      "HTTP " + std::to_string(response.status) + " " + std::string(reason_phrase(response.status));
   if (!response.body.empty()) message += ": " + response.body.substr(0, kQuoted);
   Error error = make_error(kind_of_status(response.status), std::move(message));
   error.http_status = response.status;
@@ -307,7 +328,8 @@ Error error_from_response(Response const& response) {
     long long seconds = 0;
     auto const read = std::from_chars(after->data(), after->data() + after->size(), seconds);
     // A day at most: a longer wish is a fault, and the multiplication must not overflow.
-    if (read.ec == std::errc() && seconds >= 0 && seconds <= 86'400) error.retry_after = milliseconds{seconds * 1000};
+    if (read.ec == std::errc() && seconds >= 0 && seconds <= 86'400)
+      error.retry_after = milliseconds{seconds * 1000};
   }
   return error;
 }

@@ -17,22 +17,24 @@ namespace ei::http {
 namespace asio = boost::asio;
 
 struct ClientLimits {
-  std::size_t max_body = 64 * 1024 * 1024;  ///< of a whole answer read by send(): a list of 10,000 pods is ~50 MiB
-  std::size_t max_header = 32 * 1024;       ///< of an answer's head
-  milliseconds connect_timeout{5'000};      ///< resolve, connect and TLS together
-  std::size_t max_idle = 8;                 ///< connections kept for the next request
-  milliseconds idle_timeout{30'000};        ///< shorter than servers' own (Go: none, nginx: 75 s, ours: 75 s)
+  std::size_t max_body =
+      64 * 1024 * 1024;                ///< of a whole answer read by send(): a list of 10,000 pods is ~50 MiB
+  std::size_t max_header = 32 * 1024;  ///< of an answer's head
+  milliseconds connect_timeout{5'000};  ///< resolve, connect and TLS together
+  std::size_t max_idle = 8;             ///< connections kept for the next request
+  milliseconds idle_timeout{30'000};    ///< shorter than servers' own (Go: none, nginx: 75 s, ours: 75 s)
 };
 
-/// An answer whose body is read as it arrives (watches, downloads). Destroying it drops the connection, unless the
-/// body was read to its end. Must not outlive its io_context.
+/// An answer whose body is read as it arrives (watches, downloads). Destroying it drops the connection,
+/// unless the body was read to its end. Must not outlive its io_context.
 class ResponseStream {
  public:
   virtual ~ResponseStream() = default;
   /// Status and headers; the body is empty.
   [[nodiscard]] virtual Response const& head() const = 0;
   /// Some more bytes (at most 64 KiB), or "" at the end. Errors: Timeout, Protocol (broken framing),
-  /// Unavailable (connection lost before the end), Canceled. After an error or the end, every later call repeats it.
+  /// Unavailable (connection lost before the end), Canceled. After an error or the end, every later call
+  /// repeats it.
   virtual asio::awaitable<Result<std::string>> read(milliseconds timeout) = 0;
 };
 
@@ -47,14 +49,16 @@ class Client {
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;
 
-  /// One exchange, everything within `timeout`. A kept connection that turns out dead is replaced once, and the
-  /// request repeated, for GET, HEAD, PUT, DELETE, OPTIONS; and for any method when no byte of it was written.
-  /// Host and Content-Length are set here. Errors: Unavailable, Timeout, Protocol (also over max_body), Invalid (TLS
-  /// material), Canceled.
+  /// One exchange, everything within `timeout`. A kept connection that turns out dead is replaced once, and
+  /// the request repeated, for GET, HEAD, PUT, DELETE and OPTIONS only: a POST may have been served before
+  /// the connection died. (A kept connection that the server has closed by then is noticed beforehand,
+  /// whatever the method.) Host and Content-Length are set here. Errors: Unavailable, Timeout, Protocol (also
+  /// over max_body), Invalid (TLS material), Canceled.
   [[nodiscard]] asio::awaitable<Result<Response>> send(Request request, milliseconds timeout);
 
   /// Sends and waits for the head within `timeout`; the body is read from the stream, without limit.
-  [[nodiscard]] asio::awaitable<Result<std::unique_ptr<ResponseStream>>> open(Request request, milliseconds timeout);
+  [[nodiscard]] asio::awaitable<Result<std::unique_ptr<ResponseStream>>> open(Request request,
+                                                                              milliseconds timeout);
 
   [[nodiscard]] Url const& origin() const;
 
@@ -63,14 +67,16 @@ class Client {
   std::shared_ptr<Impl> impl_;
 };
 
-/// A download: GET that follows up to `max_redirects` 301, 302, 303, 307 and 308 answers, never from https to http;
-/// `headers` go to the first origin only, but for Range. Other answers, errors included, are returned as they are.
+/// A download: GET that follows up to `max_redirects` 301, 302, 303, 307 and 308 answers, never from https to
+/// http; `headers` go to the first origin only, but for Range. Other answers, errors included, are returned
+/// as they are.
 [[nodiscard]] asio::awaitable<Result<std::unique_ptr<ResponseStream>>> get_following(
     asio::any_io_executor executor, Url url, Headers headers, std::optional<TlsClientOptions> tls,
     milliseconds timeout, int max_redirects = 5);
 
-/// The ErrorKind that an HTTP status means to a caller who wanted 2xx (404 NotFound, 409 Conflict, 410 Gone, 429
-/// TooMany, 401, 403, 408/504 Timeout, other 4xx Invalid, 5xx Unavailable), with Retry-After (seconds) read.
+/// The ErrorKind that an HTTP status means to a caller who wanted 2xx (404 NotFound, 409 Conflict, 410 Gone,
+/// 429 TooMany, 401, 403, 408/504 Timeout, other 4xx Invalid, 5xx Unavailable), with Retry-After (seconds)
+/// read.
 [[nodiscard]] Error error_from_response(Response const& response);
 
 }  // namespace ei::http

@@ -10,8 +10,8 @@ namespace {
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 using Endpoints = std::vector<tcp::endpoint>;
 
-// getaddrinfo runs on Asio's own thread and cannot be interrupted: the waiter leaves at its deadline instead, and the
-// late answer finds nobody.
+// getaddrinfo runs on Asio's own thread and cannot be interrupted: the waiter leaves at its deadline instead,
+// and the late answer finds nobody.
 struct Resolution {
   explicit Resolution(asio::any_io_executor const& executor) : resolver(executor), wait(executor) {}
   tcp::resolver resolver;
@@ -21,7 +21,8 @@ struct Resolution {
   bool done = false;
 };
 
-asio::awaitable<Result<Endpoints>> resolve(asio::any_io_executor executor, Url const& url, SteadyTime deadline) {
+asio::awaitable<Result<Endpoints>> resolve(asio::any_io_executor executor, Url const& url,
+                                           SteadyTime deadline) {
   boost::system::error_code code;
   auto const address = asio::ip::make_address(url.host, code);
   if (!code) co_return Endpoints(1, tcp::endpoint(address, url.port));
@@ -45,7 +46,8 @@ asio::awaitable<Result<Endpoints>> resolve(asio::any_io_executor executor, Url c
   co_return make_error(ErrorKind::Canceled, "resolving " + url.host + " ended");
 }
 
-asio::awaitable<Result<tcp::socket>> connect(asio::any_io_executor executor, Url const& url, SteadyTime deadline) {
+asio::awaitable<Result<tcp::socket>> connect(asio::any_io_executor executor, Url const& url,
+                                             SteadyTime deadline) {
   auto endpoints = co_await resolve(executor, url, deadline);
   if (!endpoints) co_return endpoints.error();
   tcp::socket socket(executor);

@@ -10,10 +10,10 @@
 
 namespace ei::http {
 
-/// Resolves, connects (every address in turn) and, for https and wss, runs the TLS handshake, all before `deadline`.
-/// `tls` is needed for those schemes only. Errors: Unavailable, Timeout, Canceled, Invalid.
-[[nodiscard]] asio::awaitable<Result<std::unique_ptr<Transport>>> dial(asio::any_io_executor executor, Url url,
-                                                                       std::shared_ptr<asio::ssl::context> tls,
-                                                                       TlsClientOptions options, SteadyTime deadline);
+/// Resolves, connects (every address in turn) and, for https and wss, runs the TLS handshake, all before
+/// `deadline`. `tls` is needed for those schemes only. Errors: Unavailable, Timeout, Canceled, Invalid.
+[[nodiscard]] asio::awaitable<Result<std::unique_ptr<Transport>>> dial(
+    asio::any_io_executor executor, Url url, std::shared_ptr<asio::ssl::context> tls,
+    TlsClientOptions options, SteadyTime deadline);
 
 }  // namespace ei::http

@@ -38,7 +38,8 @@ class Headers {
   std::vector<Field> fields_;
 };
 
-/// One request, on either side. The server fills everything; the client reads method, target, headers and body.
+/// One request, on either side. The server fills everything; the client reads method, target, headers and
+/// body.
 struct Request {
   std::string method = "GET";
   std::string target = "/";  ///< path and query as on the wire
@@ -52,26 +53,30 @@ struct Request {
 
 struct Response {
   int status = 200;
-  Headers headers;  ///< the server sets Connection, Content-Length and Date; `Connection: close` here closes after it
+  Headers headers;  ///< the server sets Connection, Content-Length and Date; `Connection: close` here closes
+                    ///< after it
   std::string body;
 };
 
 [[nodiscard]] Response json(int status, boost::json::value const& value);
 [[nodiscard]] Response text(int status, std::string body);
 
-/// RFC 9457: `application/problem+json` with type about:blank. `title` names the kind, `detail` this occurrence.
+/// RFC 9457: `application/problem+json` with type about:blank. `title` names the kind, `detail` this
+/// occurrence.
 [[nodiscard]] Response problem(int status, std::string title, std::string detail);
 
 /// The standard reason phrase of a status, `"Unknown Status"` for one without.
 [[nodiscard]] std::string_view reason_phrase(int status);
 
-/// The first value of `name` in a query string (`a=1&b=x%20y`), decoded (`+` is a blank); none when absent or broken.
+/// The first value of `name` in a query string (`a=1&b=x%20y`), decoded (`+` is a blank); none when absent or
+/// broken.
 [[nodiscard]] std::optional<std::string> query_value(std::string_view query, std::string_view name);
 
 /// The media type of a Content-Type value, lower-case, without parameters: `image/jpeg`.
 [[nodiscard]] std::string media_type(std::string_view content_type);
 
-/// A parameter of a header value, unquoted: `header_parameter("multipart/form-data; boundary=x", "boundary")`.
+/// A parameter of a header value, unquoted: `header_parameter("multipart/form-data; boundary=x",
+/// "boundary")`.
 [[nodiscard]] std::optional<std::string> header_parameter(std::string_view value, std::string_view name);
 
 }  // namespace ei::http

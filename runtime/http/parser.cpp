@@ -14,19 +14,24 @@ using beast_http::error;
 using boost::beast::error_code;
 using View = boost::beast::string_view;
 
-// Longest run of bytes without progress inside a body (a chunk's size line with its extensions, or one trailer).
+// Longest run of bytes without progress inside a body (a chunk's size line with its extensions, or one
+// trailer).
 constexpr std::size_t kMaxChunkLine = 4096;
 // Reserved ahead of a body's arrival; a client that only announces many bytes costs no more.
 constexpr std::size_t kFirstReserve = 256 * 1024;
 
-std::string to_std(View view) { return {view.data(), view.size()}; }
+std::string to_std(View view) {
+  return {view.data(), view.size()};
+}
 
-// What both directions share: fields of the header kept, those of trailers dropped, the body appended under a cap.
+// What both directions share: fields of the header kept, those of trailers dropped, the body appended under a
+// cap.
 template <bool is_request>
 class Parser : public beast_http::basic_parser<is_request> {
  public:
   explicit Parser(std::size_t max_header) {
-    // Beast's limit counts the line and the fields; its check of bodies comes too early for a limit per route.
+    // Beast's limit counts the line and the fields; its check of bodies comes too early for a limit per
+    // route.
     this->header_limit(static_cast<std::uint32_t>(max_header));
     this->body_limit(boost::none);
   }
@@ -71,7 +76,9 @@ class Parser : public beast_http::basic_parser<is_request> {
   void on_chunk_header_impl(std::uint64_t size, View, error_code& code) override {
     if (size > max_body - body_seen) code = error::body_limit;
   }
-  std::size_t on_chunk_body_impl(std::uint64_t, View bytes, error_code& code) override { return append(bytes, code); }
+  std::size_t on_chunk_body_impl(std::uint64_t, View bytes, error_code& code) override {
+    return append(bytes, code);
+  }
   void on_finish_impl(error_code&) override {}
 };
 
@@ -117,7 +124,8 @@ Result<void> RequestParser::Impl::check_header() {
     if (same_without_case(name, "Transfer-Encoding")) ++encodings;
   }
   // RFC 9112, section 3.2: 400 without exactly one Host.
-  if (hosts > 1 || (hosts == 0 && parser.version == 11)) return fault(400, "exactly one Host field is needed");
+  if (hosts > 1 || (hosts == 0 && parser.version == 11))
+    return fault(400, "exactly one Host field is needed");
   // Section 6.1: a coding that is not known is a 501; more than "chunked" is not.
   if (encodings > 0) {
     auto const coding = trim(*parser.headers.get("Transfer-Encoding"));
@@ -147,7 +155,8 @@ Result<std::size_t> RequestParser::feed(std::string_view input) {
   std::size_t const used = parser.put(boost::asio::const_buffer(input.data(), input.size()), code);
   if (code == error::need_more) {
     code = {};
-    if (in_body && used == 0 && input.size() > kMaxChunkLine) return fault(400, "a chunk's header is too long");
+    if (in_body && used == 0 && input.size() > kMaxChunkLine)
+      return fault(400, "a chunk's header is too long");
   }
   if (code) return fault_of(code);
   if (!in_body && parser.is_header_done()) {
@@ -157,13 +166,25 @@ Result<std::size_t> RequestParser::feed(std::string_view input) {
   return used;
 }
 
-bool RequestParser::header_done() const { return impl_->parser.is_header_done(); }
-bool RequestParser::done() const { return impl_->parser.is_done(); }
-Request& RequestParser::request() { return impl_->request; }
-bool RequestParser::keep_alive() const { return impl_->parser.keep_alive(); }
-bool RequestParser::http_1_0() const { return impl_->parser.version == 10; }
+bool RequestParser::header_done() const {
+  return impl_->parser.is_header_done();
+}
+bool RequestParser::done() const {
+  return impl_->parser.is_done();
+}
+Request& RequestParser::request() {
+  return impl_->request;
+}
+bool RequestParser::keep_alive() const {
+  return impl_->parser.keep_alive();
+}
+bool RequestParser::http_1_0() const {
+  return impl_->parser.version == 10;
+}
 
-bool RequestParser::expects_body() const { return impl_->parser.chunked() || content_length().value_or(0) > 0; }
+bool RequestParser::expects_body() const {
+  return impl_->parser.chunked() || content_length().value_or(0) > 0;
+}
 
 std::optional<std::uint64_t> RequestParser::content_length() const {
   auto const length = impl_->parser.content_length();
@@ -247,11 +268,23 @@ Result<void> ResponseParser::feed_end() {
   return boost::system::in_place_value;
 }
 
-bool ResponseParser::header_done() const { return impl_->header_taken; }
-bool ResponseParser::done() const { return impl_->header_taken && impl_->parser->is_done(); }
-bool ResponseParser::keep_alive() const { return impl_->parser->keep_alive() && !impl_->parser->need_eof(); }
-Response& ResponseParser::response() { return impl_->response; }
-std::string ResponseParser::take_body() { return std::exchange(impl_->parser->body, {}); }
-std::size_t ResponseParser::body_waiting() const { return impl_->parser->body.size(); }
+bool ResponseParser::header_done() const {
+  return impl_->header_taken;
+}
+bool ResponseParser::done() const {
+  return impl_->header_taken && impl_->parser->is_done();
+}
+bool ResponseParser::keep_alive() const {
+  return impl_->parser->keep_alive() && !impl_->parser->need_eof();
+}
+Response const& ResponseParser::response() const {
+  return impl_->response;
+}
+std::string ResponseParser::take_body() {
+  return std::exchange(impl_->parser->body, {});
+}
+std::size_t ResponseParser::body_waiting() const {
+  return impl_->parser->body.size();
+}
 
 }  // namespace ei::http

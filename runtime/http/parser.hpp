@@ -12,8 +12,8 @@
 
 namespace ei::http {
 
-/// Reads one request from bytes, without I/O. Feed it until header_done(), decide about the body, call allow_body, feed
-/// on until done(). Bytes after the request are left alone: they are the next one's.
+/// Reads one request from bytes, without I/O. Feed it until header_done(), decide about the body, call
+/// allow_body, feed on until done(). Bytes after the request are left alone: they are the next one's.
 class RequestParser {
  public:
   explicit RequestParser(std::size_t max_header);
@@ -59,7 +59,7 @@ class ResponseParser {
   [[nodiscard]] bool header_done() const;
   [[nodiscard]] bool done() const;
   [[nodiscard]] bool keep_alive() const;
-  [[nodiscard]] Response& response();
+  [[nodiscard]] Response const& response() const;
   /// The body bytes read since the last call.
   [[nodiscard]] std::string take_body();
   [[nodiscard]] std::size_t body_waiting() const;

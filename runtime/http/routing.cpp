@@ -19,11 +19,14 @@ std::vector<std::string_view> segments(std::string_view path) {
   }
 }
 
-bool is_parameter(std::string_view segment) { return segment.starts_with('{') && segment.ends_with('}'); }
+bool is_parameter(std::string_view segment) {
+  return segment.starts_with('{') && segment.ends_with('}');
+}
 
 struct PathMatch {
   std::map<std::string, std::string> params;
-  std::string rank;  // one character a segment, 'a' for a literal and 'b' for a parameter: the smaller, the closer
+  std::string
+      rank;  // one character a segment, 'a' for a literal and 'b' for a parameter: the smaller, the closer
 };
 
 std::optional<PathMatch> match_path(std::string_view pattern, std::vector<std::string_view> const& path) {
@@ -57,7 +60,8 @@ std::string join(std::set<std::string> const& methods) {
 
 }  // namespace
 
-RouteMatch match_route(std::vector<RoutePattern> const& routes, std::string_view method, std::string_view path) {
+RouteMatch match_route(std::vector<RoutePattern> const& routes, std::string_view method,
+                       std::string_view path) {
   RouteMatch best;
   std::string best_rank;
   bool best_exact = false;

@@ -20,8 +20,8 @@ struct RouteMatch {
   std::string allow;                          ///< for 405: the methods of the path, `GET, HEAD, POST`
 };
 
-/// Finds the route for a method and a path (without query). Pure. A literal segment beats a parameter, left to right;
-/// HEAD falls back to GET. A path with a broken escape matches nothing.
+/// Finds the route for a method and a path (without query). Pure. A literal segment beats a parameter, left
+/// to right; HEAD falls back to GET. A path with a broken escape matches nothing.
 [[nodiscard]] RouteMatch match_route(std::vector<RoutePattern> const& routes, std::string_view method,
                                      std::string_view path);
 

@@ -1,12 +1,12 @@
 #include "runtime/http/server.hpp"
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <algorithm>
 #include <list>
 
 #include "runtime/http/session.hpp"
@@ -79,7 +79,8 @@ Result<void> Server::Impl::listen() {
   auto const& options = shared->options;
   boost::system::error_code code;
   auto const address = asio::ip::make_address(options.address, code);
-  if (code) return make_error(ErrorKind::Invalid, "\"" + options.address + "\" is no IP address to listen on");
+  if (code)
+    return make_error(ErrorKind::Invalid, "\"" + options.address + "\" is no IP address to listen on");
   if (options.tls) {
     auto context = make_server_context(*options.tls);
     if (!context) return context.error();
@@ -91,8 +92,8 @@ Result<void> Server::Impl::listen() {
   if (!code) acceptor.bind(endpoint, code);
   if (!code) acceptor.listen(kBacklog, code);
   if (code) {
-    return make_error(ErrorKind::Io, "cannot listen on " + options.address + ":" + std::to_string(options.port) +
-                                         ": " + code.message());
+    return make_error(ErrorKind::Io, "cannot listen on " + options.address + ":" +
+                                         std::to_string(options.port) + ": " + code.message());
   }
   return boost::system::in_place_value;
 }
@@ -196,7 +197,9 @@ Server::~Server() {
   impl_->abort_all();
 }
 
-Result<void> Server::listen() { return impl_->listen(); }
+Result<void> Server::listen() {
+  return impl_->listen();
+}
 
 std::uint16_t Server::port() const {
   boost::system::error_code code;
@@ -229,6 +232,8 @@ asio::awaitable<void> Server::drain(milliseconds grace) {
   if (!aborted) log::warn("drain_incomplete", {{"connections", impl->sessions.size()}});
 }
 
-std::size_t Server::connections() const { return impl_->sessions.size(); }
+std::size_t Server::connections() const {
+  return impl_->sessions.size();
+}
 
 }  // namespace ei::http

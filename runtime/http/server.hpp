@@ -19,9 +19,9 @@
 namespace ei::http {
 namespace asio = boost::asio;
 
-/// Answers one request. When the client goes away or a drain's grace ends, the coroutine is cancelled (terminal):
-/// its current asio operation ends with operation_aborted and nothing it returns is sent.
-/// An exception becomes a 500 and a log line.
+/// Answers one request. When the client goes away or a drain's grace ends, the coroutine is cancelled
+/// (terminal): its current asio operation ends with operation_aborted and nothing it returns is sent. An
+/// exception becomes a 500 and a log line.
 using Handler = std::function<asio::awaitable<Response>(Request)>;
 
 /// Sends an answer piece by piece (chunked). Lives in the session; only its StreamHandler may use it.
@@ -37,13 +37,13 @@ class ResponseWriter {
 /// Answers one request by streaming; returning ends the answer. Cancelled like a Handler.
 using StreamHandler = std::function<asio::awaitable<void>(Request, ResponseWriter&)>;
 
-/// A route: `pattern` is a path whose `{name}` segments match any one non-empty segment. A literal segment beats a
-/// parameter. GET routes also serve HEAD.
+/// A route: `pattern` is a path whose `{name}` segments match any one non-empty segment. A literal segment
+/// beats a parameter. GET routes also serve HEAD.
 struct Route {
   std::string method;
   std::string pattern;  ///< "/v2/models/{model}/infer"
   Handler handler;
-  StreamHandler stream = {};                  ///< used instead of `handler` when set
+  StreamHandler stream = {};                 ///< used instead of `handler` when set
   std::optional<std::size_t> max_body = {};  ///< overrides ServerOptions::max_body
 };
 
@@ -67,24 +67,28 @@ struct Completed {
 
 struct ServerOptions {
   std::string address = "0.0.0.0";
-  std::uint16_t port = 0;  ///< 0: the system chooses, see Server::port()
-  std::size_t max_body = 1024 * 1024;    ///< bytes; over it 413, before reading where Content-Length says so
-  std::size_t max_header = 8 * 1024;     ///< bytes of request line and headers, as nginx and Apache allow; over it 431
-  std::size_t max_connections = 4096;    ///< above, the oldest idle one is closed, else the new one gets 503
-  milliseconds header_timeout{10'000};   ///< from the first byte to the end of the headers; then 408
-  milliseconds body_timeout{30'000};     ///< from the end of the headers to the end of the body; then 408
-  milliseconds idle_timeout{75'000};     ///< keep-alive between requests, as nginx; longer than common clients' pools
-  milliseconds write_timeout{30'000};    ///< for one answer to leave
+  std::uint16_t port = 0;              ///< 0: the system chooses, see Server::port()
+  std::size_t max_body = 1024 * 1024;  ///< bytes; over it 413, before reading where Content-Length says so
+  std::size_t max_header =
+      8 * 1024;  ///< bytes of request line and headers, as nginx and Apache allow; over it 431
+  std::size_t max_connections = 4096;   ///< above, the oldest idle one is closed, else the new one gets 503
+  milliseconds header_timeout{10'000};  ///< from the first byte to the end of the headers; then 408
+  milliseconds body_timeout{30'000};    ///< from the end of the headers to the end of the body; then 408
+  milliseconds idle_timeout{
+      75'000};  ///< keep-alive between requests, as nginx; longer than common clients' pools
+  milliseconds write_timeout{30'000};  ///< for one answer to leave
   std::function<void(Completed const&)> on_completed;
   std::optional<TlsServerOptions> tls;
 };
 
 /// An HTTP/1.1 server. Everything runs on the given executor, which must be a single thread or a strand.
-/// 400, 404, 405 (+Allow), 408, 413, 417, 431, 500, 503 and 505 are answered by the server itself as problem+json.
+/// 400, 404, 405 (+Allow), 408, 413, 417, 431, 500, 503 and 505 are answered by the server itself as
+/// problem+json.
 ///
-/// A client that shuts down only its sending side (`nc -N`, `shutdown(SHUT_WR)`) while its answer is pending counts as
-/// gone: TCP cannot tell it from one that closed, and giving work of dead clients up matters more here. The same
-/// choice as nginx's (`proxy_ignore_client_abort off`). Bytes that were already received are served first.
+/// A client that shuts down only its sending side (`nc -N`, `shutdown(SHUT_WR)`) while its answer is pending
+/// counts as gone: TCP cannot tell it from one that closed, and giving work of dead clients up matters more
+/// here. The same choice as nginx's (`proxy_ignore_client_abort off`). Bytes that were already received are
+/// served first.
 class Server {
  public:
   Server(asio::any_io_executor executor, ServerOptions options, std::vector<Route> routes,
@@ -100,9 +104,9 @@ class Server {
   /// Begins to accept. Call after listen().
   void start();
 
-  /// Stops accepting, closes idle connections, lets requests that have arrived finish with `Connection: close`, and
-  /// after `grace` cancels them (terminal) and waits until the last session has ended. Who has connected but not asked
-  /// yet is given half a second of the grace to do so. Idempotent.
+  /// Stops accepting, closes idle connections, lets requests that have arrived finish with `Connection:
+  /// close`, and after `grace` cancels them (terminal) and waits until the last session has ended. Who has
+  /// connected but not asked yet is given half a second of the grace to do so. Idempotent.
   [[nodiscard]] asio::awaitable<void> drain(milliseconds grace);
 
   [[nodiscard]] std::size_t connections() const;

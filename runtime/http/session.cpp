@@ -22,7 +22,8 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kReadSize = 32 * 1024;
 // Pipelined bytes taken while a handler runs; beyond, the client's leaving is noticed only after the answer.
 constexpr std::size_t kMaxPipelined = 64 * 1024;
-// For a client to read a refusal and close: nginx allows 5 s of silence; shorter, as a drain waits for it too.
+// For a client to read a refusal and close: nginx allows 5 s of silence; shorter, as a drain waits for it
+// too.
 constexpr milliseconds kLingerTime{2'000};
 // nginx's and its dashboards' word for "the client left first".
 constexpr int kClientClosed = 499;
@@ -47,7 +48,8 @@ bool wants_websocket(Request const& request) {
          has_token(request.headers.get("Upgrade").value_or(""), "websocket");
 }
 
-// A function that throws before its first suspension throws here, inside the coroutine that is watched for it.
+// A function that throws before its first suspension throws here, inside the coroutine that is watched for
+// it.
 asio::awaitable<Response> invoke(Handler const& handler, Request request) {
   co_return co_await handler(std::move(request));
 }
@@ -322,7 +324,8 @@ asio::awaitable<Session::Next> Session::run_handler(Route const& route, Request 
       completed(writer.status());
       co_return Next::Drop;
     }
-    co_return co_await answer(problem(500, "Internal error", "the request could not be served"), Next::KeepAlive);
+    co_return co_await answer(problem(500, "Internal error", "the request could not be served"),
+                              Next::KeepAlive);
   }
   if (!route.stream) co_return co_await answer(std::move(exchange->response), Next::KeepAlive);
   if (!writer.begun()) {
@@ -337,7 +340,8 @@ asio::awaitable<Session::Next> Session::run_handler(Route const& route, Request 
 // Reads ahead while the handler runs: an end or an error means that nobody waits for the answer any more.
 asio::awaitable<void> Session::watch_client(std::shared_ptr<Exchange> exchange) {
   if (exchange->done) co_return;
-  // The handler's end wakes `finished`, which ends the read; a read that ended by itself just before is left alone.
+  // The handler's end wakes `finished`, which ends the read; a read that ended by itself just before is left
+  // alone.
   exchange->finished.async_wait([this, exchange](boost::system::error_code const&) {
     if (exchange->watching) transport_->cancel_read();
   });

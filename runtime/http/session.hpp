@@ -35,8 +35,8 @@ class Session {
 
   /// True while no request has begun.
   [[nodiscard]] bool idle() const { return state_ == State::Idle; }
-  /// True while idle where closing could lose a request: one has arrived and is not read yet, or the client has only
-  /// just connected, which it does to send one.
+  /// True while idle where closing could lose a request: one has arrived and is not read yet, or the client
+  /// has only just connected, which it does to send one.
   [[nodiscard]] bool expecting() const;
   /// Drops the connection and cancels (terminal) what runs.
   void abort();
@@ -64,9 +64,9 @@ class Session {
   std::unique_ptr<Transport> transport_;
   std::shared_ptr<ServerRoutes> shared_;
   State state_ = State::Idle;
-  bool answered_ = false;                  // at least one request
-  std::string buffer_;                     // received, not yet parsed
-  std::shared_ptr<Exchange> exchange_;     // set while a handler runs
+  bool answered_ = false;               // at least one request
+  std::string buffer_;                  // received, not yet parsed
+  std::shared_ptr<Exchange> exchange_;  // set while a handler runs
   // Of the request being served, for the answer and for on_completed:
   SteadyTime started_{};
   std::string method_;

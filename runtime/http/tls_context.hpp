@@ -14,11 +14,15 @@ namespace asio = boost::asio;
 
 using TlsStream = asio::ssl::stream<asio::ip::tcp::socket>;
 
-/// TLS 1.2 or newer with the options' roots and certificate. Errors: Invalid, naming the part that is unusable.
-[[nodiscard]] Result<std::shared_ptr<asio::ssl::context>> make_client_context(TlsClientOptions const& options);
-[[nodiscard]] Result<std::shared_ptr<asio::ssl::context>> make_server_context(TlsServerOptions const& options);
+/// TLS 1.2 or newer with the options' roots and certificate. Errors: Invalid, naming the part that is
+/// unusable.
+[[nodiscard]] Result<std::shared_ptr<asio::ssl::context>> make_client_context(
+    TlsClientOptions const& options);
+[[nodiscard]] Result<std::shared_ptr<asio::ssl::context>> make_server_context(
+    TlsServerOptions const& options);
 
-/// Sets SNI (for names only, RFC 6066) and the name or IP address that the certificate must carry in its SANs.
+/// Sets SNI (for names only, RFC 6066) and the name or IP address that the certificate must carry in its
+/// SANs.
 [[nodiscard]] Result<void> expect_server(TlsStream& stream, std::string const& name_or_address, bool verify);
 
 /// Why the last handshake's certificate was refused, "" when it was not.

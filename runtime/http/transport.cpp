@@ -15,7 +15,8 @@ constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
 Error stream_error(boost::system::error_code const& code, bool expired, char const* doing) {
   if (expired) return make_error(ErrorKind::Timeout, std::string(doing) + " took too long");
-  if (code == asio::error::operation_aborted) return make_error(ErrorKind::Canceled, std::string(doing) + " ended");
+  if (code == asio::error::operation_aborted)
+    return make_error(ErrorKind::Canceled, std::string(doing) + " ended");
   return make_error(ErrorKind::Unavailable, std::string(doing) + " failed: " + code.message());
 }
 
@@ -37,7 +38,9 @@ Watchdog::Watchdog(asio::any_io_executor executor, std::function<void()> on_expi
   state_->on_expire = std::move(on_expire);
 }
 
-Watchdog::~Watchdog() { ++state_->generation; }
+Watchdog::~Watchdog() {
+  ++state_->generation;
+}
 
 void Watchdog::arm(SteadyTime deadline) {
   state_->expired = false;
@@ -87,7 +90,9 @@ Transport::Transport(AnyStream stream)
 
 Transport::~Transport() = default;
 
-tcp::socket& Transport::socket() { return lowest(stream_); }
+tcp::socket& Transport::socket() {
+  return lowest(stream_);
+}
 
 asio::awaitable<Result<std::size_t>> Transport::read_some(asio::mutable_buffer buffer, SteadyTime deadline) {
   read_deadline_.arm(deadline);
@@ -104,7 +109,8 @@ asio::awaitable<Result<std::size_t>> Transport::read_some(asio::mutable_buffer b
   co_return stream_error(code, expired, "reading");
 }
 
-asio::awaitable<Result<void>> Transport::write(std::string_view first, std::string_view second, SteadyTime deadline) {
+asio::awaitable<Result<void>> Transport::write(std::string_view first, std::string_view second,
+                                               SteadyTime deadline) {
   write_deadline_.arm(deadline);
   std::array<asio::const_buffer, 2> const buffers{asio::buffer(first), asio::buffer(second)};
   boost::system::error_code code;

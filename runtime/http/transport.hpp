@@ -20,8 +20,8 @@ using asio::ip::tcp;
 
 inline constexpr SteadyTime kNever = SteadyTime::max();
 
-/// Calls `on_expire` once when an armed deadline passes; never after disarm() or its own end, even when the timer had
-/// already fired and only its handler was still queued.
+/// Calls `on_expire` once when an armed deadline passes; never after disarm() or its own end, even when the
+/// timer had already fired and only its handler was still queued.
 class Watchdog {
  public:
   Watchdog(asio::any_io_executor executor, std::function<void()> on_expire);
@@ -50,7 +50,8 @@ class Transport {
 
   /// Reads at most `buffer.size()` bytes; 0 at the stream's end.
   /// Errors: Timeout, Canceled (cancel_read, cancellation), Unavailable.
-  [[nodiscard]] asio::awaitable<Result<std::size_t>> read_some(asio::mutable_buffer buffer, SteadyTime deadline);
+  [[nodiscard]] asio::awaitable<Result<std::size_t>> read_some(asio::mutable_buffer buffer,
+                                                               SteadyTime deadline);
 
   /// Writes both texts, in order. Errors: Timeout, Canceled, Unavailable; the stream is then unusable.
   [[nodiscard]] asio::awaitable<Result<void>> write(std::string_view first, std::string_view second,
@@ -59,8 +60,9 @@ class Transport {
   /// Runs the TLS handshake; does nothing on a plain stream.
   [[nodiscard]] asio::awaitable<Result<void>> handshake(bool as_server, SteadyTime deadline);
 
-  /// Says that no more bytes follow, then reads and drops what the peer still sends until it closes or the deadline:
-  /// closing with unread bytes would reset the connection and could destroy the answer on its way (RFC 9112, 9.6).
+  /// Says that no more bytes follow, then reads and drops what the peer still sends until it closes or the
+  /// deadline: closing with unread bytes would reset the connection and could destroy the answer on its way
+  /// (RFC 9112, 9.6).
   [[nodiscard]] asio::awaitable<void> linger(SteadyTime deadline);
 
   /// Ends the read in progress with Canceled. A write in progress would end too.

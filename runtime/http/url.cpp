@@ -16,7 +16,8 @@ std::optional<std::uint16_t> default_port(std::string_view scheme) {
 }
 
 Error invalid(std::string_view why, std::string_view text) {
-  return make_error(ErrorKind::Invalid, std::string(why) + ", got \"" + std::string(text.substr(0, 200)) + "\"");
+  return make_error(ErrorKind::Invalid,
+                    std::string(why) + ", got \"" + std::string(text.substr(0, 200)) + "\"");
 }
 
 // host, host:port, [v6] or [v6]:port into `url`; false when malformed.
@@ -48,7 +49,9 @@ std::string Url::authority() const {
   return out;
 }
 
-std::string Url::to_string() const { return scheme + "://" + authority() + target; }
+std::string Url::to_string() const {
+  return scheme + "://" + authority() + target;
+}
 
 Result<Url> parse_url(std::string_view text) {
   bool const printable = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7F; });
@@ -65,7 +68,8 @@ Result<Url> parse_url(std::string_view text) {
   rest = rest.substr(0, rest.find('#'));
   auto const end = std::min(rest.find_first_of("/?"), rest.size());
   auto const authority = rest.substr(0, end);
-  if (authority.find('@') != std::string_view::npos) return make_error(ErrorKind::Invalid, "a URL without user info");
+  if (authority.find('@') != std::string_view::npos)
+    return make_error(ErrorKind::Invalid, "a URL without user info");
   if (!read_authority(authority, url)) return invalid("a URL with a host and a port from 1 to 65535", text);
   rest.remove_prefix(end);
   url.target = rest.starts_with('/') ? std::string(rest) : "/" + std::string(rest);

@@ -24,8 +24,8 @@ namespace ws = boost::beast::websocket;
 using Clock = std::chrono::steady_clock;
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
-// Frames of large messages: big enough to be cheap, small enough that a ping gets through between two of them even at
-// 1 Mbit/s (0.5 s each).
+// Frames of large messages: big enough to be cheap, small enough that a ping gets through between two of them
+// even at 1 Mbit/s (0.5 s each).
 constexpr std::size_t kFrameBytes = 64 * 1024;
 // For the server's side of the handshake; the client's has the caller's deadline.
 constexpr milliseconds kHandshakeTimeout{5'000};
@@ -46,7 +46,8 @@ Error read_error(beast::error_code const& code, ws::close_reason const& reason) 
     return make_error(ErrorKind::Unavailable, "the peer closed" + (why.empty() ? "" : ": " + why));
   }
   if (code == beast::error::timeout) return make_error(ErrorKind::Timeout, "the peer is silent");
-  if (code == asio::error::operation_aborted) return make_error(ErrorKind::Canceled, "the connection was given up");
+  if (code == asio::error::operation_aborted)
+    return make_error(ErrorKind::Canceled, "the connection was given up");
   if (code == ws::error::message_too_big || code == ws::error::buffer_overflow) {
     return make_error(ErrorKind::Protocol, "a message is over the limit");
   }
@@ -60,7 +61,10 @@ Error read_error(beast::error_code const& code, ws::close_reason const& reason) 
 template <class Stream>
 struct Connection : std::enable_shared_from_this<Connection<Stream>> {
   Connection(Stream next, WebSocketLimits const& given)
-      : limits(given), peer(describe_peer(socket_of(next))), stream(std::move(next)), queue_moved(executor(), kNever) {
+      : limits(given),
+        peer(describe_peer(socket_of(next))),
+        stream(std::move(next)),
+        queue_moved(executor(), kNever) {
     stream.read_message_max(limits.max_message);
     stream.write_buffer_bytes(kFrameBytes);
     stream.binary(true);
@@ -206,7 +210,9 @@ class Handle final : public WebSocket {
   Handle& operator=(Handle const&) = delete;
 
   asio::awaitable<Result<Message>> receive() override { return connection_->receive(); }
-  asio::awaitable<Result<void>> send(Message message) override { return connection_->send(std::move(message)); }
+  asio::awaitable<Result<void>> send(Message message) override {
+    return connection_->send(std::move(message));
+  }
   asio::awaitable<void> close(std::string reason) override { return connection_->close(std::move(reason)); }
   void abort() override { connection_->abort(); }
   [[nodiscard]] std::string const& peer() const override { return connection_->peer; }
@@ -216,7 +222,8 @@ class Handle final : public WebSocket {
 };
 
 template <class Stream>
-asio::awaitable<Result<std::unique_ptr<WebSocket>>> accept_on(Stream stream, Request request, WebSocketLimits limits) {
+asio::awaitable<Result<std::unique_ptr<WebSocket>>> accept_on(Stream stream, Request request,
+                                                              WebSocketLimits limits) {
   auto connection = std::make_shared<Connection<Stream>>(std::move(stream), limits);
   connection->set_timeouts(kHandshakeTimeout);
   beast::http::request<beast::http::string_body> upgrade(beast::http::verb::get, request.target, 11);
@@ -231,7 +238,8 @@ template <class Stream>
 asio::awaitable<Result<std::unique_ptr<WebSocket>>> connect_on(Stream stream, WebSocketConnect const& options,
                                                                SteadyTime deadline) {
   auto connection = std::make_shared<Connection<Stream>>(std::move(stream), options.limits);
-  connection->set_timeouts(std::max(milliseconds{1}, std::chrono::duration_cast<milliseconds>(deadline - Clock::now())));
+  connection->set_timeouts(
+      std::max(milliseconds{1}, std::chrono::duration_cast<milliseconds>(deadline - Clock::now())));
   connection->stream.set_option(ws::stream_base::decorator([&options](ws::request_type& request) {
     for (auto const& [name, value] : options.headers) request.insert(name, value);
   }));
@@ -247,7 +255,8 @@ asio::awaitable<Result<std::unique_ptr<WebSocket>>> connect_on(Stream stream, We
     refusal.body = answer.body().substr(0, kMaxRefusal);
     co_return error_from_response(refusal);
   }
-  if (code == beast::error::timeout) co_return make_error(ErrorKind::Timeout, "the WebSocket upgrade took too long");
+  if (code == beast::error::timeout)
+    co_return make_error(ErrorKind::Timeout, "the WebSocket upgrade took too long");
   if (code) co_return make_error(ErrorKind::Unavailable, "the WebSocket upgrade failed: " + code.message());
   connection->stream.set_option(ws::stream_base::decorator([](ws::request_type&) {}));
   connection->set_timeouts(options.limits.close_timeout);
@@ -257,7 +266,8 @@ asio::awaitable<Result<std::unique_ptr<WebSocket>>> connect_on(Stream stream, We
 }  // namespace
 
 asio::awaitable<Result<std::unique_ptr<WebSocket>>> accept_websocket(std::unique_ptr<Transport> transport,
-                                                                     Request request, WebSocketLimits limits) {
+                                                                     Request request,
+                                                                     WebSocketLimits limits) {
   AnyStream stream = transport->release();
   transport.reset();
   if (auto* plain = std::get_if<tcp::socket>(&stream)) {

@@ -30,9 +30,9 @@ struct WebSocketLimits {
 
 /// One WebSocket connection, either side (RFC 6455). Use from its executor's thread only.
 ///
-/// A peer that is silent for WebSocketLimits::dead_after although it was pinged makes receive() fail with Timeout;
-/// this needs a receive() in progress, which is how pings and pongs are read.
-/// Destroying the object aborts the connection.
+/// A peer that is silent for WebSocketLimits::dead_after although it was pinged makes receive() fail with
+/// Timeout; this needs a receive() in progress, which is how pings and pongs are read. Destroying the object
+/// aborts the connection.
 class WebSocket {
  public:
   struct Message {
@@ -42,16 +42,17 @@ class WebSocket {
 
   virtual ~WebSocket() = default;
 
-  /// The next message. Errors: Unavailable (closed by the peer, with its reason), Timeout (dead), Protocol (over the
-  /// limit, broken frame), Canceled. After an error every later call fails. One call at a time.
+  /// The next message. Errors: Unavailable (closed by the peer, with its reason), Timeout (dead), Protocol
+  /// (over the limit, broken frame), Canceled. After an error every later call fails. One call at a time.
   virtual asio::awaitable<Result<Message>> receive() = 0;
 
-  /// Queues the message and waits until it has left; messages leave in the order of the calls, from any number of
-  /// coroutines. Errors: TooMany (WebSocketLimits::max_queued), Unavailable or Timeout (connection lost).
-  /// Cancelling the caller does not take the message back.
+  /// Queues the message and waits until it has left; messages leave in the order of the calls, from any
+  /// number of coroutines. Errors: TooMany (WebSocketLimits::max_queued), Unavailable or Timeout (connection
+  /// lost). Cancelling the caller does not take the message back.
   virtual asio::awaitable<Result<void>> send(Message message) = 0;
 
-  /// Sends what is queued and a close frame, waits for the peer's within close_timeout, then drops the connection.
+  /// Sends what is queued and a close frame, waits for the peer's within close_timeout, then drops the
+  /// connection.
   virtual asio::awaitable<void> close(std::string reason) = 0;
 
   /// Drops the connection at once; receive() and send() in progress fail.
@@ -68,8 +69,8 @@ struct WebSocketConnect {
   WebSocketLimits limits = {};
 };
 
-/// Opens a WebSocket. Errors: Unavailable (resolve, connect), Timeout, Protocol, and an HTTP answer other than 101
-/// by its kind with http_status set (401 → Unauthorized …).
+/// Opens a WebSocket. Errors: Unavailable (resolve, connect), Timeout, Protocol, and an HTTP answer other
+/// than 101 by its kind with http_status set (401 → Unauthorized …).
 [[nodiscard]] asio::awaitable<Result<std::unique_ptr<WebSocket>>> connect_websocket(
     asio::any_io_executor executor, WebSocketConnect options);
 

@@ -30,7 +30,9 @@ bool is_framing(std::string_view name) {
 
 }  // namespace
 
-bool is_bodiless(int status) { return status < 200 || status == 204 || status == 304; }
+bool is_bodiless(int status) {
+  return status < 200 || status == 204 || status == 304;
+}
 
 std::string response_head(Response const& response, ResponseHeadOptions const& options) {
   std::string out = "HTTP/1.1 " + std::to_string(response.status) + " ";
@@ -41,7 +43,8 @@ std::string response_head(Response const& response, ResponseHeadOptions const& o
     if (!is_framing(name)) append_field(out, name, value);
   }
   if (!is_bodiless(response.status)) {
-    if (options.framing == Framing::Length) append_field(out, "Content-Length", std::to_string(options.body_size));
+    if (options.framing == Framing::Length)
+      append_field(out, "Content-Length", std::to_string(options.body_size));
     if (options.framing == Framing::Chunked) append_field(out, "Transfer-Encoding", "chunked");
   }
   append_field(out, "Connection", options.keep_alive ? "keep-alive" : "close");
@@ -84,10 +87,11 @@ std::string format_http_date(long long unix_seconds) {
   year_month_day const date{day};
   hh_mm_ss const clock{time - day};
   std::array<char, 64> out{};
-  std::snprintf(out.data(), out.size(), "%s, %02u %s %04d %02d:%02d:%02d GMT", kDays[weekday{day}.c_encoding()],
-                static_cast<unsigned>(date.day()), kMonths[static_cast<unsigned>(date.month()) - 1],
-                static_cast<int>(date.year()), static_cast<int>(clock.hours().count()),
-                static_cast<int>(clock.minutes().count()), static_cast<int>(clock.seconds().count()));
+  std::snprintf(out.data(), out.size(), "%s, %02u %s %04d %02d:%02d:%02d GMT",
+                kDays[weekday{day}.c_encoding()], static_cast<unsigned>(date.day()),
+                kMonths[static_cast<unsigned>(date.month()) - 1], static_cast<int>(date.year()),
+                static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+                static_cast<int>(clock.seconds().count()));
   return out.data();
 }
 

@@ -18,12 +18,12 @@ struct ResponseHeadOptions {
 };
 
 /// Status line and fields of an answer, up to and with the blank line. Connection, Content-Length and
-/// Transfer-Encoding are decided here, whatever the headers say; control characters in fields become blanks, so that
-/// no value can start a new line. Pure.
+/// Transfer-Encoding are decided here, whatever the headers say; control characters in fields become blanks,
+/// so that no value can start a new line. Pure.
 [[nodiscard]] std::string response_head(Response const& response, ResponseHeadOptions const& options);
 
-/// Request line and fields, up to and with the blank line. Host and, where there is a body or the method expects one,
-/// Content-Length are set here. Pure.
+/// Request line and fields, up to and with the blank line. Host and, where there is a body or the method
+/// expects one, Content-Length are set here. Pure.
 [[nodiscard]] std::string request_head(Request const& request, std::string const& host);
 
 /// One chunk of the chunked coding: its size line; the bytes and `\r\n` follow.

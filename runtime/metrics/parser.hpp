@@ -21,11 +21,13 @@ struct Sample {
   bool operator==(Sample const&) const = default;
 };
 
-/// At most this many samples are read: far over what our processes expose, little memory if the peer is hostile.
+/// At most this many samples are read: far over what our processes expose, little memory if the peer is
+/// hostile.
 inline constexpr std::size_t kMaxSamples = 100'000;
 
-/// Parses Prometheus text (version 0.0.4): comments, HELP and TYPE are skipped, escapes, NaN, ±Inf and timestamps
-/// understood. Pure. Errors: Invalid, naming the line number and the fault; Protocol over kMaxSamples.
+/// Parses Prometheus text (version 0.0.4): comments, HELP and TYPE are skipped, escapes, NaN, ±Inf and
+/// timestamps understood. Pure. Errors: Invalid, naming the line number and the fault; Protocol over
+/// kMaxSamples.
 [[nodiscard]] Result<std::vector<Sample>> parse_exposition(std::string_view text);
 
 /// The value of the first sample called `name` that carries at least `labels`.

@@ -72,8 +72,8 @@ void read_v1(fs::path const& folder, Limits& limits) {
   apply_memory(limits, first_number(folder / "memory.limit_in_bytes"));
 }
 
-// Every folder from `mount`/`group` up to `mount`: a parent's limit binds its children too. In a container the group's
-// path may be the host's and missing here; the mount itself is then the container's group.
+// Every folder from `mount`/`group` up to `mount`: a parent's limit binds its children too. In a container
+// the group's path may be the host's and missing here; the mount itself is then the container's group.
 template <class Read>
 void walk(fs::path const& mount, std::string_view group, Limits& limits, Read read) {
   fs::path at = fs::path(group).relative_path();

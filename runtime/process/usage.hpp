@@ -10,7 +10,8 @@ namespace ei::process {
 
 /// What this process uses, as shares of what it may use.
 struct Usage {
-  double cpu_percent = 0;     ///< of the allowed CPUs (cgroup quota, else affinity) since the last sample; 0 at first
+  double cpu_percent =
+      0;  ///< of the allowed CPUs (cgroup quota, else affinity) since the last sample; 0 at first
   double memory_percent = 0;  ///< resident memory of the cgroup limit, else of the machine's memory
   std::int64_t resident_bytes = 0;
 };

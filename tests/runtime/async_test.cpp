@@ -22,7 +22,9 @@ asio::awaitable<Result<int>> slow_answer(milliseconds after) {
 TEST_CASE("a stopped task group has no task left") {
   test::run([]() -> asio::awaitable<void> {
     std::vector<std::string> failures;
-    auto note = [&failures](std::string const& name, std::string const& what) { failures.push_back(name + ": " + what); };
+    auto note = [&failures](std::string const& name, std::string const& what) {
+      failures.push_back(name + ": " + what);
+    };
     TaskGroup tasks(co_await asio::this_coro::executor, note);
     auto const alive = std::make_shared<int>(0);
     auto forever = [alive]() -> asio::awaitable<void> {
@@ -42,7 +44,9 @@ TEST_CASE("a stopped task group has no task left") {
 TEST_CASE("a task that throws is reported once, by name, and hurts no other") {
   test::run([]() -> asio::awaitable<void> {
     std::vector<std::string> failures;
-    auto note = [&failures](std::string const& name, std::string const& what) { failures.push_back(name + ": " + what); };
+    auto note = [&failures](std::string const& name, std::string const& what) {
+      failures.push_back(name + ": " + what);
+    };
     TaskGroup tasks(co_await asio::this_coro::executor, note);
     int finished = 0;
     auto throwing = []() -> asio::awaitable<void> {

@@ -136,8 +136,10 @@ TEST_CASE("a broken answer is an error of its own kind") {
        {Row{"nonsense\r\n\r\n", ErrorKind::Protocol, "no HTTP"},
         Row{"", ErrorKind::Unavailable, "closed without an answer"},
         Row{"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort", ErrorKind::Unavailable, "cut short"},
-        Row{"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n" + std::string(2000, 'x'), ErrorKind::Protocol, "too large"},
-        Row{"HTTP/1.1 200 OK\r\nX: " + std::string(40'000, 'x') + "\r\n\r\n", ErrorKind::Protocol, "header too large"}}) {
+        Row{"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n" + std::string(2000, 'x'), ErrorKind::Protocol,
+            "too large"},
+        Row{"HTTP/1.1 200 OK\r\nX: " + std::string(40'000, 'x') + "\r\n\r\n", ErrorKind::Protocol,
+            "header too large"}}) {
     INFO(row.why);
     test::run([&]() -> asio::awaitable<void> {
       auto const executor = co_await asio::this_coro::executor;

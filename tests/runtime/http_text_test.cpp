@@ -57,8 +57,9 @@ TEST_CASE("URLs are taken apart and put together") {
   CHECK(parse_url("http://a")->target == "/");
   CHECK(parse_url("http://a?q")->target == "/?q");
   CHECK(parse_url("ws://a:80/")->authority() == "a");
-  for (std::string const text : {"", "a", "ftp://a/", "http://", "http://a:0/", "http://a:99999/", "http://u@a/",
-                                 "http://a b/", "http://[::1/", "http://a:/", "http://a:8x/"}) {
+  for (std::string const text :
+       {"", "a", "ftp://a/", "http://", "http://a:0/", "http://a:99999/", "http://u@a/", "http://a b/",
+        "http://[::1/", "http://a:/", "http://a:8x/"}) {
     INFO(text);
     CHECK_FALSE(parse_url(text).has_value());
   }
@@ -87,15 +88,15 @@ TEST_CASE("a route is chosen by path and method") {
     std::optional<std::size_t> index;
     std::string allow, why;
   };
-  for (Row const& row : {Row{"GET", "/v2/models/special", 3u, "", "a literal beats a parameter"},
-                         Row{"HEAD", "/v2/models/x", 1u, "", "HEAD is served from GET"},
-                         Row{"DELETE", "/", {}, "GET, HEAD", "405 with what is allowed"},
-                         Row{"GET", "/predict", {}, "POST", "HEAD only where GET is"},
-                         Row{"GET", "/nothing", {}, "", "404"},
-                         Row{"GET", "/predict/", {}, "", "a trailing slash is another path"},
-                         Row{"GET", "/v2/models/", {}, "", "a parameter is not empty"},
-                         Row{"GET", "/v2/models/%zz", {}, "", "a broken escape matches nothing"},
-                         Row{"GET", "/v2/models/a%2Fb", 1u, "", "an escaped slash stays inside its segment"}}) {
+  for (Row const& row :
+       {Row{"GET", "/v2/models/special", 3u, "", "a literal beats a parameter"},
+        Row{"HEAD", "/v2/models/x", 1u, "", "HEAD is served from GET"},
+        Row{"DELETE", "/", {}, "GET, HEAD", "405 with what is allowed"},
+        Row{"GET", "/predict", {}, "POST", "HEAD only where GET is"}, Row{"GET", "/nothing", {}, "", "404"},
+        Row{"GET", "/predict/", {}, "", "a trailing slash is another path"},
+        Row{"GET", "/v2/models/", {}, "", "a parameter is not empty"},
+        Row{"GET", "/v2/models/%zz", {}, "", "a broken escape matches nothing"},
+        Row{"GET", "/v2/models/a%2Fb", 1u, "", "an escaped slash stays inside its segment"}}) {
     INFO(row.method << " " << row.path << ": " << row.why);
     auto const found = match_route(routes, row.method, row.path);
     CHECK(found.index == row.index);
@@ -180,23 +181,25 @@ TEST_CASE("a request that cannot be served is refused with the status that says 
     std::string why;
   };
   for (Row const& row :
-       {Row{"GARBAGE\r\n\r\n", 400, "no request line"},
-        Row{"GET / HTTP/1.1\r\n\r\n", 400, "no Host"},
+       {Row{"GARBAGE\r\n\r\n", 400, "no request line"}, Row{"GET / HTTP/1.1\r\n\r\n", 400, "no Host"},
         Row{"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "two Hosts"},
         Row{"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505, "version"},
         Row{"GET / HTTP/1.1\r\nHost: a\r\nX: " + many + "\r\n\r\n", 431, "one long field"},
         Row{"GET /" + many + " HTTP/1.1\r\nHost: a\r\n\r\n", 431, "long target"},
         Row{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n", 413, "announced too much"},
-        Row{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n", 413, "a chunk too large"},
+        Row{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n", 413,
+            "a chunk too large"},
         Row{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", 400, "negative length"},
-        Row{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx", 400, "two lengths"},
-        Row{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400,
-            "length and chunks: the way requests are smuggled"},
+        Row{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx", 400,
+            "two lengths"},
+        Row{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            400, "length and chunks: the way requests are smuggled"},
         Row{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400, "chunk size"},
         Row{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501, "unknown coding"},
         Row{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501, "stacked codings"},
         Row{"GET / HTTP/1.1\r\nHost: a\r\nX : y\r\n\r\n", 400, "blank before the colon"},
-        Row{"GET / HTTP/1.1\r\nHost: a\r\n folded: y\r\n\r\n", 0, "obsolete folding is joined to the line before"},
+        Row{"GET / HTTP/1.1\r\nHost: a\r\n folded: y\r\n\r\n", 0,
+            "obsolete folding is joined to the line before"},
         Row{"GET / HTTP/1.0\r\n\r\n", 0, "HTTP/1.0 needs no Host"}}) {
     INFO(row.wire.substr(0, 80) << ": " << row.why);
     RequestParser parser(8192);
@@ -228,8 +231,10 @@ TEST_CASE("an answer is read through interim ones, to its framing's end") {
     std::string why;
   };
   for (Row const& row :
-       {Row{"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", true, true, "after a 100"},
-        Row{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", true, true, "chunked"},
+       {Row{"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", true, true,
+            "after a 100"},
+        Row{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", true, true,
+            "chunked"},
         Row{"HTTP/1.1 200 OK\r\n\r\nok", false, false, "until the connection closes"},
         Row{"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", true, false, "close"}}) {
     INFO(row.why);
@@ -257,8 +262,9 @@ TEST_CASE("an answer is read through interim ones, to its framing's end") {
 }
 
 TEST_CASE("an answer that is cut short is an error, not a short answer") {
-  for (std::string const wire : {"", "HTTP/1.1 200 OK\r\nContent-", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok",
-                                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n"}) {
+  for (std::string const wire :
+       {"", "HTTP/1.1 200 OK\r\nContent-", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n"}) {
     INFO(wire);
     ResponseParser parser(8192, false);
     std::string buffer = wire;

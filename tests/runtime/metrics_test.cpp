@@ -78,8 +78,8 @@ TEST_CASE("a fault is reported with its line") {
                          Row{"a 1 soon", "timestamp is no number"}, Row{"a{b} 1", "label without value"},
                          Row{"a{b=c} 1", "value not quoted"}, Row{"a{b=\"c} 1", "quote not closed"},
                          Row{"a{b=\"c\" d=\"e\"} 1", "no comma"}, Row{"a{b=\"c\",b=\"d\"} 1", "label twice"},
-                         Row{"a{b=\"c\" 1", "brace not closed"}, Row{"a --1", "two signs"}, Row{"a 0x10", "hexadecimal"},
-                         Row{"<html>", "not metrics at all"}}) {
+                         Row{"a{b=\"c\" 1", "brace not closed"}, Row{"a --1", "two signs"},
+                         Row{"a 0x10", "hexadecimal"}, Row{"<html>", "not metrics at all"}}) {
     INFO(row.line << ": " << row.why);
     auto const samples = parse_exposition("ok 1\n# comment\n" + row.line + "\n");
     REQUIRE_FALSE(samples.has_value());

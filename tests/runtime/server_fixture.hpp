@@ -39,7 +39,8 @@ class TestServer {
              std::vector<http::WebSocketRoute> websockets = {}) {
     auto const seen = seen_;
     options.on_completed = [seen](http::Completed const& event) { seen->completed.push_back(event); };
-    server_ = std::make_unique<http::Server>(executor, std::move(options), routes(seen), std::move(websockets));
+    server_ =
+        std::make_unique<http::Server>(executor, std::move(options), routes(seen), std::move(websockets));
     auto const listening = server_->listen();
     if (!listening) throw std::runtime_error(listening.error().message);
     server_->start();
@@ -119,7 +120,9 @@ class TestServer {
     streamed.stream = [](http::Request, http::ResponseWriter& writer) { return stream(writer); };
     out.push_back(streamed);
     http::Route endless_route{"GET", "/endless", {}};
-    endless_route.stream = [seen](http::Request, http::ResponseWriter& writer) { return endless(seen, writer); };
+    endless_route.stream = [seen](http::Request, http::ResponseWriter& writer) {
+      return endless(seen, writer);
+    };
     out.push_back(endless_route);
     return out;
   }
@@ -137,7 +140,8 @@ inline asio::awaitable<Result<http::Response>> get(http::Client& client, std::st
   return client.send(std::move(request), milliseconds{5000});
 }
 
-inline asio::awaitable<Result<http::Response>> post(http::Client& client, std::string target, std::string body) {
+inline asio::awaitable<Result<http::Response>> post(http::Client& client, std::string target,
+                                                    std::string body) {
   http::Request request;
   request.method = "POST";
   request.target = std::move(target);

@@ -61,7 +61,8 @@ TEST_CASE("a kept connection serves one request after the other") {
 TEST_CASE("pipelined requests are answered in their order") {
   test::run([]() -> asio::awaitable<void> {
     std::string const get = "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n";
-    std::string const last = "POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\n\r\nend";
+    std::string const last =
+        "POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\n\r\nend";
     auto const answer = co_await talk(get + last);
     auto const first = answer.find("slow");
     auto const second = answer.find("POST /echo end");
@@ -93,9 +94,12 @@ TEST_CASE("what the server refuses by itself is a problem document with the righ
         Row{"GET /echo HTTP/1.1\r\nHo", 408, "the header stalls"},
         Row{"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab", 408, "the body stalls"},
         Row{"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n", 413, "announced too large"},
-        Row{"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n400\r\n", 413, "chunk too large"},
-        Row{"GET /echo HTTP/1.1\r\nHost: a\r\nX: " + std::string(9000, 'x') + "\r\n\r\n", 431, "header too large"},
-        Row{"POST /echo HTTP/1.1\r\nHost: a\r\nExpect: magic\r\nContent-Length: 1\r\n\r\nx", 417, "unknown expectation"},
+        Row{"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n400\r\n", 413,
+            "chunk too large"},
+        Row{"GET /echo HTTP/1.1\r\nHost: a\r\nX: " + std::string(9000, 'x') + "\r\n\r\n", 431,
+            "header too large"},
+        Row{"POST /echo HTTP/1.1\r\nHost: a\r\nExpect: magic\r\nContent-Length: 1\r\n\r\nx", 417,
+            "unknown expectation"},
         Row{"GET /echo HTTP/3.0\r\nHost: a\r\n\r\n", 505, "version"}}) {
     INFO(row.why);
     std::string answer;
@@ -127,7 +131,8 @@ TEST_CASE("Expect: 100-continue is answered before the body and only when the bo
     TestServer server(co_await asio::this_coro::executor, test::quick_options());
     auto client = co_await RawClient::connect(server->port());
     co_await client.send(
-        "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\n");
+        "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: "
+        "close\r\n\r\n");
     auto const leave = co_await client.read_until("\r\n\r\n");
     CHECK(leave == "HTTP/1.1 100 Continue\r\n\r\n");
     co_await client.send("hi");
@@ -135,7 +140,8 @@ TEST_CASE("Expect: 100-continue is answered before the body and only when the bo
     CHECK(status_of(answer) == 200);
     CHECK(answer.ends_with("POST /echo hi"));
     auto other = co_await RawClient::connect(server->port());
-    co_await other.send("POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2000\r\n\r\n");
+    co_await other.send(
+        "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2000\r\n\r\n");
     auto const refusal = co_await other.read_to_end();
     CHECK(status_of(refusal) == 413);
     other.close();

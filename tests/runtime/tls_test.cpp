@@ -33,7 +33,9 @@ struct Identity {
     return pem([this](BIO* out) { PEM_write_bio_X509(out, certificate.get()); });
   }
   [[nodiscard]] std::string key_pem() const {
-    return pem([this](BIO* out) { PEM_write_bio_PrivateKey(out, key.get(), nullptr, nullptr, 0, nullptr, nullptr); });
+    return pem([this](BIO* out) {
+      PEM_write_bio_PrivateKey(out, key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+    });
   }
 };
 
@@ -47,7 +49,8 @@ void extend(X509* certificate, X509* issuer, int kind, char const* value) {
 }
 
 // A fresh identity; without an issuer it is an authority of its own.
-Identity make_identity(std::string const& name, std::string const& alternative_names, Identity const* issuer) {
+Identity make_identity(std::string const& name, std::string const& alternative_names,
+                       Identity const* issuer) {
   Identity out;
   out.key = Key(EVP_EC_gen("P-256"), &EVP_PKEY_free);
   out.certificate = Certificate(X509_new(), &X509_free);
@@ -62,7 +65,8 @@ Identity make_identity(std::string const& name, std::string const& alternative_n
   X509* const signer = issuer != nullptr ? issuer->certificate.get() : certificate;
   X509_set_issuer_name(certificate, X509_get_subject_name(signer));
   if (issuer == nullptr) extend(certificate, signer, NID_basic_constraints, "critical,CA:TRUE");
-  if (!alternative_names.empty()) extend(certificate, signer, NID_subject_alt_name, alternative_names.c_str());
+  if (!alternative_names.empty())
+    extend(certificate, signer, NID_subject_alt_name, alternative_names.c_str());
   X509_sign(certificate, issuer != nullptr ? issuer->key.get() : out.key.get(), EVP_sha256());
   return out;
 }
@@ -99,8 +103,10 @@ TEST_CASE("a server is trusted only under its authority and its own name or addr
         Row{"IP:127.0.0.2", authority.certificate_pem(), "", false, "another address"},
         Row{"DNS:127.0.0.1", authority.certificate_pem(), "", false, "an address is no DNS name"},
         Row{"DNS:service.test", authority.certificate_pem(), "service.test", true, "the overriding name"},
-        Row{"DNS:*.apps.test", authority.certificate_pem(), "one.apps.test", true, "a wildcard for one label"},
-        Row{"DNS:*.apps.test", authority.certificate_pem(), "one.two.apps.test", false, "a wildcard is no more than that"},
+        Row{"DNS:*.apps.test", authority.certificate_pem(), "one.apps.test", true,
+            "a wildcard for one label"},
+        Row{"DNS:*.apps.test", authority.certificate_pem(), "one.two.apps.test", false,
+            "a wildcard is no more than that"},
         Row{"DNS:other.test", authority.certificate_pem(), "service.test", false, "another name"},
         Row{"", authority.certificate_pem(), "127.0.0.1", false, "no name at all"},
         Row{"IP:127.0.0.1", stranger.certificate_pem(), "", false, "another authority"},

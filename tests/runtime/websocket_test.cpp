@@ -32,14 +32,17 @@ asio::awaitable<void> echo(std::shared_ptr<LinkLog> log, std::unique_ptr<WebSock
   ++log->ended;
 }
 
-std::vector<http::WebSocketRoute> echo_route(std::shared_ptr<LinkLog> log, http::WebSocketLimits limits = {}) {
+std::vector<http::WebSocketRoute> echo_route(std::shared_ptr<LinkLog> log,
+                                             http::WebSocketLimits limits = {}) {
   http::WebSocketRoute route;
   route.pattern = "/link";
   route.authorize = [](http::Request const& request) -> std::optional<http::Response> {
     if (request.headers.get("Authorization") == "Bearer secret") return {};
     return http::problem(401, "Unauthorized", "a token is needed");
   };
-  route.handler = [log](http::Request, std::unique_ptr<WebSocket> socket) { return echo(log, std::move(socket)); };
+  route.handler = [log](http::Request, std::unique_ptr<WebSocket> socket) {
+    return echo(log, std::move(socket));
+  };
   route.limits = limits;
   return {route};
 }
@@ -152,7 +155,8 @@ TEST_CASE("a peer that goes silent is noticed in time and a quiet living one is 
     // A raw client upgrades and then answers no ping.
     auto dead = co_await RawClient::connect(server->port());
     co_await dead.send(
-        "GET /link HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "GET /link HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: "
+        "websocket\r\nSec-WebSocket-Version: 13\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: Bearer secret\r\n\r\n");
     auto const upgraded = co_await dead.read_until("\r\n\r\n");
     CHECK(upgraded.find("101") != std::string::npos);
