@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""Open-loop load on one dispatcher for the cluster tests: `load.py URL PICTURES RATE SECONDS`.
+"""Open-loop load on one dispatcher for the cluster tests: `load.py URL PICTURES RATE SECONDS [fresh]`.
 
 Posts the pictures of a folder in turn at a fixed rate, never waiting for an answer before the next request, and prints
 one JSON object: statuses, right answers (a picture's name ends in `-<class>`), latencies in seconds. Runs by itself,
-because it must run inside the node's network.
+because it must run inside the node's network. With `fresh` every request has a connection of its own.
 """
 
 import asyncio
@@ -33,10 +33,10 @@ async def post(session, url, name, body, seen):
         seen["first_fault"] = seen["first_fault"] or repr(error)
 
 
-async def run(url, folder, rate, seconds):
+async def run(url, folder, rate, seconds, fresh):
     pictures = [(path.stem, path.read_bytes()) for path in sorted(pathlib.Path(folder).glob("*.jpg"))]
     seen = {"statuses": collections.Counter(), "right": 0, "latencies": [], "first_fault": ""}
-    limits = aiohttp.TCPConnector(limit=0)
+    limits = aiohttp.TCPConnector(limit=0, force_close=fresh)
     async with aiohttp.ClientSession(connector=limits, timeout=aiohttp.ClientTimeout(total=60)) as session:
         started, tasks = time.monotonic(), []
         for number in range(round(rate * seconds)):
@@ -52,4 +52,4 @@ async def run(url, folder, rate, seconds):
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(run(sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4])))))
+    print(json.dumps(asyncio.run(run(*sys.argv[1:3], *map(float, sys.argv[3:5]), sys.argv[5:] == ["fresh"]))))
