@@ -21,8 +21,8 @@ packages_test=(
 packages_clang=(clang)
 # A real Kubernetes node on this machine; its own binaries are built with go (see tests/cluster).
 packages_cluster=(
-  etcd-server containerd runc containernetworking-plugins buildah debootstrap prometheus
-  iproute2 iptables conntrack socat util-linux rsync jq
+  containerd runc containernetworking-plugins buildah debootstrap busybox-static nftables
+  iproute2 util-linux binutils openssl curl prometheus
 )
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
