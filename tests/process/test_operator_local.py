@@ -1,0 +1,372 @@
+"""The operator on this machine: from a manifest to answers, through load, crashes and edits, to an orderly end."""
+import json
+import os
+import pathlib
+import pty
+import signal
+import stat
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+import harness
+from harness import BIN, wait_until
+from local import Load, LocalOperator, alive, fake_bin_dir, manifest, predict
+
+CORES = len(os.sched_getaffinity(0))
+two_cores = pytest.mark.skipif(CORES < 2, reason="two workers need two cores")
+
+
+@pytest.fixture
+def start_operator(tmp_path):
+    """Starts operators; at the end each must stop on SIGTERM with 0 and leave no process and no folder behind."""
+    started = []
+
+    def start(documents, *flags, **options):
+        folder = tmp_path / f"operator{len(started)}"
+        folder.mkdir()
+        started.append(LocalOperator(folder, documents, *flags, **options))
+        return started[-1]
+
+    yield start
+    for operator in started:
+        children = operator.processes()
+        try:
+            code = operator.stop(30)
+        except BaseException:
+            operator.kill()
+            raise
+        assert code in (0, -signal.SIGKILL), operator.log_text()[-4000:]
+        assert not [name for name, pid in children.items() if alive(pid)]
+        assert "Sanitizer" not in operator.log_text()
+        if code == 0:
+            assert not list(operator.directory.glob("inference-operator-*"))
+
+
+def operator_of(start_operator, **spec):
+    return start_operator(manifest(**spec))
+
+
+def test_a_manifest_becomes_a_service_that_answers_with_the_real_worker(start_operator):
+    import cv2
+    import numpy
+    operator = start_operator(manifest(), fake=False)
+    url = operator.wait_ready(seconds=60)
+    picture = numpy.full((300, 400, 3), 200, numpy.uint8)
+    cv2.circle(picture, (200, 150), 100, (0, 0, 255), -1)
+    answer = predict(url, cv2.imencode(".jpg", picture)[1].tobytes())
+    assert answer.status_code == 200
+    assert answer.json()["top"][0]["label"] == "circle"
+
+
+def test_the_four_classic_fields_alone_make_a_service(start_operator):
+    operator = operator_of(start_operator, scaling={"queueTarget": 5, "minReplicas": 1, "maxReplicas": 2, "cooldown": "3s"})
+    assert predict(operator.wait_ready()).status_code == 200
+
+
+@two_cores
+def test_load_adds_workers_and_calm_takes_them_away_without_a_failed_request(start_operator):
+    operator = start_operator(manifest(scaling={"cooldown": "4s", "maxReplicas": 2, "latencyTarget": "500ms"}),
+                              environment={"FAKE_SERVICE_SECONDS": "0.1"})
+    url = operator.wait_ready()
+    load = Load(url, rate=14)  # one worker answers 10 a second
+    wait_until(lambda: operator.status()["readyReplicas"] == 2, 30, "a second worker")
+    time.sleep(3)
+    calm = Load(url, rate=2)
+    answers = load.stop()
+    wait_until(lambda: operator.status()["replicas"] == 1, 60, "one worker again")
+    time.sleep(1)
+    answers += calm.stop()
+    assert set(answers) == {200}, answers
+    assert operator.events("ScaledUp") and operator.events("ScaledDown")
+
+
+@two_cores
+def test_one_decision_id_runs_through_status_event_log_and_decision_log(start_operator):
+    operator = start_operator(manifest(scaling={"minReplicas": 1}))
+    operator.wait_ready()
+    operator.write(manifest(scaling={"minReplicas": 2}))
+    operator.wait_ready(workers=2)
+    record = operator.status()["history"][0]
+    assert (record["from"], record["to"], record["reason"]) == (1, 2, "BelowMinimum")
+    event, = [line for line in operator.events("ScaledUp") if line["decision"] == record["id"]]
+    assert record["formula"] in event["message"]
+    logged, = [line for line in operator.log("decision") if line["id"] == record["id"]]
+    assert logged["to"] == 2
+    decisions = [json.loads(line) for line in operator.decisions_path.read_text().splitlines()]
+    kept, = [line for line in decisions if line["id"] == record["id"]]
+    assert kept["decision"]["to"] == 2 and kept["settings"] and kept["snapshot"]
+
+
+def test_a_killed_worker_is_replaced_and_its_request_answered(start_operator):
+    operator = start_operator(manifest(), environment={"FAKE_SERVICE_SECONDS": "1.5"})
+    url = operator.wait_ready()
+    (name, pid), = operator.workers().items()
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(predict, url)
+        time.sleep(0.5)
+        os.kill(pid, signal.SIGKILL)
+        assert answer.result(20).status_code == 200
+    assert name not in operator.workers()
+    ended, = [line for line in operator.log("process_ended") if line["process"] == name]
+    assert "signal 9" in ended["how"]
+
+
+def test_a_killed_dispatcher_comes_back_on_its_ports_and_the_worker_finds_it(start_operator):
+    operator = operator_of(start_operator)
+    url = operator.wait_ready()
+    workers = operator.workers()
+    dispatcher, = [pid for name, pid in operator.processes().items() if "-dispatcher-" in name]
+    os.kill(dispatcher, signal.SIGKILL)
+    wait_until(lambda: operator.log("process_ended"), what="its end")
+
+    def answers():
+        try:
+            return predict(url, timeout=5).status_code == 200
+        except requests.RequestException:
+            return False
+    wait_until(answers, 30, "an answer")
+    assert operator.service()["endpoint"] == url
+    assert workers or operator.workers()
+
+
+def test_killing_the_operator_leaves_no_orphans(start_operator):
+    operator = operator_of(start_operator)
+    operator.wait_ready()
+    children = operator.processes().values()
+    assert len(children) == 2
+    operator.process.kill()
+    operator.process.wait()
+    wait_until(lambda: not any(alive(pid) for pid in children), 5, "the end of every child")
+
+
+def test_a_termination_lets_running_requests_finish(start_operator):
+    operator = start_operator(manifest(), environment={"FAKE_SERVICE_SECONDS": "0.5"})
+    url = operator.wait_ready()
+    with ThreadPoolExecutor(3) as pool:
+        answers = [pool.submit(predict, url) for _ in range(3)]
+        time.sleep(0.4)
+        assert operator.stop(20) == 0
+        assert [answer.result().status_code for answer in answers] == [200, 200, 200]
+
+
+def test_ctrl_c_twice_ends_everything_at_once(start_operator):
+    operator = start_operator(manifest(), environment={"FAKE_SERVICE_SECONDS": "4"})
+    url = operator.wait_ready()
+    with ThreadPoolExecutor(1) as pool:
+        lost = pool.submit(predict, url)
+        time.sleep(0.5)
+        operator.signal(signal.SIGINT)
+        time.sleep(0.3)
+        before = time.monotonic()
+        operator.signal(signal.SIGINT)
+        assert operator.wait(10) == 0
+        assert time.monotonic() - before < 2
+        assert lost.exception() is not None
+
+
+@pytest.mark.parametrize("how", ["renamed over", "in place", "touched only"])
+def test_an_edit_is_noticed_within_a_second(start_operator, how):
+    operator = start_operator(manifest(scaling={"paused": False}))
+    operator.wait_ready()
+    edited = manifest(scaling={"paused": how != "touched only"})
+    before = time.monotonic()
+    if how == "renamed over":
+        operator.write(edited)
+    elif how == "in place":
+        operator.manifest_path.write_text(json.dumps(edited))
+    else:
+        os.utime(operator.manifest_path)
+        time.sleep(0.7)
+        assert operator.status()["observedGeneration"] == 1
+        return
+    wait_until(lambda: operator.events("Paused"), 5, "the edit")
+    # A second, and what a busy machine adds.
+    assert time.monotonic() - before < 2
+    wait_until(lambda: operator.status()["observedGeneration"] == 2, 5, "the new generation")
+
+
+def test_an_invalid_edit_keeps_the_old_spec_and_says_what_is_wrong(start_operator):
+    operator = operator_of(start_operator, scaling={"queueTarget": 7})
+    url = operator.wait_ready()
+    operator.write(manifest(scaling={"queueTarget": 0}))
+    event = wait_until(lambda: operator.events("InvalidSpec"), 5, "the event")[0]
+    assert "services.yaml:7: spec.scaling.queueTarget" in event["message"] and "between 1 and 100000" in event["message"]
+    wait_until(lambda: operator.condition("Ready")["reason"] == "InvalidEdit", 5, "the condition")
+    assert predict(url).status_code == 200
+    operator.manifest_path.write_text("{ this is no yaml")
+    wait_until(lambda: len(operator.events("InvalidSpec")) == 2, 5, "the second event")
+    operator.manifest_path.write_text("")
+    wait_until(lambda: len(operator.events("InvalidSpec")) == 3, 5, "the third event")
+    assert predict(url).status_code == 200
+    operator.write(manifest(scaling={"queueTarget": 8}))
+    wait_until(lambda: operator.condition("Ready")["reason"] == "Serving", 5, "the valid spec")
+
+
+def test_services_come_and_go_with_their_manifests(start_operator):
+    operator = start_operator([manifest("first"), manifest("second")])
+    urls = {operator.service(name)["endpoint"] for name in ("first",) if operator.wait_ready(name)}
+    if CORES >= 2:
+        urls.add(operator.wait_ready("second"))
+        assert len(urls) == 2
+    operator.write([manifest("second")])
+    wait_until(lambda: operator.service("first") is None, 5, "the end of the first")
+    wait_until(lambda: not [name for name in operator.processes() if name.startswith("first-")], 10, "no process of it")
+    operator.wait_ready("second")
+
+
+def test_a_new_model_takes_over_only_once_it_is_ready(start_operator):
+    operator = operator_of(start_operator, model={"uri": "builtin://one"})
+    url = operator.wait_ready()
+    assert predict(url).json()["top"][0]["label"] == "builtin://one"
+    load = Load(url, rate=10)
+    operator.write(manifest(model={"uri": "builtin://two"}))
+    wait_until(lambda: predict(url).json()["top"][0]["label"] == "builtin://two", 20, "the new model")
+    assert set(load.stop()) == {200}
+
+
+def test_a_worker_that_cannot_start_is_told_and_not_tried_in_a_hot_loop(start_operator):
+    operator = start_operator(manifest(), environment={"FAKE_FAILURE": "sha256 mismatch"})
+    wait_until(lambda: operator.condition("WorkersReady")["reason"] == "Crashed", 10, "the condition")
+    assert "model_failed: sha256 mismatch" in operator.condition("WorkersReady")["message"]
+    assert operator.condition("Ready")["reason"] == "WorkersNotReady"
+    starts = len(operator.log("process_started"))
+    time.sleep(4)
+    assert len(operator.log("process_started")) - starts <= 6
+
+
+def test_fewer_cores_than_workers_is_a_limit_and_not_an_error(start_operator):
+    one = {min(os.sched_getaffinity(0))}
+    operator = start_operator(manifest(scaling={"minReplicas": 2, "maxReplicas": 4}),
+                              preexec_fn=lambda: os.sched_setaffinity(0, one))
+    operator.wait_ready(workers=1)
+    limited = operator.condition("ScalingLimited")
+    assert (limited["status"], limited["reason"]) == ("True", "NotEnoughCores")
+    assert "this machine has 1" in limited["message"]
+    assert len(operator.workers()) == 1
+
+
+@two_cores
+def test_every_worker_has_a_core_of_its_own_and_one_thread(start_operator):
+    operator = start_operator(manifest(scaling={"minReplicas": 2}))
+    operator.wait_ready(workers=2)
+    cores = [os.sched_getaffinity(pid) for pid in operator.workers().values()]
+    assert all(len(core) == 1 for core in cores) and len(set.union(*cores)) == 2
+    for pid in operator.workers().values():
+        environment = pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        assert b"OMP_NUM_THREADS=1" in environment and b"OPENBLAS_NUM_THREADS=1" in environment
+
+
+@two_cores
+def test_under_external_the_count_is_what_spec_replicas_says(start_operator):
+    operator = start_operator(manifest(replicas=2, scaling={"policy": "External"}))
+    operator.wait_ready(workers=2)
+    operator.write(manifest(replicas=1, scaling={"policy": "External"}))
+    operator.wait_ready(workers=1)
+    assert operator.status()["history"][0]["reason"] == "ExternalRequest"
+
+
+@two_cores
+def test_paused_keeps_the_count_whatever_the_load(start_operator):
+    operator = start_operator(manifest(scaling={"paused": True, "queueTarget": 1}), environment={"FAKE_SERVICE_SECONDS": "0.2"})
+    url = operator.wait_ready()
+    load = Load(url, rate=8)
+    time.sleep(4)
+    assert operator.condition("Paused")["status"] == "True"
+    assert len(operator.workers()) == 1
+    load.stop()
+
+
+def test_the_link_token_is_for_this_user_alone(start_operator):
+    operator = operator_of(start_operator)
+    operator.wait_ready()
+    token, = operator.directory.glob("inference-operator-*/*/token")
+    assert stat.S_IMODE(token.stat().st_mode) == 0o600
+    assert len(token.read_text().strip()) == 64
+    for folder in (token.parent, token.parent.parent):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_the_operator_tells_prometheus_and_probes_how_it_is(start_operator):
+    operator = operator_of(start_operator)
+    operator.wait_ready()
+    base = f"http://127.0.0.1:{operator.ports['metrics']}"
+    assert requests.get(base + "/healthz", timeout=5).status_code == 200
+    assert requests.get(base + "/readyz", timeout=5).status_code == 200
+    metrics = harness.Metrics(requests.get(base + "/metrics", timeout=5).text)
+    service = frozenset({"namespace": "default", "name": "resnet18"}.items())
+    assert metrics.samples["eis_operator_ready_replicas", service] == 1
+    assert metrics.samples["eis_operator_desired_replicas", service] == 1
+    assert metrics.samples["eis_operator_scrape_age_seconds", service] < 3
+    assert metrics.get("eis_operator_leader") == 1
+    assert metrics.get("eis_operator_reconciles_total", result="ok") >= 1
+    assert metrics.sum("eis_operator_decisions_total") >= 1
+    assert metrics.get("eis_operator_queue_depth") is not None
+
+
+def run_operator(*arguments, **options):
+    return subprocess.run([str(BIN / "inference-operator"), *map(str, arguments)], capture_output=True, text=True, timeout=20,
+                          **options)
+
+
+def test_invalid_manifests_are_refused_with_every_error(tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text("apiVersion: elasticinference.dev/v1alpha1\nkind: InferenceService\nmetadata: {name: Bad}\nspec:\n"
+                    "  scaling:\n    minReplicas: 9\n    cooldwn: 3s\n  model: {uri: pvc://claim/x}\n")
+    done = run_operator("--local", path)
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert [line.split(": ")[0] for line in lines] == [f"{path}:3", f"{path}:6", f"{path}:7"]
+    assert 'did you mean "cooldown"?' in lines[2]
+    path.write_text("apiVersion: elasticinference.dev/v1alpha1\nkind: InferenceService\nmetadata: {name: good}\n"
+                    "spec: {model: {uri: pvc://claim/x}}\n")
+    assert "names a volume of a cluster" in run_operator("--local", path).stderr
+    assert run_operator("--local", tmp_path / "nowhere.yaml").returncode == 1
+
+
+def test_once_prints_the_plan_and_runs_nothing(tmp_path):
+    path = tmp_path / "good.yaml"
+    path.write_text(json.dumps(manifest(scaling={"minReplicas": 1, "maxReplicas": 3})))
+    done = run_operator("--local", path, "--once")
+    assert done.returncode == 0, done.stderr
+    assert "default/resnet18" in done.stdout and '{"action":"EnsureWorkers","replicas":1}' in done.stdout
+    assert '"cooldown":"2m30s"' in done.stdout
+
+
+def test_one_name_twice_is_refused(tmp_path):
+    for name in ("a.yaml", "b.yaml"):
+        (tmp_path / name).write_text(json.dumps(manifest()))
+    done = run_operator("--local", tmp_path, "--once")
+    assert done.returncode == 1 and "Duplicate value" in done.stderr
+
+
+def test_a_terminal_gets_a_table_that_is_drawn_in_place(tmp_path):
+    path = tmp_path / "m.yaml"
+    path.write_text(json.dumps(manifest()))
+    here = pathlib.Path(__file__).resolve().parent
+    main, side = pty.openpty()
+    process = subprocess.Popen(
+        [str(BIN / "inference-operator"), "--local", str(path), "--dispatcher-port", "0", "--bin-dir", str(fake_bin_dir(tmp_path))],
+        stdin=side, stdout=side, stderr=side, env={**os.environ, "FAKE_HARNESS": str(here), "TMPDIR": str(tmp_path), "NO_COLOR": "1",
+                                                   "TERM": "xterm"})
+    os.close(side)
+    seen = ""
+    end = time.monotonic() + 20
+    while "Ready  requests are answered" not in seen and time.monotonic() < end:
+        seen += os.read(main, 65536).decode(errors="replace")
+    process.send_signal(signal.SIGTERM)
+    try:
+        while True:
+            more = os.read(main, 65536)
+            if not more:
+                break
+            seen += more.decode(errors="replace")
+    except OSError:
+        pass
+    assert process.wait(20) == 0
+    assert "NAME" in seen and "LAST REASON" in seen and "curl -F image=@cat.jpg http://127.0.0.1:" in seen
+    assert '"event"' not in seen  # log lines would run through the table
+    assert "\x1b[31m" not in seen and "\x1b[32m" not in seen
