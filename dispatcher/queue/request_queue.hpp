@@ -5,11 +5,12 @@
 //
 //   returned   was handed out already, but its worker died: served before all others, once
 //   fresh      everybody else, first come first served
-//   late       has waited longer than `late_after`, the longest wait that still meets the latency target;
-//   served,
-//              oldest first, only when no fresh one waits. The target is lost for it anyway, while serving it
-//              now would make a fresh one late as well: under a burst this trades a few very late answers for
-//              many punctual ones. Without `late_after` there is no such lane and the queue is one FIFO.
+//   late       has waited longer than `late_after`, the longest wait that still meets the latency target:
+//              served, oldest first, only when no fresh one waits. The target is lost for it anyway, while
+//              serving it now would make a fresh one late as well: under a burst this trades a few very late
+//              answers for many punctual ones. Nobody starves for it: one that has waited twenty times as
+//              long goes before the fresh, so a lasting overload, where no order makes many punctual, ends as
+//              a FIFO. Without `late_after` there is no such lane and the queue is one FIFO.
 //
 // take() hands the next one out ("in flight"); complete() ends it and measures its service time; give_back()
 // returns it after its worker died; cancel() and expire() end the wait of one whose client left or whose
@@ -168,6 +169,7 @@ class RequestQueue {
   void unlink(Lane& lane, std::uint32_t index);
   void leave_waiting(std::uint32_t index);
   void age(Time now);
+  bool is_starving(Time now) const;
   std::uint32_t first_alive(Lane const& lane, Time now) const;
   void schedule(std::uint32_t index);
   void unschedule(std::uint32_t index);

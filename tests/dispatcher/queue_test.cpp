@@ -210,6 +210,22 @@ TEST_CASE("a late request is served only when no fresh one waits, and late ones 
   CHECK(take_all(queue, at(2s)) == std::vector<std::uint64_t>{3, 4, 1, 2});
 }
 
+TEST_CASE("a late request that has waited twenty times as long as allowed goes before fresh ones") {
+  RequestQueue queue({.capacity = 10, .capacity_bytes = 100, .late_after = 1s});
+  offer(queue, 1, at(0s));
+  offer(queue, 2, at(1s));
+  offer(queue, 3, at(20s));
+  SECTION("not yet at exactly twenty times") {
+    CHECK(take_all(queue, at(20s)) == std::vector<std::uint64_t>{3, 1, 2});
+  }
+  SECTION("only those that have, and after a given-back one") {
+    auto const lost = queue.take(at(20s));
+    queue.give_back(lost->ticket);
+    offer(queue, 4, at(20s));
+    CHECK(take_all(queue, at(20500ms)) == std::vector<std::uint64_t>{3, 1, 4, 2});
+  }
+}
+
 TEST_CASE("a request that waited exactly as long as allowed is not late") {
   RequestQueue queue({.capacity = 10, .capacity_bytes = 100, .late_after = 1s});
   offer(queue, 1, at(0s));
@@ -290,6 +306,10 @@ struct Model {
       if (late_after && !r.in_flight && !r.again && now - r.arrived > *late_after) r.late = true;
     }
     if (auto* r = pick([](auto const& q) { return q.again; })) return r;
+    auto const starves = [&](auto const& q) {
+      return q.late && late_after && now - q.arrived > 20 * *late_after;
+    };
+    if (auto* r = pick(starves)) return r;
     if (auto* r = pick([](auto const& q) { return !q.late; })) return r;
     return pick([](auto const&) { return true; });
   }
