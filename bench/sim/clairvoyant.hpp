@@ -13,6 +13,12 @@ namespace ei::bench {
 /// too low a bound. Faults of the scenario are ignored.
 ///
 /// One count for each second of the trace; the minimum follows.
+std::vector<int> search_plan(Scenario const& scenario, double late_ratio);
+
+/// The cheapest plan of several searches that leaves at most `late_ratio` of the requests late when it is
+/// really run
+/// (`simulate`, with the late lane): what late requests cost when they are served after all is then paid for.
+/// The one with the fewest late requests when none is good enough.
 std::vector<int> clairvoyant_plan(Scenario const& scenario, double late_ratio);
 
 }  // namespace ei::bench

@@ -31,8 +31,8 @@ class Cluster {
         faults_(0xfa017 + scenario.fault_seed) {
     outcome_.latency_seconds.assign(scenario.arrivals.size(), -1.0F);
     current_ = scenario.min_replicas;
-    for (int i = 0; i < current_; ++i)
-      become_ready(create(Time{}));  // the service is up when the trace begins
+    // The service is up when the trace begins; its first workers took as long to start as any other.
+    for (int i = 0; i < current_; ++i) become_ready(create(Time(-scenario.start_delay)));
   }
 
   Outcome run() {
@@ -174,9 +174,9 @@ class Cluster {
     worker.created = worker.container_started = worker.not_ready_since = now;
     item_of_.push_back(0);
     job_of_.push_back(0);
-    // The first are up already, so they were no faulty ones.
-    worker.broken = now > Time{} && faults_.uniform() < scenario_.start_failure_ratio;
-    if (now > Time{} && !worker.broken) schedule(now + scenario_.start_delay, Event::Kind::Ready, worker.id);
+    if (now < Time{}) return worker;
+    worker.broken = faults_.uniform() < scenario_.start_failure_ratio;
+    if (!worker.broken) schedule(now + scenario_.start_delay, Event::Kind::Ready, worker.id);
     return worker;
   }
 

@@ -35,9 +35,7 @@ scaling::Workers workers_of(View const& view, Time now) {
     worker.name = std::to_string(each.id);
     worker.ready = each.serving();
     if (!worker.ready) worker.not_ready_seconds = in_seconds(now - each.not_ready_since);
-    // The ones that were there at the start did not start under anybody's eyes.
-    if (each.ready_since && each.created > Time{})
-      worker.start_seconds = in_seconds(*each.ready_since - each.created);
+    if (each.ready_since) worker.start_seconds = in_seconds(*each.ready_since - each.created);
   }
   return workers;
 }

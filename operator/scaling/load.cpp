@@ -16,7 +16,7 @@ constexpr double kLeastWaitRatio = 0.05;        // of the target, when the servi
 constexpr double kServiceSpread = 0.7;          // S(1+0.7c): what three of four requests stay under
 constexpr double kBaselineSeconds = 15;         // what a burst is measured against
 constexpr double kMinBaselineSeconds = 8;       // with less of it every start-up looks like a burst
-constexpr double kBurstSigmas = 4;              // Poisson noise passes 4σ once in 30,000 windows
+constexpr double kBurstSigmas = 3.5;            // Poisson noise passes 3.5σ once in some thousand windows
 constexpr double kBurstRatio = 1.5;             // a smaller rise is what the load term's spare capacity takes
 constexpr double kLateBudgetRatio = 0.01;       // what a p99 target leaves
 constexpr double kGenerousLateRatio = 0.05;     // accepted while under the budget
@@ -24,6 +24,7 @@ constexpr double kStrictLateRatio = 0.01;       // and when over it
 constexpr double kLatenessMemorySeconds = 200;  // a surge's lateness is made good in the minutes after it
 constexpr double kQuickStartSeconds = 5;        // a start this quick needs no spare
 constexpr double kSpareSeconds = 15;            // of start beyond it for each doubling
+constexpr double kSpareRounding = 0.25;         // a quarter of a worker is not worth one; a third is
 constexpr double kMostSpareRatio = 0.5;         // beyond this the maximum is reached anyway
 constexpr int kMostServers = 10'000;            // bounds the search, far above any node
 
@@ -105,7 +106,7 @@ void note_lateness(Load const& load, State& state, int ready) {
 
 int spare_workers(int needed, double start_seconds) {
   double const ratio = std::clamp((start_seconds - kQuickStartSeconds) / kSpareSeconds, 0.0, kMostSpareRatio);
-  return static_cast<int>(std::lround(needed * ratio));
+  return static_cast<int>(std::ceil(std::max(0.0, needed * ratio - kSpareRounding)));
 }
 
 int backlog_workers(Load const& load, Sample const& sample, int serving) {

@@ -46,8 +46,8 @@ void note_lateness(Load const& load, State& state, int ready);
 double recent_late_ratio(State const& state);
 
 /// Workers beside the `needed` ones where a start takes longer than 5 s: nobody can answer a surge sooner
-/// than that, and what arrives meanwhile meets only what is there. One more for every three at 10 s, for
-/// every two beyond 12.5 s.
+/// than that, and what arrives meanwhile meets only what is there. A third more at 10 s, half more from 12.5
+/// s on.
 int spare_workers(int needed, double start_seconds);
 
 /// A backlog shall be gone after this.
