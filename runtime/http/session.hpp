@@ -11,6 +11,7 @@
 #include "runtime/http/routing.hpp"
 #include "runtime/http/server.hpp"
 #include "runtime/http/transport.hpp"
+#include "runtime/http/wire.hpp"
 
 namespace ei::http {
 
@@ -27,6 +28,9 @@ struct ServerRoutes {
 /// One accepted connection: reads requests, runs handlers, writes answers, one after the other.
 class Session {
  public:
+  /// nginx's and its dashboards' word for "the client left before the answer".
+  static constexpr int kClientClosed = 499;
+
   Session(std::unique_ptr<Transport> transport, std::shared_ptr<ServerRoutes> shared);
   ~Session();
 
@@ -43,7 +47,7 @@ class Session {
 
  private:
   enum class State { Idle, Reading, Running, Closed };
-  enum class Next { KeepAlive, Close, Linger, Drop };
+  enum class Next { KeepAlive, Linger, Drop };
   struct Exchange;  // a handler in progress
   class Writer;     // a streamed answer
 
@@ -54,11 +58,13 @@ class Session {
   asio::awaitable<Next> dispatch(RequestParser& parser);
   asio::awaitable<Next> upgrade(RequestParser& parser, std::size_t index);
   asio::awaitable<Next> run_handler(Route const& route, Request request);
+  asio::awaitable<Next> conclude(Route const& route, Exchange& exchange, Writer& writer);
   asio::awaitable<void> watch_client(std::shared_ptr<Exchange> exchange);
   asio::awaitable<Next> answer(Response response, Next next);
   asio::awaitable<Next> refuse(Error fault);
   asio::awaitable<Result<void>> say_continue(RequestParser& parser);
   [[nodiscard]] std::size_t body_limit(RouteMatch const& match) const;
+  [[nodiscard]] ResponseHeadOptions head_options() const;
   void completed(int status);
 
   std::unique_ptr<Transport> transport_;
