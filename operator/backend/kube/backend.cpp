@@ -98,9 +98,9 @@ asio::awaitable<Result<plan::Observation>> KubeBackend::observe(api::ServiceKey 
   auto const* service = caches_.find(kInferenceServices, object_key(key));
   if (service == nullptr) co_return make_error(ErrorKind::NotFound, "no service " + api::to_string(key));
   plan::Observation seen;
-  read_spec(*service, seen);
-  if (auto const* status = find_member(service->content, "status"))
-    seen.status = api::status_from_json(*status);
+  auto const object = read_service(*service);
+  read_spec(object, key, seen);
+  if (auto const* status = find_member(object, "status")) seen.status = api::status_from_json(*status);
   for (auto const* pod : caches_.of_service(kPods, key, kDispatcherComponent)) {
     if (!pod->deleting && !has_ended(*pod)) seen.dispatchers.push_back(dispatcher_instance(*pod));
   }
@@ -110,16 +110,16 @@ asio::awaitable<Result<plan::Observation>> KubeBackend::observe(api::ServiceKey 
   co_return seen;
 }
 
-void KubeBackend::read_spec(CachedObject const& service, plan::Observation& seen) {
-  auto parsed = api::parse_service(service.content, api::UnknownFields::Ignore);
-  api::ServiceKey const key{service.key.namespace_name, service.key.name};
+void KubeBackend::read_spec(boost::json::value const& service, api::ServiceKey const& key,
+                            plan::Observation& seen) {
+  auto parsed = api::parse_service(service, api::UnknownFields::Ignore);
   if (parsed.service) {
     seen.metadata = std::move(parsed.service->metadata);
     valid_specs_.insert_or_assign(key, parsed.service->spec);
     seen.spec = std::move(parsed.service->spec);
     return;
   }
-  seen.metadata = api::metadata_from_json(service.content);
+  seen.metadata = api::metadata_from_json(service);
   seen.errors = std::move(parsed.errors);
   if (auto const last = valid_specs_.find(key); last != valid_specs_.end()) seen.spec = last->second;
 }
@@ -230,9 +230,11 @@ asio::awaitable<Result<void>> KubeBackend::replace_worker(plan::Observation cons
 asio::awaitable<Result<void>> KubeBackend::write_status(plan::Observation const& seen,
                                                         api::Status const& status) {
   auto const key = object_key(seen.metadata.key());
-  auto const* live = caches_.find(kInferenceServices, key);
-  auto const* written = live == nullptr ? nullptr : find_member(live->content, "status");
-  if (written != nullptr && api::status_from_json(*written) == status) co_return Result<void>{};
+  if (auto const* live = caches_.find(kInferenceServices, key)) {
+    auto const object = read_service(*live);
+    auto const* written = find_member(object, "status");
+    if (written != nullptr && api::status_from_json(*written) == status) co_return Result<void>{};
+  }
   // The uid makes a write for a service that was deleted and made anew fail.
   boost::json::object metadata{
       {"name", key.name}, {"namespace", key.namespace_name}, {"uid", seen.metadata.uid}};

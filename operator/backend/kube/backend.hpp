@@ -50,7 +50,7 @@ class KubeBackend final : public backend::Backend {
   boost::asio::awaitable<Result<std::vector<api::ServiceKey>>> wait_change() override;
 
  private:
-  void read_spec(CachedObject const& service, plan::Observation& seen);
+  void read_spec(boost::json::value const& service, api::ServiceKey const& key, plan::Observation& seen);
   void read_workers(plan::Observation& seen) const;
 
   boost::asio::awaitable<Result<void>> perform(plan::Observation const& seen, plan::Action const& action);

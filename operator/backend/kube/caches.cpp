@@ -57,6 +57,7 @@ void Caches::add(Client& client, Options const& options, ResourceType const& typ
     bool const pods = type == kPods;
     informer.label_selector = std::string(kManagedByLabel) + "=" + std::string(kManagedBy);
     informer.index_label = kServiceLabel;
+    informer.keep_labels = {kServiceLabel, kComponentLabel};
     if (!pods) informer.field_manager = options.field_manager;
     on_change = [this, pods](auto const&, auto const* before, auto const* after) {
       if (pods) remember_ready(before, after);
@@ -107,23 +108,23 @@ std::optional<WallTime> Caches::first_ready(std::string const& pod_uid) const {
   return found == first_ready_.end() ? std::nullopt : std::optional(found->second);
 }
 
-Informer* Caches::informer(ResourceType const& type, std::string const& namespace_name) const {
+Informer* Caches::informer(std::string_view plural, std::string const& namespace_name) const {
   for (auto const& each : informers_) {
     auto const& options = each->options();
     bool const covers = options.namespace_name.empty() || options.namespace_name == namespace_name;
-    if (options.type == type && covers) return each.get();
+    if (options.type.plural == plural && covers) return each.get();
   }
   return nullptr;
 }
 
-CachedObject const* Caches::find(ResourceType const& type, ObjectKey const& key) const {
-  auto const* found = informer(type, key.namespace_name);
+CachedObject const* Caches::find(std::string_view plural, ObjectKey const& key) const {
+  auto const* found = informer(plural, key.namespace_name);
   return found == nullptr ? nullptr : found->store().find(key);
 }
 
 std::vector<CachedObject const*> Caches::of_service(ResourceType const& type, api::ServiceKey const& service,
                                                     std::string_view component) const {
-  auto const* found = informer(type, service.namespace_name);
+  auto const* found = informer(type.plural, service.namespace_name);
   if (found == nullptr) return {};
   auto objects = found->store().by_index(service.namespace_name, service.name);
   std::erase_if(objects, [&](CachedObject const* object) {
@@ -136,7 +137,7 @@ std::vector<CachedObject const*> Caches::of_service(ResourceType const& type, ap
 void Caches::learn(ResourceType const& type, boost::json::value const& object) {
   auto const identity = read_identity(object);
   if (!identity) return;
-  auto* found = informer(type, identity->key.namespace_name);
+  auto* found = informer(type.plural, identity->key.namespace_name);
   if (found != nullptr) found->learn(object);
 }
 

@@ -33,7 +33,11 @@ class Caches {
   /// True once every collection was listed whole.
   bool synced() const;
 
-  CachedObject const* find(ResourceType const& type, ObjectKey const& key) const;
+  /// `plural` is the type's: no two of these kinds share one.
+  CachedObject const* find(std::string_view plural, ObjectKey const& key) const;
+  CachedObject const* find(ResourceType const& type, ObjectKey const& key) const {
+    return find(type.plural, key);
+  }
   /// Objects of a service and a component, in order of names.
   std::vector<CachedObject const*> of_service(ResourceType const& type, api::ServiceKey const& service,
                                               std::string_view component) const;
@@ -50,7 +54,7 @@ class Caches {
   void on_service(ObjectKey const& key, CachedObject const* before, CachedObject const* after);
   void on_child(CachedObject const* before, CachedObject const* after);
   void remember_ready(CachedObject const* before, CachedObject const* after);
-  Informer* informer(ResourceType const& type, std::string const& namespace_name) const;
+  Informer* informer(std::string_view plural, std::string const& namespace_name) const;
 
   OnChange on_change_;
   std::vector<std::unique_ptr<Informer>> informers_;

@@ -40,7 +40,7 @@ void log_write(Child const& child, ObjectKey const& key) {
 }  // namespace
 
 bool Ensurer::holds(Wanted const& wanted, ObjectKey const& key, std::string const& owner_uid) const {
-  auto const* live = caches_.find(wanted.type, key);
+  auto const* live = caches_.find(wanted.plural, key);
   if (live == nullptr || live->owner_uid != owner_uid) return false;
   // One that is on its way out cannot be changed to stay; its end will bring us back.
   if (live->deleting) return true;
@@ -60,10 +60,11 @@ asio::awaitable<Result<void>> Ensurer::ensure(api::ServiceKey service, std::stri
   if (all_hold) co_return Result<void>{};
   auto children = render();
   Set next{stamp, {}};
+  next.wanted.reserve(children.size());
   for (auto const& child : children) {
-    next.wanted.push_back({child.type, child.name(), owned_digest(child.object), 0});
+    next.wanted.push_back({child.type.plural, child.name(), owned_digest(child.object), 0});
     auto const known = std::find_if(set.wanted.begin(), set.wanted.end(), [&](Wanted const& wanted) {
-      return wanted.type == child.type && wanted.name == next.wanted.back().name &&
+      return wanted.plural == child.type.plural && wanted.name == next.wanted.back().name &&
              wanted.digest == next.wanted.back().digest;
     });
     if (known != set.wanted.end()) next.wanted.back().accepted = known->accepted;
@@ -152,7 +153,7 @@ asio::awaitable<Result<void>> Ensurer::ensure_uncached(api::ServiceKey service, 
   auto applied = co_await client_.apply(child.type, key, child.object);
   if (!applied) co_return with_context(applied.error(), std::string(child.type.kind) + " " + key.name);
   log_write(child, key);
-  Wanted wanted{child.type, key.name, digest, 0};
+  Wanted wanted{child.type.plural, key.name, digest, 0};
   sets_[service][group].wanted = {std::move(wanted)};
   co_return Result<void>{};
 }

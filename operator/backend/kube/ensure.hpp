@@ -47,7 +47,7 @@ class Ensurer {
  private:
   /// A child as it should be, without its body.
   struct Wanted {
-    ResourceType type;
+    std::string_view plural;  ///< of its type
     std::string name;
     std::uint64_t digest = 0;
     /// The digest of what the server made of it, where that differs: it wrote a value in another way.

@@ -150,7 +150,7 @@ void Informer::remove() {
 }
 
 Result<CachedObject> Informer::shrink(json::value const& object) const {
-  auto cached = read_identity(object);
+  auto cached = read_identity(object, options_.keep_labels);
   if (!cached) return cached;
   if (!options_.field_manager.empty()) {
     auto const owned = extract_owned(object.get_object(), options_.field_manager);

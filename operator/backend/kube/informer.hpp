@@ -20,6 +20,7 @@ struct InformerOptions {
   std::string namespace_name;  ///< empty: all
   std::string label_selector;
   std::string index_label;
+  std::vector<std::string_view> keep_labels;
   std::string field_manager;  ///< whose owned fields are digested; empty: nobody's
   Detail detail = Detail::Full;
   /// The part of an object worth its memory; null keeps identity and digest alone.

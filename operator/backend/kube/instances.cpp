@@ -110,7 +110,13 @@ json::value keep_service(json::value const& service) {
       annotations->get_object().erase("kubectl.kubernetes.io/last-applied-configuration");
     }
   }
-  return kept;
+  return json::value(json::serialize(kept));
+}
+
+json::value read_service(CachedObject const& service) {
+  if (!service.content.is_string()) return nullptr;
+  auto parsed = parse_json(service.content.get_string());
+  return parsed ? std::move(*parsed) : json::value();
 }
 
 bool has_ended(CachedObject const& pod) {

@@ -18,8 +18,11 @@ namespace ei::kube {
 boost::json::value keep_pod(boost::json::value const& pod);
 /// Of a Deployment: the replica count and why replicas cannot be made.
 boost::json::value keep_deployment(boost::json::value const& deployment);
-/// Of an InferenceService: all but managedFields and kubectl's copy of the last applied object.
+/// Of an InferenceService: all but managedFields and kubectl's copy of the last applied object, as text (a
+/// string value): a third of the memory of the tree. read_service() gives the object back.
 boost::json::value keep_service(boost::json::value const& service);
+
+boost::json::value read_service(CachedObject const& service);
 
 /// From what keep_pod left. Pods that have ended (Succeeded, Failed) are no instances; see has_ended().
 plan::DispatcherInstance dispatcher_instance(CachedObject const& pod);

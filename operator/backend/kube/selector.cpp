@@ -1,6 +1,7 @@
 #include "operator/backend/kube/selector.hpp"
 
 #include <algorithm>
+#include <set>
 
 namespace ei::kube {
 namespace {
@@ -77,6 +78,13 @@ Result<Selector::Requirement> parse_requirement(std::string_view part) {
 }
 
 }  // namespace
+
+std::string_view intern(std::string_view text) {
+  static std::set<std::string, std::less<>> known;
+  auto found = known.find(text);
+  if (found == known.end()) found = known.emplace(text).first;
+  return *found;
+}
 
 std::string const* find_label(Labels const& labels, std::string_view key) {
   auto const at =

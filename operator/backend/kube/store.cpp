@@ -14,12 +14,14 @@ std::string text_at(boost::json::object const& object, std::string_view name) {
   return std::string(value->get_string());
 }
 
-Labels read_labels(boost::json::object const& metadata) {
+Labels read_labels(boost::json::object const& metadata, std::vector<std::string_view> const& keep) {
   Labels labels;
   auto const* value = metadata.if_contains("labels");
   if (value == nullptr || !value->is_object()) return labels;
-  for (auto const& [name, text] : value->get_object()) {
-    if (text.is_string()) labels.emplace_back(std::string(name), std::string(text.get_string()));
+  for (auto const name : keep) {
+    auto const* text = value->get_object().if_contains(name);
+    if (text != nullptr && text->is_string())
+      labels.emplace_back(intern(name), std::string(text->get_string()));
   }
   std::sort(labels.begin(), labels.end());
   labels.shrink_to_fit();
@@ -51,7 +53,8 @@ bool not_newer(std::string const& left, std::string const& right) {
 
 }  // namespace
 
-Result<CachedObject> read_identity(boost::json::value const& object) {
+Result<CachedObject> read_identity(boost::json::value const& object,
+                                   std::vector<std::string_view> const& keep_labels) {
   auto const* value = find_member(object, "metadata");
   if (value == nullptr || !value->is_object())
     return make_error(ErrorKind::Protocol, "object without metadata");
@@ -66,64 +69,65 @@ Result<CachedObject> read_identity(boost::json::value const& object) {
   }
   cached.deleting = metadata.contains("deletionTimestamp");
   cached.owner_uid = controller_uid(metadata);
-  cached.labels = read_labels(metadata);
+  cached.labels = read_labels(metadata, keep_labels);
   return cached;
 }
 
 void Store::stage(CachedObject object) {
-  auto key = object.key;
-  stage_.insert_or_assign(std::move(key), std::move(object));
+  unstage(object.key);
+  stage_.insert(std::move(object));
+}
+
+void Store::unstage(ObjectKey const& key) {
+  if (auto const found = stage_.find(key); found != stage_.end()) stage_.erase(found);
 }
 
 void Store::commit(OnChange const& on_change) {
   auto const old = std::exchange(objects_, std::exchange(stage_, {}));
   index_.clear();
-  for (auto const& [key, object] : objects_) add_to_index(object);
-  for (auto const& [key, before] : old) {
-    auto const* after = find(key);
+  for (auto const& object : objects_) add_to_index(object);
+  for (auto const& before : old) {
+    auto const* after = find(before.key);
     if (after == nullptr || after->resource_version != before.resource_version)
-      on_change(key, &before, after);
+      on_change(before.key, &before, after);
   }
-  for (auto const& [key, after] : objects_) {
-    if (!old.contains(key)) on_change(key, nullptr, &after);
+  for (auto const& after : objects_) {
+    if (!old.contains(after.key)) on_change(after.key, nullptr, &after);
   }
 }
 
 bool Store::put(CachedObject object) {
   auto const found = objects_.find(object.key);
-  if (found == objects_.end()) {
-    auto key = object.key;
-    add_to_index(objects_.emplace(std::move(key), std::move(object)).first->second);
-    return true;
+  if (found != objects_.end()) {
+    if (not_newer(object.resource_version, found->resource_version)) return false;
+    drop_from_index(*found);
+    objects_.erase(found);
   }
-  if (not_newer(object.resource_version, found->second.resource_version)) return false;
-  drop_from_index(found->second);
-  found->second = std::move(object);
-  add_to_index(found->second);
+  add_to_index(*objects_.insert(std::move(object)).first);
   return true;
 }
 
 bool Store::remove(ObjectKey const& key) {
   auto const found = objects_.find(key);
   if (found == objects_.end()) return false;
-  drop_from_index(found->second);
+  drop_from_index(*found);
   objects_.erase(found);
   return true;
 }
 
 CachedObject const* Store::find(ObjectKey const& key) const {
   auto const found = objects_.find(key);
-  return found == objects_.end() ? nullptr : &found->second;
+  return found == objects_.end() ? nullptr : &*found;
 }
 
 std::vector<CachedObject const*> Store::select(std::string_view namespace_name,
                                                Selector const& selector) const {
   std::vector<CachedObject const*> selected;
-  auto at =
-      namespace_name.empty() ? objects_.begin() : objects_.lower_bound({std::string(namespace_name), {}});
+  auto at = namespace_name.empty() ? objects_.begin()
+                                   : objects_.lower_bound(ObjectKey{std::string(namespace_name), {}});
   for (; at != objects_.end(); ++at) {
-    if (!namespace_name.empty() && at->first.namespace_name != namespace_name) break;
-    if (selector.matches(at->second.labels)) selected.push_back(&at->second);
+    if (!namespace_name.empty() && at->key.namespace_name != namespace_name) break;
+    if (selector.matches(at->labels)) selected.push_back(&*at);
   }
   return selected;
 }

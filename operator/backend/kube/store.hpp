@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,8 +32,10 @@ struct CachedObject {
   bool operator==(CachedObject const&) const = default;
 };
 
-/// Reads metadata, without `content` and `owned_digest`. Errors: Protocol when a name is missing.
-Result<CachedObject> read_identity(boost::json::value const& object);
+/// Reads metadata, without `content` and `owned_digest`, and of the labels those in `keep_labels`.
+/// Errors: Protocol when a name is missing.
+Result<CachedObject> read_identity(boost::json::value const& object,
+                                   std::vector<std::string_view> const& keep_labels = {});
 
 /// A collection's objects by namespace and name, with one index: the values of one label.
 /// A full listing is gathered in a stage and swapped in whole, so readers never see half of one.
@@ -47,7 +50,7 @@ class Store {
 
   void restage() { stage_.clear(); }
   void stage(CachedObject object);
-  void unstage(ObjectKey const& key) { stage_.erase(key); }
+  void unstage(ObjectKey const& key);
   /// Swaps the stage in, then tells what differs from before.
   void commit(OnChange const& on_change);
 
@@ -63,7 +66,6 @@ class Store {
   std::vector<CachedObject const*> by_index(std::string const& namespace_name,
                                             std::string const& value) const;
 
-  std::map<ObjectKey, CachedObject> const& objects() const { return objects_; }
   std::size_t size() const { return objects_.size(); }
 
  private:
@@ -71,9 +73,19 @@ class Store {
   void drop_from_index(CachedObject const& object);
 
   std::string index_label_;
-  std::map<ObjectKey, CachedObject> objects_;
-  std::map<ObjectKey, CachedObject> stage_;
-  /// (namespace, label value) → objects; the pointers are stable, std::map's nodes do not move.
+  struct ByKey {
+    using is_transparent = void;
+    bool operator()(CachedObject const& left, CachedObject const& right) const {
+      return left.key < right.key;
+    }
+    bool operator()(CachedObject const& left, ObjectKey const& right) const { return left.key < right; }
+    bool operator()(ObjectKey const& left, CachedObject const& right) const { return left < right.key; }
+  };
+  using Objects = std::set<CachedObject, ByKey>;
+
+  Objects objects_;
+  Objects stage_;
+  /// (namespace, label value) → objects; the pointers are stable, the set's nodes do not move.
   std::map<ObjectKey, std::vector<CachedObject const*>> index_;
 };
 

@@ -96,7 +96,7 @@ TEST_CASE("identity is read from metadata") {
         {"deletionTimestamp", "2026-01-01T00:00:00Z"},
         {"labels", {{"z", "1"}, {"a", "2"}}},
         {"ownerReferences", {{{"uid", "other"}}, {{"uid", "owner"}, {"controller", true}}}}}}};
-  auto const cached = read_identity(live);
+  auto const cached = read_identity(live, {"z", "a", "absent"});
   REQUIRE(cached.has_value());
   CHECK(cached->key == ObjectKey{"ns", "n"});
   CHECK(cached->generation == 3);
