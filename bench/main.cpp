@@ -1,0 +1,26 @@
+// inference-bench: measures the service, one subcommand for each way.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+
+#include "bench/load/command.hpp"
+#include "bench/policy/command.hpp"
+
+int main(int argc, char** argv) {
+  int code = 0;
+  CLI::App program("Measures elastic inference.", "inference-bench");
+  program.set_version_flag("--version", EI_VERSION);
+  program.require_subcommand(1);
+  ei::bench::add_load_command(program, code);
+  ei::bench::add_policy_command(program, code);
+  try {
+    program.parse(argc, argv);
+  } catch (CLI::ParseError const& error) {
+    // CLI11 prints; its own codes are many, the convention is 2.
+    return program.exit(error) == 0 ? 0 : 2;
+  } catch (std::exception const& error) {
+    std::fprintf(stderr, "error: %s\n", error.what());
+    return 1;
+  }
+  return code;
+}
