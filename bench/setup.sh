@@ -11,11 +11,12 @@ packages_build=(
   libboost1.81-dev libssl-dev libyaml-cpp-dev libcli11-dev prometheus-cpp-dev
   libcurl4-openssl-dev zlib1g-dev
   libtorch-dev libopenblas0-pthread libopencv-dev
+  catch2 # the build tree has the unit tests in it, whoever configures it first
 )
 # The demo generates its pictures and draws its plot with these.
 packages_demo=(python3 python3-numpy python3-opencv python3-matplotlib python3-yaml curl)
 packages_test=(
-  catch2 python3-pytest python3-requests python3-aiohttp python3-torch python3-torchvision python3-pil
+  python3-pytest python3-requests python3-aiohttp python3-torch python3-torchvision python3-pil
   python3-yaml openssl git
 )
 packages_clang=(clang)
@@ -74,10 +75,20 @@ build_jobs() {
 
 # setup_build [PRESET [TARGET…]]: configures and builds; prints the log's end only when it fails.
 setup_build() {
-  local preset=${1:-release} log
+  local preset=${1:-release} log lock
   [ $# -gt 0 ] && shift
   log=$root/build/$preset.log
   mkdir -p "$root/build"
+  # Two scripts at once build one after the other: ninja does not guard its folder.
+  exec {lock}>"$root/build/$preset.lock"
+  flock "$lock"
+  build_locked "$preset" "$log" "$@"
+  exec {lock}>&-
+}
+
+build_locked() { # PRESET LOG TARGET…
+  local preset=$1 log=$2
+  shift 2
   if [ ! -f "$root/build/$preset/build.ninja" ]; then
     say "configuring ($preset)"
     (cd "$root" && cmake --preset "$preset") >"$log" 2>&1 || { tail -n 30 "$log" >&2; die "cmake failed (whole log: $log)"; }
