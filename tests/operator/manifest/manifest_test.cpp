@@ -1,5 +1,6 @@
 #include "operator/manifest/manifest.hpp"
 
+#include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <catch2/catch.hpp>
@@ -100,7 +101,7 @@ spec:
     cooldwn: 10s
 )",
                                            "two.yaml");
-  REQUIRE(entries);
+  REQUIRE(entries.has_value());
   REQUIRE(entries->size() == 2);
   CHECK(entries->at(0).parsed.service->metadata.name == "first");
   CHECK(entries->at(1).metadata.name == "second");
@@ -124,10 +125,13 @@ TEST_CASE("The shipped samples are valid") {
   for (auto const& file : std::filesystem::directory_iterator(folder)) {
     if (file.path().extension() != ".yaml") continue;
     auto const entries = manifest::read_file(file.path());
-    REQUIRE(entries);
+    REQUIRE(entries.has_value());
     for (auto const& entry : *entries) {
       // A sample may show a HorizontalPodAutoscaler beside the service it drives.
-      if (!entry.errors.empty() && entry.errors.front().find(": kind: Unsupported") != std::string::npos) continue;
+      bool const other_kind = std::any_of(entry.errors.begin(), entry.errors.end(), [](std::string const& error) {
+        return error.find(": kind: Unsupported") != std::string::npos;
+      });
+      if (other_kind) continue;
       INFO(file.path().string());
       CHECK(entry.errors.empty());
       ++read;

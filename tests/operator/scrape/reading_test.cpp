@@ -38,7 +38,7 @@ scrape::Buckets buckets(double tenth, double half, double one, double all) {
 
 TEST_CASE("A dispatcher's load is read off its exposition, health checks left out") {
   auto const reading = scrape::read_exposition(kExposition);
-  REQUIRE(reading);
+  REQUIRE(reading.has_value());
   CHECK(reading->queue == 7);
   CHECK(reading->arrivals == 120);
   CHECK(reading->completions == 110);

@@ -38,7 +38,7 @@ struct FakeDispatcher {
       co_return http::text(status, body);
     };
     server = std::make_unique<http::Server>(context.get_executor(), options, std::vector<http::Route>{route});
-    REQUIRE(server->listen());
+    REQUIRE(server->listen().has_value());
     server->start();
   }
   [[nodiscard]] scrape::Target target(std::string name) const {

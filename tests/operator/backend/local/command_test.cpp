@@ -1,0 +1,81 @@
+#include "operator/backend/local/command.hpp"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+
+namespace local = ei::backend::local;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// The value after a flag, or "absent".
+std::string flag(local::Command const& command, std::string const& name) {
+  auto const found = std::find(command.argv.begin(), command.argv.end(), name);
+  return found == command.argv.end() ? "absent" : *(found + 1);
+}
+
+local::Settings settings() {
+  local::Settings made;
+  made.programs = "/opt/bin";
+  return made;
+}
+
+}  // namespace
+
+TEST_CASE("A dispatcher is told its part of the spec, and its ports again") {
+  ei::api::Spec spec;
+  spec.dispatcher.queue_capacity = 77;
+  spec.dispatcher.batch.max_delay = 5ms;
+  auto const command = local::dispatcher_command(settings(), spec, {8001, 0, 8002}, "/t", "/p");
+  CHECK(command.argv.front() == "/opt/bin/inference-dispatcher");
+  CHECK(flag(command, "--port") == "8001");
+  CHECK(flag(command, "--metrics-port") == "0");
+  CHECK(flag(command, "--link-port") == "8002");
+  CHECK(flag(command, "--queue-capacity") == "77");
+  CHECK(flag(command, "--batch-max-delay") == "5ms");
+  CHECK(flag(command, "--latency-target") == "500ms");
+  CHECK(flag(command, "--model") == "resnet18");
+  CHECK(flag(command, "--address") == "127.0.0.1");
+}
+
+TEST_CASE("A worker is told its model, every dispatcher, and to use one thread") {
+  ei::api::Spec spec;
+  spec.model.sha256 = std::string(64, 'a');
+  auto const command = local::worker_command(settings(), spec, "w-1", {5, 6}, "/t", "/p");
+  CHECK(flag(command, "--name") == "w-1");
+  CHECK(flag(command, "--model-uri") == "builtin://shapes");
+  CHECK(flag(command, "--sha256") == std::string(64, 'a'));
+  CHECK(flag(command, "--labels") == "absent");
+  CHECK(std::count(command.argv.begin(), command.argv.end(), "--dispatcher") == 2);
+  CHECK(flag(command, "--dispatcher") == "127.0.0.1:5");
+  CHECK(command.environment.front() == "OMP_NUM_THREADS=1");
+}
+
+TEST_CASE("A worker is replaced for another model, not for another name or core") {
+  ei::api::Spec spec;
+  auto one = local::worker_command(settings(), spec, "w-1", {5}, "/t", "/p1");
+  auto const two = local::worker_command(settings(), spec, "w-2", {5}, "/t", "/p2");
+  one.core = 3;
+  CHECK(local::same_template(one, two));
+  spec.model.precision = ei::api::Precision::Fp32;
+  CHECK_FALSE(local::same_template(one, local::worker_command(settings(), spec, "w-1", {5}, "/t", "/p1")));
+  CHECK_FALSE(local::same_template(two, local::worker_command(settings(), {}, "w-2", {5, 6}, "/t", "/p2")));
+}
+
+TEST_CASE("A ports file is read whole or not at all") {
+  CHECK(*local::parse_ports(R"({"http": 1, "metrics": 2, "link": 3})") == local::Ports{1, 2, 3});
+  CHECK(*local::parse_ports(R"({"http": 1, "metrics": 2})") == local::Ports{1, 2, 0});
+  for (auto const* text : {"", "{", R"({"http": 1})", R"({"http": "x", "metrics": 2})", R"({"http": 70000, "metrics": 2})"}) {
+    CHECK(local::parse_ports(text).has_error());
+  }
+}
+
+TEST_CASE("What only a cluster can run is refused here") {
+  ei::api::Spec spec;
+  CHECK(local::local_faults(spec).empty());
+  spec.model.uri = "pvc://claim/w.pth";
+  REQUIRE(local::local_faults(spec).size() == 1);
+  CHECK(to_string(local::local_faults(spec)[0]) ==
+        "spec.model.uri: Invalid value: \"pvc://claim/w.pth\": must be https://, file:// or builtin:// on this machine: "
+        "pvc:// names a volume of a cluster");
+}

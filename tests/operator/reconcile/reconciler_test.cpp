@@ -1,0 +1,297 @@
+#include "operator/reconcile/reconciler.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <catch2/catch.hpp>
+#include <deque>
+#include <set>
+
+#include "runtime/log/log.hpp"
+
+namespace asio = boost::asio;
+namespace api = ei::api;
+namespace plan = ei::plan;
+using namespace std::chrono_literals;
+using ei::Error;
+using ei::ErrorKind;
+using ei::Result;
+
+namespace {
+
+/// Services in memory: what is applied is what is observed.
+class MemoryBackend final : public ei::backend::Backend {
+ public:
+  explicit MemoryBackend(asio::io_context& context) : timer_(context.get_executor(), ei::SteadyTime::max()) {}
+
+  asio::awaitable<Result<plan::Observation>> observe(api::ServiceKey key) override {
+    auto const found = services.find(key);
+    if (found == services.end()) co_return ei::make_error(ErrorKind::NotFound, "gone");
+    co_return found->second;
+  }
+
+  asio::awaitable<Result<void>> apply(plan::Observation const& seen, plan::Actions const& actions) override {
+    auto const key = seen.metadata.key();
+    REQUIRE(running.insert(key).second);  // one key never twice at once
+    ++applies[key];
+    co_await ei::sleep_for(apply_time);
+    running.erase(key);
+    if (!failures.empty()) {
+      auto const failure = failures.front();
+      failures.pop_front();
+      co_return failure;
+    }
+    for (auto const& action : actions) {
+      if (auto const* workers = std::get_if<plan::EnsureWorkers>(&action)) {
+        services.at(key).worker_replicas = workers->replicas;
+      } else if (auto const* write = std::get_if<plan::WriteStatus>(&action)) {
+        services.at(key).status = write->status;
+        ++status_writes;
+      } else if (std::holds_alternative<plan::RemoveChildren>(action)) {
+        removed.insert(key);
+      }
+    }
+    co_return Result<void>{};
+  }
+
+  asio::awaitable<Result<std::vector<api::ServiceKey>>> wait_change() override {
+    while (changed.empty()) {
+      if (closed) co_return ei::make_error(ErrorKind::Canceled, "no more");
+      timer_.expires_at(ei::SteadyTime::max());
+      co_await timer_.async_wait(asio::as_tuple(asio::use_awaitable));
+    }
+    std::vector<api::ServiceKey> keys(changed.begin(), changed.end());
+    changed.clear();
+    co_return keys;
+  }
+
+  void change(api::ServiceKey const& key) {
+    changed.insert(key);
+    timer_.cancel();
+  }
+  void close() {
+    closed = true;
+    timer_.cancel();
+  }
+
+  std::map<api::ServiceKey, plan::Observation> services;
+  std::deque<Error> failures;  ///< of the next applies
+  ei::milliseconds apply_time{1};
+  std::map<api::ServiceKey, int> applies;
+  std::set<api::ServiceKey> running;
+  std::set<api::ServiceKey> removed;
+  std::set<api::ServiceKey> changed;
+  int status_writes = 0;
+  bool closed = false;
+
+ private:
+  asio::steady_timer timer_;
+};
+
+struct World {
+  asio::io_context context{1};
+  MemoryBackend backend{context};
+  ei::metrics::Registry registry;
+  ei::reconcile::OperatorMetrics metrics{registry};
+  std::vector<std::string> events;
+  std::vector<std::string> ids;
+  std::optional<ei::reconcile::Reconciler> reconciler;
+  std::optional<Result<void>> ended;
+
+  explicit World(ei::reconcile::Options options = {}) {
+    ei::log::set_level(ei::log::Level::Error);
+    ei::reconcile::Listener listener;
+    listener.on_event = [this](auto const&, auto const& event) { events.push_back(event.reason); };
+    listener.on_decided = [this](auto const& decided) { ids.push_back(decided.verdict.decision_id); };
+    reconciler.emplace(context.get_executor(), backend, metrics, listener, options);
+    asio::co_spawn(
+        context, [this]() -> asio::awaitable<void> { ended = co_await reconciler->run(); }, asio::detached);
+  }
+
+  api::ServiceKey add(std::string name, ei::milliseconds interval = 50ms) {
+    plan::Observation seen;
+    seen.metadata.name = std::move(name);
+    seen.spec = api::Spec{};
+    seen.spec->scaling.interval = interval;
+    auto const key = seen.metadata.key();
+    backend.services[key] = seen;
+    backend.change(key);
+    return key;
+  }
+  void run_for(ei::milliseconds time) { context.run_for(time); }
+  void finish() {
+    reconciler->stop();
+    while (!ended) context.run_one_for(5s);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("A service gets its minimum of workers, and is looked at again every interval") {
+  World world;
+  auto const key = world.add("a");
+  world.run_for(600ms);
+  CHECK(world.backend.services[key].worker_replicas == 1);
+  CHECK(world.backend.applies[key] >= 4);
+  CHECK(world.backend.applies[key] <= 16);
+  world.finish();
+  CHECK(world.ended->has_value());
+}
+
+TEST_CASE("A service at rest causes no status write but its first") {
+  World world;
+  world.add("a", 20ms);
+  world.run_for(500ms);
+  CHECK(world.backend.status_writes == 1);
+  world.finish();
+}
+
+TEST_CASE("Every decision has an id of its own") {
+  World world({10s, 4, "x"});
+  world.add("a", 20ms);
+  world.run_for(200ms);
+  world.finish();
+  std::set<std::string> const different(world.ids.begin(), world.ids.end());
+  CHECK(different.size() == world.ids.size());
+  REQUIRE_FALSE(world.ids.empty());
+  CHECK(world.ids.front() == "x-1");
+}
+
+TEST_CASE("A change is acted upon at once, whatever the interval") {
+  World world;
+  auto const key = world.add("a", 60s);
+  world.run_for(100ms);
+  world.backend.services[key].spec->scaling.min_replicas = 3;
+  world.backend.change(key);
+  world.run_for(100ms);
+  CHECK(world.backend.services[key].worker_replicas == 3);
+  CHECK(std::count(world.events.begin(), world.events.end(), "ScaledUp") == 1);
+  world.finish();
+}
+
+TEST_CASE("A storm of changes never runs one service twice at once, and ends in its last state") {
+  World world;
+  world.backend.apply_time = 20ms;
+  auto const key = world.add("a", 60s);
+  world.backend.services[key].spec->scaling.policy = ei::scaling::Policy::External;
+  for (int i = 1; i <= 30; ++i) {
+    world.backend.services[key].spec->scaling.external_replicas = 1 + i % 6;
+    world.backend.change(key);
+    world.run_for(7ms);
+  }
+  world.run_for(300ms);
+  CHECK(world.backend.services[key].worker_replicas == 1);
+  CHECK(world.backend.services[key].status.desired_replicas == 1);
+  world.finish();
+}
+
+TEST_CASE("A failure is tried again, later each time, and its change is told once it came to pass") {
+  World world;
+  auto const conflict = ei::make_error(ErrorKind::Conflict, "somebody was faster");
+  world.backend.failures = {conflict, conflict, conflict};
+  auto const key = world.add("a", 60s);
+  world.run_for(300ms);
+  CHECK(world.backend.services[key].worker_replicas == 1);
+  CHECK(world.backend.applies[key] == 4);
+  world.finish();
+}
+
+TEST_CASE("What is denied for good is not asked for in a hot loop, and the owner is told") {
+  World world;
+  auto const key = world.add("a", 20ms);
+  for (int i = 0; i < 1000; ++i) {
+    // Every other apply is the telling, which is allowed.
+    world.backend.failures.push_back(ei::make_error(ErrorKind::Unavailable, "no quota"));
+  }
+  world.run_for(1000ms);
+  CHECK(world.backend.applies[key] <= 10);
+  world.finish();
+}
+
+TEST_CASE("The other side's wish to wait is honoured") {
+  World world;
+  auto slow = ei::make_error(ErrorKind::TooMany, "slow down");
+  slow.retry_after = 400ms;
+  world.backend.failures = {slow};
+  auto const key = world.add("a", 20ms);
+  world.run_for(250ms);
+  CHECK(world.backend.applies[key] == 1);
+  world.run_for(400ms);
+  CHECK(world.backend.applies[key] > 1);
+  world.finish();
+}
+
+TEST_CASE("A reconcile that hangs is cut off, and others go on meanwhile") {
+  World world({200ms, 4, "d"});
+  world.backend.apply_time = 10s;
+  auto const stuck = world.add("stuck", 60s);
+  world.run_for(50ms);
+  world.backend.apply_time = 1ms;
+  auto const other = world.add("other", 60s);
+  world.run_for(50ms);
+  CHECK(world.backend.services[other].worker_replicas == 1);
+  CHECK_FALSE(world.backend.services[stuck].worker_replicas);
+  world.backend.running.clear();
+  world.run_for(400ms);
+  CHECK(world.backend.services[stuck].worker_replicas == 1);
+  world.finish();
+}
+
+TEST_CASE("A service that is gone is cleared away and forgotten") {
+  World world;
+  auto const key = world.add("a", 20ms);
+  world.run_for(100ms);
+  world.backend.services.erase(key);
+  world.backend.change(key);
+  world.run_for(100ms);
+  CHECK(world.backend.removed.count(key) == 1);
+  auto const applies = world.backend.applies[key];
+  world.run_for(100ms);
+  CHECK(world.backend.applies[key] == applies);
+  CHECK(world.registry.exposition().find("name=\"a\"") == std::string::npos);
+  world.finish();
+}
+
+TEST_CASE("Without a spec in force nothing is decided, and only a change brings the service back") {
+  World world;
+  auto const key = world.add("a", 20ms);
+  world.backend.services[key].spec.reset();
+  world.backend.services[key].errors = {{"spec", "wrong"}};
+  world.run_for(200ms);
+  CHECK(world.ids.empty());
+  CHECK(world.backend.applies[key] == 1);
+  CHECK(find_condition(world.backend.services[key].status.conditions, "Ready")->reason == "InvalidSpec");
+  world.finish();
+}
+
+TEST_CASE("Losing the right to write drops the key until a change names it again") {
+  World world;
+  world.backend.failures = {ei::make_error(ErrorKind::Canceled, "not the leader")};
+  auto const key = world.add("a", 20ms);
+  world.run_for(150ms);
+  CHECK(world.backend.applies[key] == 1);
+  world.backend.change(key);
+  world.run_for(50ms);
+  CHECK(world.backend.applies[key] > 1);
+  world.finish();
+}
+
+TEST_CASE("The end of the backend's changes ends the run") {
+  World world;
+  world.add("a", 20ms);
+  world.run_for(50ms);
+  world.backend.close();
+  world.run_for(200ms);
+  REQUIRE(world.ended);
+  CHECK(world.ended->error().kind == ErrorKind::Canceled);
+}
+
+TEST_CASE("A thousand services are all looked at") {
+  World world;
+  for (int i = 0; i < 1000; ++i) world.add("s" + std::to_string(i), 60s);
+  for (int i = 0; i < 100 && world.backend.applies.size() < 1000; ++i) world.run_for(100ms);
+  CHECK(world.backend.applies.size() == 1000);
+  world.finish();
+}
