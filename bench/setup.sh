@@ -87,11 +87,14 @@ setup_build() {
 }
 
 build_locked() { # PRESET LOG TARGET…
-  local preset=$1 log=$2
+  local preset=$1 log=$2 tests=ON
   shift 2
-  if [ ! -f "$root/build/$preset/build.ninja" ]; then
+  # Programs alone need no test packages. Once configured with tests, it stays so.
+  [ $# -eq 0 ] || tests=OFF
+  if [ ! -f "$root/build/$preset/build.ninja" ] ||
+    { [ $tests = ON ] && grep -q '^EI_BUILD_TESTS:BOOL=OFF' "$root/build/$preset/CMakeCache.txt"; }; then
     say "configuring ($preset)"
-    (cd "$root" && cmake --preset "$preset") >"$log" 2>&1 || { tail -n 30 "$log" >&2; die "cmake failed (whole log: $log)"; }
+    (cd "$root" && cmake --preset "$preset" -DEI_BUILD_TESTS=$tests) >"$log" 2>&1 || { tail -n 30 "$log" >&2; die "cmake failed (whole log: $log)"; }
   fi
   if ninja -C "$root/build/$preset" -n "$@" 2>/dev/null | tail -n 1 | grep -q 'no work to do'; then return 0; fi
   say "building ($preset; the first time takes some minutes)"
