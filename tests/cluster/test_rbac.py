@@ -4,20 +4,17 @@ The operator runs as a process against a bare API server, as the chart's service
 taken away once, and the API server's audit log must show the operator asking for it and being refused.
 """
 
-import contextlib
 import copy
 import json
 import os
-import pathlib
-import subprocess
 import time
 
 import pytest
 import yaml
 
-from conftest import HERE, ROOT, Cluster, eventually
+from conftest import ROOT, Cluster, eventually
+from operator_process import Audit, operator, resource_of, with_token
 
-PROGRAM = pathlib.Path(os.environ.get("EI_BIN", ROOT / "build" / "release" / "bin")) / "inference-operator"
 NAMESPACE = "rbac"
 ACCOUNT = "eis-elastic-inference"
 USER = f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}"
@@ -62,8 +59,6 @@ def without(objects, taken):
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """A bare API server of our own that writes an audit log and enforces owner references' permissions."""
-    if not PROGRAM.exists():
-        pytest.fail(f"{PROGRAM} is not built; set EI_BIN to the folder with the programs")
     folder = str(tmp_path_factory.mktemp("rbac") / "state")
     own = Cluster(os.path.join(folder, "admin.kubeconfig"), folder)
     arguments = (
@@ -115,45 +110,21 @@ def apply(server, objects):
     server.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin="\n---\n".join(map(json.dumps, objects)))
 
 
-@contextlib.contextmanager
-def operator(server, tmp_path):
+def run_operator(server, tmp_path):
     """The operator under the chart's service account."""
     token = server.kubectl("create", "token", ACCOUNT, "-n", NAMESPACE, "--duration=1h").strip()
-    config = json.loads(pathlib.Path(server.kubeconfig).read_text())
-    config["users"][0]["user"] = {"token": token}
-    config["contexts"][0]["context"]["namespace"] = NAMESPACE
-    file = tmp_path / "operator.kubeconfig"
-    file.write_text(json.dumps(config))
-    flags = ["--metrics-port", "0", "--leader-elect", "--dispatcher-image", "d:1", "--worker-image", "w:1"]
-    env = dict(os.environ, POD_NAMESPACE=NAMESPACE, POD_NAME=f"operator-{time.monotonic_ns()}")
-    with open(tmp_path / "operator.log", "wb") as log:
-        process = subprocess.Popen([PROGRAM, "--kubeconfig", file, *flags], stderr=log, stdout=log, env=env)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(15)
+    config = with_token(server, token, tmp_path / "operator.kubeconfig", NAMESPACE)
+    return operator(config, tmp_path, f"operator-{time.monotonic_ns()}", NAMESPACE)
 
 
-def audit(server, since):
-    """What the operator asked for after `since` bytes of the log: (group, resource, verb) -> status codes, messages."""
+def asked_of(audit):
+    """What the operator asked for: (group, resource, verb) -> status codes and messages."""
     asked = {}
-    with open(pathlib.Path(server.folder) / "logs" / "audit.log", encoding="utf-8") as log:
-        log.seek(since)
-        for line in log:
-            entry = json.loads(line) if line.endswith("\n") else {}
-            if entry.get("user", {}).get("username") != USER or "objectRef" not in entry:
-                continue
-            target = entry["objectRef"]
-            resource = "/".join(filter(None, (target["resource"], target.get("subresource"))))
-            status = entry.get("responseStatus", {})
-            key = (target.get("apiGroup", ""), resource, entry["verb"])
-            asked.setdefault(key, []).append((status.get("code"), status.get("message", "")))
+    for entry in audit.entries(USER):
+        key = (entry["objectRef"].get("apiGroup", ""), resource_of(entry), entry["verb"])
+        status = entry.get("responseStatus", {})
+        asked.setdefault(key, []).append((status.get("code"), status.get("message", "")))
     return asked
-
-
-def audit_size(server):
-    return (pathlib.Path(server.folder) / "logs" / "audit.log").stat().st_size
 
 
 def service(name, fewest=1):
@@ -196,8 +167,8 @@ def in_the_way(name):
 
 
 def test_with_the_charts_roles_nothing_is_refused(server, chart, tmp_path):
-    since = audit_size(server)
-    with operator(server, tmp_path):
+    audit = Audit(server)
+    with run_operator(server, tmp_path):
         apply(server, [service("allowed")])
 
         def settled():
@@ -205,7 +176,7 @@ def test_with_the_charts_roles_nothing_is_refused(server, chart, tmp_path):
             assert server.get("deploy", "allowed-worker", "-n", NAMESPACE)
 
         eventually(settled, 20)
-    refused = {key: seen for key, seen in audit(server, since).items() if any(code == 403 for code, _ in seen)}
+    refused = {key: seen for key, seen in asked_of(audit).items() if any(code == 403 for code, _ in seen)}
     assert refused == {}
     server.kubectl("delete", "eis", "--all", "-n", NAMESPACE)
 
@@ -224,17 +195,17 @@ def test_without_it_the_operator_is_refused(server, chart, tmp_path, taken):
     group, resource, verb = taken
     apply(server, without(chart, taken))
     name = f"s{os.urandom(4).hex()}"
-    since = audit_size(server)
+    audit = Audit(server)
     try:
         if verb == "get" and resource in in_the_way(name):
             apply(server, [in_the_way(name)[resource]])
         if resource == "leases":
             server.kubectl("delete", "lease", "--all", "-n", NAMESPACE)
-        with operator(server, tmp_path):
+        with run_operator(server, tmp_path):
             apply(server, [service(name)])
 
             def refused():
-                asked = audit(server, since)
+                asked = asked_of(audit)
                 if resource == "inferenceservices/finalizers":
                     # Not a request of its own: the API server asks it of whoever writes an owner reference.
                     seen = [each for key in asked if key[2] in ("create", "patch") for each in asked[key]]

@@ -1,0 +1,59 @@
+"""The operator as a process against a bare API server, and what the server's audit log says that it did."""
+
+import contextlib
+import json
+import os
+import pathlib
+import subprocess
+
+from conftest import ROOT
+
+PROGRAM = pathlib.Path(os.environ.get("EI_BIN", ROOT / "build" / "release" / "bin")) / "inference-operator"
+
+
+@contextlib.contextmanager
+def operator(kubeconfig, folder, name, namespace, *flags):
+    """Runs it with this kubeconfig; its log is FOLDER/NAME.log."""
+    assert PROGRAM.exists(), f"{PROGRAM} is not built; set EI_BIN to the folder with the programs"
+    command = [PROGRAM, "--kubeconfig", kubeconfig, "--metrics-port", "0", "--leader-elect", *flags]
+    command += ["--dispatcher-image", "d:1", "--worker-image", "w:1"]
+    env = dict(os.environ, POD_NAMESPACE=namespace, POD_NAME=name)
+    with open(pathlib.Path(folder) / f"{name}.log", "wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=env)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(15)
+
+
+def with_token(server, token, file, namespace):
+    """A kubeconfig of the same server for a service account's token."""
+    config = json.loads(pathlib.Path(server.kubeconfig).read_text())
+    config["users"][0]["user"] = {"token": token}
+    config["contexts"][0]["context"]["namespace"] = namespace
+    file.write_text(json.dumps(config))
+    return file
+
+
+class Audit:
+    """The part of the audit log that is written from now on."""
+
+    def __init__(self, server):
+        self.path = pathlib.Path(server.folder) / "logs" / "audit.log"
+        self.start = self.path.stat().st_size if self.path.exists() else 0
+
+    def entries(self, user):
+        """The requests of one user for stored objects, in order."""
+        with open(self.path, encoding="utf-8") as log:
+            log.seek(self.start)
+            for line in log:
+                entry = json.loads(line) if line.endswith("\n") else {}
+                if entry.get("user", {}).get("username") == user and "objectRef" in entry:
+                    yield entry
+
+
+def resource_of(entry):
+    """`deployments`, `inferenceservices/status`, …"""
+    target = entry["objectRef"]
+    return "/".join(filter(None, (target["resource"], target.get("subresource"))))

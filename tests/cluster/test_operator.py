@@ -1,0 +1,290 @@
+"""The operator as a process against a bare API server: what it does on the bad days of both.
+
+A proxy between the two counts requests, refuses some, cuts connections, and says when to kill.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+from conftest import ROOT, Cluster, eventually
+from faulty_proxy import FaultyProxy
+
+PROGRAM = pathlib.Path(os.environ.get("EI_BIN", ROOT / "build" / "release" / "bin")) / "inference-operator"
+KINDS = "services,deployments,poddisruptionbudgets,networkpolicies,secrets"
+CHILDREN = 9
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A bare API server of our own, which may be stopped."""
+    if not PROGRAM.exists():
+        pytest.fail(f"{PROGRAM} is not built; set EI_BIN to the folder with the programs")
+    folder = str(tmp_path_factory.mktemp("operator") / "state")
+    own = Cluster(os.path.join(folder, "admin.kubeconfig"), folder)
+    own.harness("up", "--bare", timeout=3600)
+    try:
+        own.kubectl("apply", "--server-side", "-f", ROOT / "crds" / "elasticinference.dev_inferenceservices.yaml")
+        own.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        yield own
+    finally:
+        own.harness("down")
+
+
+@pytest.fixture
+def space(server):
+    """A namespace for one test, and only it is watched."""
+    name = f"test-{os.urandom(4).hex()}"
+    server.kubectl("create", "namespace", name)
+    return name
+
+
+@pytest.fixture
+def proxy(server):
+    with FaultyProxy(server.kubeconfig) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def operator(proxy, space, folder, name="operator-0", *flags):
+    flags = ["--namespace", space, "--metrics-port", "0", "--dispatcher-image", "d:1", "--worker-image", "w:1", *flags]
+    env = dict(os.environ, POD_NAME=name, POD_NAMESPACE=space)
+    folder.mkdir(exist_ok=True)
+    with open(folder / f"{name}.log", "ab") as log:
+        process = subprocess.Popen(
+            [PROGRAM, "--kubeconfig", proxy.kubeconfig(folder, space), *flags], stdout=log, stderr=log, env=env
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+            process.wait(15)
+
+
+def create(server, space, name, **spec):
+    body = {"apiVersion": "elasticinference.dev/v1alpha1", "kind": "InferenceService", "metadata": {"name": name}}
+    server.apply({**body, "spec": spec}, space)
+
+
+def children(server, space):
+    return {f"{each['kind']}/{each['metadata']['name']}": each for each in server.get(KINDS, "-n", space)["items"]}
+
+
+def wait_for_children(server, space, services=1):
+    def all_there():
+        found = children(server, space)
+        assert len(found) == CHILDREN * services, sorted(found)
+        for each in server.get("eis", "-n", space)["items"]:
+            assert each["status"]["observedGeneration"] == each["metadata"]["generation"]
+        return found
+
+    return eventually(all_there, 20)
+
+
+def essence(objects):
+    """What two runs must agree on: everything but identities, times and the random token."""
+    seen = {}
+    for name, each in objects.items():
+        each = json.loads(json.dumps(each))
+        meta = each["metadata"]
+        seen[name] = {
+            "labels": meta["labels"],
+            "owners": len(meta["ownerReferences"]),
+            "spec": {k: v for k, v in each.get("spec", {}).items() if k not in ("clusterIP", "clusterIPs")},
+        }
+    return seen
+
+
+def test_nothing_is_written_while_nothing_changes_nor_after_a_restart(server, space, proxy, tmp_path):
+    create(server, space, "calm")
+    with operator(proxy, space, tmp_path):
+        wait_for_children(server, space)
+        time.sleep(3)  # the first status is followed by the one that has seen the children
+        since = time.monotonic()
+        time.sleep(15)
+        assert proxy.writes(since) == []
+    since = time.monotonic()
+    with operator(proxy, space, tmp_path):
+        time.sleep(5)
+        assert proxy.matching("watch=true", since), "the second operator did not start"
+        # The status tells of a new decision at most; children are as they were.
+        assert [each for each in proxy.writes(since) if "/status" not in each[1] and "/events" not in each[1]] == []
+
+
+def test_drift_is_put_right_within_a_second(server, space, proxy, tmp_path):
+    create(server, space, "svc")
+    with operator(proxy, space, tmp_path):
+        before = wait_for_children(server, space)
+        wanted = essence(before)
+        edits = [
+            ("scale", "deployment", "svc-worker", "--replicas=5"),
+            ("patch", "service", "svc-link", "-p", '{"spec":{"publishNotReadyAddresses":false}}'),
+            ("label", "service", "svc", "app.kubernetes.io/managed-by=me", "--overwrite"),
+            ("label", "networkpolicy", "svc-worker", "elasticinference.dev/service-"),
+            ("set", "image", "deployment/svc-dispatcher", "dispatcher=evil:1"),
+            ("delete", "poddisruptionbudget", "svc-worker"),
+            ("delete", "secret", "svc-link-token"),
+        ]
+        for edit in edits:
+            server.kubectl("-n", space, *edit)
+
+            def as_before():
+                assert essence(children(server, space)) == wanted, edit
+
+            eventually(as_before, 2, 0.05)  # a second, and one for kubectl itself
+        # What is not ours is left alone.
+        server.kubectl("-n", space, "annotate", "deployment", "svc-worker", "mine=1")
+        time.sleep(1)
+        assert children(server, space)["Deployment/svc-worker"]["metadata"]["annotations"]["mine"] == "1"
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_killed_between_any_two_calls_the_end_is_the_same(server, space, proxy, tmp_path, moment):
+    """The operator dies at its 1st, 2nd, … write, before the server has it or before it hears the answer."""
+    expected = None
+    for at in range(1, 13):
+        name = "svc"
+        create(server, space, name)
+        count = 0
+        armed = threading.Event()
+        armed.set()
+        with contextlib.ExitStack() as stack:
+            process = stack.enter_context(operator(proxy, space, tmp_path))
+
+            def kill(method, path):
+                nonlocal count
+                if method == "GET" or not armed.is_set():
+                    return None
+                count += 1
+                if count == at:
+                    armed.clear()
+                    process.kill()
+                return None
+
+            setattr(proxy, moment, kill)
+            eventually(lambda: _assert(process.poll() is not None or len(children(server, space)) == CHILDREN), 20)
+        proxy.before = proxy.after = None
+        # Nine children, then a status: at each of these it really died.
+        assert at > CHILDREN or process.returncode == -signal.SIGKILL
+        with operator(proxy, space, tmp_path):
+            state = essence(wait_for_children(server, space))
+            expected = expected or state
+            assert state == expected, f"after a kill at write {at}"
+        server.kubectl("-n", space, "delete", "eis", name)
+        # No garbage collector here.
+        server.kubectl("-n", space, "delete", KINDS, "-l", "app.kubernetes.io/managed-by=inference-operator")
+
+
+def _assert(condition):
+    assert condition
+
+
+def test_cut_connections_are_opened_again_where_they_were(server, space, proxy, tmp_path):
+    create(server, space, "svc")
+    with operator(proxy, space, tmp_path):
+        wait_for_children(server, space)
+        listings = len(proxy.matching("sendInitialEvents=true")) + len(proxy.matching("limit="))
+        for replicas in (2, 3, 4):
+            proxy.cut()
+            server.kubectl("-n", space, "patch", "eis", "svc", "--type=merge", "-p",
+                           json.dumps({"spec": {"dispatcher": {"replicas": replicas}}}))
+
+            def followed():
+                assert children(server, space)["Deployment/svc-dispatcher"]["spec"]["replicas"] == replicas
+
+            eventually(followed, 5)
+        assert len(proxy.matching("sendInitialEvents=true")) + len(proxy.matching("limit=")) == listings
+
+
+def test_the_api_server_may_restart(server, space, proxy, tmp_path):
+    create(server, space, "svc")
+    with operator(proxy, space, tmp_path) as process:
+        wait_for_children(server, space)
+        server.harness("restart", "kube-apiserver")
+        create(server, space, "later")
+        wait_for_children(server, space, services=2)
+        assert process.poll() is None
+
+
+def test_a_paused_leader_writes_nothing_when_it_wakes(server, space, proxy, tmp_path):
+    with FaultyProxy(server.kubeconfig) as other:
+        with operator(proxy, space, tmp_path / "a", "a", "--leader-elect") as first:
+            create(server, space, "svc")
+            wait_for_children(server, space)
+            with operator(other, space, tmp_path / "b", "b", "--leader-elect") as second:
+                time.sleep(2)
+                assert other.writes() == []
+                first.send_signal(signal.SIGSTOP)
+                stopped = time.monotonic()
+                server.kubectl("-n", space, "patch", "eis", "svc", "--type=merge", "-p",
+                               '{"spec":{"dispatcher":{"replicas":3}}}')
+
+                def taken_over():
+                    assert children(server, space)["Deployment/svc-dispatcher"]["spec"]["replicas"] == 3
+
+                eventually(taken_over, 25)
+                assert 5 < time.monotonic() - stopped < 22
+                woken = time.monotonic()
+                first.send_signal(signal.SIGCONT)
+                # It has lost, and what it knows of its own decisions is no longer true: it ends.
+                assert first.wait(15) != 0
+                assert proxy.writes(woken) == []
+                assert second.poll() is None
+
+
+def test_a_leader_that_ends_hands_over_at_once(server, space, proxy, tmp_path):
+    with FaultyProxy(server.kubeconfig) as other:
+        with operator(proxy, space, tmp_path / "a", "a", "--leader-elect") as first:
+            create(server, space, "svc")
+            wait_for_children(server, space)
+            with operator(other, space, tmp_path / "b", "b", "--leader-elect"):
+                time.sleep(3)
+                first.terminate()
+                assert first.wait(10) == 0
+                ended = time.monotonic()
+                server.kubectl("-n", space, "patch", "eis", "svc", "--type=merge", "-p",
+                               '{"spec":{"dispatcher":{"replicas":2}}}')
+
+                def taken_over():
+                    assert children(server, space)["Deployment/svc-dispatcher"]["spec"]["replicas"] == 2
+
+                eventually(taken_over, 6)
+                assert time.monotonic() - ended < 6
+
+
+def test_what_is_denied_is_not_asked_for_in_a_hot_loop_and_harms_nobody_else(server, space, proxy, tmp_path):
+    proxy.before = lambda method, path: 403 if method == "PATCH" and "/deployments/denied-" in path else None
+    create(server, space, "denied")
+    create(server, space, "fine")
+    since = time.monotonic()
+    with operator(proxy, space, tmp_path):
+        eventually(lambda: _assert("Deployment/fine-worker" in children(server, space)), 10)
+        time.sleep(10 - (time.monotonic() - since))
+        # 5 ms doubled: eleven tries in ten seconds.
+        assert 3 < len(proxy.matching("/deployments/denied-")) < 16
+        proxy.before = None
+        eventually(lambda: _assert("Deployment/denied-worker" in children(server, space)), 30)
+
+
+def test_an_overloaded_server_is_not_listed_again(server, space, proxy, tmp_path):
+    create(server, space, "svc")
+    with operator(proxy, space, tmp_path):
+        wait_for_children(server, space)
+        since = time.monotonic()
+        proxy.before = lambda method, path: 429 if "watch=true" in path else None
+        proxy.cut()
+        time.sleep(5)
+        proxy.before = None
+        create(server, space, "later")
+        wait_for_children(server, space, services=2)
+        assert proxy.matching("sendInitialEvents=true", since) == []
+        assert proxy.matching("limit=", since) == []
