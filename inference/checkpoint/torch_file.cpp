@@ -180,13 +180,15 @@ Result<StateDict> read_zipped(Bytes file) {
   if (pkl == members->end()) return invalid("the archive has no data.pkl: torch.save did not write it");
   std::string const folder = pkl->first.substr(0, pkl->first.size() - std::strlen("data.pkl"));
   auto const order = members->find(folder + "byteorder");
-  if (order != members->end() && starts_with(order->second, "big")) return invalid("the file is big-endian");
-  auto const document = pickle::read(pkl->second);
+  if (order != members->end() && starts_with(order->second.bytes, "big"))
+    return invalid("the file is big-endian");
+  if (!pkl->second.stored) return invalid("data.pkl is compressed; torch.save stores it as it is");
+  auto const document = pickle::read(pkl->second.bytes);
   if (!document) return document.error();
   return collect(document->root, [&](std::string const& key) -> std::optional<Bytes> {
     auto const found = members->find(folder + "data/" + key);
-    if (found == members->end()) return {};
-    return found->second;
+    if (found == members->end() || !found->second.stored) return {};
+    return found->second.bytes;
   });
 }
 

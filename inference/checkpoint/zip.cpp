@@ -61,6 +61,7 @@ struct Member {
   std::string name;
   std::uint64_t size = 0;
   std::uint64_t local = 0;  ///< offset of the local header
+  bool stored = true;
 };
 
 /// Replaces the 32-bit fields that say "see ZIP64" by the extra field's values (4.5.3: in this order, where
@@ -110,17 +111,17 @@ Result<Member> read_member(Bytes file, std::uint64_t& at) {
     return broken(member.name + ": a broken ZIP64 field");
   }
   if ((flags & 1U) != 0) return broken(member.name + " is encrypted");
-  if (method != 0) return broken(member.name + " is compressed; torch.save stores its members uncompressed");
+  member.stored = method == 0;
   at += length;
   return member;
 }
 
 }  // namespace
 
-Result<std::map<std::string, Bytes>> read_zip(Bytes file) {
+Result<std::map<std::string, ZipMember>> read_zip(Bytes file) {
   auto const directory = find_directory(file);
   if (!directory) return directory.error();
-  std::map<std::string, Bytes> members;
+  std::map<std::string, ZipMember> members;
   std::uint64_t at = directory->offset;
   for (std::uint64_t i = 0; i < directory->entries; ++i) {
     auto member = read_member(file, at);
@@ -132,7 +133,7 @@ Result<std::map<std::string, Bytes>> read_zip(Bytes file) {
                                read_at<std::uint16_t>(file, member->local + 28);
     if (!fits(file, data, member->size))
       return broken(member->name + " reaches beyond the file (truncated?)");
-    members.emplace(std::move(member->name), file.subspan(data, member->size));
+    members.emplace(std::move(member->name), ZipMember{file.subspan(data, member->size), member->stored});
   }
   return members;
 }

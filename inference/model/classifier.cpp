@@ -63,8 +63,13 @@ std::string_view to_string(Precision precision) {
 }
 
 void use_one_thread() {
-  at::set_num_threads(1);
-  at::set_num_interop_threads(1);
+  at::set_num_threads(1);  // OpenMP's, which are the calling thread's own setting
+  // The process's; LibTorch takes it once.
+  static bool const set = [] {
+    at::set_num_interop_threads(1);
+    return true;
+  }();
+  static_cast<void>(set);
 }
 
 Classifier::Classifier(std::unique_ptr<Network> network) : network_(std::move(network)) {}

@@ -24,7 +24,8 @@ enum class Precision { Auto, Fp32, Bf16 };
 [[nodiscard]] Result<Precision> parse_precision(std::string_view text);
 [[nodiscard]] std::string_view to_string(Precision precision);
 
-/// Makes LibTorch use the calling thread alone. Call once, before the first Classifier.
+/// Makes LibTorch use the calling thread alone. Call on the thread that will compute, before the first
+/// Classifier.
 void use_one_thread();
 
 /// A ResNet18 (or another classifier in TorchScript) ready to run. Blocking; use from one thread at a time.

@@ -75,27 +75,43 @@ struct Prepared {
   std::vector<std::variant<std::size_t, link::ItemError>> places;
 };
 
+bool all_finite(std::span<const float> values) {
+  return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
+}
+
+/// One normalised picture, as the client made it.
+void prepare_tensor(std::string_view bytes, Prepared& prepared) {
+  auto const start = prepared.pictures.size();
+  prepared.pictures.resize(start + kPictureElements);
+  std::memcpy(prepared.pictures.data() + start, bytes.data(), link::kTensorBytes);
+  // Checked here, as the network's maxima would let a NaN vanish and answer at random.
+  if (all_finite(std::span(prepared.pictures).subspan(start))) {
+    prepared.places.emplace_back(start / kPictureElements);
+    return;
+  }
+  prepared.pictures.resize(start);
+  prepared.places.emplace_back(link::ItemError{400, "the tensor holds values that are not finite"});
+}
+
+void prepare_picture(std::string_view file, Prepared& prepared) {
+  auto const place = prepared.pictures.size() / kPictureElements;
+  if (auto const appended = append_picture(file, prepared.pictures); !appended) {
+    prepared.places.emplace_back(link::ItemError{appended.error().http_status, appended.error().message});
+    return;
+  }
+  prepared.places.emplace_back(place);
+}
+
 Prepared prepare(link::Job const& job) {
   Prepared prepared;
-  auto const add_place = [&] { prepared.places.emplace_back(prepared.pictures.size() / kPictureElements); };
   auto const parts = link::parts(job);
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    if (job.items[i].kind == link::ItemKind::Tensor) {
-      for (std::size_t n = 0; n < job.items[i].count; ++n) {
-        add_place();
-        auto const start = prepared.pictures.size();
-        prepared.pictures.resize(start + kPictureElements);
-        std::memcpy(prepared.pictures.data() + start, parts[i].data() + n * link::kTensorBytes,
-                    link::kTensorBytes);
-      }
+    if (job.items[i].kind == link::ItemKind::Image) {
+      prepare_picture(parts[i], prepared);
       continue;
     }
-    auto const place = prepared.pictures.size() / kPictureElements;
-    auto const appended = append_picture(parts[i], prepared.pictures);
-    if (appended) {
-      prepared.places.emplace_back(place);
-    } else {
-      prepared.places.emplace_back(link::ItemError{appended.error().http_status, appended.error().message});
+    for (std::size_t n = 0; n < job.items[i].count; ++n) {
+      prepare_tensor(parts[i].substr(n * link::kTensorBytes, link::kTensorBytes), prepared);
     }
   }
   return prepared;
@@ -114,7 +130,7 @@ Result<std::vector<float>> compute(Classifier& classifier, std::span<const float
 }
 
 link::ItemResult most_probable(Labels const& labels, std::span<const float> row, std::size_t top) {
-  if (!std::all_of(row.begin(), row.end(), [](float p) { return std::isfinite(p); })) {
+  if (!all_finite(row)) {
     return link::ItemError{400,
                            "the input leads to values that are not finite; it is not a normalised picture"};
   }

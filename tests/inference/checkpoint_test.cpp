@@ -1,0 +1,249 @@
+#include <catch2/catch.hpp>
+#include <cstring>
+#include <random>
+#include <string>
+
+#include "inference/checkpoint/checkpoint.hpp"
+#include "inference/checkpoint/pickle.hpp"
+#include "inference/checkpoint/random_weights.hpp"
+#include "inference/checkpoint/resnet18.hpp"
+#include "inference/checkpoint/safetensors.hpp"
+#include "inference/checkpoint/torch_file.hpp"
+#include "inference/checkpoint/zip.hpp"
+#include "runtime/core/encoding.hpp"
+#include "tests/inference/torch_files.hpp"
+
+using namespace ei;
+using namespace ei::inference;
+
+namespace {
+
+std::span<const std::byte> bytes_of(std::string const& text) {
+  return std::as_bytes(std::span<char const>(text.data(), text.size()));
+}
+
+std::string safetensors(std::string const& header, std::string const& data) {
+  std::uint64_t const length = header.size();
+  std::string file(sizeof length, '\0');
+  std::memcpy(file.data(), &length, sizeof length);
+  return file + header + data;
+}
+
+template <class T>
+T first_element(TensorView const& tensor) {
+  T value;
+  std::memcpy(&value, tensor.bytes.data(), sizeof value);
+  return value;
+}
+
+std::string message(Result<StateDict> const& result) {
+  return result ? "no error" : result.error().message;
+}
+
+std::string torch_file(std::string_view base64) {
+  return base64_decode(base64).value();
+}
+
+}  // namespace
+
+TEST_CASE("safetensors: tensors are found with their type, shape and bytes") {
+  auto const file =
+      safetensors(R"({"__metadata__":{"by":"test"},"a":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},)"
+                  R"("b":{"dtype":"BF16","shape":[],"data_offsets":[8,10]}})",
+                  std::string("\0\0\x80\x3f\0\0\0\x40\x80\x3f", 10));
+  auto const tensors = read_safetensors(bytes_of(file));
+  REQUIRE(tensors.has_value());
+  CHECK(tensors->size() == 2);
+  CHECK(tensors->at("a").shape == std::vector<std::int64_t>{1, 2});
+  CHECK(first_element<float>(tensors->at("a")) == 1.0F);
+  CHECK(tensors->at("b").type == DType::BF16);
+  CHECK(tensors->at("b").count() == 1);
+}
+
+TEST_CASE("safetensors: what does not add up is refused by name") {
+  struct Row {
+    std::string header;
+    std::string expected;
+    std::string why;
+  };
+  auto const row = GENERATE(values<Row>({
+      {R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", "a: shape [2]",
+       "too few bytes for the shape"},
+      {R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,8]}})", "a: data_offsets span 8",
+       "too many bytes"},
+      {R"({"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}})", "a: data_offsets lie outside",
+       "past the end"},
+      {R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[8,4]}})", "a: data_offsets lie outside",
+       "backwards"},
+      {R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", "a: shape must be", "a negative size"},
+      {R"({"a":{"dtype":"F32","shape":[3037000500,3037000500],"data_offsets":[0,4]}})", "too large",
+       "overflow"},
+      {R"({"a":{"dtype":"Q4","shape":[1],"data_offsets":[0,4]}})", "a: dtype 'Q4'", "an unknown type"},
+      {R"({"a":7})", "a: its header entry", "no object"},
+      {R"([1])", "not an object", "a list"},
+      {R"({"a":)", "the header", "broken JSON"},
+  }));
+  CAPTURE(row.why);
+  auto const result = read_safetensors(bytes_of(safetensors(row.header, std::string(8, '\0'))));
+  CHECK_THAT(message(result), Catch::Contains(row.expected));
+}
+
+TEST_CASE("safetensors: a header longer than the file is refused") {
+  std::string file = "\xff\xff\xff\xff\xff\xff\xff\x7f{}";
+  CHECK_THAT(message(read_safetensors(bytes_of(file))), Catch::Contains("does not fit the file"));
+  CHECK_THAT(message(read_safetensors(bytes_of("abc"))), Catch::Contains("shorter than"));
+}
+
+TEST_CASE("torch.save: the present and the old format give the same tensors") {
+  auto const old = GENERATE(false, true);
+  auto const file = torch_file(old ? test::kTorchLegacy : test::kTorchZip);
+  CHECK(detect_format(bytes_of(file)) == (old ? FileFormat::TorchSaveLegacy : FileFormat::TorchSave));
+  auto const tensors = read_torch_save(bytes_of(file));
+  REQUIRE(message(tensors) == "no error");
+  REQUIRE(tensors->size() == 3);
+  auto const& a = tensors->at("module.a");
+  CHECK(a.shape == std::vector<std::int64_t>{2, 2});
+  CHECK(a.strides == std::vector<std::int64_t>{1, 2});  // it was saved transposed
+  CHECK(first_element<float>(a) == 1.0F);
+  CHECK(first_element<std::int64_t>(tensors->at("module.b")) == 5);
+  CHECK(tensors->at("c").type == DType::F16);
+  CHECK(first_element<std::uint16_t>(tensors->at("c")) == 0x3800);  // 0.5 in half precision
+}
+
+TEST_CASE("torch.save: a file cut off anywhere is an error, never a crash") {
+  auto const old = GENERATE(false, true);
+  auto const whole = torch_file(old ? test::kTorchLegacy : test::kTorchZip);
+  for (std::size_t length = 0; length < whole.size(); ++length) {
+    std::string const cut = whole.substr(0, length);
+    CHECK_FALSE(read_torch_save(bytes_of(cut)).has_value());
+    static_cast<void>(read_checkpoint(bytes_of(cut)));
+  }
+}
+
+TEST_CASE(
+    "torch.save: a file with changed bytes is an error or other tensors within the file, never a crash") {
+  auto const old = GENERATE(false, true);
+  auto const whole = torch_file(old ? test::kTorchLegacy : test::kTorchZip);
+  constexpr unsigned kSeed = 20260711;
+  CAPTURE(kSeed);
+  std::mt19937 random(kSeed);
+  for (int round = 0; round < 20'000; ++round) {
+    std::string changed = whole;
+    for (unsigned changes = 1 + random() % 3; changes > 0; --changes) {
+      changed[random() % changed.size()] = static_cast<char>(random());
+    }
+    auto const tensors = read_torch_save(bytes_of(changed));
+    if (!tensors) continue;
+    for (auto const& [name, tensor] : *tensors) {
+      REQUIRE(check_bounds(tensor).has_value());
+      REQUIRE(reinterpret_cast<char const*>(tensor.bytes.data()) >= changed.data());
+      REQUIRE(reinterpret_cast<char const*>(tensor.bytes.data() + tensor.bytes.size()) <=
+              changed.data() + changed.size());
+    }
+  }
+}
+
+TEST_CASE("pickle: a callable is described, not called") {
+  // What pickle.dumps gives for an object whose __reduce__ returns (os.system, ("touch /tmp/x",)).
+  std::string const file(
+      "\x80\x02"
+      "cposix\nsystem\nq\0X\x0c\0\0\0touch /tmp/xq\x01\x85q\x02Rq\x03.",
+      49);
+  auto const document = pickle::read(bytes_of(file));
+  REQUIRE(document.has_value());
+  auto const* const call = pickle::get<pickle::Call>(document->root);
+  REQUIRE(call != nullptr);
+  CHECK(pickle::get<pickle::Global>(call->callable)->path == "posix.system");
+}
+
+TEST_CASE("torch.save: a compressed pickle is refused") {
+  auto file = torch_file(test::kTorchZip);
+  auto const directory = file.find("PK\x01\x02");
+  REQUIRE(directory != std::string::npos);
+  file[directory + 10] = 8;  // deflate
+  CHECK_FALSE(read_zip(bytes_of(file)).value().begin()->second.stored);
+  CHECK_THAT(message(read_torch_save(bytes_of(file))), Catch::Contains("data.pkl is compressed"));
+}
+
+TEST_CASE("resnet18: torchvision's 102 tensors with 11,689,512 parameters and 9,600 statistics") {
+  auto const shapes = resnet18_shapes(1000);
+  CHECK(shapes.size() == 102);
+  std::int64_t elements = 0;
+  std::int64_t statistics = 0;
+  for (auto const& [name, shape] : shapes) {
+    std::int64_t count = 1;
+    for (auto const size : shape) count *= size;
+    (name.find(".running_") != std::string::npos ? statistics : elements) += count;
+  }
+  CHECK(elements == 11'689'512);  // as torchvision's documentation says
+  CHECK(statistics == 9'600);
+}
+
+TEST_CASE("resnet18: a wrapper's prefix and counters are dropped") {
+  auto const owned = random_resnet18(1, 7);
+  StateDict wrapped;
+  for (auto const& [name, tensor] : owned.tensors) wrapped.emplace("module." + name, tensor);
+  wrapped.emplace("module.bn1.num_batches_tracked", TensorView{DType::I64, {}, {}, {}});
+  auto const selected = select_resnet18(std::move(wrapped));
+  REQUIRE(message(selected) == "no error");
+  CHECK(selected->size() == 102);
+  CHECK(class_count(*selected) == 7);
+}
+
+TEST_CASE("resnet18: a fault names the tensor, what it is, and what is expected") {
+  auto const owned = random_resnet18(1, 7);
+  auto tensors = owned.tensors;
+  SECTION("missing") {
+    tensors.erase("layer3.1.bn2.running_var");
+    CHECK_THAT(message(select_resnet18(tensors)),
+               Catch::Contains("'layer3.1.bn2.running_var' [256] is missing"));
+  }
+  SECTION("another shape") {
+    auto const found = tensors.find("layer2.0.downsample.0.weight");
+    found->second.shape = {128, 64, 3, 3};
+    CHECK_THAT(
+        message(select_resnet18(tensors)),
+        Catch::Contains(
+            "'layer2.0.downsample.0.weight' has shape [128, 64, 3, 3], a ResNet18 has [128, 64, 1, 1]"));
+  }
+  SECTION("integers") {
+    tensors.at("bn1.weight").type = DType::I32;
+    CHECK_THAT(message(select_resnet18(tensors)), Catch::Contains("'bn1.weight' is of type I32"));
+  }
+  SECTION("too much") {
+    tensors.emplace("layer1.2.conv1.weight", tensors.at("layer1.0.conv1.weight"));
+    CHECK_THAT(message(select_resnet18(tensors)),
+               Catch::Contains("'layer1.2.conv1.weight' [64, 64, 3, 3] is not part"));
+  }
+  SECTION("no classifier") {
+    tensors.erase("fc.weight");
+    CHECK_THAT(message(select_resnet18(tensors)), Catch::Contains("'fc.weight' is missing"));
+  }
+  SECTION("bias of another length") {
+    tensors.at("fc.bias").shape = {8};
+    CHECK_THAT(message(select_resnet18(tensors)),
+               Catch::Contains("'fc.bias' has shape [8], a ResNet18 has [7]"));
+  }
+}
+
+TEST_CASE("random weights depend on the seed alone") {
+  auto const a = random_resnet18(5, 3);
+  auto const b = random_resnet18(5, 3);
+  auto const c = random_resnet18(6, 3);
+  CHECK(a.elements == b.elements);
+  CHECK(a.elements != c.elements);
+}
+
+TEST_CASE("bounds: strides may reach every element of the bytes and none beyond") {
+  std::string const data(24, '\0');
+  auto const tensor = [&](std::vector<std::int64_t> shape, std::vector<std::int64_t> strides) {
+    return TensorView{DType::F32, std::move(shape), std::move(strides), bytes_of(data)};
+  };
+  CHECK(check_bounds(tensor({2, 3}, {1, 2})).has_value());
+  CHECK(check_bounds(tensor({6}, {0})).has_value());
+  CHECK(check_bounds(tensor({0, 9}, {9, 9})).has_value());
+  CHECK_FALSE(check_bounds(tensor({2, 3}, {4, 1})).has_value());
+  CHECK_FALSE(check_bounds(tensor({2}, {-1})).has_value());
+  CHECK_FALSE(check_bounds(tensor({2}, {1, 1})).has_value());
+  CHECK_FALSE(check_bounds(tensor({1'000'000, 1'000'000}, {0, 0})).has_value());
+}

@@ -1,0 +1,92 @@
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "inference/preprocess/transform.hpp"
+
+using namespace ei;
+using namespace ei::inference;
+
+TEST_CASE("geometry: sizes and crops as torchvision rounds them") {
+  struct Row {
+    int width, height;
+    Geometry expected;
+    std::string why;
+  };
+  // Taken from torchvision 0.14: Resize(256), CenterCrop(224).
+  auto const row = GENERATE(values<Row>({
+      {500, 375, {341, 256, {58, 16, 224, 224}}, "58.5 rounds to the even 58"},
+      {375, 500, {256, 341, {16, 58, 224, 224}}, "portrait"},
+      {256, 256, {256, 256, {16, 16, 224, 224}}, "nothing to resize"},
+      {100, 100, {256, 256, {16, 16, 224, 224}}, "enlarged"},
+      {1, 1, {256, 256, {16, 16, 224, 224}}, "one pixel"},
+      {301, 256, {301, 256, {38, 16, 224, 224}}, "38.5 rounds to the even 38"},
+      {303, 256, {303, 256, {40, 16, 224, 224}}, "39.5 rounds to the even 40"},
+      {16384, 1, {4194304, 256, {2097040, 16, 224, 224}}, "a strip"},
+  }));
+  CAPTURE(row.why);
+  auto const found = evaluation_geometry(row.width, row.height);
+  CHECK(found.width == row.expected.width);
+  CHECK(found.height == row.expected.height);
+  CHECK(found.crop.left == row.expected.crop.left);
+  CHECK(found.crop.top == row.expected.crop.top);
+}
+
+TEST_CASE("filter: weights of every output sum to one and lie within the source") {
+  struct Row {
+    int in, out;
+  };
+  auto const row =
+      GENERATE(values<Row>({{500, 341}, {10, 256}, {1, 256}, {4000, 256}, {257, 256}, {256, 256}}));
+  CAPTURE(row.in, row.out);
+  auto const filter = make_filter(row.in, row.out, 0, row.out);
+  for (int i = 0; i < row.out; ++i) {
+    auto const at = static_cast<std::size_t>(i);
+    std::int64_t sum = 0;
+    for (int tap = 0; tap < filter.used[at]; ++tap) {
+      sum += filter.weights[at * static_cast<std::size_t>(filter.taps) + static_cast<std::size_t>(tap)];
+    }
+    CHECK(std::abs(sum - (1 << kWeightBits)) <= filter.taps);
+    CHECK(filter.start[at] >= 0);
+    CHECK(filter.start[at] + filter.used[at] <= row.in);
+    CHECK(filter.used[at] >= 1);
+  }
+}
+
+TEST_CASE("resize: an even picture stays even, and the crop of a picture is the crop of its whole") {
+  Pixels source{37, 23, 3, {}};
+  for (int i = 0; i < 37 * 23 * 3; ++i) source.samples.push_back(static_cast<std::uint8_t>((i * 7919) % 251));
+  PixelView const view{source.samples.data(), 37, 23, 37 * 3};
+  auto const whole = resize_bilinear(view, 50, 40, {0, 0, 50, 40});
+  auto const part = resize_bilinear(view, 50, 40, {13, 7, 20, 11});
+  for (int y = 0; y < 11; ++y) {
+    for (int x = 0; x < 20 * 3; ++x) {
+      REQUIRE(part.samples[static_cast<std::size_t>(y * 60 + x)] ==
+              whole.samples[static_cast<std::size_t>((y + 7) * 150 + 13 * 3 + x)]);
+    }
+  }
+  std::vector<std::uint8_t> const grey(9 * 5 * 3, 77);
+  auto const even = resize_bilinear({grey.data(), 9, 5, 27}, 31, 17, {0, 0, 31, 17});
+  CHECK(std::all_of(even.samples.begin(), even.samples.end(), [](auto sample) { return sample == 77; }));
+}
+
+TEST_CASE("pixels: channels are turned to RGB planes and normalised as ToTensor and Normalize do") {
+  std::vector<std::uint8_t> bgr;
+  for (int i = 0; i < 256 * 256; ++i) bgr.insert(bgr.end(), {0, 128, 255});
+  std::vector<float> out;
+  append_pixels({bgr.data(), 256, 256, 256 * 3}, out);
+  REQUIRE(out.size() == 3 * 224 * 224);
+  CHECK(out[0] == Approx((1.0 - 0.485) / 0.229));
+  CHECK(out[224 * 224] == Approx((128 / 255.0 - 0.456) / 0.224));
+  CHECK(out[2 * 224 * 224] == Approx((0.0 - 0.406) / 0.225));
+}
+
+TEST_CASE("pictures: what is neither JPEG nor PNG, or broken, is a 400 and appends nothing") {
+  auto const file =
+      GENERATE(as<std::string>{}, "", "hello", "GIF89a", "\xFF\xD8\xFF", "\xFF\xD8\xFF\xE0 no jpeg at all",
+               "\x89PNG\r\n\x1A\n", "\x89PNG\r\n\x1A\n and then nothing of use");
+  std::vector<float> out{1.0F};
+  auto const result = append_picture(file, out);
+  REQUIRE_FALSE(result.has_value());
+  CHECK(result.error().http_status == 400);
+  CHECK(out.size() == 1);
+}

@@ -1,0 +1,81 @@
+// What the comparisons with torchvision look at from outside: raw tensors of single steps.
+//   inference_probe logits URI PRECISION IN OUT    float32 [n,3,224,224] in IN → float32 [n,classes] in OUT
+//   inference_probe picture FILE OUT               a picture file → float32 [3,224,224] in OUT
+//   inference_probe time URI PRECISION COUNT       milliseconds of COUNT forward passes, one a line
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "inference/preprocess/transform.hpp"
+#include "inference/service/model.hpp"
+
+namespace {
+
+using namespace ei;
+using namespace ei::inference;
+
+std::string read(std::string const& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+void write(std::string const& path, std::vector<float> const& values) {
+  std::ofstream out(path, std::ios::binary);
+  out.write(reinterpret_cast<char const*>(values.data()),
+            static_cast<std::streamsize>(values.size() * sizeof(float)));
+}
+
+Model load(std::string const& uri, std::string const& precision) {
+  ModelFiles files;
+  std::visit(
+      [&](auto const& source) {
+        if constexpr (requires { files.weights = source; }) files.weights = source;
+      },
+      parse_model_uri(uri).value());
+  files.precision = parse_precision(precision).value();
+  return build_model(files).value();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::vector<std::string> const arguments(argv + 1, argv + argc);
+  use_one_thread();
+  use_one_decoder_thread();
+  if (arguments.size() == 5 && arguments[0] == "logits") {
+    auto model = load(arguments[1], arguments[2]);
+    auto const bytes = read(arguments[3]);
+    std::vector<float> pictures(bytes.size() / sizeof(float));
+    std::memcpy(pictures.data(), bytes.data(), pictures.size() * sizeof(float));
+    write(arguments[4], model.classifier.logits(pictures).value());
+    return 0;
+  }
+  if (arguments.size() == 3 && arguments[0] == "picture") {
+    std::vector<float> values;
+    auto const result = append_picture(read(arguments[1]), values);
+    if (!result) {
+      std::fprintf(stderr, "%s\n", result.error().message.c_str());
+      return 1;
+    }
+    write(arguments[2], values);
+    return 0;
+  }
+  if (arguments.size() == 4 && arguments[0] == "time") {
+    auto model = load(arguments[1], arguments[2]);
+    std::vector<float> const picture(kPictureElements, 0.5F);
+    for (int run = 0; run < std::stoi(arguments[3]); ++run) {
+      auto const start = std::chrono::steady_clock::now();
+      model.classifier.logits(picture).value();
+      auto const elapsed = std::chrono::steady_clock::now() - start;
+      std::printf("%.3f\n", std::chrono::duration<double, std::milli>(elapsed).count());
+    }
+    return 0;
+  }
+  std::fprintf(
+      stderr,
+      "usage: inference_probe logits URI PRECISION IN OUT | picture FILE OUT | time URI PRECISION COUNT\n");
+  return 2;
+}

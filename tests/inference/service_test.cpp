@@ -1,0 +1,169 @@
+#include <atomic>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <catch2/catch.hpp>
+#include <thread>
+
+#include "inference/labels/labels.hpp"
+#include "inference/service/compute.hpp"
+#include "inference/service/links.hpp"
+#include "inference/service/model.hpp"
+#include "inference/service/source.hpp"
+#include "runtime/async/task_group.hpp"
+#include "tests/runtime/loop.hpp"
+
+using namespace ei;
+using namespace ei::inference;
+namespace wire = ei::dispatcher::link;  // `link` is a function of unistd.h
+
+TEST_CASE("labels: one name a line, whatever the line ends and the end of the file") {
+  struct Row {
+    std::string text;
+    Labels expected;
+  };
+  auto const row = GENERATE(values<Row>({{"a\nb", {"a", "b"}},
+                                         {"a\r\nb\r\n", {"a", "b"}},
+                                         {"\xEF\xBB\xBFtabby cat\n\n\n", {"tabby cat"}},
+                                         {"Dürer\n", {"Dürer"}}}));
+  auto const labels = parse_labels(row.text);
+  REQUIRE(labels.has_value());
+  CHECK(*labels == row.expected);
+}
+
+TEST_CASE("labels: an empty or broken line is refused by its number") {
+  CHECK_THAT(parse_labels("a\n\nb\n").error().message, Catch::Contains("line 2 is empty"));
+  CHECK_THAT(parse_labels("a\n\xFF\n").error().message, Catch::Contains("line 2 is not UTF-8"));
+  CHECK_THAT(parse_labels(std::string(201, 'x')).error().message, Catch::Contains("line 1 is longer"));
+  CHECK_THAT(parse_labels("\n\n").error().message, Catch::Contains("names no class"));
+}
+
+TEST_CASE("labels: their number must be the model's") {
+  CHECK(check_labels({"a", "b"}, 2).has_value());
+  CHECK_THAT(check_labels({"a", "b"}, 3).error().message,
+             Catch::Contains("names 2 classes, the model has 3"));
+}
+
+TEST_CASE("model URIs: each scheme, and what is refused") {
+  CHECK(parse_model_uri("builtin://shapes").value() == ModelSource{FromShapes{}});
+  CHECK(parse_model_uri("builtin://random").value() == ModelSource{FromRandom{1, 10}});
+  CHECK(parse_model_uri("builtin://random?seed=4&classes=3").value() == ModelSource{FromRandom{4, 3}});
+  CHECK(parse_model_uri("file:///m/a%20b.pth").value() == ModelSource{FromFile{"/m/a b.pth"}});
+  CHECK(parse_model_uri("m/a.pth").value() == ModelSource{FromFile{"m/a.pth"}});
+  CHECK(std::holds_alternative<FromNetwork>(parse_model_uri("https://example.org/a.pth").value()));
+  for (auto const* const refused :
+       {"", "builtin://other", "builtin://random?classes=0", "builtin://random?seed=x", "file://relative",
+        "ftp://example.org/a", "pvc://claim/a", "https://"}) {
+    CAPTURE(refused);
+    CHECK_FALSE(parse_model_uri(refused).has_value());
+  }
+  CHECK(parse_label_uri("builtin://imagenet").value() == LabelSource{FromImagenet{}});
+  CHECK_FALSE(parse_label_uri("builtin://random").has_value());
+}
+
+TEST_CASE("dispatcher names: host, port and bracketed IPv6") {
+  CHECK(parse_dispatcher("a.b.svc:81").value().host == "a.b.svc");
+  CHECK(parse_dispatcher("a.b.svc:81").value().port == 81);
+  CHECK(parse_dispatcher("localhost").value().port == 8002);
+  CHECK(parse_dispatcher("[::1]:9").value().host == "::1");
+  for (auto const* const refused : {"", ":80", "a:", "a:0", "a:x", "a:99999", "[::1", "[::1]x", "::1"}) {
+    CAPTURE(refused);
+    CHECK_FALSE(parse_dispatcher(refused).has_value());
+  }
+}
+
+TEST_CASE("compute thread: work runs in order, off the caller's thread, and its exceptions are values") {
+  test::run([]() -> asio::awaitable<void> {
+    ComputeThread compute(co_await asio::this_coro::executor, 4);
+    std::thread::id other;
+    std::function<void()> note = [&] { other = std::this_thread::get_id(); };
+    CHECK((co_await compute.run(note)).has_value());
+    CHECK(other != std::this_thread::get_id());
+    std::function<void()> fail = [] { throw std::runtime_error("no"); };
+    auto const failed = co_await compute.run(fail);
+    CHECK(failed.error().message == "the computation failed: no");
+  });
+}
+
+TEST_CASE("compute thread: more work than its capacity is refused, and cancelled work is never begun") {
+  test::run([]() -> asio::awaitable<void> {
+    auto const executor = co_await asio::this_coro::executor;
+    ComputeThread compute(executor, 2);
+    std::atomic<bool> release = false;
+    std::atomic<int> ran = 0;
+    std::function<void()> hold = [&] {
+      while (!release) std::this_thread::yield();
+      ++ran;
+    };
+    TaskGroup first(executor, {});
+    TaskGroup second(executor, {});
+    std::function<asio::awaitable<void>()> held = [&]() -> asio::awaitable<void> {
+      static_cast<void>(co_await compute.run(hold));
+    };
+    first.spawn("first", held);
+    second.spawn("second", held);
+    co_await sleep_for(milliseconds(20));
+    auto const refused = co_await compute.run(hold);
+    CHECK(refused.error().kind == ErrorKind::TooMany);
+    // stop() waits for the task, which waits for its turn behind the first: let that go from another thread.
+    std::thread later([&] {
+      std::this_thread::sleep_for(milliseconds(20));
+      release = true;
+    });
+    co_await second.stop();
+    later.join();
+    CHECK(co_await first.wait(milliseconds(5000)));
+    CHECK(ran == 1);
+  });
+}
+
+TEST_CASE("jobs: pictures, tensors and broken pictures each get their item, and probabilities their row") {
+  use_one_thread();
+  auto model = build_model({FromRandom{1, 10}, {}, Precision::Fp32});
+  REQUIRE(model.has_value());
+  wire::Job job;
+  job.id = 7;
+  job.top = 3;
+  job.probabilities = true;
+  job.items = {{wire::ItemKind::Image, 5, 1}, {wire::ItemKind::Tensor, 2 * wire::kTensorBytes, 2}};
+  job.payload = "hello" + std::string(2 * wire::kTensorBytes, '\0');
+  auto const result = answer_job(*model, job);
+  CHECK(result.id == 7);
+  REQUIRE(result.items.size() == 3);
+  CHECK(std::get<wire::ItemError>(result.items[0]).status == 400);
+  auto const top = std::get<std::vector<wire::Prediction>>(result.items[1]);
+  REQUIRE(top.size() == 3);
+  CHECK(top[0].probability >= top[1].probability);
+  CHECK(top[0].label == "class " + std::to_string(top[0].index));
+  CHECK(result.items[1] == result.items[2]);
+  REQUIRE(result.probabilities.size() == 30);
+  double sums[3] = {};
+  for (std::size_t i = 0; i < 30; ++i) sums[i / 10] += static_cast<double>(result.probabilities[i]);
+  CHECK(sums[0] == 0);
+  CHECK(sums[1] == Approx(1));
+  CHECK(sums[2] == Approx(1));
+}
+
+TEST_CASE("jobs: a tensor of no numbers is a 400, not a NaN in the answer") {
+  use_one_thread();
+  auto model = build_model({FromRandom{1, 4}, {}, Precision::Fp32});
+  REQUIRE(model.has_value());
+  wire::Job job;
+  job.items = {{wire::ItemKind::Tensor, wire::kTensorBytes, 1}};
+  job.payload = std::string(wire::kTensorBytes, '\xff');
+  auto const result = answer_job(*model, job);
+  CHECK(std::get<wire::ItemError>(result.items.at(0)).status == 400);
+}
+
+TEST_CASE("models: labels that do not fit the weights are a start-up error") {
+  auto const model = build_model({FromRandom{1, 10}, FromImagenet{}, Precision::Fp32});
+  REQUIRE_FALSE(model.has_value());
+  CHECK_THAT(model.error().message, Catch::Contains("names 1000 classes, the model has 10"));
+}
+
+TEST_CASE("models: the embedded model has a name for each class") {
+  use_one_thread();
+  auto const model = build_model({FromShapes{}, {}, Precision::Fp32});
+  REQUIRE(model.has_value());
+  CHECK(model->labels.size() >= 20);
+  CHECK(model->labels_sha256.size() == 64);
+}
