@@ -200,7 +200,7 @@ std::vector<int> search_plan(Scenario const& scenario, double late_ratio) {
   double high = 64;
   std::vector<int> best;
   int best_cost = 0;
-  for (int round = 0; round < 9; ++round) {
+  for (int round = 0; round < 8; ++round) {
     double const price = round == 0 ? high : std::sqrt(low * high);
     Search search(scenario);
     search.descend(price);
@@ -215,7 +215,7 @@ std::vector<int> search_plan(Scenario const& scenario, double late_ratio) {
 }
 
 std::vector<int> clairvoyant_plan(Scenario const& scenario, double late_ratio) {
-  constexpr int kTries = 6;
+  constexpr int kTries = 5;
   double low = 0.2 * late_ratio;
   double high = 1.2 * late_ratio;
   double asked = 0.8 * late_ratio;
@@ -225,6 +225,8 @@ std::vector<int> clairvoyant_plan(Scenario const& scenario, double late_ratio) {
     std::vector<int> plan = search_plan(scenario, asked);
     Summary const summary = summarize(simulate(scenario, plan_scaler(plan, true)), scenario.latency_target);
     bool const good = summary.late_ratio <= late_ratio;
+    // Over three times too many: not even the maximum carries the load, and no other search would help.
+    if (i == 0 && summary.late_ratio > 3 * late_ratio) return plan;
     bool const best_is_good = !best.empty() && best_summary.late_ratio <= late_ratio;
     bool const better = good ? !best_is_good || summary.core_seconds < best_summary.core_seconds
                              : !best_is_good && summary.late_ratio < best_summary.late_ratio;

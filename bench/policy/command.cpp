@@ -1,0 +1,179 @@
+#include "bench/policy/command.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <thread>
+
+#include "bench/policy/replay.hpp"
+#include "bench/policy/report.hpp"
+#include "operator/manifest/manifest.hpp"
+#include "runtime/process/files.hpp"
+
+namespace ei::bench {
+namespace {
+
+constexpr std::size_t kMaxTraceBytes = 16U << 20U;
+constexpr std::size_t kMaxLogBytes = 1U << 30U;  // a day of one decision a second is 100 MB
+constexpr int kQuickRuns = 5;
+constexpr int kGridRuns = 3;
+
+struct Flags {
+  bool quick = false;
+  std::string trace;
+  std::string manifest;
+  std::string replay;
+  std::string service;
+  std::uint64_t seed = 1;
+  int runs = 0;
+  unsigned jobs = 0;
+  std::string out;
+};
+
+constexpr Contestant kEverybody[] = {Contestant::Latency,    Contestant::QueueRatio, Contestant::Hpa70,
+                                     Contestant::Hpa90,      Contestant::Kpa,        Contestant::Keda,
+                                     Contestant::Clairvoyant};
+
+/// Every contestant in every match, in that order; on several cores, with the same result as on one.
+std::vector<Cell> play_all(std::vector<Match> const& matches, Rules const& rules, unsigned jobs) {
+  std::vector<std::pair<Match const*, Contestant>> pairs;
+  for (Match const& match : matches) {
+    for (Contestant const contestant : kEverybody) {
+      // It plans for a world without faults.
+      if (contestant == Contestant::Clairvoyant && match.has_faults()) continue;
+      pairs.emplace_back(&match, contestant);
+    }
+  }
+  std::vector<Cell> cells(pairs.size());
+  std::atomic<std::size_t> next{0};
+  std::vector<std::thread> threads;
+  for (unsigned i = 0; i < std::max(1U, jobs); ++i) {
+    threads.emplace_back([&] {
+      for (std::size_t at = next++; at < pairs.size(); at = next++) {
+        cells[at] = play(*pairs[at].first, pairs[at].second, rules);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  return cells;
+}
+
+Result<scaling::Settings> settings_of(std::string const& manifest) {
+  if (manifest.empty()) return scaling::Settings{};
+  auto const entries = manifest::read_file(manifest);
+  if (!entries) return entries.error();
+  manifest::Entry const& entry = entries->front();
+  if (!entry.parsed.service) {
+    return make_error(ErrorKind::Invalid,
+                      entry.errors.empty() ? manifest + ": no InferenceService" : entry.errors.front());
+  }
+  return entry.parsed.service->spec.scaling;
+}
+
+void print(std::string const& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+Result<void> write_csv(std::string const& folder, std::vector<Cell> const& cells, Rules const& rules) {
+  if (folder.empty()) return {};
+  std::error_code failed;
+  std::filesystem::create_directories(folder, failed);
+  if (failed) return make_error(ErrorKind::Io, folder + ": " + failed.message());
+  auto written =
+      process::write_file_atomically(std::filesystem::path(folder) / "cells.csv", cells_csv(cells));
+  if (!written) return written;
+  return process::write_file_atomically(std::filesystem::path(folder) / "timelines.csv",
+                                        timelines_csv(cells, rules));
+}
+
+Result<void> compare(std::vector<Match> const& matches, Rules const& rules, Flags const& flags) {
+  auto const cells = play_all(matches, rules, flags.jobs);
+  print(table(cells));
+  print(goals(cells));
+  auto written = write_csv(flags.out, cells, rules);
+  if (!written) return written;
+  print("\n" + json_line(cells, rules) + "\n");
+  return {};
+}
+
+/// The recorded load twice: under the recorded settings, and under the asked ones where there are any.
+Result<void> replay(Rules rules, Flags const& flags) {
+  auto const text = process::read_file(flags.replay, kMaxLogBytes);
+  if (!text) return text.error();
+  auto const log = read_decision_log(*text, flags.service);
+  if (!log) return with_context(log.error(), flags.replay);
+  auto const match = match_of_log(*log);
+  if (!match) return with_context(match.error(), flags.replay);
+  Repetition const repetition = repeat(*log);
+  std::printf(
+      "%zu decisions, %zu of them the same when decided again; %zu s, %.1f ms service, %.2f s start\n",
+      repetition.decisions, repetition.same, match->trace.size(), match->service_ms, match->start_s);
+  Rules recorded = rules;
+  recorded.settings = log->back().settings;
+  std::vector<Match> matches{*match};
+  std::vector<Match> changed{*match};
+  changed.front().shape = "replay_changed";
+  auto cells = play_all(matches, recorded, flags.jobs);
+  print("\nunder the recorded settings" + table(cells));
+  if (!flags.manifest.empty()) {
+    auto const others = play_all(changed, rules, flags.jobs);
+    print("\nunder the settings of " + flags.manifest + table(others));
+    cells.insert(cells.end(), others.begin(), others.end());
+  }
+  auto written = write_csv(flags.out, cells, rules);
+  if (!written) return written;
+  print("\n" + json_line(cells, rules) + "\n");
+  return {};
+}
+
+Result<void> run(Flags const& flags) {
+  auto const settings = settings_of(flags.manifest);
+  if (!settings) return settings.error();
+  bool const few = flags.quick || !flags.trace.empty() || !flags.replay.empty();
+  Rules const rules{*settings, flags.runs > 0 ? flags.runs : few ? kQuickRuns : kGridRuns, flags.seed};
+  if (!flags.replay.empty()) return replay(rules, flags);
+  if (flags.trace.empty()) return compare(grid(flags.quick), rules, flags);
+  auto const text = process::read_file(flags.trace, kMaxTraceBytes);
+  if (!text) return text.error();
+  auto const trace = parse_trace(*text);
+  if (!trace) return with_context(trace.error(), flags.trace);
+  return compare(matches_of(*trace, flags.quick), rules, flags);
+}
+
+}  // namespace
+
+void add_policy_command(CLI::App& program, int& code) {
+  auto const flags = std::make_shared<Flags>();
+  flags->jobs = std::max(1U, std::thread::hardware_concurrency());
+  CLI::App* app = program.add_subcommand(
+      "policy", "Compares the scaling policies with HPA, KPA, KEDA and a clairvoyant, in a simulator.");
+  app->add_flag("--quick", flags->quick, "The course shape at 3 s start alone");
+  app->add_option("--trace", flags->trace, "Requests per second: integers, one a line or comma separated")
+      ->check(CLI::ExistingFile);
+  app->add_option("--manifest", flags->manifest, "Settings: those of this file's first InferenceService")
+      ->check(CLI::ExistingFile);
+  app->add_option("--replay", flags->replay,
+                  "An operator's decision log: what would --manifest have done with that load?")
+      ->check(CLI::ExistingFile)
+      ->excludes("--trace");
+  app->add_option("--service", flags->service, "namespace/name, for a decision log of several services");
+  app->add_option("--seed", flags->seed, "Of all randomness; the same one gives the same numbers")
+      ->capture_default_str();
+  app->add_option("--runs", flags->runs,
+                  "Of each cell, each with its own randomness (default: 3 for the whole grid, else 5)")
+      ->check(CLI::Range(1, 1000));
+  app->add_option("--jobs", flags->jobs, "Cells played at a time")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  app->add_option("--out", flags->out, "Folder for cells.csv and timelines.csv (default: none are written)");
+  app->callback([flags, &code] {
+    auto const done = run(*flags);
+    if (done) return;
+    std::fprintf(stderr, "error: %s\n", done.error().message.c_str());
+    code = 1;
+  });
+}
+
+}  // namespace ei::bench

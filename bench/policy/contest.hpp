@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bench/sim/outcome.hpp"
+#include "bench/sim/scalers.hpp"
+#include "bench/sim/shapes.hpp"
+
+namespace ei::bench {
+
+enum class Contestant { Latency, QueueRatio, Hpa70, Hpa90, Kpa, Keda, Clairvoyant };
+
+std::string_view name(Contestant contestant);
+
+/// One load under one set of circumstances, which every contestant meets alike.
+struct Match {
+  std::string shape;
+  Trace trace;  ///< scaled already
+  double service_ms = 0;
+  double service_cv2 = 0.01;  ///< a network's forward pass hardly varies; 10 % is decoding and the machine
+  double rate_scale = 1;
+  double start_s = 3;
+  double metrics_lost_from_s = 0;
+  double metrics_lost_to_s = 0;
+  double start_failure_ratio = 0;
+  double mean_life_s = 0;
+
+  bool has_faults() const { return metrics_lost_to_s > 0 || start_failure_ratio > 0 || mean_life_s > 0; }
+};
+
+struct Cell {
+  Match const* match = nullptr;
+  Contestant contestant{};
+  Summary summary;         ///< percentiles of all runs' requests together, the rest their mean
+  double worst_p99_s = 0;  ///< of the runs
+  Outcome first;           ///< the first run's, for plots
+};
+
+struct Rules {
+  scaling::Settings settings;  ///< minimum, maximum and target hold for every contestant
+  int runs = 5;  ///< each with its own spacing of arrivals, service times, clock phases and faults
+  std::uint64_t seed = 1;
+};
+
+/// The same match, contestant and rules give the same cell on every machine.
+Cell play(Match const& match, Contestant contestant, Rules const& rules);
+
+/// The scenario of one run.
+Scenario scenario_of(Match const& match, Rules const& rules, int run);
+
+/// The matches of the comparison; `quick`: the course shape at 3 s start alone.
+std::vector<Match> grid(bool quick);
+
+/// The matches for a trace of the caller's: at each service time scaled as the course trace is, and as it
+/// stands.
+std::vector<Match> matches_of(Trace const& trace, bool quick);
+
+}  // namespace ei::bench

@@ -1,0 +1,146 @@
+#include "bench/policy/replay.hpp"
+
+#include <algorithm>
+#include <boost/json/object.hpp>
+#include <cmath>
+
+#include "runtime/core/json.hpp"
+
+namespace ei::bench {
+namespace {
+
+/// What the counters say over the whole log, without the steps where they were reset.
+struct Totals {
+  double completions = 0;
+  double service_seconds = 0;
+  double service_seconds_squared = 0;
+  std::vector<double> arrivals;  ///< by second since the first sample
+};
+
+/// Spreads `count` evenly over [from, to), which may begin and end within seconds.
+void spread(std::vector<double>& by_second, double count, double from_s, double to_s) {
+  auto const last = static_cast<std::size_t>(std::ceil(to_s));
+  if (by_second.size() < last) by_second.resize(last);
+  for (auto second = static_cast<std::size_t>(from_s); second < last; ++second) {
+    double const begin = std::max(from_s, static_cast<double>(second));
+    double const end = std::min(to_s, static_cast<double>(second + 1));
+    by_second[second] += count * std::max(0.0, end - begin) / (to_s - from_s);
+  }
+}
+
+bool goes_on(scaling::Sample const& before, scaling::Sample const& after) {
+  // Comparisons with NaN are false, so a broken sample ends here too.
+  return after.at > before.at && after.epoch == before.epoch && after.arrivals >= before.arrivals &&
+         after.completions >= before.completions && after.service_seconds >= before.service_seconds &&
+         after.service_seconds_squared >= before.service_seconds_squared;
+}
+
+Totals totals_of(std::vector<scaling::LogRecord> const& log) {
+  Totals totals;
+  std::optional<scaling::Sample> before;
+  std::optional<Time> begin;
+  for (scaling::LogRecord const& record : log) {
+    if (!record.snapshot.sample) continue;
+    scaling::Sample const& sample = *record.snapshot.sample;
+    if (before && sample.at == before->at) continue;
+    if (!begin) begin = sample.at;
+    if (before && goes_on(*before, sample)) {
+      totals.completions += sample.completions - before->completions;
+      totals.service_seconds += sample.service_seconds - before->service_seconds;
+      totals.service_seconds_squared += sample.service_seconds_squared - before->service_seconds_squared;
+      spread(totals.arrivals, sample.arrivals - before->arrivals, in_seconds(before->at - *begin),
+             in_seconds(sample.at - *begin));
+    }
+    before = sample;
+  }
+  return totals;
+}
+
+/// Whole requests whose running sum follows the spread one.
+Trace whole(std::vector<double> const& by_second) {
+  Trace trace;
+  double wanted = 0;
+  double given = 0;
+  for (double const count : by_second) {
+    wanted += count;
+    double const now = std::max(0.0, std::floor(wanted - given + 0.5));
+    given += now;
+    trace.push_back(static_cast<int>(now));
+  }
+  return trace;
+}
+
+double mean_start_seconds(std::vector<scaling::LogRecord> const& log) {
+  double sum = 0;
+  int count = 0;
+  std::vector<std::string> seen;
+  for (scaling::LogRecord const& record : log) {
+    for (scaling::Worker const& worker : record.snapshot.workers.list) {
+      if (!worker.start_seconds || std::find(seen.begin(), seen.end(), worker.name) != seen.end()) continue;
+      seen.push_back(worker.name);
+      sum += *worker.start_seconds;
+      ++count;
+    }
+  }
+  constexpr double kUsualStartSeconds = 3;
+  return count > 0 ? sum / count : kUsualStartSeconds;
+}
+
+std::string service_of(boost::json::value const& record) {
+  return std::string(string_or(record, "namespace")) + "/" + std::string(string_or(record, "name"));
+}
+
+}  // namespace
+
+Result<std::vector<scaling::LogRecord>> read_decision_log(std::string_view text, std::string const& service) {
+  std::vector<scaling::LogRecord> records;
+  std::string wanted = service;
+  for (int line = 1; !text.empty(); ++line) {
+    std::size_t const end = text.find('\n');
+    std::string_view const one = text.substr(0, end);
+    bool const whole_line = end != std::string_view::npos;
+    text.remove_prefix(whole_line ? end + 1 : text.size());
+    if (one.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    auto const where = "line " + std::to_string(line);
+    auto const value = parse_json(one);
+    if (!value && !whole_line) break;
+    if (!value) return with_context(value.error(), where);
+    if (wanted.empty()) wanted = service_of(*value);
+    if (service_of(*value) != wanted) continue;
+    auto record = scaling::log_record_from_json(*value);
+    if (!record) return with_context(record.error(), where);
+    records.push_back(std::move(*record));
+  }
+  if (records.empty())
+    return make_error(ErrorKind::NotFound, "no decision of " + (service.empty() ? "any service" : service));
+  return records;
+}
+
+Repetition repeat(std::vector<scaling::LogRecord> const& log) {
+  Repetition repetition;
+  scaling::State state;
+  for (scaling::LogRecord const& record : log) {
+    auto const decision = scaling::decide(record.settings, state, record.snapshot, record.now);
+    ++repetition.decisions;
+    if (decision.from == record.from && decision.to == record.to) ++repetition.same;
+  }
+  return repetition;
+}
+
+Result<Match> match_of_log(std::vector<scaling::LogRecord> const& log) {
+  Totals const totals = totals_of(log);
+  if (totals.arrivals.empty() || totals.completions <= 0 || totals.service_seconds <= 0) {
+    return make_error(ErrorKind::Invalid,
+                      "the log is too short: it takes two samples and a completed request");
+  }
+  double const mean = totals.service_seconds / totals.completions;
+  Match match;
+  match.shape = "replay";
+  match.trace = whole(totals.arrivals);
+  match.service_ms = 1000 * mean;
+  match.service_cv2 = std::max(0.0, totals.service_seconds_squared / (totals.completions * mean * mean) - 1);
+  match.start_s = mean_start_seconds(log);
+  return match;
+}
+
+}  // namespace ei::bench

@@ -1,0 +1,185 @@
+#include "bench/policy/report.hpp"
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <cmath>
+#include <cstdio>
+
+#include "operator/scaling/text.hpp"
+
+namespace ei::bench {
+namespace {
+
+using scaling::text;
+
+Cell const* find(std::vector<Cell> const& cells, Match const* match, Contestant contestant) {
+  for (Cell const& cell : cells) {
+    if (cell.match == match && cell.contestant == contestant) return &cell;
+  }
+  return nullptr;
+}
+
+std::string heading(Match const& match) {
+  return text("\n%s: service %g ms, rate x%g, start %g s\n", match.shape.c_str(), match.service_ms,
+              match.rate_scale, match.start_s);
+}
+
+/// One line of goals: a measured figure, what it shall be, and whether it is.
+std::string goal(Match const& match, char const* what, double measured, char const* relation, double wanted) {
+  bool const met =
+      relation[0] == '<' ? (relation[1] == '=' ? measured <= wanted : measured < wanted) : measured >= wanted;
+  return text("  %-6s %-5g ms x%-4g start %-2g  %-44s %8.3f %s %g\n", met ? "met" : "MISSED",
+              match.service_ms, match.rate_scale, match.start_s, what, measured, relation, wanted);
+}
+
+std::string course_goals(std::vector<Cell> const& cells, Match const* match) {
+  auto const get = [&](Contestant contestant) { return find(cells, match, contestant); };
+  Cell const* ours = get(Contestant::Latency);
+  Cell const* hpa70 = get(Contestant::Hpa70);
+  Cell const* hpa90 = get(Contestant::Hpa90);
+  Cell const* clairvoyant = get(Contestant::Clairvoyant);
+  if (!ours || !hpa70 || !hpa90) return {};
+  Summary const& s = ours->summary;
+  bool const scaled = match->rate_scale != 1;
+  // At these the six workers cannot carry the plateau at all: no policy can be punctual there.
+  if (!scaled && match->service_ms > 100) return {};
+  std::string out;
+  if (match->start_s == 10) out += goal(*match, "share within the target", 1 - s.late_ratio, ">=", 0.988);
+  if (match->start_s != 3) return out;
+  out += goal(*match, "p99 (s)", s.p99_s, "<", 0.5);
+  out += goal(*match, "p99 of HPA 70 % over ours", hpa70->summary.p99_s / s.p99_s, ">=", scaled ? 50 : 10);
+  out += goal(*match, "p99 of HPA 90 % over ours", hpa90->summary.p99_s / s.p99_s, ">=", scaled ? 90 : 20);
+  if (match->service_ms < 250) {
+    out +=
+        goal(*match, "core-seconds over HPA 70 %'s", s.core_seconds / hpa70->summary.core_seconds, "<=", 0.8);
+    out +=
+        goal(*match, "core-seconds over HPA 90 %'s", s.core_seconds / hpa90->summary.core_seconds, "<=", 1);
+  }
+  double const least = std::min(hpa70->summary.core_seconds_with_idle, hpa90->summary.core_seconds_with_idle);
+  out +=
+      goal(*match, "core-seconds with idle over the lesser HPA's", s.core_seconds_with_idle / least, "<", 1);
+  if (clairvoyant) {
+    out += goal(*match, "core-seconds over the clairvoyant's",
+                s.core_seconds / clairvoyant->summary.core_seconds, "<=", 1.3);
+  }
+  return out;
+}
+
+/// p99 of the requests that arrived in each second.
+std::vector<double> p99_by_second(Scenario const& scenario, Outcome const& outcome) {
+  std::vector<std::vector<float>> by_second(outcome.replicas.size());
+  for (std::size_t i = 0; i < scenario.arrivals.size(); ++i) {
+    auto const second = static_cast<std::size_t>(in_seconds(scenario.arrivals[i].time_since_epoch()));
+    if (second < by_second.size()) by_second[second].push_back(outcome.latency_seconds[i]);
+  }
+  std::vector<double> p99;
+  for (auto& latencies : by_second) {
+    std::sort(latencies.begin(), latencies.end());
+    auto const rank = static_cast<std::size_t>(std::ceil(0.99 * static_cast<double>(latencies.size())));
+    p99.push_back(latencies.empty() ? 0 : latencies[rank - 1]);
+  }
+  return p99;
+}
+
+}  // namespace
+
+std::string table(std::vector<Cell> const& cells) {
+  std::string out;
+  Match const* match = nullptr;
+  for (Cell const& cell : cells) {
+    if (cell.match != match) {
+      match = cell.match;
+      out += heading(*match);
+      out += "  policy          p50 s    p99 s    max s   late %   core-s  with idle   events\n";
+    }
+    Summary const& s = cell.summary;
+    out += text("  %-12s %8.3f %8.3f %8.2f %8.2f %8.0f %10.0f %8.1f\n",
+                std::string(name(cell.contestant)).c_str(), s.p50_s, s.p99_s, s.max_s, 100 * s.late_ratio,
+                s.core_seconds, s.core_seconds_with_idle, s.scale_events);
+  }
+  return out;
+}
+
+std::string goals(std::vector<Cell> const& cells) {
+  std::string out;
+  int worse = 0;
+  int compared = 0;
+  Match const* match = nullptr;
+  for (Cell const& cell : cells) {
+    if (cell.match == match) continue;
+    match = cell.match;
+    if (match->shape == "course" || match->shape == "trace") out += course_goals(cells, match);
+    Cell const* ours = find(cells, match, Contestant::Latency);
+    Cell const* hpa70 = find(cells, match, Contestant::Hpa70);
+    if (!ours || !hpa70) continue;
+    ++compared;
+    if (ours->summary.p99_s > hpa70->summary.p99_s) {
+      ++worse;
+      out += text("  MISSED %s, %g ms x%g, start %g s: p99 %.3f s, HPA 70 %% %.3f s\n", match->shape.c_str(),
+                  match->service_ms, match->rate_scale, match->start_s, ours->summary.p99_s,
+                  hpa70->summary.p99_s);
+    }
+  }
+  out += text("  %-6s p99 worse than HPA 70 %% in %d of %d matches\n", worse == 0 ? "met" : "MISSED", worse,
+              compared);
+  return "\ngoals\n" + out;
+}
+
+std::string json_line(std::vector<Cell> const& cells, Rules const& rules) {
+  boost::json::array list;
+  for (Cell const& cell : cells) {
+    Summary const& s = cell.summary;
+    list.push_back(boost::json::object{{"shape", cell.match->shape},
+                                       {"service_ms", cell.match->service_ms},
+                                       {"rate_scale", cell.match->rate_scale},
+                                       {"start_s", cell.match->start_s},
+                                       {"policy", name(cell.contestant)},
+                                       {"p50_s", s.p50_s},
+                                       {"p99_s", s.p99_s},
+                                       {"max_s", s.max_s},
+                                       {"late_ratio", s.late_ratio},
+                                       {"core_seconds", s.core_seconds},
+                                       {"core_seconds_with_idle", s.core_seconds_with_idle},
+                                       {"scale_events", s.scale_events}});
+  }
+  boost::json::object line;
+  line["cells"] = std::move(list);
+  line["seed"] = rules.seed;
+  line["runs"] = rules.runs;
+  return boost::json::serialize(line);
+}
+
+std::string cells_csv(std::vector<Cell> const& cells) {
+  std::string out =
+      "shape,service_ms,rate_scale,start_s,policy,p50_s,p99_s,worst_run_p99_s,max_s,late_ratio,core_seconds,"
+      "core_seconds_with_idle,scale_events\n";
+  for (Cell const& cell : cells) {
+    Summary const& s = cell.summary;
+    out += text("%s,%g,%g,%g,%s,%.6f,%.6f,%.6f,%.6f,%.6f,%.3f,%.3f,%g\n", cell.match->shape.c_str(),
+                cell.match->service_ms, cell.match->rate_scale, cell.match->start_s,
+                std::string(name(cell.contestant)).c_str(), s.p50_s, s.p99_s, cell.worst_p99_s, s.max_s,
+                s.late_ratio, s.core_seconds, s.core_seconds_with_idle, s.scale_events);
+  }
+  return out;
+}
+
+std::string timelines_csv(std::vector<Cell> const& cells, Rules const& rules) {
+  std::string out = "shape,service_ms,rate_scale,start_s,policy,second,rate,replicas,ready,queue,p99_s\n";
+  for (Cell const& cell : cells) {
+    Scenario const scenario = scenario_of(*cell.match, rules, 0);
+    auto const p99 = p99_by_second(scenario, cell.first);
+    std::string const key =
+        text("%s,%g,%g,%g,%s", cell.match->shape.c_str(), cell.match->service_ms, cell.match->rate_scale,
+             cell.match->start_s, std::string(name(cell.contestant)).c_str());
+    for (std::size_t second = 0; second < cell.first.replicas.size(); ++second) {
+      int const rate = second < cell.match->trace.size() ? cell.match->trace[second] : 0;
+      out += key + text(",%zu,%d,%d,%d,%d,%.4f\n", second, rate, cell.first.replicas[second],
+                        cell.first.ready[second], cell.first.queue[second], p99[second]);
+    }
+  }
+  return out;
+}
+
+}  // namespace ei::bench

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "bench/policy/contest.hpp"
+
+namespace ei::bench {
+
+/// A table of the cells, those of one match together.
+std::string table(std::vector<Cell> const& cells);
+
+/// What was aimed at against what was measured, for the course-shaped cells among them; empty without any.
+std::string goals(std::vector<Cell> const& cells);
+
+/// The last line: `{"cells": [...]}`.
+std::string json_line(std::vector<Cell> const& cells, Rules const& rules);
+
+std::string cells_csv(std::vector<Cell> const& cells);
+/// Second by second of each first run: rate, replicas wanted and ready, queue, latency p99 of the second's
+/// arrivals.
+std::string timelines_csv(std::vector<Cell> const& cells, Rules const& rules);
+
+}  // namespace ei::bench
