@@ -103,7 +103,12 @@ class FaultyProxy:
         self._ready.set()
 
     async def _stop(self):
-        await self._session.close()  # ends the watches that are still forwarded
+        # Watches that are still forwarded, some of them to operators long gone.
+        running = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await self._session.close()
         await self._runner.cleanup()
 
     async def _handle(self, request):
