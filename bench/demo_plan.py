@@ -11,7 +11,7 @@ BURST_SHARE = 0.65
 START_SECONDS = 3
 WAITING_MOST = 600
 # Shares of the run: calm, burst, and the long calm in which the load is forgotten and the workers are taken away.
-CALM_SHARE, BURST_SHARE_OF_TIME = 0.13, 0.3
+CALM_SHARE, BURST_SHARE_OF_TIME = 0.1, 0.22
 
 
 class Plan:
