@@ -1,0 +1,63 @@
+"""What the worker's tests share."""
+import json
+import pathlib
+import subprocess
+
+import harness
+
+
+class Worker(harness.Program):
+    """An inference-worker that links to the given dispatchers."""
+
+    def __init__(self, directory, *flags, dispatchers=(), token=harness.TOKEN, ready=True):
+        directory = pathlib.Path(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        default = ["--address", "127.0.0.1", "--port", "0", "--metrics-port", "0", "--cache-dir", str(directory / "cache")]
+        if token:
+            (directory / "token").write_text(token + "\n")
+            default += ["--token-file", str(directory / "token")]
+        for dispatcher in dispatchers:
+            default += ["--dispatcher", f"127.0.0.1:{dispatcher.link}"]
+        super().__init__("inference-worker", directory, [*default, *flags])
+        self.url = f"http://127.0.0.1:{self.ports['http']}"
+        self.metrics_url = f"http://127.0.0.1:{self.ports['metrics']}/metrics"
+        if ready:
+            self.wait_ready()
+
+    def wait_ready(self, seconds=harness.START_SECONDS):
+        import requests
+
+        def check():
+            assert self.process.poll() is None, f"exited with {self.process.returncode}: {self.log_text()}"
+            return requests.get(self.url + "/readyz", timeout=10).status_code == 200
+        try:
+            harness.wait_until(check, seconds, "the worker's readiness")
+        except BaseException:
+            self.kill()
+            raise
+
+    def metrics(self):
+        import requests
+        return harness.Metrics(requests.get(self.metrics_url, timeout=10).text)
+
+
+def run(*flags, **options):
+    """Runs a worker that is expected to end by itself; gives the finished process."""
+    return subprocess.run([str(harness.BIN / "inference-worker"), *map(str, flags)], capture_output=True, text=True,
+                          timeout=60, stdin=subprocess.DEVNULL, **options)
+
+
+def start_error(*flags, **options):
+    """Why a worker did not start."""
+    done = run("--address", "127.0.0.1", "--port", "0", "--metrics-port", "0", *flags, **options)
+    assert done.returncode == 1, (done.returncode, done.stderr)
+    lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    return next(line["error"] for line in lines if line["level"] == "error")
+
+
+def classify(files, *flags):
+    """file name -> its line of --classify."""
+    done = run(*flags, "--classify", *files)
+    assert done.stdout, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    return {line["file"]: line for line in lines}
