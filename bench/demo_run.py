@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import csv
 import json
+import math
 import os
 import pathlib
 import random
@@ -52,11 +53,22 @@ def arguments():
         options.error(f"--seconds is {chosen.seconds:g}; allowed: {LEAST_SECONDS} to 3600")
     if chosen.images and not chosen.images.is_dir():
         options.error(f"--images: {chosen.images} is no folder")
+    if chosen.json and not chosen.json.absolute().parent.is_dir():
+        options.error(f"--json: {chosen.json.absolute().parent} is no folder")
     # Seeds of training and of its held-out pictures are small numbers and have been seen.
     chosen.seed = chosen.seed if chosen.seed is not None else random.SystemRandom().randrange(1_000_000, 2**31)
     if not chosen.out:
         chosen.out = ROOT / "bench/results" / time.strftime("demo-%Y%m%d-%H%M%S")
     return chosen
+
+
+def usable_cores():
+    """As the operator counts them: what this process may run on, cut to its control group's quota."""
+    cores = len(os.sched_getaffinity(0))
+    with contextlib.suppress(OSError, ValueError):  # no quota: no such file, or "max 100000"
+        quota, period = map(int, pathlib.Path("/sys/fs/cgroup/cpu.max").read_text().split())
+        cores = min(cores, max(1, math.ceil(quota / period)))
+    return cores
 
 
 def make_pictures(folder, seed):
@@ -73,11 +85,15 @@ def predict(endpoint, path):
         return json.load(answer)
 
 
-def calibrate(service, images):
-    """(requests per second one worker carries, an answer): asks half of the time, so that no second worker is called for."""
-    files = sorted(path for path in images.iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
+def pictures_of(folder):
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
     if not files:
-        raise Failed(f"{images} holds no .jpg, .jpeg or .png")
+        raise Failed(f"{folder} holds no .jpg, .jpeg or .png")
+    return files
+
+
+def calibrate(service, files):
+    """(requests per second one worker carries, an answer): asks half of the time, so that no second worker is called for."""
     busy_ms = []
     stop = time.monotonic() + CALIBRATION_SECONDS
     while time.monotonic() < stop or len(busy_ms) < 5:
@@ -152,9 +168,10 @@ def faults_of(result, least, cores):
 
 
 def run(chosen, programs, images, stack):
+    files = pictures_of(images)
     spec = yaml.safe_load(MANIFEST.read_text())["spec"]
     least, most = spec["scaling"].get("minReplicas", 1), spec["scaling"].get("maxReplicas", 6)
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     if cores < 2:
         say("this machine has one core, and every worker needs one: it cannot scale here, and this run cannot succeed")
     table = sys.stdout.isatty()
@@ -162,9 +179,11 @@ def run(chosen, programs, images, stack):
     service = Service(programs, MANIFEST, chosen.out, table)
     stack.callback(service.stop)
     if not service.wait_for(service.ready, time.monotonic() + READY_SECONDS):
-        raise Failed(f"the service was not ready within {READY_SECONDS} s: {service.last_words()}")
+        ended = service.process.poll()
+        how = f"was not ready within {READY_SECONDS} s" if ended is None else f"never got ready: the operator ended with {ended}"
+        raise Failed(f"the service {how}: {service.last_words()}")
     deadline = time.monotonic() + chosen.seconds
-    capacity_rps, answer = calibrate(service, images)
+    capacity_rps, answer = calibrate(service, files)
     plan = Plan(deadline - time.monotonic() - 1, capacity_rps, min(cores, most))
     if not table:
         say(f"one worker carries {capacity_rps:.1f} pictures/s; calm {plan.calm_rps}/s, "

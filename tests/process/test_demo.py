@@ -98,16 +98,27 @@ def test_pictures_of_the_users_own_need_no_labels(tmp_path, environment):
     assert "labels" not in done.stderr
 
 
-def test_a_service_that_never_gets_ready_makes_the_demo_fail_and_say_why(tmp_path, environment):
+def test_a_worker_that_cannot_run_makes_the_demo_fail_and_say_why(tmp_path, environment):
     broken = fake_programs(tmp_path)
     (broken / "inference-worker").unlink()
-    done, result = run(tmp_path, {**environment, "EI_BIN": str(broken)}, "--seconds", 25)
+    done, result = run(tmp_path, {**environment, "EI_BIN": str(broken)})
     assert done.returncode == 1 and result is None
-    assert "inference-worker" in done.stderr
+    assert "inference-worker is needed" in done.stderr
+
+
+def test_an_operator_that_ends_makes_the_demo_fail_and_say_why(tmp_path, environment):
+    broken = fake_programs(tmp_path)
+    (broken / "inference-operator").unlink()
+    (broken / "inference-operator").write_text("#!/bin/sh\necho no more memory >&2\nexit 3\n")
+    (broken / "inference-operator").chmod(0o755)
+    done, result = run(tmp_path, {**environment, "EI_BIN": str(broken)})
+    assert done.returncode == 1 and result is None
+    assert "ended with 3" in done.stderr and "no more memory" in done.stderr
 
 
 def test_options_out_of_range_are_refused(tmp_path, environment):
-    for flags, words in ((["--seconds", "5"], "25 to 3600"), (["--images", tmp_path / "none"], "no folder")):
+    for flags, words in ((["--seconds", "5"], "25 to 3600"), (["--images", tmp_path / "none"], "no folder"),
+                         (["--json", tmp_path / "none/demo.json"], "no folder")):
         done, result = run(tmp_path, environment, *flags)
         assert done.returncode == 2 and words in done.stderr and result is None
 
