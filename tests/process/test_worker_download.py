@@ -1,0 +1,215 @@
+"""Weights from https: checked, resumed, cached, and refused where they should be."""
+import hashlib
+import http.server
+import os
+import ssl
+import subprocess
+import threading
+
+import pytest
+
+import harness
+import worker
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("certificate")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                    "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout", str(directory / "key.pem"),
+                    "-out", str(directory / "cert.pem")], check=True, capture_output=True)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def weights():
+    return (harness.ROOT / "inference/weights/shapes.safetensors").read_bytes()
+
+
+class FileServer:
+    """Serves one file over TLS. `breaks`: after how many bytes each answer breaks off, first to last."""
+
+    def __init__(self, certificate, data, breaks=(), ranges=True, status=200):
+        outer = self
+        self.data, self.breaks, self.ranges, self.status = data, list(breaks), ranges, status
+        self.requests = []  # the Range header of each
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                outer.requests.append(self.headers.get("Range"))
+                outer.answer(self)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.url = f"https://127.0.0.1:{self.server.server_port}/weights"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def answer(self, handler):
+        start, asked = 0, handler.headers.get("Range")
+        if self.status != 200:
+            handler.send_response(self.status)
+            handler.send_header("Content-Length", "0")
+            handler.end_headers()
+            return
+        if asked and self.ranges:
+            start = int(asked.removeprefix("bytes=").removesuffix("-"))
+            handler.send_response(206)
+            handler.send_header("Content-Range", f"bytes {start}-{len(self.data) - 1}/{len(self.data)}")
+        else:
+            handler.send_response(200)
+        handler.send_header("Content-Length", str(len(self.data) - start))
+        handler.send_header("ETag", '"one"')
+        handler.end_headers()
+        end = start + self.breaks.pop(0) if self.breaks else len(self.data)
+        handler.wfile.write(self.data[start:end])
+        if end < len(self.data):
+            handler.close_connection = True
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def serve(certificate, weights):
+    servers = []
+
+    def start(data=weights, **options):
+        servers.append(FileServer(certificate, data, **options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def classify(tmp_path, certificate):
+    """Classifies one picture with weights from a URL, which loads them as any start does."""
+    (tmp_path / "a.png").write_bytes(harness.picture("PNG"))
+
+    def run(url, *flags, trust=True):
+        environment = dict(os.environ)
+        if trust:
+            environment["SSL_CERT_FILE"] = str(certificate / "cert.pem")
+        return worker.run("--model-uri", url, "--cache-dir", tmp_path / "cache", "--labels", "builtin://shapes", *flags,
+                          "--classify", tmp_path / "a.png", env=environment)
+    return run
+
+
+def digest(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def cached(tmp_path):
+    return sorted(path.name for path in (tmp_path / "cache").iterdir() if path.suffix not in (".lock", ".partial"))
+
+
+def test_a_download_is_checked_kept_and_used_without_the_network_next_time(serve, classify, tmp_path, weights):
+    server = serve()
+    first = classify(server.url, "--sha256", digest(weights))
+    assert first.returncode == 0, first.stderr
+    assert cached(tmp_path) == [digest(weights)]
+    server.close()
+    second = classify(server.url, "--sha256", digest(weights).upper())
+    assert second.returncode == 0, second.stderr
+    assert second.stdout.split('"preprocess_ms"')[0] == first.stdout.split('"preprocess_ms"')[0]
+    assert len(server.requests) == 1
+
+
+def test_a_broken_transfer_is_resumed_where_it_stopped(serve, classify, weights):
+    server = serve(breaks=[1_000_000, 5_000_000])
+    done = classify(server.url, "--sha256", digest(weights))
+    assert done.returncode == 0, done.stderr
+    assert server.requests[0] is None
+    starts = [int(asked.removeprefix("bytes=").removesuffix("-")) for asked in server.requests[1:]]
+    assert len(starts) == 2
+    assert 0 < starts[0] <= 1_000_000 < starts[1] <= 6_000_000
+
+
+def test_without_a_digest_the_parts_are_held_together_by_the_etag(serve, classify, weights):
+    server = serve(breaks=[3_000_000])
+    done = classify(server.url)
+    assert done.returncode == 0, done.stderr
+    assert len(server.requests) == 2 and server.requests[1] is not None
+
+
+def test_a_server_without_ranges_starts_over(serve, classify, weights):
+    server = serve(breaks=[2_000_000], ranges=False)
+    done = classify(server.url, "--sha256", digest(weights))
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_later_process_goes_on_with_what_an_earlier_one_left(serve, classify, tmp_path, weights):
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / (digest(weights) + ".partial")).write_bytes(weights[:10_000_000])
+    server = serve()
+    done = classify(server.url, "--sha256", digest(weights))
+    assert done.returncode == 0, done.stderr
+    assert server.requests == ["bytes=10000000-"]
+
+
+def test_a_part_of_another_version_is_thrown_away(serve, classify, tmp_path, weights):
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / (digest(weights) + ".partial")).write_bytes(b"x" * 10_000_000)
+    server = serve()
+    done = classify(server.url, "--sha256", digest(weights))
+    assert done.returncode == 0, done.stderr
+    assert server.requests == ["bytes=10000000-", None]
+
+
+def test_a_wrong_digest_is_refused_and_nothing_is_kept(serve, classify, tmp_path, weights):
+    server = serve()
+    done = classify(server.url, "--sha256", "0" * 64)
+    assert done.returncode == 1
+    assert f"has the SHA-256 {digest(weights)}, expected is {'0' * 64}" in done.stderr
+    assert cached(tmp_path) == []
+
+
+def test_a_damaged_cache_is_noticed_and_mended(serve, classify, tmp_path, weights):
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / digest(weights)).write_bytes(weights[:-1] + b"?")
+    done = classify(serve().url, "--sha256", digest(weights))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "cache" / digest(weights)).read_bytes() == weights
+
+
+def test_a_missing_file_is_an_error_at_once(serve, classify):
+    server = serve(status=404)
+    done = classify(server.url, "--sha256", "0" * 64)
+    assert done.returncode == 1
+    assert "404" in done.stderr
+    assert len(server.requests) == 1
+
+
+def test_an_unknown_certificate_is_not_trusted(serve, classify, weights, tmp_path):
+    server = serve()
+    process = subprocess.Popen([str(harness.BIN / "inference-worker"), "--model-uri", server.url, "--sha256", digest(weights),
+                                "--cache-dir", str(tmp_path / "cache"), "--classify", str(tmp_path / "a.png")],
+                               stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    try:
+        lines = [process.stderr.readline() for _ in range(2)]
+    finally:
+        process.kill()
+        process.wait()
+    assert any("download_broken" in line and "certificate" in line for line in lines), lines
+    assert server.requests == []
+
+
+def test_plain_http_is_refused_but_to_this_machine(tmp_path):
+    error = worker.start_error("--model-uri", "http://example.org/weights", "--cache-dir", tmp_path)
+    assert "use https" in error
+
+
+def test_two_workers_with_one_cache_download_once(serve, classify, weights):
+    server = serve()
+    both = [harness.Background(classify, server.url, "--sha256", digest(weights)) for _ in range(2)]
+    assert [one.result(60).returncode for one in both] == [0, 0]
+    assert len(server.requests) == 1
