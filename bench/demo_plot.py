@@ -37,14 +37,14 @@ def draw_queue(axis, status, plan):
     axis.fill_between(status["seconds"], status["waiting"], step="post", color=BLUE, alpha=0.25, linewidth=0)
     axis.step(status["seconds"], status["waiting"], where="post", color=BLUE, linewidth=1.6)
     axis.set_ylabel("waiting requests")
-    axis.set_ylim(0, max(5, 1.25 * status["waiting"].max()))
+    axis.set_ylim(0, max(5, 1.4 * status["waiting"].max()))
     top = axis.get_ylim()[1]
     middle = (plan.burst_from + plan.burst_to) / 2
-    axis.text(middle, 0.94 * top, f"burst: {plan.burst_rps}/s, {plan.burst_rps / plan.capacity_rps:.1f} × one worker",
+    axis.text(middle, 0.94 * top, f"burst: {plan.burst_rps}/s\n{plan.burst_rps / plan.capacity_rps:.1f} × one worker",
               ha="center", va="top", color=INK, fontsize=10)
     axis.text((plan.burst_to + plan.end) / 2, 0.94 * top, f"calm: {plan.calm_rps}/s", ha="center", va="top", color=MUTED,
               fontsize=10)
-    axis.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.yaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
 
 
 def draw_workers(axis, status):
@@ -53,7 +53,7 @@ def draw_workers(axis, status):
     axis.step(status["seconds"], status["ready"], where="post", color=BLUE, linewidth=2.2, label="ready")
     axis.set_ylabel("workers")
     axis.set_ylim(0, max(status["desired"].max(), status["ready"].max()) + 0.6)
-    axis.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.yaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
     axis.legend(loc="upper right", frameon=False, fontsize=10, ncol=2)
 
 
@@ -68,8 +68,8 @@ def draw_latency(axis, requests, seconds, target_seconds):
     axis.axhline(target_seconds, color=RED, linewidth=1.2, linestyle=(0, (5, 3)))
     highest = np.nanmax(requests["latency_ms"]) / 1000
     axis.set_ylim(0, 1.12 * max(highest, 1.2 * target_seconds))
-    axis.annotate(f"target {target_seconds:g} s", (0, target_seconds), xycoords=("axes fraction", "data"), xytext=(4, 3),
-                  textcoords="offset points", color=RED, fontsize=10)
+    axis.annotate(f"target {target_seconds:g} s", (1, target_seconds), xycoords=("axes fraction", "data"), xytext=(-4, 3),
+                  textcoords="offset points", ha="right", color=RED, fontsize=10)
     axis.set_ylabel("latency in seconds")
     axis.legend(loc="upper right", frameon=False, fontsize=10, markerscale=1.6)
 
