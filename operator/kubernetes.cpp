@@ -76,6 +76,7 @@ kube::ClientOptions KubernetesOperator::client_options() {
 
 asio::awaitable<Result<void>> KubernetesOperator::run() {
   backend_.start();
+  tasks_.spawn("greeting", [this] { return greet(); });
   if (leader_) election_.spawn("election", [this] { return leader_->run(); });
   tasks_.spawn("lead", [this] { return lead(); });
   while (!stopping_ && !lost_) {
@@ -98,6 +99,16 @@ asio::awaitable<Result<void>> KubernetesOperator::run() {
 void KubernetesOperator::stop() {
   stopping_ = true;
   changed_.cancel();
+}
+
+asio::awaitable<void> KubernetesOperator::greet() {
+  auto const version = co_await lease_client_.server_version();
+  if (version) {
+    log::info("connected", {{"server", options_.access.server}, {"version", *version}});
+  } else {
+    log::warn("api_server_unreachable",
+              {{"server", options_.access.server}, {"error", version.error().message}});
+  }
 }
 
 asio::awaitable<void> KubernetesOperator::lead() {

@@ -43,6 +43,7 @@ class KubernetesOperator {
   [[nodiscard]] bool ready() const { return backend_.synced(); }
 
  private:
+  asio::awaitable<void> greet();
   asio::awaitable<void> lead();
   asio::awaitable<void> watch_leadership();
   kube::ClientOptions client_options();
@@ -59,7 +60,7 @@ class KubernetesOperator {
   TaskGroup tasks_;
   TaskGroup election_;
   asio::steady_timer changed_;  ///< cancelled when the waiting in run() may be over
-  bool leading_ = false;  ///< the reconciler was started
+  bool leading_ = false;        ///< the reconciler was started
   bool stopping_ = false;
   bool lost_ = false;
 };

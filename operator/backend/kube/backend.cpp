@@ -11,6 +11,8 @@
 
 #include <utility>
 
+#include <malloc.h>
+
 namespace ei::kube {
 namespace {
 
@@ -25,6 +27,10 @@ constexpr milliseconds kSyncPoll{20};
 Error not_synced() {
   return make_error(ErrorKind::Unavailable, "the caches are not filled yet");
 }
+
+// Listings and bursts of reconciles leave free pages between what is kept; glibc returns only those at the
+// end.
+constexpr std::chrono::seconds kTrimPeriod{30};
 
 ObjectKey object_key(api::ServiceKey const& key) {
   return {key.namespace_name, key.name};
@@ -55,6 +61,7 @@ KubeBackend::KubeBackend(asio::any_io_executor executor, Client& client, Backend
 
 void KubeBackend::start() {
   caches_.start(tasks_);
+  tasks_.spawn("memory", [this] { return give_back_memory(); });
   tasks_.spawn("events", [this] { return recorder_.run(); });
   if (options_.service_monitors) tasks_.spawn("monitors", [this] { return look_for_monitors(); });
 }
@@ -75,6 +82,13 @@ asio::awaitable<void> KubeBackend::look_for_monitors() {
     auto const served = co_await client_.serves(kServiceMonitors);
     if (served) monitors_served_ = *served;
     co_await sleep_for(kMonitorCheck);
+  }
+}
+
+asio::awaitable<void> KubeBackend::give_back_memory() {
+  while (true) {
+    co_await sleep_for(kTrimPeriod);
+    ::malloc_trim(0);
   }
 }
 

@@ -61,6 +61,7 @@ class KubeBackend final : public backend::Backend {
   boost::asio::awaitable<Result<void>> write_status(plan::Observation const& seen, api::Status const& status);
   void record(plan::Observation const& seen, plan::RecordEvent const& event);
   boost::asio::awaitable<void> look_for_monitors();
+  boost::asio::awaitable<void> give_back_memory();
 
   Client& client_;
   BackendOptions options_;

@@ -23,11 +23,8 @@ std::string_view accept(Detail detail, bool list) {
               : "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 }
 
-Call make_call(std::string_view verb, ResourceType const& type, std::string method, std::string target,
-               milliseconds timeout) {
+Call make_call(std::string method, std::string target, milliseconds timeout) {
   Call call;
-  call.verb = verb;
-  call.resource = type.plural;
   call.request.method = std::move(method);
   call.request.target = std::move(target);
   call.request.headers.set("Accept", "application/json");
@@ -68,7 +65,7 @@ Client::Client(asio::any_io_executor executor, Access access, ClientOptions opti
 Client::~Client() = default;
 
 asio::awaitable<Client::Value> Client::get(ResourceType type, ObjectKey key, std::string subresource) {
-  return impl_->value(make_call("get", type, "GET", object_path(type, key, subresource), impl_->timeout()));
+  return impl_->value(make_call("GET", object_path(type, key, subresource), impl_->timeout()));
 }
 
 asio::awaitable<Client::Value> Client::list_page(ResourceType type, std::string namespace_name,
@@ -77,7 +74,7 @@ asio::awaitable<Client::Value> Client::list_page(ResourceType type, std::string 
                 query_string({{"labelSelector", query.label_selector},
                               {"limit", query.limit > 0 ? std::to_string(query.limit) : std::string()},
                               {"continue", query.continue_token}});
-  auto call = make_call("list", type, "GET", std::move(target), kListTimeout);
+  auto call = make_call("GET", std::move(target), kListTimeout);
   call.request.headers.set("Accept", std::string(accept(detail, true)));
   call.repeat = false;
   return impl_->value(std::move(call));
@@ -119,7 +116,7 @@ asio::awaitable<Result<std::unique_ptr<http::ResponseStream>>> Client::watch(Res
                               {"sendInitialEvents", query.initial_events ? "true" : ""},
                               {"resourceVersionMatch", query.initial_events ? "NotOlderThan" : ""},
                               {"timeoutSeconds", std::to_string(query.timeout.count())}});
-  auto call = make_call("watch", type, "GET", std::move(target), impl_->timeout());
+  auto call = make_call("GET", std::move(target), impl_->timeout());
   call.request.headers.set("Accept", std::string(accept(detail, false)));
   return impl_->exchange.open(std::move(call));
 }
@@ -128,14 +125,14 @@ asio::awaitable<Client::Value> Client::create(ResourceType type, std::string nam
                                               json::object object) {
   auto target = collection_path(type, namespace_name) +
                 query_string({{"fieldManager", impl_->exchange.options().field_manager}});
-  auto call = make_call("create", type, "POST", std::move(target), impl_->timeout());
+  auto call = make_call("POST", std::move(target), impl_->timeout());
   return impl_->value(with_body(std::move(call), "application/json", object));
 }
 
 asio::awaitable<Client::Value> Client::replace(ResourceType type, ObjectKey key, json::object object) {
   auto target =
       object_path(type, key) + query_string({{"fieldManager", impl_->exchange.options().field_manager}});
-  auto call = make_call("update", type, "PUT", std::move(target), impl_->timeout());
+  auto call = make_call("PUT", std::move(target), impl_->timeout());
   return impl_->value(with_body(std::move(call), "application/json", object));
 }
 
@@ -144,7 +141,7 @@ asio::awaitable<Client::Value> Client::apply(ResourceType type, ObjectKey key, j
   auto target = object_path(type, key, subresource) +
                 query_string({{"fieldManager", impl_->exchange.options().field_manager},
                               {"force", force ? "true" : ""}});
-  auto call = make_call("patch", type, "PATCH", std::move(target), impl_->timeout());
+  auto call = make_call("PATCH", std::move(target), impl_->timeout());
   // The type is called YAML; JSON is a part of it.
   return impl_->value(with_body(std::move(call), "application/apply-patch+yaml", object));
 }
@@ -153,7 +150,7 @@ asio::awaitable<Client::Value> Client::merge_patch(ResourceType type, ObjectKey 
                                                    std::string subresource) {
   auto target = object_path(type, key, subresource) +
                 query_string({{"fieldManager", impl_->exchange.options().field_manager}});
-  auto call = make_call("patch", type, "PATCH", std::move(target), impl_->timeout());
+  auto call = make_call("PATCH", std::move(target), impl_->timeout());
   return impl_->value(with_body(std::move(call), "application/merge-patch+json", patch));
 }
 
@@ -164,7 +161,7 @@ asio::awaitable<Result<void>> Client::remove(ResourceType type, ObjectKey key, D
   if (!query.uid.empty()) preconditions["uid"] = query.uid;
   if (!query.resource_version.empty()) preconditions["resourceVersion"] = query.resource_version;
   if (!preconditions.empty()) options["preconditions"] = std::move(preconditions);
-  auto call = make_call("delete", type, "DELETE", object_path(type, key), impl_->timeout());
+  auto call = make_call("DELETE", object_path(type, key), impl_->timeout());
   call = with_body(std::move(call), "application/json", options);
   auto answer = co_await impl_->exchange.send(std::move(call));
   if (!answer) co_return answer.error();
@@ -172,7 +169,7 @@ asio::awaitable<Result<void>> Client::remove(ResourceType type, ObjectKey key, D
 }
 
 asio::awaitable<Result<bool>> Client::serves(ResourceType type) {
-  auto call = make_call("get", type, "GET", discovery_path(type), impl_->timeout());
+  auto call = make_call("GET", discovery_path(type), impl_->timeout());
   auto kinds = co_await impl_->value(std::move(call));
   if (!kinds && kinds.error().kind == ErrorKind::NotFound) co_return false;
   if (!kinds) co_return kinds.error();
@@ -185,7 +182,7 @@ asio::awaitable<Result<bool>> Client::serves(ResourceType type) {
 }
 
 asio::awaitable<Result<std::string>> Client::server_version() {
-  auto call = make_call("get", ResourceType{}, "GET", "/version", impl_->timeout());
+  auto call = make_call("GET", "/version", impl_->timeout());
   auto version = co_await impl_->value(std::move(call));
   if (!version) co_return version.error();
   co_return std::string(string_or(*version, "gitVersion"));

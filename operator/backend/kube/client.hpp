@@ -20,15 +20,6 @@
 
 namespace ei::kube {
 
-/// One answer, for the operator's metrics: what was asked (a verb as RBAC names it) and the status (0: no
-/// answer).
-struct RequestDone {
-  std::string_view verb;
-  std::string_view resource;
-  int status = 0;
-  std::chrono::nanoseconds elapsed{};
-};
-
 struct ClientOptions {
   std::string field_manager = "elastic-inference-operator";
   std::string user_agent = "elastic-inference-operator";
@@ -40,7 +31,6 @@ struct ClientOptions {
   milliseconds timeout{30'000};  ///< of one call, its repetitions included
   /// Asked right before every request that changes anything; false makes the call fail with Canceled.
   std::function<bool()> may_write;
-  std::function<void(RequestDone const&)> on_done;
   std::uint64_t seed = 1;
 };
 

@@ -83,11 +83,6 @@ bool Exchange::may_write(Call const& call) const {
   return !call.writes || !options_.may_write || options_.may_write();
 }
 
-void Exchange::report(Call const& call, int status, SteadyTime started) const {
-  if (!options_.on_done) return;
-  options_.on_done(RequestDone{call.verb, call.resource, status, steady_now() - started});
-}
-
 Result<std::shared_ptr<http::Client>> Exchange::client_for(http::TlsClientOptions const& tls) {
   auto wanted = material(tls);
   if (client_ && wanted == client_material_) return client_;
@@ -125,9 +120,7 @@ asio::awaitable<Result<http::Response>> Exchange::attempt(Call const& call, mill
     if (!prepared) co_return prepared.error();
     if (!may_write(call))
       co_return make_error(ErrorKind::Canceled, "this process is not the leader any more");
-    auto const started = steady_now();
     auto answer = co_await prepared->client->send(std::move(prepared->request), timeout);
-    report(call, answer ? answer->status : 0, started);
     if (!answer || answer->status != 401 || fresh) co_return answer;
     identity_.rejected(prepared->identity);
   }
@@ -154,9 +147,7 @@ asio::awaitable<Result<std::unique_ptr<http::ResponseStream>>> Exchange::open(Ca
   for (bool fresh = false;; fresh = true) {
     auto prepared = co_await prepare(call);
     if (!prepared) co_return prepared.error();
-    auto const started = steady_now();
     auto stream = co_await prepared->client->open(std::move(prepared->request), call.timeout);
-    report(call, stream ? (*stream)->head().status : 0, started);
     if (!stream) co_return stream.error();
     auto const status = (*stream)->head().status;
     if (status == 200) {

@@ -14,8 +14,6 @@ namespace ei::kube {
 
 /// One request before credentials and connection are chosen.
 struct Call {
-  std::string_view verb;  ///< as RBAC names it: get, list, watch, create, update, patch, delete
-  std::string_view resource;
   http::Request request;
   bool writes = false;
   bool repeat = true;  ///< when the server asks to come again later
@@ -44,7 +42,6 @@ class Exchange {
   boost::asio::awaitable<Result<http::Response>> attempt(Call const& call, milliseconds timeout);
   Result<std::shared_ptr<http::Client>> client_for(http::TlsClientOptions const& tls);
   bool may_write(Call const& call) const;
-  void report(Call const& call, int status, SteadyTime started) const;
 
   boost::asio::any_io_executor executor_;
   ClientOptions options_;
