@@ -67,7 +67,7 @@ def draw_tradeoff(groups, path):
     for axis in axes[:, 0]:
         axis.set_ylabel("p99 latency (s)")
     handles, labels = axes.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="upper center", ncol=4, frameon=False, bbox_to_anchor=(0.5, 1.0 + 0.28 / rows))
+    figure.legend(handles, labels, loc="lower center", ncol=7, frameon=False, bbox_to_anchor=(0.5, 1.0))
     figure.tight_layout()
     finish(figure, path)
 
@@ -92,7 +92,6 @@ def draw_timeline(match, rows, path):
         served = [(int(r["second"]), float(r["p99_s"])) for r in lines if float(r["p99_s"]) > 0]
         latency.plot([s for s, _ in served], [p for _, p in served], color=colour, linewidth=width, alpha=0.9)
     replicas.set_ylabel("workers wanted")
-    replicas.legend(ncol=3, fontsize=8, frameon=False, loc="upper right")
     latency.axhline(0.5, color="#999999", linewidth=0.8, linestyle="--")
     latency.set_yscale("log")
     latency.set_ylabel("p99 of the second's\narrivals (s)")
@@ -100,6 +99,8 @@ def draw_timeline(match, rows, path):
     for axis in (load, replicas, latency):
         axis.grid(True, alpha=0.25)
     figure.tight_layout()
+    handles, labels = replicas.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="lower center", ncol=6, fontsize=9, frameon=False, bbox_to_anchor=(0.5, 1.0))
     finish(figure, path)
 
 

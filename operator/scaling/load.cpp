@@ -26,6 +26,7 @@ constexpr double kQuickStartSeconds = 5;        // a start this quick needs no s
 constexpr double kSpareSeconds = 15;            // of start beyond it for each doubling
 constexpr double kSpareRounding = 0.25;         // a quarter of a worker is not worth one; a third is
 constexpr double kMostSpareRatio = 0.5;         // beyond this the maximum is reached anyway
+constexpr double kMostExtension = 1.5;          // beyond what arrives already: two points make no long line
 constexpr int kMostServers = 10'000;            // bounds the search, far above any node
 
 int ceil_workers(double workers) {
@@ -33,7 +34,7 @@ int ceil_workers(double workers) {
 }
 
 /// The last k seconds against the 15 s before them, extended for as long as a new worker takes to start, and
-/// never beyond twice what arrives already.
+/// never beyond half more than arrives already.
 std::optional<double> measure_burst(State const& state, double start_seconds) {
   std::optional<double> highest;
   for (double const k : {1.0, 2.0, 4.0}) {
@@ -47,7 +48,7 @@ std::optional<double> measure_burst(State const& state, double start_seconds) {
     if (!rising) continue;
     double const rate_rps = recent->arrivals / recent->seconds;
     double const extended_rps = rate_rps + (rate_rps - before_rps) * (start_seconds + 1) / recent->seconds;
-    highest = std::max(highest.value_or(0), std::min(2 * rate_rps, extended_rps));
+    highest = std::max(highest.value_or(0), std::min(kMostExtension * rate_rps, extended_rps));
   }
   return highest;
 }
