@@ -26,7 +26,8 @@ std::vector<fs::path> files_of(std::vector<fs::path> const& paths, std::vector<s
       auto const kind = each.path().extension();
       if (kind == ".yaml" || kind == ".yml" || kind == ".json") files.push_back(each.path());
     }
-    if (files.size() == before) errors.push_back(path.string() + ": no *.yaml, *.yml or *.json in this folder");
+    if (files.size() == before)
+      errors.push_back(path.string() + ": no *.yaml, *.yml or *.json in this folder");
     std::sort(files.begin() + static_cast<std::ptrdiff_t>(before), files.end());
   }
   return files;
@@ -52,8 +53,8 @@ Checked check_manifests(std::vector<fs::path> const& paths) {
       }
       auto const [first, fresh] = places.emplace(entry.metadata.key(), place);
       if (!fresh) {
-        checked.errors.push_back(place + ": metadata.name: Duplicate value: \"" + to_string(entry.metadata.key()) +
-                                 "\": it is also in " + first->second);
+        checked.errors.push_back(place + ": metadata.name: Duplicate value: \"" +
+                                 to_string(entry.metadata.key()) + "\": it is also in " + first->second);
       }
       checked.entries.push_back(std::move(entry));
     }
@@ -75,14 +76,16 @@ void print_plan(Checked const& checked, int cores, std::ostream& out) {
     auto const now = std::chrono::system_clock::now();
     scaling::State state;
     plan::Verdict verdict;
-    verdict.decision = scaling::decide(settings, state, {{}, plan::workers_of(seen, settings, now)}, SteadyTime{});
+    verdict.decision =
+        scaling::decide(settings, state, {{}, plan::workers_of(seen, settings, now)}, SteadyTime{});
     verdict.metrics_fault = "not running";
 
     out << to_string(service.metadata.key()) << " (" << entry.file << ":" << entry.line << ") is valid\n"
         << "  spec: " << boost::json::serialize(to_json(service.spec)) << "\n"
         << "  workers: " << service.spec.scaling.min_replicas << " to " << service.spec.scaling.max_replicas
         << " under " << scaling::name(service.spec.scaling.policy);
-    if (most < service.spec.scaling.max_replicas) out << ", at most " << most << " on this machine's " << cores << " cores";
+    if (most < service.spec.scaling.max_replicas)
+      out << ", at most " << most << " on this machine's " << cores << " cores";
     out << "\n";
     for (auto const& action : plan::make_plan(seen, verdict, now).actions) {
       if (std::holds_alternative<plan::WriteStatus>(action)) continue;

@@ -15,8 +15,8 @@ struct Checked {
   std::vector<std::string> errors;       ///< `FILE:LINE: …`, of all files
 };
 
-/// Reads and checks every manifest; a folder stands for the *.yaml, *.yml and *.json in it. Also wrong here: what only a
-/// cluster can run, and one name twice.
+/// Reads and checks every manifest; a folder stands for the *.yaml, *.yml and *.json in it. Also wrong here:
+/// what only a cluster can run, and one name twice.
 [[nodiscard]] Checked check_manifests(std::vector<std::filesystem::path> const& paths);
 
 /// Prints what would be done for each service, and with how many workers at most on `cores`.

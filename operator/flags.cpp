@@ -9,32 +9,41 @@ constexpr char const* kLocal = "On this machine";
 constexpr char const* kCluster = "On a cluster";
 
 void add_local(CLI::App& app, Flags& flags, std::string& drain_timeout) {
-  app.add_option("--local", flags.local, "Run the services of these manifests (files or folders) as processes here")
+  app.add_option("--local", flags.local,
+                 "Run the services of these manifests (files or folders) as processes here")
       ->group(kLocal);
   app.add_flag("--once", flags.once, "Check the manifests, print what would be done, and end")->group(kLocal);
-  app.add_option("--bin-dir", flags.bin_dir, "Folder of inference-dispatcher and inference-worker")->group(kLocal);
+  app.add_option("--bin-dir", flags.bin_dir, "Folder of inference-dispatcher and inference-worker")
+      ->group(kLocal);
   app.add_option("--address", flags.address, "Address that the services listen on")->group(kLocal);
   app.add_option("--dispatcher-port", flags.dispatcher_port,
                  "Port of the first service, where it is free; 0: whatever is free")
       ->group(kLocal);
-  app.add_option("--drain-timeout", drain_timeout, "How long a process may finish its work when it is stopped")
+  app.add_option("--drain-timeout", drain_timeout,
+                 "How long a process may finish its work when it is stopped")
       ->group(kLocal);
-  app.add_flag("--no-table", flags.no_table, "Log lines instead of the live table, also on a terminal")->group(kLocal);
-  app.add_option("--log-file", flags.log_file, "Append the log there instead of standard error")->group(kLocal);
+  app.add_flag("--no-table", flags.no_table, "Log lines instead of the live table, also on a terminal")
+      ->group(kLocal);
+  app.add_option("--log-file", flags.log_file, "Append the log there instead of standard error")
+      ->group(kLocal);
   app.add_option("--status-json", flags.status_json, "Keep the newest status of every service in this file")
       ->group(kLocal);
 }
 
 void add_cluster(CLI::App& app, Flags& flags) {
-  app.add_option("--kubeconfig", flags.kubeconfig, "Instead of the pod's own access, $KUBECONFIG or ~/.kube/config")
+  app.add_option("--kubeconfig", flags.kubeconfig,
+                 "Instead of the pod's own access, $KUBECONFIG or ~/.kube/config")
       ->group(kCluster);
   app.add_option("--context", flags.context, "Context of the kubeconfig")->group(kCluster);
-  app.add_option("--namespace", flags.namespaces, "Watch this namespace only; may be repeated")->group(kCluster);
-  app.add_flag("--leader-elect", flags.leader_elect, "Several operators share the work: one leads")->group(kCluster);
+  app.add_option("--namespace", flags.namespaces, "Watch this namespace only; may be repeated")
+      ->group(kCluster);
+  app.add_flag("--leader-elect", flags.leader_elect, "Several operators share the work: one leads")
+      ->group(kCluster);
   app.add_option("--dispatcher-image", flags.dispatcher_image, "Image of the dispatchers")->group(kCluster);
   app.add_option("--worker-image", flags.worker_image, "Image of the workers where a service names none")
       ->group(kCluster);
-  app.add_option("--image-pull-secret", flags.image_pull_secrets, "For the pods; may be repeated")->group(kCluster);
+  app.add_option("--image-pull-secret", flags.image_pull_secrets, "For the pods; may be repeated")
+      ->group(kCluster);
   app.add_option("--priority-class", flags.priority_class, "For the pods")->group(kCluster);
   app.add_flag("--no-network-policy", flags.no_network_policy, "Make no NetworkPolicies")->group(kCluster);
   app.add_flag("--no-service-monitor", flags.no_service_monitors, "Make no ServiceMonitors")->group(kCluster);
@@ -51,9 +60,12 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
   app.set_version_flag("--version", EI_VERSION);
   add_local(app, flags, drain_timeout);
   add_cluster(app, flags);
-  app.add_option("--metrics-port", flags.metrics_port, "Port of /metrics, /healthz and /readyz; 0: whatever is free");
-  app.add_option("--ports-file", flags.ports_file, "Where to write that port, as JSON, once it is listened on");
-  app.add_option("--decision-log", flags.decision_log, "Write every decision with all its inputs there, one a line");
+  app.add_option("--metrics-port", flags.metrics_port,
+                 "Port of /metrics, /healthz and /readyz; 0: whatever is free");
+  app.add_option("--ports-file", flags.ports_file,
+                 "Where to write that port, as JSON, once it is listened on");
+  app.add_option("--decision-log", flags.decision_log,
+                 "Write every decision with all its inputs there, one a line");
   app.add_option("--log-level", level, "debug, info, warn or error");
   try {
     app.parse(argc, argv);

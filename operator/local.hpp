@@ -11,9 +11,10 @@
 
 namespace ei {
 
-/// The operator on this machine: reconciles until SIGTERM or SIGINT, then ends the processes in order; a second signal
-/// ends them at once.
+/// The operator on this machine: reconciles until SIGTERM or SIGINT, then ends the processes in order; a
+/// second signal ends them at once.
 [[nodiscard]] boost::asio::awaitable<void> run_local(backend::local::LocalBackend& backend,
-                                                     reconcile::Reconciler& reconciler, process::Signals& signals);
+                                                     reconcile::Reconciler& reconciler,
+                                                     process::Signals& signals);
 
 }  // namespace ei

@@ -97,7 +97,8 @@ struct Common {
 backend::local::Settings local_settings(Flags const& flags, fs::path run_dir) {
   backend::local::Settings settings;
   std::error_code wrong;
-  settings.programs = flags.bin_dir.empty() ? fs::read_symlink("/proc/self/exe", wrong).parent_path() : flags.bin_dir;
+  settings.programs =
+      flags.bin_dir.empty() ? fs::read_symlink("/proc/self/exe", wrong).parent_path() : flags.bin_dir;
   settings.run_dir = std::move(run_dir);
   settings.address = flags.address;
   settings.dispatcher_port = flags.dispatcher_port;
@@ -124,9 +125,11 @@ boost::asio::awaitable<int> serve_local(Flags const& flags, fs::path run_dir, bo
   if (auto const started = common.reporter.start(); !started) co_return fail(started.error().message);
   auto const server = make_server(executor, flags.address, flags.metrics_port.value_or(0), common.registry,
                                   [] { return true; });
-  if (auto const started = start_server(*server, flags.ports_file); !started) co_return fail(started.error().message);
+  if (auto const started = start_server(*server, flags.ports_file); !started)
+    co_return fail(started.error().message);
   backend::local::LocalBackend backend(executor, local_settings(flags, run_dir), flags.local, forward);
-  reconcile::Reconciler reconciler(executor, backend, common.metrics, common.reporter.listener(), reconcile_options());
+  reconcile::Reconciler reconciler(executor, backend, common.metrics, common.reporter.listener(),
+                                   reconcile_options());
   common.metrics.leader(true);  // nobody else is here
   co_await run_local(backend, reconciler, signals);
   common.reporter.finish();
@@ -145,7 +148,8 @@ int local_main(Flags const& flags) {
   auto const settings = local_settings(flags, {});
   for (auto const* program : {"inference-dispatcher", "inference-worker"}) {
     auto const path = settings.programs / program;
-    if (access(path.c_str(), X_OK) != 0) return fail(path.string() + " is needed and cannot be run; see --bin-dir");
+    if (access(path.c_str(), X_OK) != 0)
+      return fail(path.string() + " is needed and cannot be run; see --bin-dir");
   }
   std::error_code wrong;
   auto const run_dir = backend::local::make_run_dir(fs::temp_directory_path(wrong));
@@ -209,7 +213,8 @@ boost::asio::awaitable<int> serve_cluster(Flags const& flags, KubernetesOptions 
   KubernetesOperator kubernetes(executor, std::move(options), common.metrics, common.reporter.listener());
   auto const server = make_server(executor, "0.0.0.0", flags.metrics_port.value_or(kClusterMetricsPort),
                                   common.registry, [&] { return kubernetes.ready(); });
-  if (auto const started = start_server(*server, flags.ports_file); !started) co_return fail(started.error().message);
+  if (auto const started = start_server(*server, flags.ports_file); !started)
+    co_return fail(started.error().message);
   TaskGroup tasks(executor, [](std::string const& name, std::string const& what) {
     log::error("task_failed", {{"task", name}, {"error", what}});
   });

@@ -13,8 +13,9 @@
 namespace ei {
 
 /// The operator's own HTTP server: /metrics, /healthz and /readyz (503 until `ready` says true).
-[[nodiscard]] std::unique_ptr<http::Server> make_server(boost::asio::any_io_executor executor, std::string address,
-                                                        std::uint16_t port, metrics::Registry const& registry,
+[[nodiscard]] std::unique_ptr<http::Server> make_server(boost::asio::any_io_executor executor,
+                                                        std::string address, std::uint16_t port,
+                                                        metrics::Registry const& registry,
                                                         std::function<bool()> ready);
 
 /// Listens, starts, and writes `{"metrics": PORT}` where that is asked for. Errors: Io, Invalid.

@@ -7,16 +7,20 @@ namespace ei::api {
 namespace {
 
 auto find(auto& conditions, std::string_view type) {
-  return std::find_if(conditions.begin(), conditions.end(), [&](auto const& each) { return each.type == type; });
+  return std::find_if(conditions.begin(), conditions.end(),
+                      [&](auto const& each) { return each.type == type; });
 }
 
 }  // namespace
 
 std::string_view to_string(ConditionStatus status) {
   switch (status) {
-    case ConditionStatus::False: return "False";
-    case ConditionStatus::True: return "True";
-    case ConditionStatus::Unknown: return "Unknown";
+    case ConditionStatus::False:
+      return "False";
+    case ConditionStatus::True:
+      return "True";
+    case ConditionStatus::Unknown:
+      return "Unknown";
   }
   return "Unknown";
 }

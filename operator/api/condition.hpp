@@ -10,12 +10,14 @@
 namespace ei::api {
 
 // The types a service reports.
-inline constexpr std::string_view kReady = "Ready";                        ///< requests are answered
-inline constexpr std::string_view kDispatcherReady = "DispatcherReady";    ///< every wanted dispatcher is ready
-inline constexpr std::string_view kWorkersReady = "WorkersReady";          ///< every wanted worker is ready
-inline constexpr std::string_view kMetricsAvailable = "MetricsAvailable";  ///< decisions rest on fresh numbers
-inline constexpr std::string_view kScalingLimited = "ScalingLimited";      ///< more workers are needed than may run
-inline constexpr std::string_view kPaused = "Paused";                      ///< spec.scaling.paused
+inline constexpr std::string_view kReady = "Ready";                      ///< requests are answered
+inline constexpr std::string_view kDispatcherReady = "DispatcherReady";  ///< every wanted dispatcher is ready
+inline constexpr std::string_view kWorkersReady = "WorkersReady";        ///< every wanted worker is ready
+inline constexpr std::string_view kMetricsAvailable =
+    "MetricsAvailable";  ///< decisions rest on fresh numbers
+inline constexpr std::string_view kScalingLimited =
+    "ScalingLimited";                                  ///< more workers are needed than may run
+inline constexpr std::string_view kPaused = "Paused";  ///< spec.scaling.paused
 
 enum class ConditionStatus { False, True, Unknown };
 /// `False`, `True`, `Unknown`.
@@ -33,11 +35,13 @@ struct Condition {
   bool operator==(Condition const&) const = default;
 };
 
-/// Puts `next` in place of the condition of its type, or at the end. `last_transition` is kept while `status` stays
-/// the same and becomes `now` (cut to whole seconds, as metav1.Time is) when it changes; the one in `next` is ignored.
+/// Puts `next` in place of the condition of its type, or at the end. `last_transition` is kept while `status`
+/// stays the same and becomes `now` (cut to whole seconds, as metav1.Time is) when it changes; the one in
+/// `next` is ignored.
 void set_condition(std::vector<Condition>& conditions, Condition next, WallTime now);
 
 /// The condition of a type, or null. The pointer lives until the vector changes.
-[[nodiscard]] Condition const* find_condition(std::vector<Condition> const& conditions, std::string_view type);
+[[nodiscard]] Condition const* find_condition(std::vector<Condition> const& conditions,
+                                              std::string_view type);
 
 }  // namespace ei::api

@@ -47,11 +47,12 @@ json::object scaling_to_json(scaling::Settings const& settings) {
 }
 
 json::object to_json(Dispatcher const& dispatcher) {
-  return {{"replicas", dispatcher.replicas},
-          {"queueCapacity", dispatcher.queue_capacity},
-          {"requestTimeout", format_duration(dispatcher.request_timeout)},
-          {"batch",
-           {{"maxSize", dispatcher.batch.max_size}, {"maxDelay", format_duration(dispatcher.batch.max_delay)}}}};
+  return {
+      {"replicas", dispatcher.replicas},
+      {"queueCapacity", dispatcher.queue_capacity},
+      {"requestTimeout", format_duration(dispatcher.request_timeout)},
+      {"batch",
+       {{"maxSize", dispatcher.batch.max_size}, {"maxDelay", format_duration(dispatcher.batch.max_delay)}}}};
 }
 
 json::object to_json(Worker const& worker) {
@@ -65,7 +66,8 @@ json::object to_json(Worker const& worker) {
 }
 
 json::object to_json(DecisionRecord const& record) {
-  return {{"id", record.id},       {"time", format_rfc3339(record.time)}, {"from", record.from}, {"to", record.to},
+  return {{"id", record.id},         {"time", format_rfc3339(record.time)},
+          {"from", record.from},     {"to", record.to},
           {"reason", record.reason}, {"formula", record.formula}};
 }
 
@@ -116,7 +118,7 @@ void each_object(json::object const& object, std::string_view name, Read read) {
 }
 
 DecisionRecord record_from_json(json::object const& object) {
-  return {text_of(object, "id"),         time_of(object, "time"),   number_of<int>(object, "from"),
+  return {text_of(object, "id"),        time_of(object, "time"),   number_of<int>(object, "from"),
           number_of<int>(object, "to"), text_of(object, "reason"), text_of(object, "formula")};
 }
 
@@ -125,9 +127,12 @@ Condition condition_from_json(json::object const& object) {
   auto const status = word == "True"    ? ConditionStatus::True
                       : word == "False" ? ConditionStatus::False
                                         : ConditionStatus::Unknown;
-  return {text_of(object, "type"),    status,
-          text_of(object, "reason"),  text_of(object, "message"),
-          time_of(object, "lastTransitionTime"), number_of<std::int64_t>(object, "observedGeneration")};
+  return {text_of(object, "type"),
+          status,
+          text_of(object, "reason"),
+          text_of(object, "message"),
+          time_of(object, "lastTransitionTime"),
+          number_of<std::int64_t>(object, "observedGeneration")};
 }
 
 QueueStatus queue_from_json(json::object const& object) {
@@ -182,8 +187,10 @@ Status status_from_json(json::value const& value) {
   status.desired_replicas = number_of<int>(*object, "desiredReplicas");
   status.selector = text_of(*object, "selector");
   status.queue = queue_from_json(object_of(*object, "queue"));
-  if (object->contains("lastDecision")) status.last_decision = record_from_json(object_of(*object, "lastDecision"));
-  each_object(*object, "history", [&](auto const& item) { status.history.push_back(record_from_json(item)); });
+  if (object->contains("lastDecision"))
+    status.last_decision = record_from_json(object_of(*object, "lastDecision"));
+  each_object(*object, "history",
+              [&](auto const& item) { status.history.push_back(record_from_json(item)); });
   each_object(*object, "conditions",
               [&](auto const& item) { status.conditions.push_back(condition_from_json(item)); });
   return status;

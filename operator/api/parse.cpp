@@ -11,9 +11,15 @@ namespace {
 
 namespace json = boost::json;
 
-bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_alnum(char c) { return is_lower(c) || is_digit(c) || (c >= 'A' && c <= 'Z'); }
+bool is_lower(char c) {
+  return c >= 'a' && c <= 'z';
+}
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool is_alnum(char c) {
+  return is_lower(c) || is_digit(c) || (c >= 'A' && c <= 'Z');
+}
 
 /// RFC 1035 label as Kubernetes wants it of a Service's name.
 bool is_dns_label(std::string_view text, bool digit_first) {
@@ -38,13 +44,15 @@ std::string_view uri_fault(std::string_view uri) {
   auto const colon = uri.find("://");
   auto const scheme = colon == uri.npos ? std::string_view{} : uri.substr(0, colon);
   auto const rest = colon == uri.npos ? std::string_view{} : uri.substr(colon + 3);
-  if (uri.size() > kMaxUriLength || !is_printable(uri)) return "a URI of at most 2048 characters without blanks";
+  if (uri.size() > kMaxUriLength || !is_printable(uri))
+    return "a URI of at most 2048 characters without blanks";
   if (scheme == "https") return rest.empty() || rest.front() == '/' ? "https://host/path" : "";
   if (scheme == "file") return rest.size() < 2 || rest.front() != '/' ? "file:///absolute/path" : "";
   if (scheme == "builtin") return rest.empty() ? "builtin://name" : "";
   if (scheme == "pvc") {
     auto const slash = rest.find('/');
-    bool const whole = slash != rest.npos && slash + 1 < rest.size() && is_dns_label(rest.substr(0, slash), true);
+    bool const whole =
+        slash != rest.npos && slash + 1 < rest.size() && is_dns_label(rest.substr(0, slash), true);
     return whole ? "" : "pvc://claim/path";
   }
   return "a URI that starts with https://, file://, pvc:// or builtin://";
@@ -65,17 +73,19 @@ void read_sha256(ObjectReader& reader, std::string& target) {
   reader.read("sha256", target);
   std::transform(target.begin(), target.end(), target.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  bool const fine = target.empty() || (target.size() == 64 && std::all_of(target.begin(), target.end(), [](char c) {
-                                         return is_digit(c) || (c >= 'a' && c <= 'f');
-                                       }));
+  bool const fine =
+      target.empty() || (target.size() == 64 && std::all_of(target.begin(), target.end(), [](char c) {
+                           return is_digit(c) || (c >= 'a' && c <= 'f');
+                         }));
   if (!fine) reader.fail("sha256", invalid_value(json::value(target), "64 hexadecimal digits"));
 }
 
 void read_model(ObjectReader reader, Model& model) {
   reader.read("name", model.name);
   if (!is_model_name(model.name)) {
-    reader.fail("name", invalid_value(json::value(model.name),
-                                      "1 to 63 letters, digits, '-', '_' or '.', a letter or digit at both ends"));
+    reader.fail("name",
+                invalid_value(json::value(model.name),
+                              "1 to 63 letters, digits, '-', '_' or '.', a letter or digit at both ends"));
   }
   read_uri(reader, "uri", model.uri);
   read_sha256(reader, model.sha256);
@@ -88,14 +98,16 @@ void read_model(ObjectReader reader, Model& model) {
 void read_scaling(ObjectReader reader, scaling::Settings& settings) {
   using scaling::MetricsLoss;
   using scaling::Policy;
-  reader.read("policy", settings.policy,
-              {{"Latency", Policy::Latency}, {"QueueRatio", Policy::QueueRatio}, {"External", Policy::External}});
+  reader.read(
+      "policy", settings.policy,
+      {{"Latency", Policy::Latency}, {"QueueRatio", Policy::QueueRatio}, {"External", Policy::External}});
   reader.read("queueTarget", settings.queue_target, kQueueTarget);
   reader.read("minReplicas", settings.min_replicas, kReplicas);
   reader.read("maxReplicas", settings.max_replicas, kReplicas);
   if (settings.min_replicas > settings.max_replicas) {
-    reader.fail("minReplicas", invalid_value(json::value(settings.min_replicas),
-                                             "at most maxReplicas (" + std::to_string(settings.max_replicas) + ")"));
+    reader.fail("minReplicas",
+                invalid_value(json::value(settings.min_replicas),
+                              "at most maxReplicas (" + std::to_string(settings.max_replicas) + ")"));
   }
   reader.read("cooldown", settings.cooldown, kCooldown);
   reader.read("latencyTarget", settings.latency_target, kLatencyTarget);
@@ -141,8 +153,10 @@ void read_worker(ObjectReader reader, Worker& worker) {
                           {kMemoryBytes.least * 1000, kMemoryBytes.most * 1000}, "256Mi and 1Ti");
   resources.finish();
   reader.read("nodeSelector", worker.node_selector);
-  read_passed_on(reader, "tolerations", worker.tolerations, [](auto const& v) { return v.is_array(); }, "an array");
-  read_passed_on(reader, "affinity", worker.affinity, [](auto const& v) { return v.is_object(); }, "an object");
+  read_passed_on(
+      reader, "tolerations", worker.tolerations, [](auto const& v) { return v.is_array(); }, "an array");
+  read_passed_on(
+      reader, "affinity", worker.affinity, [](auto const& v) { return v.is_object(); }, "an object");
   reader.finish();
 }
 
@@ -163,8 +177,9 @@ void check_metadata(ObjectReader reader) {
   if (name.empty()) {
     reader.fail("name", "Required value");
   } else if (name.size() > kMaxNameLength || !is_dns_label(name, false)) {
-    reader.fail("name", invalid_value(json::value(name), "at most 50 lower-case letters, digits and '-', beginning "
-                                                         "with a letter and ending with a letter or digit"));
+    reader.fail("name", invalid_value(json::value(name),
+                                      "at most 50 lower-case letters, digits and '-', beginning "
+                                      "with a letter and ending with a letter or digit"));
   }
   std::string space = "default";
   reader.read("namespace", space);
@@ -175,9 +190,9 @@ void check_metadata(ObjectReader reader) {
   reader.read("labels", words);
   reader.read("annotations", words);
   // The rest of ObjectMeta belongs to the API server; a manifest exported from one carries it.
-  for (auto const* field :
-       {"uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
-        "deletionGracePeriodSeconds", "ownerReferences", "finalizers", "managedFields", "selfLink", "generateName"}) {
+  for (auto const* field : {"uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
+                            "deletionGracePeriodSeconds", "ownerReferences", "finalizers", "managedFields",
+                            "selfLink", "generateName"}) {
     reader.take(field);
   }
   reader.finish();
@@ -201,18 +216,25 @@ std::map<std::string, std::string> words_of(json::object const& object, std::str
 
 }  // namespace
 
-std::string to_string(ServiceKey const& key) { return key.namespace_name + "/" + key.name; }
+std::string to_string(ServiceKey const& key) {
+  return key.namespace_name + "/" + key.name;
+}
 
 std::string_view to_string(Precision precision) {
   switch (precision) {
-    case Precision::Auto: return "auto";
-    case Precision::Fp32: return "fp32";
-    case Precision::Bf16: return "bf16";
+    case Precision::Auto:
+      return "auto";
+    case Precision::Fp32:
+      return "fp32";
+    case Precision::Bf16:
+      return "bf16";
   }
   return "auto";
 }
 
-std::string to_string(FieldError const& error) { return error.path + ": " + error.message; }
+std::string to_string(FieldError const& error) {
+  return error.path + ": " + error.message;
+}
 
 std::string to_string(std::vector<FieldError> const& errors) {
   std::string text;
@@ -253,7 +275,8 @@ Parsed parse_service(json::value const& value, UnknownFields unknown) {
   if (version != kApiVersion) {
     reader.fail("apiVersion", "Unsupported value: \"" + version + "\": must be " + std::string(kApiVersion));
   }
-  if (kind != kKind) reader.fail("kind", "Unsupported value: \"" + kind + "\": must be " + std::string(kKind));
+  if (kind != kKind)
+    reader.fail("kind", "Unsupported value: \"" + kind + "\": must be " + std::string(kKind));
   check_metadata(reader.object("metadata"));
   service.spec = read_spec(reader.object("spec"));
   // A manifest exported from a cluster carries its status; only the operator writes it.

@@ -36,7 +36,8 @@ struct Parsed {
 
 /// Reads an InferenceService, fills in defaults and checks every limit of `limits.hpp`.
 /// Durations are written as `150s`, `1m30s`, `0s`; cpu as a number or a quantity.
-[[nodiscard]] Parsed parse_service(boost::json::value const& value, UnknownFields unknown = UnknownFields::Reject);
+[[nodiscard]] Parsed parse_service(boost::json::value const& value,
+                                   UnknownFields unknown = UnknownFields::Reject);
 
 /// Reads what can be read of `metadata`, also of an object whose spec is invalid.
 [[nodiscard]] Metadata metadata_from_json(boost::json::value const& object);

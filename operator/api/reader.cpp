@@ -127,7 +127,9 @@ bool ObjectReader::read_string(std::string_view name, std::string& target) {
   return false;
 }
 
-void ObjectReader::read(std::string_view name, std::string& target) { read_string(name, target); }
+void ObjectReader::read(std::string_view name, std::string& target) {
+  read_string(name, target);
+}
 
 void ObjectReader::read(std::string_view name, std::map<std::string, std::string>& target) {
   auto const* value = take(name);
@@ -151,9 +153,11 @@ void ObjectReader::read_quantity(std::string_view name, std::string& target, Ran
                                  std::string_view shown) {
   auto const* value = take(name);
   if (!value) return;
-  std::string const text = value->is_string() ? std::string(value->get_string().c_str()) : json::serialize(*value);
-  auto const quantity = value->is_string() || value->is_number() ? parse_quantity_milli(text)
-                                                                 : make_error(ErrorKind::Invalid, "not a quantity");
+  std::string const text =
+      value->is_string() ? std::string(value->get_string().c_str()) : json::serialize(*value);
+  auto const quantity = value->is_string() || value->is_number()
+                            ? parse_quantity_milli(text)
+                            : make_error(ErrorKind::Invalid, "not a quantity");
   if (quantity && milli.contains(*quantity)) {
     target = text;
   } else {

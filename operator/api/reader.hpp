@@ -16,12 +16,13 @@
 
 namespace ei::api {
 
-/// Reads one JSON object field by field into values that already hold their defaults, and collects every fault.
-/// A null field counts as absent, as it does for the API server. Each field must be asked for once; `finish` reports
-/// the ones nobody asked for.
+/// Reads one JSON object field by field into values that already hold their defaults, and collects every
+/// fault. A null field counts as absent, as it does for the API server. Each field must be asked for once;
+/// `finish` reports the ones nobody asked for.
 class ObjectReader {
  public:
-  /// `value` and `errors` must outlive the reader. A value that is no object is reported and read as an empty one.
+  /// `value` and `errors` must outlive the reader. A value that is no object is reported and read as an empty
+  /// one.
   ObjectReader(boost::json::value const& value, std::string path, UnknownFields unknown,
                std::vector<FieldError>& errors);
 
@@ -48,8 +49,10 @@ class ObjectReader {
     unsupported(name, text, allowed);
   }
 
-  /// A Kubernetes quantity, written as a number or a string, whose thousandths lie in `milli`; `shown` words the range.
-  void read_quantity(std::string_view name, std::string& target, Range<std::int64_t> milli, std::string_view shown);
+  /// A Kubernetes quantity, written as a number or a string, whose thousandths lie in `milli`; `shown` words
+  /// the range.
+  void read_quantity(std::string_view name, std::string& target, Range<std::int64_t> milli,
+                     std::string_view shown);
 
   /// The raw field, or null when it is absent; counts as asked for.
   boost::json::value const* take(std::string_view name);
@@ -65,7 +68,8 @@ class ObjectReader {
 
  private:
   bool read_string(std::string_view name, std::string& target);
-  void unsupported(std::string_view name, std::string const& text, std::vector<std::string_view> const& allowed);
+  void unsupported(std::string_view name, std::string const& text,
+                   std::vector<std::string_view> const& allowed);
 
   boost::json::object const* object_;
   std::string path_;

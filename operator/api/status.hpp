@@ -55,8 +55,8 @@ struct Status {
 /// The API's form; times in RFC 3339, ages as durations.
 [[nodiscard]] boost::json::object to_json(Status const& status);
 
-/// Reads a status as an API server returns it. Never fails: what is missing or of another shape keeps its default,
-/// because only this operator writes a status and the next write puts it right.
+/// Reads a status as an API server returns it. Never fails: what is missing or of another shape keeps its
+/// default, because only this operator writes a status and the next write puts it right.
 [[nodiscard]] Status status_from_json(boost::json::value const& value);
 
 }  // namespace ei::api

@@ -32,10 +32,14 @@ class Converter {
     if (++nodes_ > kMaxNodes) throw Fault{ErrorKind::Protocol, line_of(node), "too many nodes after aliases"};
     document_.lines.emplace(path, line_of(node));
     switch (node.Type()) {
-      case YAML::NodeType::Map: return map(node, path, depth);
-      case YAML::NodeType::Sequence: return sequence(node, path, depth);
-      case YAML::NodeType::Scalar: return scalar(node);
-      default: return nullptr;
+      case YAML::NodeType::Map:
+        return map(node, path, depth);
+      case YAML::NodeType::Sequence:
+        return sequence(node, path, depth);
+      case YAML::NodeType::Scalar:
+        return scalar(node);
+      default:
+        return nullptr;
     }
   }
 
@@ -46,7 +50,8 @@ class Converter {
     json::object object;
     std::set<std::string> merged;  // keys that came with `<<`: the map's own override them
     for (auto const& entry : node) {
-      if (!entry.first.IsScalar()) throw Fault{ErrorKind::Invalid, line_of(entry.first), "a key must be a scalar"};
+      if (!entry.first.IsScalar())
+        throw Fault{ErrorKind::Invalid, line_of(entry.first), "a key must be a scalar"};
       auto const key = entry.first.Scalar();
       if (key == "<<" && entry.first.Tag() == "?") {
         merge(entry.second, object, merged, path, depth);
@@ -63,8 +68,8 @@ class Converter {
     return object;
   }
 
-  void merge(YAML::Node const& from, json::object& object, std::set<std::string>& merged, std::string const& path,
-             int depth) {
+  void merge(YAML::Node const& from, json::object& object, std::set<std::string>& merged,
+             std::string const& path, int depth) {
     if (from.IsSequence()) {
       for (auto const& each : from) merge(each, object, merged, path, depth);
       return;
@@ -110,9 +115,11 @@ int line_of(Document const& document, std::string path) {
 }
 
 Entry entry_of(Document const& document, std::string const& file) {
-  Entry entry{file, document.line, api::metadata_from_json(document.value), api::parse_service(document.value), {}};
+  Entry entry{
+      file, document.line, api::metadata_from_json(document.value), api::parse_service(document.value), {}};
   for (auto const& error : entry.parsed.errors) {
-    entry.errors.push_back(file + ":" + std::to_string(line_of(document, error.path)) + ": " + to_string(error));
+    entry.errors.push_back(file + ":" + std::to_string(line_of(document, error.path)) + ": " +
+                           to_string(error));
   }
   return entry;
 }
@@ -144,7 +151,8 @@ Result<std::vector<Entry>> read_text(std::string_view text, std::string const& f
     error.message = file + ":" + error.message;
     return error;
   }
-  if (documents->empty()) return make_error(ErrorKind::Invalid, file + ":1: no InferenceService in this file");
+  if (documents->empty())
+    return make_error(ErrorKind::Invalid, file + ":1: no InferenceService in this file");
   std::vector<Entry> entries;
   for (auto const& document : *documents) entries.push_back(entry_of(document, file));
   return entries;

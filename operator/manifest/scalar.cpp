@@ -16,8 +16,10 @@ bool one_of(std::string_view text, std::array<std::string_view, N> const& words)
 }
 
 constexpr std::array<std::string_view, 5> kNull{"", "~", "null", "Null", "NULL"};
-constexpr std::array<std::string_view, 9> kTrue{"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"};
-constexpr std::array<std::string_view, 9> kFalse{"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"};
+constexpr std::array<std::string_view, 9> kTrue{"true", "True", "TRUE", "yes", "Yes",
+                                                "YES",  "on",   "On",   "ON"};
+constexpr std::array<std::string_view, 9> kFalse{"false", "False", "FALSE", "no", "No",
+                                                 "NO",    "off",   "Off",   "OFF"};
 
 std::optional<std::int64_t> integer(std::string_view text) {
   bool const negative = !text.empty() && text.front() == '-';
@@ -47,7 +49,8 @@ std::optional<std::int64_t> integer(std::string_view text) {
 }
 
 std::optional<double> real(std::string_view text) {
-  // from_chars also takes "inf", "nan" and "infinity", which are strings in YAML (".inf" has no JSON form at all).
+  // from_chars also takes "inf", "nan" and "infinity", which are strings in YAML (".inf" has no JSON form at
+  // all).
   if (text.find_first_not_of("0123456789+-.eE") != text.npos) return {};
   if (text.find_first_of("0123456789") == text.npos) return {};
   if (text.front() == '+') text.remove_prefix(1);

@@ -8,7 +8,9 @@ using boost::json::object;
 object json_of(EnsureDispatcher const& action) {
   return {{"action", "EnsureDispatcher"}, {"replicas", action.replicas}};
 }
-object json_of(EnsureWorkers const& action) { return {{"action", "EnsureWorkers"}, {"replicas", action.replicas}}; }
+object json_of(EnsureWorkers const& action) {
+  return {{"action", "EnsureWorkers"}, {"replicas", action.replicas}};
+}
 object json_of(ReplaceWorker const& action) {
   return {{"action", "ReplaceWorker"}, {"worker", action.name}, {"why", action.why}};
 }
@@ -23,7 +25,9 @@ object json_of(RecordEvent const& action) {
 object json_of(WriteStatus const& action) {
   return {{"action", "WriteStatus"}, {"status", api::to_json(action.status)}};
 }
-object json_of(RemoveChildren const&) { return {{"action", "RemoveChildren"}}; }
+object json_of(RemoveChildren const&) {
+  return {{"action", "RemoveChildren"}};
+}
 
 }  // namespace
 

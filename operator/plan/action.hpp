@@ -17,8 +17,8 @@ struct EnsureDispatcher {
   bool operator==(EnsureDispatcher const&) const = default;
 };
 
-/// The workers exist as the observed spec says, so many of them. Fewer than before: the surplus finishes its work
-/// first. On first creation the first ones start at once.
+/// The workers exist as the observed spec says, so many of them. Fewer than before: the surplus finishes its
+/// work first. On first creation the first ones start at once.
 struct EnsureWorkers {
   int replicas = 1;
   bool operator==(EnsureWorkers const&) const = default;
@@ -48,7 +48,8 @@ struct WriteStatus {
   bool operator==(WriteStatus const&) const = default;
 };
 
-/// Nothing of the service runs any more. Kubernetes' garbage collector does it there through owner references.
+/// Nothing of the service runs any more. Kubernetes' garbage collector does it there through owner
+/// references.
 struct RemoveChildren {
   bool operator==(RemoveChildren const&) const = default;
 };

@@ -8,7 +8,9 @@ namespace {
 using api::Condition;
 using api::ConditionStatus;
 
-ConditionStatus truth(bool value) { return value ? ConditionStatus::True : ConditionStatus::False; }
+ConditionStatus truth(bool value) {
+  return value ? ConditionStatus::True : ConditionStatus::False;
+}
 
 Condition make(std::string_view type, bool value, std::string reason, std::string message) {
   return {std::string(type), truth(value), std::move(reason), std::move(message), {}, 0};
@@ -28,7 +30,8 @@ Trouble const* trouble_of(Instances const& instances) {
   return nullptr;
 }
 
-Condition of_children(std::string_view type, int ready, int wanted, std::string const& noun, Trouble const* trouble) {
+Condition of_children(std::string_view type, int ready, int wanted, std::string const& noun,
+                      Trouble const* trouble) {
   if (ready >= wanted) return make(type, true, "AllReady", of(ready, wanted, noun));
   if (!trouble) return make(type, false, "Starting", of(ready, wanted, noun));
   return make(type, false, trouble->reason, of(ready, wanted, noun) + ": " + trouble->message);
@@ -70,14 +73,15 @@ Condition scaling_limited(Observation const& seen, Verdict const& verdict, Count
 
 Condition ready(Observation const& seen, Counts const& counts) {
   auto const faults = to_string(seen.errors);
-  if (!seen.spec) return make(api::kReady, false, "InvalidSpec", faults.empty() ? "there is no spec" : faults);
+  if (!seen.spec)
+    return make(api::kReady, false, "InvalidSpec", faults.empty() ? "there is no spec" : faults);
   if (counts.dispatchers_ready == 0) {
     return make(api::kReady, false, "DispatcherNotReady", "no dispatcher is ready");
   }
   if (counts.workers_ready == 0) return make(api::kReady, false, "WorkersNotReady", "no worker is ready");
   if (!faults.empty()) return make(api::kReady, true, "InvalidEdit", "serving the previous spec: " + faults);
-  return make(api::kReady, true, "Serving", seen.endpoint.empty() ? "requests are answered"
-                                                                  : "requests are answered at " + seen.endpoint);
+  return make(api::kReady, true, "Serving",
+              seen.endpoint.empty() ? "requests are answered" : "requests are answered at " + seen.endpoint);
 }
 
 Condition paused(Observation const& seen) {

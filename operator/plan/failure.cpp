@@ -12,8 +12,9 @@ bool is_refusal(ErrorKind kind) {
 Actions plan_failure(Observation const& seen, Error const& error, WallTime now) {
   if (!is_refusal(error.kind) || seen.metadata.deleting) return {};
   api::Status status = seen.status;
-  api::Condition const told{std::string(api::kWorkersReady), api::ConditionStatus::False, "Refused",
-                            error.message, {}, seen.metadata.generation};
+  api::Condition const told{
+      std::string(api::kWorkersReady), api::ConditionStatus::False, "Refused", error.message, {},
+      seen.metadata.generation};
   set_condition(status.conditions, told, now);
   if (status == seen.status) return {};
   return {RecordEvent{EventType::Warning, "Refused", error.message, {}}, WriteStatus{std::move(status)}};

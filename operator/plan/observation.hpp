@@ -20,7 +20,8 @@ struct Trouble {
 /// One dispatcher as it runs: a pod, or a process of this machine.
 struct DispatcherInstance {
   std::string name;
-  /// Changes whenever its counters start from zero: a pod's UID and restart count, a process's number and start.
+  /// Changes whenever its counters start from zero: a pod's UID and restart count, a process's number and
+  /// start.
   std::string incarnation;
   std::string metrics_url;  ///< `http://10.1.2.3:9000/metrics`; empty while it has no address
   bool ready = false;
@@ -34,15 +35,17 @@ struct WorkerInstance {
   std::string name;
   WallTime created{};
   bool ready = false;
-  std::optional<WallTime> first_ready;       ///< empty until it has been ready once
-  std::optional<WallTime> not_ready_since;   ///< set while not ready: `created`, or when it last stopped being ready
-  bool terminating = false;                  ///< asked to leave: no longer wanted, may still answer requests
+  std::optional<WallTime> first_ready;  ///< empty until it has been ready once
+  std::optional<WallTime>
+      not_ready_since;       ///< set while not ready: `created`, or when it last stopped being ready
+  bool terminating = false;  ///< asked to leave: no longer wanted, may still answer requests
   std::optional<Trouble> trouble;
 
   bool operator==(WorkerInstance const&) const = default;
 };
 
-/// Why the backend cannot run as many workers as it was told: cores of this machine, a quota, no node with room.
+/// Why the backend cannot run as many workers as it was told: cores of this machine, a quota, no node with
+/// room.
 struct Shortage {
   std::optional<int> maximum;  ///< the most workers this service can have, where that is known (≥ 0)
   std::string reason;          ///< `NotEnoughCores`, `QuotaExceeded`, `Unschedulable`
@@ -54,7 +57,8 @@ struct Shortage {
 /// Everything about one service that a reconcile may look at; read anew each time.
 struct Observation {
   api::Metadata metadata;
-  /// What is in force: the newest spec when it is valid, else the last valid one the backend knows, else nothing.
+  /// What is in force: the newest spec when it is valid, else the last valid one the backend knows, else
+  /// nothing.
   std::optional<api::Spec> spec;
   std::vector<api::FieldError> errors;  ///< of the newest spec
   api::Status status;                   ///< as last written

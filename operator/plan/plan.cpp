@@ -26,7 +26,9 @@ std::optional<RecordEvent> say(std::string reason, std::string message) {
   return RecordEvent{EventType::Normal, std::move(reason), std::move(message), {}};
 }
 
-bool is(Condition const* condition, ConditionStatus status) { return condition && condition->status == status; }
+bool is(Condition const* condition, ConditionStatus status) {
+  return condition && condition->status == status;
+}
 
 void events_of_conditions(std::vector<Condition> const& before, std::vector<Condition> const& after,
                           Actions& actions) {
@@ -34,26 +36,33 @@ void events_of_conditions(std::vector<Condition> const& before, std::vector<Cond
   tell(before, after, api::kReady, actions, [](Condition const* old, Condition const& next) -> Event {
     bool const invalid = next.reason == "InvalidSpec" || next.reason == "InvalidEdit";
     if (invalid && (!old || old->message != next.message)) return warn("InvalidSpec", next.message);
-    if (is(&next, ConditionStatus::True) && !is(old, ConditionStatus::True)) return say("Ready", next.message);
-    if (is(&next, ConditionStatus::False) && is(old, ConditionStatus::True)) return warn("NotReady", next.message);
+    if (is(&next, ConditionStatus::True) && !is(old, ConditionStatus::True))
+      return say("Ready", next.message);
+    if (is(&next, ConditionStatus::False) && is(old, ConditionStatus::True))
+      return warn("NotReady", next.message);
     return {};
   });
-  tell(before, after, api::kMetricsAvailable, actions, [](Condition const* old, Condition const& next) -> Event {
-    if (is(&next, ConditionStatus::False) && is(old, ConditionStatus::True)) {
-      return warn("MetricsUnavailable", next.message);
-    }
-    // Metrics are missing at every start; only their coming back afterwards is news.
-    bool const back = is(&next, ConditionStatus::True) && is(old, ConditionStatus::False);
-    return back && old->reason != kMetricsStarting ? say("MetricsAvailable", next.message) : Event{};
-  });
-  tell(before, after, api::kScalingLimited, actions, [](Condition const* old, Condition const& next) -> Event {
-    bool const news = !is(old, ConditionStatus::True) || old->reason != next.reason;
-    return is(&next, ConditionStatus::True) && news ? warn("ScalingLimited", next.reason + ": " + next.message)
-                                                    : Event{};
-  });
+  tell(before, after, api::kMetricsAvailable, actions,
+       [](Condition const* old, Condition const& next) -> Event {
+         if (is(&next, ConditionStatus::False) && is(old, ConditionStatus::True)) {
+           return warn("MetricsUnavailable", next.message);
+         }
+         // Metrics are missing at every start; only their coming back afterwards is news.
+         bool const back = is(&next, ConditionStatus::True) && is(old, ConditionStatus::False);
+         return back && old->reason != kMetricsStarting ? say("MetricsAvailable", next.message) : Event{};
+       });
+  tell(before, after, api::kScalingLimited, actions,
+       [](Condition const* old, Condition const& next) -> Event {
+         bool const news = !is(old, ConditionStatus::True) || old->reason != next.reason;
+         return is(&next, ConditionStatus::True) && news
+                    ? warn("ScalingLimited", next.reason + ": " + next.message)
+                    : Event{};
+       });
   tell(before, after, api::kPaused, actions, [](Condition const* old, Condition const& next) -> Event {
-    if (is(&next, ConditionStatus::True) && !is(old, ConditionStatus::True)) return say("Paused", next.message);
-    if (is(&next, ConditionStatus::False) && is(old, ConditionStatus::True)) return say("Resumed", "scaling again");
+    if (is(&next, ConditionStatus::True) && !is(old, ConditionStatus::True))
+      return say("Paused", next.message);
+    if (is(&next, ConditionStatus::False) && is(old, ConditionStatus::True))
+      return say("Resumed", "scaling again");
     return {};
   });
   for (auto const type : {api::kDispatcherReady, api::kWorkersReady}) {
@@ -79,8 +88,8 @@ void plan_workers(Observation const& seen, Verdict const& verdict, Actions& acti
   actions.push_back(EnsureWorkers{granted(*verdict.decision, seen.shortage)});
   for (auto const& name : verdict.decision->replace) {
     std::string why = "not ready for far longer than a start takes";
-    auto const worker =
-        std::find_if(seen.workers.begin(), seen.workers.end(), [&](auto const& each) { return each.name == name; });
+    auto const worker = std::find_if(seen.workers.begin(), seen.workers.end(),
+                                     [&](auto const& each) { return each.name == name; });
     if (worker != seen.workers.end() && worker->trouble) why += ": " + worker->trouble->message;
     actions.push_back(ReplaceWorker{name, why});
     actions.push_back(

@@ -13,8 +13,8 @@ struct Plan {
   bool operator==(Plan const&) const = default;
 };
 
-/// What must be done so that the service is as its spec and the decision say. Without a spec in force children stay
-/// as they are; a service that is being deleted is left alone.
+/// What must be done so that the service is as its spec and the decision say. Without a spec in force
+/// children stay as they are; a service that is being deleted is left alone.
 [[nodiscard]] Plan make_plan(Observation const& seen, Verdict const& verdict, WallTime now);
 
 }  // namespace ei::plan

@@ -25,7 +25,8 @@ api::QueueStatus next_queue(api::QueueStatus queue, Verdict const& verdict) {
 api::Status steady_part(api::Status status) {
   status.queue = {};
   for (auto& condition : status.conditions) condition.message.clear();
-  if (status.last_decision && status.last_decision->from == status.last_decision->to) status.last_decision.reset();
+  if (status.last_decision && status.last_decision->from == status.last_decision->to)
+    status.last_decision.reset();
   return status;
 }
 

@@ -16,7 +16,8 @@ double seconds_between(WallTime from, WallTime to) {
 scaling::Settings settings_in_force(api::Spec const& spec, std::optional<Shortage> const& shortage) {
   auto settings = spec.scaling;
   if (shortage && shortage->maximum) {
-    // A policy reckons with at least one worker; `granted` takes that one away too where there is no room at all.
+    // A policy reckons with at least one worker; `granted` takes that one away too where there is no room at
+    // all.
     settings.max_replicas = std::clamp(*shortage->maximum, 1, settings.max_replicas);
     settings.min_replicas = std::min(settings.min_replicas, settings.max_replicas);
   }
@@ -25,12 +26,14 @@ scaling::Settings settings_in_force(api::Spec const& spec, std::optional<Shortag
 
 scaling::Workers workers_of(Observation const& seen, scaling::Settings const& settings, WallTime now) {
   scaling::Workers workers;
-  auto const remembered = std::clamp(seen.status.desired_replicas, settings.min_replicas, settings.max_replicas);
+  auto const remembered =
+      std::clamp(seen.status.desired_replicas, settings.min_replicas, settings.max_replicas);
   workers.current = seen.worker_replicas.value_or(remembered);
   for (auto const& each : seen.workers) {
     if (each.terminating) continue;
     scaling::Worker worker{each.name, each.ready, 0, {}};
-    if (!each.ready) worker.not_ready_seconds = seconds_between(each.not_ready_since.value_or(each.created), now);
+    if (!each.ready)
+      worker.not_ready_seconds = seconds_between(each.not_ready_since.value_or(each.created), now);
     if (each.first_ready) worker.start_seconds = seconds_between(each.created, *each.first_ready);
     workers.list.push_back(std::move(worker));
   }
@@ -42,8 +45,12 @@ int granted(scaling::Decision const& decision, std::optional<Shortage> const& sh
 }
 
 api::DecisionRecord record_of(std::string id, scaling::Decision const& decision, int to, WallTime now) {
-  return {std::move(id), std::chrono::floor<milliseconds>(now), decision.from, to,
-          std::string(scaling::name(decision.reason)), decision.formula};
+  return {std::move(id),
+          std::chrono::floor<milliseconds>(now),
+          decision.from,
+          to,
+          std::string(scaling::name(decision.reason)),
+          decision.formula};
 }
 
 }  // namespace ei::plan

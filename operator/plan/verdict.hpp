@@ -23,16 +23,19 @@ struct Verdict {
 };
 
 /// The settings to decide under: the spec's, bounded by what the backend can run.
-[[nodiscard]] scaling::Settings settings_in_force(api::Spec const& spec, std::optional<Shortage> const& shortage);
+[[nodiscard]] scaling::Settings settings_in_force(api::Spec const& spec,
+                                                  std::optional<Shortage> const& shortage);
 
-/// The workers as the policy sees them: those that are wanted, with their ages. `current` is the count in force, or
-/// where nothing was created yet the one the status remembers, at least the minimum.
-[[nodiscard]] scaling::Workers workers_of(Observation const& seen, scaling::Settings const& settings, WallTime now);
+/// The workers as the policy sees them: those that are wanted, with their ages. `current` is the count in
+/// force, or where nothing was created yet the one the status remembers, at least the minimum.
+[[nodiscard]] scaling::Workers workers_of(Observation const& seen, scaling::Settings const& settings,
+                                          WallTime now);
 
 /// How many workers may run of those the decision asks for.
 [[nodiscard]] int granted(scaling::Decision const& decision, std::optional<Shortage> const& shortage);
 
 /// What status, event and log say of a decision.
-[[nodiscard]] api::DecisionRecord record_of(std::string id, scaling::Decision const& decision, int to, WallTime now);
+[[nodiscard]] api::DecisionRecord record_of(std::string id, scaling::Decision const& decision, int to,
+                                            WallTime now);
 
 }  // namespace ei::plan

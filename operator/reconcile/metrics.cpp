@@ -16,7 +16,8 @@ prometheus::Family<metrics::Gauge>& gauge_family(metrics::Registry& registry, st
 
 OperatorMetrics::OperatorMetrics(metrics::Registry& registry)
     : registry_(registry),
-      desired_(gauge_family(registry, "eis_operator_desired_replicas", "Workers that the last decision wants")),
+      desired_(
+          gauge_family(registry, "eis_operator_desired_replicas", "Workers that the last decision wants")),
       ready_(gauge_family(registry, "eis_operator_ready_replicas", "Workers that answer requests")),
       scrape_age_(gauge_family(registry, "eis_operator_scrape_age_seconds",
                                "Age of the newest usable scrape at the last decision")),
@@ -26,18 +27,23 @@ OperatorMetrics::OperatorMetrics(metrics::Registry& registry)
                                    kDurationBuckets)) {}
 
 void OperatorMetrics::reconciled(std::string_view result, double seconds) {
-  registry_.counter("eis_operator_reconciles_total", "Reconciles by result", {{"result", std::string(result)}})
+  registry_
+      .counter("eis_operator_reconciles_total", "Reconciles by result", {{"result", std::string(result)}})
       .Increment();
   duration_.Observe(seconds);
 }
 
 void OperatorMetrics::failed(std::string_view error_kind) {
-  registry_.counter("eis_operator_reconcile_errors_total", "Failed reconciles", {{"kind", std::string(error_kind)}})
+  registry_
+      .counter("eis_operator_reconcile_errors_total", "Failed reconciles",
+               {{"kind", std::string(error_kind)}})
       .Increment();
 }
 
 void OperatorMetrics::decided(std::string_view reason) {
-  registry_.counter("eis_operator_decisions_total", "Scaling decisions by reason", {{"reason", std::string(reason)}})
+  registry_
+      .counter("eis_operator_decisions_total", "Scaling decisions by reason",
+               {{"reason", std::string(reason)}})
       .Increment();
 }
 

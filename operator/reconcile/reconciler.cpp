@@ -14,12 +14,16 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 using WallClock = std::chrono::system_clock;
 
-/// A dispatcher that has not answered after half an interval makes the next decision late; nobody waits over 2 s.
-milliseconds scrape_deadline(milliseconds interval) { return std::clamp(interval / 2, milliseconds(50), milliseconds(2000)); }
+/// A dispatcher that has not answered after half an interval makes the next decision late; nobody waits over
+/// 2 s.
+milliseconds scrape_deadline(milliseconds interval) {
+  return std::clamp(interval / 2, milliseconds(50), milliseconds(2000));
+}
 
 std::vector<scrape::Target> targets_of(plan::Observation const& seen) {
   std::vector<scrape::Target> targets;
-  for (auto const& each : seen.dispatchers) targets.push_back({each.name, each.incarnation, each.metrics_url});
+  for (auto const& each : seen.dispatchers)
+    targets.push_back({each.name, each.incarnation, each.metrics_url});
   return targets;
 }
 
@@ -200,7 +204,8 @@ asio::awaitable<Result<Reconciler::Next>> Reconciler::act(plan::Observation cons
 asio::awaitable<void> Reconciler::scrape(plan::Observation const& seen, scaling::Settings const& settings,
                                          Memory& memory) {
   auto const now = SteadyClock::now();
-  // A change between two ticks is decided on the last scrape while that is young, else ticks would be all there is.
+  // A change between two ticks is decided on the last scrape while that is young, else ticks would be all
+  // there is.
   bool const due = now >= memory.tick_due;
   bool const young = memory.scraped_at && now - *memory.scraped_at < settings.interval / 2;
   // Ticks keep their beat, and do not pile up after a pause.
@@ -209,12 +214,12 @@ asio::awaitable<void> Reconciler::scrape(plan::Observation const& seen, scaling:
   if (!due && young) co_return;
   auto targets = targets_of(seen);
   memory.scraped_at = now;
-  memory.last_scrape =
-      co_await memory.scraper.scrape(std::move(targets), seen.spec->dispatcher.replicas,
-                                     scrape_deadline(settings.interval));
+  memory.last_scrape = co_await memory.scraper.scrape(std::move(targets), seen.spec->dispatcher.replicas,
+                                                      scrape_deadline(settings.interval));
   if (!memory.last_scrape.sample) co_return;
   memory.sampled_at = memory.last_scrape.sample->at;
-  memory.latency.add(memory.last_scrape.sample->at, memory.last_scrape.answers, memory.last_scrape.sample->epoch);
+  memory.latency.add(memory.last_scrape.sample->at, memory.last_scrape.answers,
+                     memory.last_scrape.sample->epoch);
 }
 
 plan::Verdict Reconciler::decide(plan::Observation const& seen, scaling::Settings const& settings,
@@ -228,7 +233,8 @@ plan::Verdict Reconciler::decide(plan::Observation const& seen, scaling::Setting
   OperatorMetrics::Replicas replicas;
   replicas.desired = plan::granted(*verdict.decision, seen.shortage);
   replicas.ready = snapshot.workers.ready();
-  if (memory.sampled_at) replicas.scrape_age_seconds = std::chrono::duration<double>(now - *memory.sampled_at).count();
+  if (memory.sampled_at)
+    replicas.scrape_age_seconds = std::chrono::duration<double>(now - *memory.sampled_at).count();
   metrics_.service(seen.metadata.key(), replicas);
   return verdict;
 }

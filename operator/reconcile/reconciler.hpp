@@ -45,8 +45,8 @@ struct Options {
 /// `spec.scaling.interval`, decides, plans and applies. Use from the executor's thread only.
 class Reconciler {
  public:
-  Reconciler(asio::any_io_executor executor, backend::Backend& backend, OperatorMetrics& metrics, Listener listener,
-             Options options = {});
+  Reconciler(asio::any_io_executor executor, backend::Backend& backend, OperatorMetrics& metrics,
+             Listener listener, Options options = {});
 
   /// Runs until stop(), or until the backend has no more changes to tell; that error then.
   [[nodiscard]] asio::awaitable<Result<void>> run();
@@ -61,8 +61,8 @@ class Reconciler {
     scrape::Scraper scraper;
     scrape::LatencyWindow latency;
     scrape::Scrape last_scrape;
-    std::optional<SteadyTime> scraped_at;   ///< when last_scrape was tried
-    std::optional<SteadyTime> sampled_at;   ///< when a scrape last gave a sample
+    std::optional<SteadyTime> scraped_at;  ///< when last_scrape was tried
+    std::optional<SteadyTime> sampled_at;  ///< when a scrape last gave a sample
     std::optional<SteadyTime> status_written;
     std::optional<api::DecisionRecord> unrecorded;
     SteadyTime tick_due{};
@@ -78,10 +78,12 @@ class Reconciler {
   asio::awaitable<Result<Next>> reconcile(api::ServiceKey key);
   asio::awaitable<Result<Next>> remove(api::ServiceKey key);
   asio::awaitable<Result<Next>> act(plan::Observation const& seen, Memory& memory);
-  asio::awaitable<void> scrape(plan::Observation const& seen, scaling::Settings const& settings, Memory& memory);
+  asio::awaitable<void> scrape(plan::Observation const& seen, scaling::Settings const& settings,
+                               Memory& memory);
   plan::Verdict decide(plan::Observation const& seen, scaling::Settings const& settings,
                        scaling::Snapshot const& snapshot, Memory& memory, SteadyTime now);
-  asio::awaitable<Result<void>> apply(plan::Observation const& seen, plan::Actions const& actions, Memory& memory);
+  asio::awaitable<Result<void>> apply(plan::Observation const& seen, plan::Actions const& actions,
+                                      Memory& memory);
   void start_due();
   void wake() { timer_.cancel(); }
 

@@ -78,7 +78,8 @@ int Workqueue::failures(Key const& key) const {
 }
 
 std::size_t Workqueue::waiting() const {
-  auto const wishes = std::count_if(entries_.begin(), entries_.end(), [](auto const& each) { return each.second.due.has_value(); });
+  auto const wishes = std::count_if(entries_.begin(), entries_.end(),
+                                    [](auto const& each) { return each.second.due.has_value(); });
   return static_cast<std::size_t>(wishes);
 }
 

@@ -11,14 +11,15 @@
 
 namespace ei::reconcile {
 
-/// Which services to look at, and when. Each is in here once: of two wishes the earlier one wins, and a service that
-/// is being looked at is not handed out again before `done`; wishes in the meantime wait for that.
-/// Pure: time is an argument; single-threaded.
+/// Which services to look at, and when. Each is in here once: of two wishes the earlier one wins, and a
+/// service that is being looked at is not handed out again before `done`; wishes in the meantime wait for
+/// that. Pure: time is an argument; single-threaded.
 class Workqueue {
  public:
   using Key = api::ServiceKey;
 
-  /// First delay after a failure, doubled by each further one: controller-runtime's 5 ms, which hides a lost race.
+  /// First delay after a failure, doubled by each further one: controller-runtime's 5 ms, which hides a lost
+  /// race.
   static constexpr milliseconds kFirstDelay{5};
   /// And its ceiling: what is denied for good (a quota, a role) costs one try a minute.
   static constexpr milliseconds kLongestDelay{60'000};
@@ -34,8 +35,8 @@ class Workqueue {
 
   /// Ends the look at `key`: it went well, and failures are forgotten.
   void done(Key const& key);
-  /// Ends the look at `key` by a failure, and asks for another after the delay that is returned: doubled by each
-  /// failure in a row, at least `retry_after`.
+  /// Ends the look at `key` by a failure, and asks for another after the delay that is returned: doubled by
+  /// each failure in a row, at least `retry_after`.
   milliseconds failed(Key const& key, SteadyTime now, milliseconds retry_after = {});
   /// Drops wishes and failures of `key`; one that is being looked at still needs its `done`.
   void forget(Key const& key);

@@ -31,7 +31,7 @@ std::uint64_t hash_of(std::vector<std::string> names) {
   std::sort(names.begin(), names.end());
   std::uint64_t hash = 14695981039346656037U;
   for (auto const& name : names) {
-    for (unsigned char c : name + '\n') hash = (hash ^ c) * 1099511628211U;
+    for (char c : name + '\n') hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
   }
   return hash;
 }
@@ -57,7 +57,8 @@ Result<Reading> read_exposition(std::string_view text) {
     } else if (sample.name == "dispatcher_response_time_seconds_bucket") {
       auto const endpoint = sample.labels.find("endpoint");
       auto const le = sample.labels.find("le");
-      if (endpoint == sample.labels.end() || le == sample.labels.end() || !is_work(endpoint->second)) continue;
+      if (endpoint == sample.labels.end() || le == sample.labels.end() || !is_work(endpoint->second))
+        continue;
       if (auto const upper = bound(le->second)) reading.answers[*upper] += sample.value;
     }
   }

@@ -14,7 +14,8 @@
 
 namespace ei::scrape {
 
-/// Cumulative counts of answers by their upper bound in seconds (+Inf included), as Prometheus histograms have them.
+/// Cumulative counts of answers by their upper bound in seconds (+Inf included), as Prometheus histograms
+/// have them.
 using Buckets = std::map<double, double>;
 
 /// What one dispatcher's /metrics says about its load.
@@ -31,13 +32,14 @@ struct Reading {
   bool operator==(Reading const&) const = default;
 };
 
-/// Reads a dispatcher's exposition. Pure. Errors: Invalid (no Prometheus text), Protocol, naming a metric that is
-/// missing.
+/// Reads a dispatcher's exposition. Pure. Errors: Invalid (no Prometheus text), Protocol, naming a metric
+/// that is missing.
 [[nodiscard]] Result<Reading> read_exposition(std::string_view text);
 
-/// The sum over dispatchers (of ages the maximum). `incarnations` name the summed processes and make the epoch.
-[[nodiscard]] scaling::Sample sum(std::vector<Reading> const& readings, std::vector<std::string> const& incarnations,
-                                  SteadyTime at);
+/// The sum over dispatchers (of ages the maximum). `incarnations` name the summed processes and make the
+/// epoch.
+[[nodiscard]] scaling::Sample sum(std::vector<Reading> const& readings,
+                                  std::vector<std::string> const& incarnations, SteadyTime at);
 [[nodiscard]] Buckets sum_answers(std::vector<Reading> const& readings);
 
 /// The 99th percentile of recent answers from cumulative buckets. Pure; times must not run backwards.
@@ -48,8 +50,8 @@ class LatencyWindow {
 
   /// A changed `epoch` (dispatchers came or went) starts the window anew.
   void add(SteadyTime at, Buckets buckets, std::uint64_t epoch);
-  /// Interpolated within its bucket as Prometheus' histogram_quantile does; empty when nothing was answered within
-  /// the window. Answers beyond the last finite bound read as that bound.
+  /// Interpolated within its bucket as Prometheus' histogram_quantile does; empty when nothing was answered
+  /// within the window. Answers beyond the last finite bound read as that bound.
   [[nodiscard]] std::optional<milliseconds> p99() const;
 
  private:

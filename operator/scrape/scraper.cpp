@@ -18,7 +18,8 @@ Scrape no_sample(std::string fault) {
 asio::awaitable<Scrape> Scraper::scrape(std::vector<Target> targets, int wanted, milliseconds deadline) {
   drop_clients_except(targets);
   if (targets.size() < static_cast<std::size_t>(wanted)) {
-    co_return no_sample(std::to_string(targets.size()) + " of " + std::to_string(wanted) + " dispatchers run");
+    co_return no_sample(std::to_string(targets.size()) + " of " + std::to_string(wanted) +
+                        " dispatchers run");
   }
   auto const end = std::chrono::steady_clock::now() + deadline;
   std::vector<Reading> readings;

@@ -33,9 +33,10 @@ class Scraper {
  public:
   explicit Scraper(asio::any_io_executor executor) : executor_(std::move(executor)) {}
 
-  /// Every target within `deadline`, one after the other (a scrape takes a millisecond, and the first that fails makes
-  /// the sum unusable). Fewer targets than `wanted` are no data either.
-  [[nodiscard]] asio::awaitable<Scrape> scrape(std::vector<Target> targets, int wanted, milliseconds deadline);
+  /// Every target within `deadline`, one after the other (a scrape takes a millisecond, and the first that
+  /// fails makes the sum unusable). Fewer targets than `wanted` are no data either.
+  [[nodiscard]] asio::awaitable<Scrape> scrape(std::vector<Target> targets, int wanted,
+                                               milliseconds deadline);
 
  private:
   asio::awaitable<Result<Reading>> ask(std::string url, milliseconds timeout);

@@ -29,7 +29,8 @@ std::string trouble_of(api::Status const& status) {
     return ready->reason + ": " + ready->message;
   }
   if (ready && ready->reason == "InvalidEdit") return ready->message;
-  if (limited && limited->status == api::ConditionStatus::True) return limited->reason + ": " + limited->message;
+  if (limited && limited->status == api::ConditionStatus::True)
+    return limited->reason + ": " + limited->message;
   return {};
 }
 
@@ -142,7 +143,8 @@ View Reporter::view() const {
   view.title = options_.title;
   view.footer = options_.footer;
   view.events = events_;
-  for (auto const& [key, latest] : services_) view.rows.push_back(row_of(key, latest.status, latest.endpoint));
+  for (auto const& [key, latest] : services_)
+    view.rows.push_back(row_of(key, latest.status, latest.endpoint));
   return view;
 }
 
@@ -157,8 +159,10 @@ void Reporter::refresh() {
                                       {"status", api::to_json(latest.status)}};
     services.push_back(service);
   }
-  boost::json::object const all{{"ts", format_rfc3339(std::chrono::system_clock::now())}, {"services", services}};
-  // Renamed into place, so that readers see it whole; not flushed to the disk, which nobody needs four times a second.
+  boost::json::object const all{{"ts", format_rfc3339(std::chrono::system_clock::now())},
+                                {"services", services}};
+  // Renamed into place, so that readers see it whole; not flushed to the disk, which nobody needs four times
+  // a second.
   auto const partial = options_.status_json.string() + ".partial";
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(partial.c_str(), "we"), std::fclose);
   if (!file) return;

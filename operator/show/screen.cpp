@@ -18,7 +18,8 @@ Canvas Screen::canvas() const {
 }
 
 void Screen::draw(std::vector<std::string> const& lines) {
-  std::string frame = "\x1b[?2026h\x1b[?25l";  // terminals that can show the whole frame at once do so; no cursor
+  std::string frame =
+      "\x1b[?2026h\x1b[?25l";  // terminals that can show the whole frame at once do so; no cursor
   auto const width = canvas().width;
   if (drawn_ > 0 && width != width_) {
     // The old lines were wrapped anew: nobody knows how many they are now.

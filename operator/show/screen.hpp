@@ -7,8 +7,8 @@
 
 namespace ei::show {
 
-/// Draws lines over the ones drawn before, in place: what stood on the terminal above stays. A frame is one write, and
-/// only its own lines are cleared, so nothing flickers.
+/// Draws lines over the ones drawn before, in place: what stood on the terminal above stays. A frame is one
+/// write, and only its own lines are cleared, so nothing flickers.
 class Screen {
  public:
   /// `fd` is a terminal and stays the caller's.

@@ -18,10 +18,13 @@ std::string paint(std::string text, char const* style, bool color) {
   return color ? std::string("\x1b[") + style + "m" + text + "\x1b[0m" : text;
 }
 
-bool continues(char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; }
+bool continues(char c) {
+  return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U;
+}
 
 std::size_t columns_of(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return !continues(c); }));
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return !continues(c); }));
 }
 
 std::string padded(std::string text, std::size_t columns) {
@@ -53,7 +56,9 @@ std::vector<Column> columns() {
           {"QUEUE", [](Row const& row) { return std::to_string(row.queue); }},
           {"RATE", [](Row const& row) { return number(row.arrival_rate, "/s"); }},
           {"REPLICAS",
-           [](Row const& row) { return std::to_string(row.ready_replicas) + "/" + std::to_string(row.replicas); }},
+           [](Row const& row) {
+             return std::to_string(row.ready_replicas) + "/" + std::to_string(row.replicas);
+           }},
           {"DESIRED", [](Row const& row) { return std::to_string(row.desired); }},
           {"P99", shown_p99},
           {"LAST REASON", [](Row const& row) { return row.reason; }}};

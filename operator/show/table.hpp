@@ -48,11 +48,12 @@ struct Canvas {
   bool color = true;
 };
 
-/// The table as lines of at most `width` columns, at most `height - 1` of them; the newest events fill what is left
-/// below the services. Pure. Escape sequences only for colour, reset at the end of each line.
+/// The table as lines of at most `width` columns, at most `height - 1` of them; the newest events fill what
+/// is left below the services. Pure. Escape sequences only for colour, reset at the end of each line.
 [[nodiscard]] std::vector<std::string> render(View const& view, Canvas const& canvas);
 
-/// `text` cut to `columns` (code points), with … at the end where it was cut; control characters become blanks.
+/// `text` cut to `columns` (code points), with … at the end where it was cut; control characters become
+/// blanks.
 [[nodiscard]] std::string fit(std::string_view text, std::size_t columns);
 
 }  // namespace ei::show

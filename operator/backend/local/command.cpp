@@ -9,7 +9,9 @@ namespace ei::backend::local {
 namespace {
 
 /// Flags whose value differs between instances of one template.
-bool is_individual(std::string const& flag) { return flag == "--name" || flag == "--ports-file"; }
+bool is_individual(std::string const& flag) {
+  return flag == "--name" || flag == "--ports-file";
+}
 
 std::vector<std::string> without_individual(Command const& command) {
   std::vector<std::string> words;
@@ -48,20 +50,34 @@ Command dispatcher_command(Settings const& settings, api::Spec const& spec, Port
   auto const& wanted = spec.dispatcher;
   Command command;
   command.argv = {settings.programs / "inference-dispatcher",
-                  "--address", settings.address,
-                  "--port", std::to_string(ports.http),
-                  "--metrics-port", std::to_string(ports.metrics),
-                  "--link-port", std::to_string(ports.link),
-                  "--model", spec.model.name,
-                  "--queue-capacity", std::to_string(wanted.queue_capacity),
-                  "--request-timeout", format_duration(wanted.request_timeout),
-                  "--latency-target", format_duration(spec.scaling.latency_target),
-                  "--batch-max-size", std::to_string(wanted.batch.max_size),
-                  "--batch-max-delay", format_duration(wanted.batch.max_delay),
-                  "--drain-timeout", format_duration(settings.drain_timeout),
-                  "--log-level", settings.log_level,
-                  "--token-file", token_file,
-                  "--ports-file", ports_file};
+                  "--address",
+                  settings.address,
+                  "--port",
+                  std::to_string(ports.http),
+                  "--metrics-port",
+                  std::to_string(ports.metrics),
+                  "--link-port",
+                  std::to_string(ports.link),
+                  "--model",
+                  spec.model.name,
+                  "--queue-capacity",
+                  std::to_string(wanted.queue_capacity),
+                  "--request-timeout",
+                  format_duration(wanted.request_timeout),
+                  "--latency-target",
+                  format_duration(spec.scaling.latency_target),
+                  "--batch-max-size",
+                  std::to_string(wanted.batch.max_size),
+                  "--batch-max-delay",
+                  format_duration(wanted.batch.max_delay),
+                  "--drain-timeout",
+                  format_duration(settings.drain_timeout),
+                  "--log-level",
+                  settings.log_level,
+                  "--token-file",
+                  token_file,
+                  "--ports-file",
+                  ports_file};
   return command;
 }
 
@@ -70,17 +86,28 @@ Command worker_command(Settings const& settings, api::Spec const& spec, std::str
                        std::filesystem::path const& ports_file) {
   Command command;
   command.argv = {settings.programs / "inference-worker",
-                  "--address", "127.0.0.1",
-                  "--port", "0",
-                  "--metrics-port", "0",
-                  "--name", name,
-                  "--model-name", spec.model.name,
-                  "--model-uri", spec.model.uri,
-                  "--precision", std::string(to_string(spec.model.precision)),
-                  "--drain-timeout", format_duration(settings.drain_timeout),
-                  "--log-level", settings.log_level,
-                  "--token-file", token_file,
-                  "--ports-file", ports_file};
+                  "--address",
+                  "127.0.0.1",
+                  "--port",
+                  "0",
+                  "--metrics-port",
+                  "0",
+                  "--name",
+                  name,
+                  "--model-name",
+                  spec.model.name,
+                  "--model-uri",
+                  spec.model.uri,
+                  "--precision",
+                  std::string(to_string(spec.model.precision)),
+                  "--drain-timeout",
+                  format_duration(settings.drain_timeout),
+                  "--log-level",
+                  settings.log_level,
+                  "--token-file",
+                  token_file,
+                  "--ports-file",
+                  ports_file};
   auto const add = [&](std::string flag, std::string value) {
     command.argv.push_back(std::move(flag));
     command.argv.push_back(std::move(value));
@@ -93,7 +120,8 @@ Command worker_command(Settings const& settings, api::Spec const& spec, std::str
 }
 
 bool same_template(Command const& running, Command const& wanted) {
-  return without_individual(running) == without_individual(wanted) && running.environment == wanted.environment;
+  return without_individual(running) == without_individual(wanted) &&
+         running.environment == wanted.environment;
 }
 
 std::vector<api::FieldError> local_faults(api::Spec const& spec) {

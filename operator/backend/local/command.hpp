@@ -36,7 +36,8 @@ struct Ports {
 /// Errors: Invalid (not what a program writes: perhaps half of it).
 [[nodiscard]] Result<Ports> parse_ports(std::string_view text);
 
-/// `ports` are kept over restarts, so that workers and users find the dispatcher again; 0 lets the system choose.
+/// `ports` are kept over restarts, so that workers and users find the dispatcher again; 0 lets the system
+/// choose.
 [[nodiscard]] Command dispatcher_command(Settings const& settings, api::Spec const& spec, Ports const& ports,
                                          std::filesystem::path const& token_file,
                                          std::filesystem::path const& ports_file);
@@ -47,8 +48,8 @@ struct Ports {
                                      std::filesystem::path const& token_file,
                                      std::filesystem::path const& ports_file);
 
-/// True when a process started by the one command need not be replaced to be what the other asks for: they differ at
-/// most in the name, the ports file and the core.
+/// True when a process started by the one command need not be replaced to be what the other asks for: they
+/// differ at most in the name, the ports file and the core.
 [[nodiscard]] bool same_template(Command const& running, Command const& wanted);
 
 /// Why this machine cannot run a spec that the API allows; empty when it can.

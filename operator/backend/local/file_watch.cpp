@@ -11,8 +11,8 @@ namespace fs = std::filesystem;
 std::optional<FileWatch::Look> FileWatch::look_at(fs::path const& file) {
   struct stat info {};
   if (stat(file.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return {};
-  return Look{info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec, static_cast<std::uint64_t>(info.st_size),
-              static_cast<std::uint64_t>(info.st_ino)};
+  return Look{info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec,
+              static_cast<std::uint64_t>(info.st_size), static_cast<std::uint64_t>(info.st_ino)};
 }
 
 std::vector<fs::path> FileWatch::files() const {

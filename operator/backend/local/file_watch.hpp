@@ -9,8 +9,8 @@
 
 namespace ei::backend::local {
 
-/// Notices that files change, by looking: this works for every editor (those that write in place, and those that
-/// rename a new file over the old one) and every file system. Call `poll` about ten times a second.
+/// Notices that files change, by looking: this works for every editor (those that write in place, and those
+/// that rename a new file over the old one) and every file system. Call `poll` about ten times a second.
 class FileWatch {
  public:
   /// Files, or folders whose *.yaml, *.yml and *.json files are followed as they come and go.
@@ -22,9 +22,9 @@ class FileWatch {
     bool operator==(Change const&) const = default;
   };
 
-  /// The files that have changed since they were last returned and are now at rest: equal in two polls in a row, so
-  /// that half-written ones and the gap of an editor that deletes first are skipped. The very first poll returns
-  /// every file at once.
+  /// The files that have changed since they were last returned and are now at rest: equal in two polls in a
+  /// row, so that half-written ones and the gap of an editor that deletes first are skipped. The very first
+  /// poll returns every file at once.
   std::vector<Change> poll();
 
  private:

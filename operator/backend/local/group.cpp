@@ -1,9 +1,9 @@
 #include "operator/backend/local/group.hpp"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <netinet/in.h>
-#include <arpa/inet.h>
 
 #include <algorithm>
 #include <csignal>
@@ -20,7 +20,8 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 using WallClock = std::chrono::system_clock;
 
-/// How often the ports file of a starting process is looked for: well under the time a dispatcher takes to start.
+/// How often the ports file of a starting process is looked for: well under the time a dispatcher takes to
+/// start.
 constexpr milliseconds kPortsPoll{10};
 /// What is left of a process this long after its drain time-out does not end by itself.
 constexpr milliseconds kKillAfter{5'000};
@@ -52,7 +53,8 @@ void log_process(std::string_view event, api::ServiceKey const& key, Instance co
 
 }  // namespace
 
-Group::Group(Surroundings& surroundings, api::ServiceKey key, std::uint16_t port, std::function<void()> changed)
+Group::Group(Surroundings& surroundings, api::ServiceKey key, std::uint16_t port,
+             std::function<void()> changed)
     : surroundings_(surroundings),
       key_(std::move(key)),
       folder_(surroundings.settings.run_dir / (key_.namespace_name + "." + key_.name)),
@@ -68,7 +70,9 @@ Group::~Group() {
   kill();
 }
 
-Result<void> Group::prepare() { return make_token(folder_, folder_ / "token"); }
+Result<void> Group::prepare() {
+  return make_token(folder_, folder_ / "token");
+}
 
 void Group::ensure_dispatchers(api::Spec const& spec, int count) {
   spec_ = spec;
@@ -92,7 +96,8 @@ void Group::replace_worker(std::string const& name) {
   converge();
 }
 
-// Makes the processes what they should be, as far as that is possible now. Everything that happens calls it again.
+// Makes the processes what they should be, as far as that is possible now. Everything that happens calls it
+// again.
 void Group::converge() {
   if (stopping_ || !spec_) return;
   next_start_.reset();
@@ -123,7 +128,8 @@ void Group::converge_dispatchers() {
       if (may_start(slot)) start_dispatcher(slot);
       continue;
     }
-    auto const command = dispatcher_command(surroundings_.settings, *spec_, slot.started_with, folder_ / "token", "");
+    auto const command =
+        dispatcher_command(surroundings_.settings, *spec_, slot.started_with, folder_ / "token", "");
     // Its port cannot be held by two: the new one starts when the old one has finished its queue and ended.
     if (!slot.current->leaving && !same_template(slot.current->command, command)) {
       slot.current->leaving = true;
@@ -142,7 +148,8 @@ void Group::start_dispatcher(Slot& slot) {
     slot.started_with.http = preferred_port_;
   }
   auto const name = key_.name + "-dispatcher-" + std::to_string(++started_);
-  auto command = dispatcher_command(settings, *spec_, slot.started_with, folder_ / "token", folder_ / (name + ".ports"));
+  auto command =
+      dispatcher_command(settings, *spec_, slot.started_with, folder_ / "token", folder_ / (name + ".ports"));
   slot.current = start(slot, name, std::move(command));
 }
 
@@ -158,11 +165,13 @@ void Group::converge_workers() {
   }
   workers_.resize(wanted);
   // A worker is told where the dispatchers are: they come first.
-  bool const linked = !dispatchers_.empty() && std::all_of(dispatchers_.begin(), dispatchers_.end(),
-                                                           [](Slot const& slot) { return slot.ports.link != 0; });
+  bool const linked =
+      !dispatchers_.empty() && std::all_of(dispatchers_.begin(), dispatchers_.end(),
+                                           [](Slot const& slot) { return slot.ports.link != 0; });
   if (!linked) return;
   auto const command = worker_template("");
-  bool rolling = std::any_of(workers_.begin(), workers_.end(), [](Slot const& slot) { return slot.next != nullptr; });
+  bool rolling =
+      std::any_of(workers_.begin(), workers_.end(), [](Slot const& slot) { return slot.next != nullptr; });
   for (auto& slot : workers_) converge_worker(slot, command, rolling);
 }
 
@@ -200,7 +209,8 @@ void Group::converge_worker(Slot& slot, Command const& wanted, bool& rolling) {
 Command Group::worker_template(std::string const& name) const {
   std::vector<std::uint16_t> links;
   for (auto const& slot : dispatchers_) links.push_back(slot.ports.link);
-  return worker_command(surroundings_.settings, *spec_, name, links, folder_ / "token", folder_ / (name + ".ports"));
+  return worker_command(surroundings_.settings, *spec_, name, links, folder_ / "token",
+                        folder_ / (name + ".ports"));
 }
 
 Group::InstancePtr Group::start_worker(Slot& slot) {
@@ -241,7 +251,8 @@ void Group::leave(InstancePtr& instance, milliseconds grace) {
   leaving_.push_back(instance);
   surroundings_.processes.signal(instance->pid, SIGTERM);
   log_process("process_leaving", key_, *instance);
-  tasks_.spawn("end " + instance->name, [this, instance, grace] { return wait_until_ended({instance}, grace); });
+  tasks_.spawn("end " + instance->name,
+               [this, instance, grace] { return wait_until_ended({instance}, grace); });
   instance.reset();
 }
 
@@ -377,46 +388,6 @@ std::vector<int> Group::cores_taken() const {
     if (instance->command.core) cores.push_back(*instance->command.core);
   }
   return cores;
-}
-
-void Group::observe(plan::Observation& seen) const {
-  auto const& address = surroundings_.settings.address;
-  auto const shown = address == "0.0.0.0" ? std::string("127.0.0.1") : address;
-  for (auto const& slot : dispatchers_) {
-    plan::DispatcherInstance instance;
-    instance.name = slot.current ? slot.current->name : key_.name + "-dispatcher";
-    instance.trouble = slot.trouble;
-    if (slot.current && slot.current->ports) {
-      instance.incarnation = slot.current->name;
-      instance.metrics_url = "http://" + shown + ":" + std::to_string(slot.current->ports->metrics) + "/metrics";
-      instance.ready = slot.current->ready && !slot.current->leaving;
-    }
-    if (&slot == &dispatchers_.front() && slot.ports.http != 0) {
-      seen.endpoint = "http://" + shown + ":" + std::to_string(slot.ports.http);
-    }
-    seen.dispatchers.push_back(std::move(instance));
-  }
-  seen.worker_replicas = workers_wanted_;
-  int waiting = 0;
-  for (auto const& slot : workers_) {
-    plan::WorkerInstance worker;
-    worker.trouble = slot.trouble;
-    if (slot.current) {
-      auto const& is = *slot.current;
-      worker.name = is.name;
-      worker.created = is.created;
-      worker.ready = is.ready;
-      worker.first_ready = is.first_ready;
-      worker.not_ready_since = is.not_ready_since;
-    } else {
-      worker.name = key_.name + "-worker-waiting-" + std::to_string(++waiting);
-      worker.created = WallClock::now();
-    }
-    seen.workers.push_back(std::move(worker));
-  }
-  for (auto const& instance : leaving_) {
-    if (instance->command.core) seen.workers.push_back({instance->name, instance->created, instance->ready, instance->first_ready, {}, true, {}});
-  }
 }
 
 }  // namespace ei::backend::local

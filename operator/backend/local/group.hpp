@@ -20,16 +20,16 @@ struct Surroundings {
   asio::any_io_executor executor;
   Settings settings;
   Processes& processes;
-  std::vector<int> cores;  ///< that workers may have
+  std::vector<int> cores;                         ///< that workers may have
   std::function<std::vector<int>()> cores_taken;  ///< a core for each worker that runs, of every service
 };
 
-/// The processes of one service: as many dispatchers and workers as it was told, each started anew when it ends, and
-/// replaced when the spec asks for another command line.
-/// Use from the executor's thread only.
+/// The processes of one service: as many dispatchers and workers as it was told, each started anew when it
+/// ends, and replaced when the spec asks for another command line. Use from the executor's thread only.
 class Group : public std::enable_shared_from_this<Group> {
  public:
-  /// `port` is wanted for the first dispatcher (0: any); `changed` is called whenever what observe() says has changed.
+  /// `port` is wanted for the first dispatcher (0: any); `changed` is called whenever what observe() says has
+  /// changed.
   Group(Surroundings& surroundings, api::ServiceKey key, std::uint16_t port, std::function<void()> changed);
   ~Group();
 
@@ -40,8 +40,8 @@ class Group : public std::enable_shared_from_this<Group> {
   void ensure_workers(api::Spec const& spec, int count);
   /// Ends this worker and starts another at once; nothing happens when there is none of that name.
   void replace_worker(std::string const& name);
-  /// Ends everything in the order that loses nothing: the dispatchers finish their queues while the workers serve,
-  /// then the workers leave. Kills what has not ended after the drain time-out.
+  /// Ends everything in the order that loses nothing: the dispatchers finish their queues while the workers
+  /// serve, then the workers leave. Kills what has not ended after the drain time-out.
   asio::awaitable<void> stop();
   /// Ends everything at once.
   void kill();

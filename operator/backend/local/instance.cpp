@@ -6,9 +6,13 @@
 namespace ei::backend::local {
 namespace {
 
-bool is_ready(Slot const& slot) { return slot.current && slot.current->ready; }
+bool is_ready(Slot const& slot) {
+  return slot.current && slot.current->ready;
+}
 
-WallTime created(Slot const& slot) { return slot.current ? slot.current->created : WallTime::max(); }
+WallTime created(Slot const& slot) {
+  return slot.current ? slot.current->created : WallTime::max();
+}
 
 }  // namespace
 

@@ -32,19 +32,19 @@ struct Instance {
 /// The place of one wanted process: it outlives the process, so that a crash is answered by another start.
 struct Slot {
   std::shared_ptr<Instance> current;
-  std::shared_ptr<Instance> next;  ///< takes over from `current` once it is ready (the spec was edited)
-  int failures = 0;                ///< starts in a row that did not last
-  SteadyTime retry_at{};           ///< no start before this
+  std::shared_ptr<Instance> next;        ///< takes over from `current` once it is ready (the spec was edited)
+  int failures = 0;                      ///< starts in a row that did not last
+  SteadyTime retry_at{};                 ///< no start before this
   std::optional<plan::Trouble> trouble;  ///< why the last process ended
-  Ports ports;                     ///< of a dispatcher: kept over restarts, 0 until known
-  Ports started_with;              ///< of a dispatcher: what `current` was told
+  Ports ports;                           ///< of a dispatcher: kept over restarts, 0 until known
+  Ports started_with;                    ///< of a dispatcher: what `current` was told
 };
 
 /// A process that lasted this long was well: the next failure counts from one again.
 inline constexpr milliseconds kLasted{10'000};
 
-/// Delay before the next start after so many failures in a row (from 1): 10 ms, doubled, at most 10 s. A crash is
-/// made good before anybody notices, and a program that cannot start costs next to nothing.
+/// Delay before the next start after so many failures in a row (from 1): 10 ms, doubled, at most 10 s. A
+/// crash is made good before anybody notices, and a program that cannot start costs next to nothing.
 [[nodiscard]] milliseconds restart_delay(int failures);
 
 /// Notes that the slot's process ended by itself, and when the next may start.

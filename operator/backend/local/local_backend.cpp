@@ -12,7 +12,8 @@ namespace {
 
 /// Edits are noticed within two of these, far under a second; a poll costs a stat per file.
 constexpr milliseconds kManifestPoll{100};
-/// Between the dispatcher ports of one service and the next: room for the customary 8001, 8002, … of the first.
+/// Between the dispatcher ports of one service and the next: room for the customary 8001, 8002, … of the
+/// first.
 constexpr std::uint16_t kPortStep = 10;
 
 }  // namespace
@@ -21,7 +22,8 @@ LocalBackend::LocalBackend(asio::any_io_executor executor, Settings settings,
                            std::vector<std::filesystem::path> manifests, Processes::Forward forward)
     : executor_(executor),
       processes_(executor, std::move(forward)),
-      surroundings_{executor, std::move(settings), processes_, usable_cores(), [this] { return cores_taken(); }},
+      surroundings_{executor, std::move(settings), processes_, usable_cores(),
+                    [this] { return cores_taken(); }},
       watch_(std::move(manifests)),
       changed_timer_(executor, SteadyTime::max()),
       tasks_(executor, [](std::string const& name, std::string const& what) {
@@ -42,7 +44,8 @@ asio::awaitable<void> LocalBackend::follow_manifests() {
 
 void LocalBackend::take(FileWatch::Change const& change) {
   auto const file = change.file.string();
-  auto const update = change.exists ? manifests_.update(file, manifest::read_file(change.file), std::chrono::system_clock::now())
+  auto const update = change.exists ? manifests_.update(file, manifest::read_file(change.file),
+                                                        std::chrono::system_clock::now())
                                     : manifests_.remove(file);
   for (auto const& fault : update.faults) log::warn("manifest_invalid", {{"file", file}, {"error", fault}});
   for (auto const& key : update.changed) {
@@ -127,7 +130,8 @@ Result<LocalBackend::Service*> LocalBackend::service_for(api::ServiceKey const& 
   return &services_.emplace(key, Service{std::move(group), {}}).first->second;
 }
 
-asio::awaitable<Result<void>> LocalBackend::apply(plan::Observation const& seen, plan::Actions const& actions) {
+asio::awaitable<Result<void>> LocalBackend::apply(plan::Observation const& seen,
+                                                  plan::Actions const& actions) {
   for (auto const& action : actions) {
     auto const applied = apply_one(seen, action);
     if (!applied) co_return applied;

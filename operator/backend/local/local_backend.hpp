@@ -17,20 +17,21 @@
 
 namespace ei::backend::local {
 
-/// Services from manifest files, run as processes of this machine. Use from the executor's thread only, which must be
-/// the thread that runs the program to its end.
+/// Services from manifest files, run as processes of this machine. Use from the executor's thread only, which
+/// must be the thread that runs the program to its end.
 class LocalBackend final : public Backend {
  public:
   /// `forward` hears every line that the processes write.
-  LocalBackend(asio::any_io_executor executor, Settings settings, std::vector<std::filesystem::path> manifests,
-               Processes::Forward forward);
+  LocalBackend(asio::any_io_executor executor, Settings settings,
+               std::vector<std::filesystem::path> manifests, Processes::Forward forward);
   ~LocalBackend() override;
 
   asio::awaitable<Result<plan::Observation>> observe(api::ServiceKey key) override;
   asio::awaitable<Result<void>> apply(plan::Observation const& seen, plan::Actions const& actions) override;
   asio::awaitable<Result<std::vector<api::ServiceKey>>> wait_change() override;
 
-  /// Ends every process in the order that loses nothing, and waits for it. Call once the reconciler has stopped.
+  /// Ends every process in the order that loses nothing, and waits for it. Call once the reconciler has
+  /// stopped.
   asio::awaitable<void> shut_down();
   /// Ends every process at once: shut_down returns soon.
   void kill();

@@ -12,6 +12,13 @@ api::FieldError at(std::string const& file, int line, api::FieldError fault) {
   return fault;
 }
 
+/// `FILE:LINE: what is wrong` as place and fault.
+api::FieldError split_fault(std::string const& text) {
+  auto const end = text.find(": ");
+  if (end == text.npos) return {text, ""};
+  return {text.substr(0, end), text.substr(end + 2)};
+}
+
 /// An entry's faults, those included that only this machine has.
 std::vector<api::FieldError> faults_of(manifest::Entry const& entry) {
   std::vector<api::FieldError> faults;
@@ -37,8 +44,9 @@ void ManifestSet::take(manifest::Entry const& entry, WallTime now, Update& updat
     return;
   }
   if (found != services_.end() && found->second.file != entry.file) {
-    update.faults.push_back(entry.file + ":" + std::to_string(entry.line) + ": metadata.name: Duplicate value: \"" +
-                            to_string(key) + "\": it is in " + found->second.file);
+    update.faults.push_back(entry.file + ":" + std::to_string(entry.line) +
+                            ": metadata.name: Duplicate value: \"" + to_string(key) + "\": it is in " +
+                            found->second.file);
     return;
   }
   auto& declared = services_[key];
@@ -65,7 +73,7 @@ Update ManifestSet::update(std::string const& file, Result<std::vector<manifest:
     for (auto& [key, declared] : services_) {
       if (declared.file != file) continue;
       known = true;
-      std::vector<api::FieldError> const faults{{file, message}};
+      std::vector<api::FieldError> const faults{split_fault(message)};
       if (declared.errors != faults) result.changed.insert(key);
       declared.errors = faults;
     }
@@ -77,7 +85,8 @@ Update ManifestSet::update(std::string const& file, Result<std::vector<manifest:
     present.insert(entry.metadata.key());
     take(entry, now, result);
   }
-  // A faulty entry may be a service whose name was just mistyped: nothing is removed by a text that is not valid.
+  // A faulty entry may be a service whose name was just mistyped: nothing is removed by a text that is not
+  // valid.
   bool valid = true;
   for (auto const& entry : *content) valid = valid && entry.errors.empty();
   for (auto each = services_.begin(); valid && each != services_.end();) {

@@ -25,12 +25,12 @@ struct Update {
   std::vector<std::string> faults;    ///< what belongs to no service that is known
 };
 
-/// The services of all manifests that are followed. Plays the part of the API server on this machine: it keeps a
-/// generation for every service, and a text that is invalid leaves what was there before. Pure.
+/// The services of all manifests that are followed. Plays the part of the API server on this machine: it
+/// keeps a generation for every service, and a text that is invalid leaves what was there before. Pure.
 class ManifestSet {
  public:
-  /// Takes the newest content of a file: what manifest::read_file gave. Services that a readable file no longer holds
-  /// are gone; a file that cannot be read keeps its services and tells each of them why.
+  /// Takes the newest content of a file: what manifest::read_file gave. Services that a readable file no
+  /// longer holds are gone; a file that cannot be read keeps its services and tells each of them why.
   Update update(std::string const& file, Result<std::vector<manifest::Entry>> const& content, WallTime now);
   /// The file is not there any more: neither are its services.
   Update remove(std::string const& file);

@@ -19,8 +19,9 @@
 namespace ei::backend::local {
 namespace asio = boost::asio;
 
-/// The child processes of this one: starts them, passes their output on line by line, and tells when they end.
-/// Use from the executor's thread only, which must be the thread that runs the program to its end (see spawn).
+/// The child processes of this one: starts them, passes their output on line by line, and tells when they
+/// end. Use from the executor's thread only, which must be the thread that runs the program to its end (see
+/// spawn).
 class Processes {
  public:
   /// `wait_status` as waitpid gives it; `last_words` are what it complained about.

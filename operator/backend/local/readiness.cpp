@@ -12,7 +12,8 @@ http::Url origin(std::uint16_t port) {
 
 }  // namespace
 
-Readiness::Readiness(asio::any_io_executor executor, std::uint16_t port) : client_(std::move(executor), origin(port)) {}
+Readiness::Readiness(asio::any_io_executor executor, std::uint16_t port)
+    : client_(std::move(executor), origin(port)) {}
 
 asio::awaitable<bool> Readiness::ask() {
   http::Request request;

@@ -19,8 +19,8 @@ class Readiness {
 
   Readiness(asio::any_io_executor executor, std::uint16_t port);
 
-  /// True when /readyz gives 200. A process that was ready and does not answer in time counts as ready until the third
-  /// time in a row: one core may be busy for a while.
+  /// True when /readyz gives 200. A process that was ready and does not answer in time counts as ready until
+  /// the third time in a row: one core may be busy for a while.
   [[nodiscard]] asio::awaitable<bool> ask();
 
  private:

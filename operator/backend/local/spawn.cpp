@@ -23,7 +23,8 @@ struct Prepared {
   std::optional<int> core;
   pid_t parent = 0;
   int output = -1;
-  int failure = -1;  ///< write end of a pipe that exec closes; what is written there is the errno of a failed start
+  int failure =
+      -1;  ///< write end of a pipe that exec closes; what is written there is the errno of a failed start
 };
 
 bool same_name(char const* a, std::string const& b) {
@@ -64,7 +65,8 @@ void close_others() {
     _exit(127);
   };
   setpgid(0, 0);
-  // No orphans, also after SIGKILL of the parent. It may have died before this call: then nobody sends the signal.
+  // No orphans, also after SIGKILL of the parent. It may have died before this call: then nobody sends the
+  // signal.
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) fail(prepared.failure);
   if (getppid() != prepared.parent) _exit(127);
   sigset_t none;

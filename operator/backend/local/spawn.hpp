@@ -23,10 +23,10 @@ struct Spawned {
   int output = -1;  ///< read end of a pipe with its standard output and error; the caller closes it
 };
 
-/// Starts a program in a process group of its own (a terminal's Ctrl-C reaches this process alone, which then ends
-/// its children in order), with no input and no other open files. It is killed when the calling THREAD ends, however
-/// that happens: call it only from the thread that runs the program to its end.
-/// Errors: Io (no such program, no more processes).
+/// Starts a program in a process group of its own (a terminal's Ctrl-C reaches this process alone, which then
+/// ends its children in order), with no input and no other open files. It is killed when the calling THREAD
+/// ends, however that happens: call it only from the thread that runs the program to its end. Errors: Io (no
+/// such program, no more processes).
 [[nodiscard]] Result<Spawned> spawn(Command const& command);
 
 }  // namespace ei::backend::local

@@ -10,7 +10,8 @@ namespace ei::backend::local {
 /// Errors: Io.
 [[nodiscard]] Result<void> make_token(std::filesystem::path const& folder, std::filesystem::path const& file);
 
-/// Makes a new folder that only this user can enter, under `parent`. Errors: Io.
+/// Makes a new folder that only this user can enter, under `parent`, and keeps it locked while this process
+/// lives. Folders of operators that were killed are removed first. Errors: Io.
 [[nodiscard]] Result<std::filesystem::path> make_run_dir(std::filesystem::path const& parent);
 
 }  // namespace ei::backend::local

@@ -86,17 +86,22 @@ TEST_CASE("Every fault names the field, the value and what is allowed") {
       {R"({"scaling": {"queueTarget": 100001}})",
        "spec.scaling.queueTarget: Invalid value: 100001: must be an integer between 1 and 100000", "above"},
       {R"({"scaling": {"queueTarget": "50"}})",
-       "spec.scaling.queueTarget: Invalid value: \"50\": must be an integer between 1 and 100000", "no coercion"},
+       "spec.scaling.queueTarget: Invalid value: \"50\": must be an integer between 1 and 100000",
+       "no coercion"},
       {R"({"scaling": {"queueTarget": 1.5}})",
-       "spec.scaling.queueTarget: Invalid value: 1.5E0: must be an integer between 1 and 100000", "a fraction"},
+       "spec.scaling.queueTarget: Invalid value: 1.5E0: must be an integer between 1 and 100000",
+       "a fraction"},
       {R"({"scaling": {"queueTarget": 5000000000}})",
-       "spec.scaling.queueTarget: Invalid value: 5000000000: must be an integer between 1 and 100000", "over 32 bits"},
+       "spec.scaling.queueTarget: Invalid value: 5000000000: must be an integer between 1 and 100000",
+       "over 32 bits"},
       {R"({"scaling": {"maxReplicas": 1001}})",
        "spec.scaling.maxReplicas: Invalid value: 1001: must be an integer between 1 and 1000", "above"},
       {R"({"scaling": {"minReplicas": 7}})",
-       "spec.scaling.minReplicas: Invalid value: 7: must be at most maxReplicas (6)", "above the default maximum"},
+       "spec.scaling.minReplicas: Invalid value: 7: must be at most maxReplicas (6)",
+       "above the default maximum"},
       {R"({"scaling": {"cooldown": 150}})",
-       "spec.scaling.cooldown: Invalid value: 150: must be a duration between 0s and 1h, such as \"150s\" or \"1m30s\"",
+       "spec.scaling.cooldown: Invalid value: 150: must be a duration between 0s and 1h, such as \"150s\" or "
+       "\"1m30s\"",
        "a bare number has no unit"},
       {R"({"scaling": {"cooldown": "61m"}})",
        "spec.scaling.cooldown: Invalid value: \"61m\": must be a duration between 0s and 1h", "above"},
@@ -105,9 +110,10 @@ TEST_CASE("Every fault names the field, the value and what is allowed") {
       {R"({"scaling": {"interval": "50ms"}})",
        "spec.scaling.interval: Invalid value: \"50ms\": must be a duration between 100ms and 5m", "below"},
       {R"({"scaling": {"policy": "latency"}})",
-       "spec.scaling.policy: Unsupported value: \"latency\": must be one of Latency, QueueRatio, External", "case"},
-      {R"({"scaling": {"paused": "yes"}})", "spec.scaling.paused: Invalid value: \"yes\": must be true or false",
-       "a string is no boolean"},
+       "spec.scaling.policy: Unsupported value: \"latency\": must be one of Latency, QueueRatio, External",
+       "case"},
+      {R"({"scaling": {"paused": "yes"}})",
+       "spec.scaling.paused: Invalid value: \"yes\": must be true or false", "a string is no boolean"},
       {R"({"scaling": {"queuTarget": 5}})",
        "spec.scaling.queuTarget: unknown field, did you mean \"queueTarget\"?", "a typing error"},
       {R"({"scaling": {"colour": 5}})", "spec.scaling.colour: unknown field", "nothing is near"},
@@ -117,39 +123,48 @@ TEST_CASE("Every fault names the field, the value and what is allowed") {
       {R"({"dispatcher": {"queueCapacity": 0}})",
        "spec.dispatcher.queueCapacity: Invalid value: 0: must be an integer between 1 and 100000", "below"},
       {R"({"dispatcher": {"requestTimeout": "11m"}})",
-       "spec.dispatcher.requestTimeout: Invalid value: \"11m\": must be a duration between 100ms and 10m", "above"},
+       "spec.dispatcher.requestTimeout: Invalid value: \"11m\": must be a duration between 100ms and 10m",
+       "above"},
       {R"({"dispatcher": {"batch": {"maxSize": 65}}})",
        "spec.dispatcher.batch.maxSize: Invalid value: 65: must be an integer between 1 and 64", "above"},
       {R"({"dispatcher": {"batch": {"maxDelay": "2s"}}})",
-       "spec.dispatcher.batch.maxDelay: Invalid value: \"2s\": must be a duration between 0s and 1s", "above"},
+       "spec.dispatcher.batch.maxDelay: Invalid value: \"2s\": must be a duration between 0s and 1s",
+       "above"},
       {R"({"model": {"uri": "s3://b/w"}})",
-       "spec.model.uri: Invalid value: \"s3://b/w\": must be a URI that starts with https://, file://, pvc:// or "
+       "spec.model.uri: Invalid value: \"s3://b/w\": must be a URI that starts with https://, file://, "
+       "pvc:// or "
        "builtin://",
        "a scheme nobody serves"},
       {R"({"model": {"uri": "file://relative"}})",
-       "spec.model.uri: Invalid value: \"file://relative\": must be file:///absolute/path", "no absolute path"},
+       "spec.model.uri: Invalid value: \"file://relative\": must be file:///absolute/path",
+       "no absolute path"},
       {R"({"model": {"uri": "pvc://claim"}})",
        "spec.model.uri: Invalid value: \"pvc://claim\": must be pvc://claim/path", "no path in the claim"},
       {R"({"model": {"uri": ""}})",
-       "spec.model.uri: Invalid value: \"\": must be a URI that starts with https://, file://, pvc:// or builtin://",
+       "spec.model.uri: Invalid value: \"\": must be a URI that starts with https://, file://, pvc:// or "
+       "builtin://",
        "said to be empty"},
       {R"({"model": {"sha256": "abc"}})",
        "spec.model.sha256: Invalid value: \"abc\": must be 64 hexadecimal digits", "too short"},
       {R"({"model": {"precision": "int8"}})",
        "spec.model.precision: Unsupported value: \"int8\": must be one of auto, fp32, bf16", "not offered"},
       {R"({"model": {"name": "a/b"}})",
-       "spec.model.name: Invalid value: \"a/b\": must be 1 to 63 letters, digits, '-', '_' or '.', a letter or digit at "
+       "spec.model.name: Invalid value: \"a/b\": must be 1 to 63 letters, digits, '-', '_' or '.', a letter "
+       "or digit at "
        "both ends",
        "it would break the URL"},
       {R"({"worker": {"resources": {"cpu": "1x"}}})",
-       "spec.worker.resources.cpu: Invalid value: \"1x\": must be a quantity between 10m and 64", "no quantity"},
+       "spec.worker.resources.cpu: Invalid value: \"1x\": must be a quantity between 10m and 64",
+       "no quantity"},
       {R"({"worker": {"resources": {"memory": "100Mi"}}})",
        "spec.worker.resources.memory: Invalid value: \"100Mi\": must be a quantity between 256Mi and 1Ti",
        "the model would not fit"},
       {R"({"worker": {"nodeSelector": {"a": 1}}})",
        "spec.worker.nodeSelector.a: Invalid value: 1: must be a string", "labels are strings"},
-      {R"({"worker": {"tolerations": {}}})", "spec.worker.tolerations: Invalid value: {}: must be an array", "shape"},
-      {R"({"replicas": -1})", "spec.replicas: Invalid value: -1: must be an integer between 0 and 1000", "below"},
+      {R"({"worker": {"tolerations": {}}})", "spec.worker.tolerations: Invalid value: {}: must be an array",
+       "shape"},
+      {R"({"replicas": -1})", "spec.replicas: Invalid value: -1: must be an integer between 0 and 1000",
+       "below"},
       {R"([1])", "spec: Invalid value: [1]: must be an object", "wrong shape"},
   }));
   INFO(row.why);
@@ -157,7 +172,8 @@ TEST_CASE("Every fault names the field, the value and what is allowed") {
 }
 
 TEST_CASE("The ends of every range are allowed") {
-  auto const spec = GENERATE(as<std::string>{}, R"({"scaling": {"queueTarget": 1, "minReplicas": 1, "maxReplicas": 1,
+  auto const spec = GENERATE(
+      as<std::string>{}, R"({"scaling": {"queueTarget": 1, "minReplicas": 1, "maxReplicas": 1,
       "cooldown": "0s", "latencyTarget": "10ms", "interval": "100ms"}})",
       R"({"scaling": {"queueTarget": 100000, "minReplicas": 1000, "maxReplicas": 1000, "cooldown": "1h",
       "latencyTarget": "60s", "interval": "5m"}})",
@@ -169,7 +185,8 @@ TEST_CASE("The ends of every range are allowed") {
 }
 
 TEST_CASE("All faults of an object are reported at once, in the order of the API") {
-  auto object = object_with(R"({"scaling": {"minReplicas": 0, "policy": "x"}, "model": {"sha256": "1"}, "extra": 1})");
+  auto object =
+      object_with(R"({"scaling": {"minReplicas": 0, "policy": "x"}, "model": {"sha256": "1"}, "extra": 1})");
   object.as_object()["kind"] = "Service";
   auto const faults = faults_of(object);
   REQUIRE(faults.size() == 5);
@@ -191,10 +208,11 @@ TEST_CASE("A service's name must be one that its children's names can be made of
   CHECK(fault("a-1") == "");
   CHECK(fault(std::string(50, 'a')) == "");
   CHECK(fault("") == "metadata.name: Required value");
-  auto const must = "must be at most 50 lower-case letters, digits and '-', beginning with a letter and ending with a "
-                    "letter or digit";
+  auto const must =
+      "must be at most 50 lower-case letters, digits and '-', beginning with a letter and ending with a "
+      "letter or digit";
   for (auto const& name : {std::string(51, 'a'), std::string("1a"), std::string("a-"), std::string("A"),
-                                 std::string("a.b"), std::string("a_b")}) {
+                           std::string("a.b"), std::string("a_b")}) {
     CHECK(fault(name) == "metadata.name: Invalid value: \"" + name + "\": " + must);
   }
 }

@@ -17,7 +17,8 @@ TEST_CASE("A status survives the way through the API server") {
   status.queue = {17, 3, 12.5, 230ms, 410ms};
   status.last_decision = api::DecisionRecord{"d-1", time, 3, 5, "LoadRose", "n = 5"};
   status.history = {*status.last_decision};
-  status.conditions = {{"Ready", api::ConditionStatus::True, "Serving", "2 of 3", std::chrono::floor<std::chrono::seconds>(time), 4}};
+  status.conditions = {{"Ready", api::ConditionStatus::True, "Serving", "2 of 3",
+                        std::chrono::floor<std::chrono::seconds>(time), 4}};
   CHECK(api::status_from_json(to_json(status)) == status);
 }
 

@@ -1,5 +1,6 @@
-// The CRD's schema and this program's own validation are written twice; here they are held to the same table, the
-// same samples and the same defaults. The table's other half is tests/cluster/test_crd.py, on a real API server.
+// The CRD's schema and this program's own validation are written twice; here they are held to the same table,
+// the same samples and the same defaults. The table's other half is tests/cluster/test_crd.py, on a real API
+// server.
 #include <boost/json/serialize.hpp>
 #include <catch2/catch.hpp>
 #include <filesystem>
@@ -43,7 +44,8 @@ json::value defaults_of(json::object const& schema) {
 }
 
 json::object service_of(std::string const& name, json::value const& spec) {
-  return {{"apiVersion", api::kApiVersion}, {"kind", api::kKind}, {"metadata", {{"name", name}}}, {"spec", spec}};
+  return {
+      {"apiVersion", api::kApiVersion}, {"kind", api::kKind}, {"metadata", {{"name", name}}}, {"spec", spec}};
 }
 
 }  // namespace

@@ -34,13 +34,38 @@ TEST_CASE("Plain scalars have the type that kubectl gives them") {
     std::string json;
   };
   auto const row = GENERATE(values<Row>({
-      {"", "null"},          {"~", "null"},         {"null", "null"},      {"true", "true"},      {"False", "false"},
-      {"yes", "true"},       {"off", "false"},      {"y", "\"y\""},        {"12", "12"},          {"-7", "-7"},
-      {"+7", "7"},           {"0x1F", "31"},        {"0o17", "15"},        {"017", "15"},         {"0b101", "5"},
-      {"089", "8.9E1"},      {"1_000", "1000"},     {"--1", "\"--1\""},    {"-", "\"-\""},        {"1.5", "1.5E0"},
-      {".5", "5E-1"},        {"1e3", "1E3"},        {"150s", "\"150s\""},  {"1Gi", "\"1Gi\""},    {"1.2.3", "\"1.2.3\""},
-      {"inf", "\"inf\""},    {".inf", "\".inf\""},  {".", "\".\""},        {"e", "\"e\""},        {"2026-01-01", "\"2026-01-01\""},
-      {"0", "0"},            {"truely", "\"truely\""},
+      {"", "null"},
+      {"~", "null"},
+      {"null", "null"},
+      {"true", "true"},
+      {"False", "false"},
+      {"yes", "true"},
+      {"off", "false"},
+      {"y", "\"y\""},
+      {"12", "12"},
+      {"-7", "-7"},
+      {"+7", "7"},
+      {"0x1F", "31"},
+      {"0o17", "15"},
+      {"017", "15"},
+      {"0b101", "5"},
+      {"089", "8.9E1"},
+      {"1_000", "1000"},
+      {"--1", "\"--1\""},
+      {"-", "\"-\""},
+      {"1.5", "1.5E0"},
+      {".5", "5E-1"},
+      {"1e3", "1E3"},
+      {"150s", "\"150s\""},
+      {"1Gi", "\"1Gi\""},
+      {"1.2.3", "\"1.2.3\""},
+      {"inf", "\"inf\""},
+      {".inf", "\".inf\""},
+      {".", "\".\""},
+      {"e", "\"e\""},
+      {"2026-01-01", "\"2026-01-01\""},
+      {"0", "0"},
+      {"truely", "\"truely\""},
   }));
   INFO(row.text);
   CHECK(json::serialize(manifest::plain_scalar(row.text)) == row.json);
@@ -128,9 +153,9 @@ TEST_CASE("The shipped samples are valid") {
     REQUIRE(entries.has_value());
     for (auto const& entry : *entries) {
       // A sample may show a HorizontalPodAutoscaler beside the service it drives.
-      bool const other_kind = std::any_of(entry.errors.begin(), entry.errors.end(), [](std::string const& error) {
-        return error.find(": kind: Unsupported") != std::string::npos;
-      });
+      bool const other_kind = std::any_of(
+          entry.errors.begin(), entry.errors.end(),
+          [](std::string const& error) { return error.find(": kind: Unsupported") != std::string::npos; });
       if (other_kind) continue;
       INFO(file.path().string());
       CHECK(entry.errors.empty());

@@ -27,8 +27,10 @@ plan::Verdict blind(std::string fault) {
 }  // namespace
 
 TEST_CASE("A service that answers is Ready, and says where") {
-  CHECK(shown(service(), verdict(steady()), "Ready") == "True Serving: requests are answered at http://127.0.0.1:8001");
-  CHECK(shown(service(), verdict(steady()), "DispatcherReady") == "True AllReady: 1 of 1 dispatcher is ready");
+  CHECK(shown(service(), verdict(steady()), "Ready") ==
+        "True Serving: requests are answered at http://127.0.0.1:8001");
+  CHECK(shown(service(), verdict(steady()), "DispatcherReady") ==
+        "True AllReady: 1 of 1 dispatcher is ready");
   CHECK(shown(service(), verdict(steady()), "WorkersReady") == "True AllReady: 2 of 2 workers are ready");
   CHECK(shown(service(), verdict(steady()), "Paused") == "False NotPaused: ");
 }
@@ -59,7 +61,8 @@ TEST_CASE("What keeps an instance from starting is told") {
 }
 
 TEST_CASE("Metrics that never came are a start, metrics that stopped coming are a loss") {
-  CHECK(shown(service(), blind("no dispatcher yet"), "MetricsAvailable") == "False Starting: no dispatcher yet");
+  CHECK(shown(service(), blind("no dispatcher yet"), "MetricsAvailable") ==
+        "False Starting: no dispatcher yet");
   auto const fresh = settled(service(), verdict(steady()));
   CHECK(shown(fresh, verdict(steady()), "MetricsAvailable") == "True Scraped: every dispatcher answers");
   CHECK(shown(fresh, blind("timed out"), "MetricsAvailable") == "False NoFreshMetrics: timed out");
@@ -78,15 +81,25 @@ TEST_CASE("ScalingLimited says which limit holds the count down") {
   using ei::scaling::Limit;
   auto const row = GENERATE_COPY(values<Row>({
       {{}, Limit::None, 1, "False WithinLimits: the count is what the load needs", "no limit met"},
-      {{}, Limit::Minimum, 1, "False WithinLimits: the count is what the load needs", "the minimum does not limit"},
-      {{}, Limit::Maximum, 1,
-       "True AtMaximum: the load needs more workers than spec.scaling.maxReplicas (6) allows", "the spec's own"},
+      {{},
+       Limit::Minimum,
+       1,
+       "False WithinLimits: the count is what the load needs",
+       "the minimum does not limit"},
+      {{},
+       Limit::Maximum,
+       1,
+       "True AtMaximum: the load needs more workers than spec.scaling.maxReplicas (6) allows",
+       "the spec's own"},
       {cores, Limit::Maximum, 1, "True NotEnoughCores: 2 cores", "the machine's, below the spec's"},
-      {cores, Limit::None, 1, "False WithinLimits: the count is what the load needs", "room enough for this load"},
+      {cores, Limit::None, 1, "False WithinLimits: the count is what the load needs",
+       "room enough for this load"},
       {cores, Limit::None, 3, "True NotEnoughCores: 2 cores", "not even the minimum fits"},
       {plan::Shortage{9, "NotEnoughCores", "9 cores"}, Limit::Maximum, 1,
-       "True AtMaximum: the load needs more workers than spec.scaling.maxReplicas (6) allows", "the spec's is lower"},
-      {nodes, Limit::None, 1, "False WithinLimits: the count is what the load needs", "all wanted workers run"},
+       "True AtMaximum: the load needs more workers than spec.scaling.maxReplicas (6) allows",
+       "the spec's is lower"},
+      {nodes, Limit::None, 1, "False WithinLimits: the count is what the load needs",
+       "all wanted workers run"},
   }));
   INFO(row.why);
   auto seen = service();
@@ -112,7 +125,8 @@ TEST_CASE("An invalid spec is told in Ready; an invalid edit leaves the service 
   seen.spec.reset();
   auto last = verdict(steady());
   last.decision.reset();
-  CHECK(shown(seen, last, "Ready") == "False InvalidSpec: spec.scaling.queueTarget: Invalid value: 0: must be 1");
+  CHECK(shown(seen, last, "Ready") ==
+        "False InvalidSpec: spec.scaling.queueTarget: Invalid value: 0: must be 1");
 }
 
 TEST_CASE("Every condition carries the generation it speaks of") {

@@ -171,7 +171,8 @@ TEST_CASE("Only changes of conditions are events") {
           std::vector<std::string>{"Paused: spec.scaling.paused keeps the count as it is"});
     auto resumed = settled(paused, verdict(steady()));
     resumed.spec->scaling.paused = false;
-    CHECK(events(plan::make_plan(resumed, verdict(steady()), kNow)) == std::vector<std::string>{"Resumed: scaling again"});
+    CHECK(events(plan::make_plan(resumed, verdict(steady()), kNow)) ==
+          std::vector<std::string>{"Resumed: scaling again"});
   }
   SECTION("trouble of a child") {
     auto broken = good;
@@ -217,12 +218,14 @@ TEST_CASE("Moving numbers are written every ten seconds, what people wait for at
   auto const row = GENERATE(values<Row>({
       {"the queue", [](api::Status& status) { status.queue.depth = 9; }, false},
       {"a condition's words", [](api::Status& status) { status.conditions[0].message = "other"; }, false},
-      {"why nothing changed", [](api::Status& status) { status.last_decision->reason = "CoolingDown"; }, false},
+      {"why nothing changed", [](api::Status& status) { status.last_decision->reason = "CoolingDown"; },
+       false},
       {"replicas", [](api::Status& status) { status.replicas = 9; }, true},
       {"ready replicas", [](api::Status& status) { status.ready_replicas = 9; }, true},
       {"desired replicas", [](api::Status& status) { status.desired_replicas = 9; }, true},
       {"the generation", [](api::Status& status) { status.observed_generation = 9; }, true},
-      {"a condition", [](api::Status& status) { status.conditions[0].status = api::ConditionStatus::False; }, true},
+      {"a condition", [](api::Status& status) { status.conditions[0].status = api::ConditionStatus::False; },
+       true},
       {"a condition's reason", [](api::Status& status) { status.conditions[0].reason = "Other"; }, true},
       {"a change of the count", [](api::Status& status) { status.history.push_back({}); }, true},
   }));
@@ -251,6 +254,7 @@ TEST_CASE("Numbers of a queue that could not be asked stay as they were") {
 TEST_CASE("Actions have a form for people and logs") {
   CHECK(boost::json::serialize(plan::to_json(plan::Action(plan::EnsureWorkers{3}))) ==
         R"({"action":"EnsureWorkers","replicas":3})");
-  CHECK(boost::json::serialize(plan::to_json(plan::Action(plan::RecordEvent{plan::EventType::Warning, "R", "m", "d"}))) ==
+  CHECK(boost::json::serialize(
+            plan::to_json(plan::Action(plan::RecordEvent{plan::EventType::Warning, "R", "m", "d"}))) ==
         R"({"action":"RecordEvent","type":"Warning","reason":"R","message":"m","decision":"d"})");
 }

@@ -28,7 +28,8 @@ TEST_CASE("A clock that runs behind the cluster's gives no negative ages") {
   CHECK(plan::workers_of(seen, {}, kNow).list[0].not_ready_seconds == 0);
 }
 
-TEST_CASE("Where nothing was created yet the count starts from what the status remembers, within the bounds") {
+TEST_CASE(
+    "Where nothing was created yet the count starts from what the status remembers, within the bounds") {
   auto seen = service(0);
   seen.worker_replicas.reset();
   ei::scaling::Settings settings;

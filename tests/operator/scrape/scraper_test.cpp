@@ -46,8 +46,8 @@ struct FakeDispatcher {
   }
 };
 
-scrape::Scrape scrape_all(asio::io_context& context, scrape::Scraper& scraper, std::vector<scrape::Target> targets,
-                          int wanted, ei::milliseconds deadline = 2s) {
+scrape::Scrape scrape_all(asio::io_context& context, scrape::Scraper& scraper,
+                          std::vector<scrape::Target> targets, int wanted, ei::milliseconds deadline = 2s) {
   scrape::Scrape result;
   bool finished = false;
   asio::co_spawn(

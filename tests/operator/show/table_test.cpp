@@ -49,7 +49,8 @@ TEST_CASE("The table shows each service with what people ask for") {
 TEST_CASE("No line is wider and no frame higher than the terminal") {
   auto made = view();
   made.footer = "footer";
-  for (int i = 0; i < 60; ++i) made.events.push_back({made.now, "resnet18", i % 2 == 0, "Reason", "λ and a long message"});
+  for (int i = 0; i < 60; ++i)
+    made.events.push_back({made.now, "resnet18", i % 2 == 0, "Reason", "λ and a long message"});
   for (int width : {1, 5, 20, 80, 300}) {
     for (int height : {1, 2, 3, 5, 8, 12, 24, 100}) {
       auto const lines = show::render(made, {width, height, false});

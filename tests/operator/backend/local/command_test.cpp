@@ -65,7 +65,8 @@ TEST_CASE("A worker is replaced for another model, not for another name or core"
 TEST_CASE("A ports file is read whole or not at all") {
   CHECK(*local::parse_ports(R"({"http": 1, "metrics": 2, "link": 3})") == local::Ports{1, 2, 3});
   CHECK(*local::parse_ports(R"({"http": 1, "metrics": 2})") == local::Ports{1, 2, 0});
-  for (auto const* text : {"", "{", R"({"http": 1})", R"({"http": "x", "metrics": 2})", R"({"http": 70000, "metrics": 2})"}) {
+  for (auto const* text :
+       {"", "{", R"({"http": 1})", R"({"http": "x", "metrics": 2})", R"({"http": 70000, "metrics": 2})"}) {
     CHECK(local::parse_ports(text).has_error());
   }
 }
@@ -76,6 +77,7 @@ TEST_CASE("What only a cluster can run is refused here") {
   spec.model.uri = "pvc://claim/w.pth";
   REQUIRE(local::local_faults(spec).size() == 1);
   CHECK(to_string(local::local_faults(spec)[0]) ==
-        "spec.model.uri: Invalid value: \"pvc://claim/w.pth\": must be https://, file:// or builtin:// on this machine: "
+        "spec.model.uri: Invalid value: \"pvc://claim/w.pth\": must be https://, file:// or builtin:// on "
+        "this machine: "
         "pvc:// names a volume of a cluster");
 }

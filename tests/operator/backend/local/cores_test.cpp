@@ -7,7 +7,9 @@ using ei::api::ServiceKey;
 
 namespace {
 
-ServiceKey key(std::string name) { return {"default", std::move(name)}; }
+ServiceKey key(std::string name) {
+  return {"default", std::move(name)};
+}
 
 }  // namespace
 
@@ -56,4 +58,6 @@ TEST_CASE("A worker gets the core that the fewest others have") {
   CHECK(local::pick_core({2, 5, 7}, {2, 5, 7, 7, 2}) == 5);
 }
 
-TEST_CASE("This process may run somewhere") { CHECK_FALSE(local::usable_cores().empty()); }
+TEST_CASE("This process may run somewhere") {
+  CHECK_FALSE(local::usable_cores().empty());
+}

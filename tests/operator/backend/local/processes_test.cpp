@@ -28,7 +28,8 @@ local::Command shell(std::string script) {
 Ran run(local::Command const& command, std::function<void(local::Processes&, pid_t)> started = {}) {
   boost::asio::io_context context(1);
   Ran ran;
-  local::Processes processes(context.get_executor(), [&](std::string_view line) { ran.lines.emplace_back(line); });
+  local::Processes processes(context.get_executor(),
+                             [&](std::string_view line) { ran.lines.emplace_back(line); });
   auto const pid = processes.start(command, [&](int status, std::string const& words) {
     ran.status = status;
     ran.last_words = words;
@@ -51,7 +52,8 @@ TEST_CASE("A process's lines are passed on, the unfinished last one too, and its
 }
 
 TEST_CASE("A process can be told to end") {
-  auto const ran = run(shell("exec sleep 30"), [](auto& processes, pid_t pid) { processes.signal(pid, SIGTERM); });
+  auto const ran =
+      run(shell("exec sleep 30"), [](auto& processes, pid_t pid) { processes.signal(pid, SIGTERM); });
   REQUIRE(ran.status);
   CHECK(local::describe_exit(*ran.status) == "was killed by signal 15");
 }
