@@ -1,0 +1,116 @@
+#include "bench/policy/replay.hpp"
+
+#include <boost/json/serialize.hpp>
+#include <catch2/catch.hpp>
+#include <numeric>
+
+#include "bench/policy/report.hpp"
+#include "runtime/core/json.hpp"
+
+using namespace ei;
+using namespace ei::bench;
+
+namespace {
+
+/// The decision log of a simulated run, as an operator writes it.
+std::string logged(Match const& match, Rules const& rules, std::string const& service) {
+  std::string log;
+  auto const scenario = scenario_of(match, rules, 0);
+  auto const note = [&](scaling::Snapshot const& snapshot, scaling::Decision const& decision, Time now) {
+    auto record = scaling::log_record(rules.settings, snapshot, decision, now);
+    record["namespace"] = "default";
+    record["name"] = service;
+    log += boost::json::serialize(record) + "\n";
+  };
+  (void)simulate(scenario, policy_scaler(rules.settings, {}, true, 1, note));
+  return log;
+}
+
+Match course() {
+  return grid(true)[1];
+}  // 140 ms, scaled
+
+}  // namespace
+
+TEST_CASE("a replayed log decides the same again and tells the load, the service and the start") {
+  auto const log = read_decision_log(logged(course(), {}, "resnet18"), "");
+  REQUIRE(log.has_value());
+  auto const repetition = repeat(*log);
+  CHECK(repetition.decisions > 900);
+  CHECK(repetition.same == repetition.decisions);
+  auto const match = match_of_log(*log);
+  REQUIRE(match.has_value());
+  CHECK(match->service_ms == Approx(140).epsilon(0.02));
+  CHECK(match->service_cv2 == Approx(0.01).epsilon(0.2));
+  CHECK(match->start_s == Approx(3));
+  auto const sum = [](Trace const& trace) { return std::accumulate(trace.begin(), trace.end(), 0); };
+  CHECK(std::abs(sum(match->trace) - sum(course().trace)) <= 10);
+}
+
+TEST_CASE("a log of several services is read for the one that is asked for") {
+  std::string const both = logged(course(), {}, "one") + logged(course(), {}, "two");
+  auto const first = read_decision_log(both, "");
+  auto const second = read_decision_log(both, "default/two");
+  REQUIRE(first.has_value());
+  REQUIRE(second.has_value());
+  CHECK(first->size() == second->size());
+  CHECK(read_decision_log(both, "default/three").error().kind == ErrorKind::NotFound);
+}
+
+TEST_CASE("a last line that was cut off is left out, a broken one in the middle is not") {
+  std::string const log = logged(course(), {}, "one");
+  std::string const cut = log.substr(0, log.size() - 20);
+  CHECK(read_decision_log(cut, "")->size() + 1 == read_decision_log(log, "")->size());
+  auto const broken = read_decision_log(log + "{\n" + log, "");
+  REQUIRE_FALSE(broken.has_value());
+  CHECK(broken.error().message.find("line ") == 0);
+}
+
+TEST_CASE("a log without samples or completions is too short") {
+  Rules const rules;
+  scaling::State state;
+  auto const decision = scaling::decide(rules.settings, state, {}, Time{});
+  auto const record = scaling::log_record(rules.settings, {}, decision, Time{});
+  auto const log = read_decision_log(boost::json::serialize(record) + "\n", "");
+  REQUIRE(log.has_value());
+  CHECK(match_of_log(*log).error().kind == ErrorKind::Invalid);
+}
+
+TEST_CASE("the report's last line holds every cell with its fields") {
+  auto const matches = grid(true);
+  Rules rules;
+  rules.runs = 1;
+  std::vector<Cell> const cells{play(matches[1], Contestant::Latency, rules),
+                                play(matches[1], Contestant::Hpa70, rules)};
+  auto const line = parse_json(json_line(cells, rules));
+  REQUIRE(line.has_value());
+  auto const& list = line->at("cells").as_array();
+  REQUIRE(list.size() == 2);
+  for (char const* key : {"service_ms", "rate_scale", "start_s", "p50_s", "p99_s", "max_s", "late_ratio",
+                          "core_seconds", "core_seconds_with_idle", "scale_events"}) {
+    INFO(key);
+    CHECK(list[0].as_object().at(key).is_number());
+  }
+  CHECK(list[0].at("policy") == "Latency");
+  CHECK(list[1].at("policy") == "Hpa70");
+  CHECK(list[0].at("shape") == "course");
+  CHECK(cells_csv(cells).find("course,140,0.75,3,Hpa70,") != std::string::npos);
+}
+
+TEST_CASE("whatever policy the settings name, both contestants play their own") {
+  Rules rules;
+  rules.runs = 1;
+  Rules classic = rules;
+  classic.settings.policy = scaling::Policy::QueueRatio;
+  classic.settings.interval = std::chrono::seconds(15);
+  Match const match = course();
+  CHECK(play(match, Contestant::Latency, rules).summary == play(match, Contestant::Latency, classic).summary);
+  CHECK(play(match, Contestant::QueueRatio, rules).summary ==
+        play(match, Contestant::QueueRatio, classic).summary);
+}
+
+TEST_CASE("the grid has every shape, service time and start") {
+  auto const all = grid(false);
+  CHECK(all.size() == 117);
+  CHECK(grid(true).size() == 6);
+}
