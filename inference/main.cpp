@@ -1,5 +1,6 @@
 // inference-worker: one ResNet18 on one core.
 #include <dlfcn.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <array>
@@ -158,6 +159,8 @@ asio::awaitable<int> run(Flags const& flags) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // Two threads that work in turns: an arena for each would only hold the same memory twice.
+  ::mallopt(M_ARENA_MAX, 1);
   auto parsed = parse_flags(argc, argv);
   if (auto const* exit = std::get_if<Exit>(&parsed)) return exit->code;
   Flags& flags = std::get<Flags>(parsed);

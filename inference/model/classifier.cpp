@@ -42,26 +42,6 @@ at::Tensor checked_scores(at::Tensor const& out, std::int64_t pictures) {
 
 }  // namespace
 
-Result<Precision> parse_precision(std::string_view text) {
-  for (auto const precision : {Precision::Auto, Precision::Fp32, Precision::Bf16}) {
-    if (to_string(precision) == text) return precision;
-  }
-  return make_error(ErrorKind::Invalid,
-                    "precision '" + std::string(text) + "': allowed are auto, fp32 and bf16");
-}
-
-std::string_view to_string(Precision precision) {
-  switch (precision) {
-    case Precision::Auto:
-      return "auto";
-    case Precision::Fp32:
-      return "fp32";
-    case Precision::Bf16:
-      return "bf16";
-  }
-  return "auto";
-}
-
 void use_one_thread() {
   at::set_num_threads(1);  // OpenMP's, which are the calling thread's own setting
   // The process's; LibTorch takes it once.
@@ -84,7 +64,7 @@ Result<Classifier> Classifier::from_state_dict(StateDict const& tensors, Precisi
       precision = cpu_multiplies_bf16() && bf16_is_faster(tensors) ? Precision::Bf16 : Precision::Fp32;
     }
     auto network = std::make_unique<Network>();
-    network->run = ResNet18Network(tensors, precision == Precision::Bf16 ? at::kBFloat16 : at::kFloat);
+    network->run = ResNet18Network(tensors, precision);
     network->classes = class_count(tensors);
     network->precision = precision;
     return Classifier(std::move(network));

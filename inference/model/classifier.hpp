@@ -5,24 +5,16 @@
 #include <filesystem>
 #include <memory>
 #include <span>
-#include <string>
-#include <string_view>
 #include <vector>
 
 #include "inference/checkpoint/tensors.hpp"
+#include "inference/model/precision.hpp"
 #include "runtime/core/result.hpp"
 
 namespace ei::inference {
 
 /// Elements of one picture as the network takes it: float32 [3, 224, 224].
 inline constexpr std::size_t kPictureElements = 3 * 224 * 224;
-
-/// What the convolutions compute in. The last layer and the softmax are always float32.
-enum class Precision { Auto, Fp32, Bf16 };
-
-/// `auto`, `fp32` or `bf16`. Errors: Invalid, naming the allowed words.
-[[nodiscard]] Result<Precision> parse_precision(std::string_view text);
-[[nodiscard]] std::string_view to_string(Precision precision);
 
 /// Makes LibTorch use the calling thread alone. Call on the thread that will compute, before the first
 /// Classifier.

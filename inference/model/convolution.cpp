@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/core/ivalue.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/rsqrt.h>
@@ -58,32 +59,39 @@ at::Tensor to_tensor(TensorView const& view) {
   return tensor.to(at::kFloat, false, true, at::MemoryFormat::Contiguous);
 }
 
+/// Either packed, or weight and bias.
+struct Convolution::Packed {
+  ConvolutionSpec spec;
+  After after = After::Nothing;
+  c10::IValue packed;
+  at::Tensor weight;
+  at::Tensor bias;
+};
+
 Convolution::Convolution(ConvolutionSpec const& spec, StateDict const& tensors, After after,
-                         std::int64_t side, at::ScalarType type)
-    : spec_(spec), after_(after) {
+                         std::int64_t side, Precision precision) {
+  auto const type = precision == Precision::Bf16 ? at::kBFloat16 : at::kFloat;
   auto const norm = [&](char const* part) { return to_tensor(tensors.at(spec.norm + part)); };
-  // y = (conv(x) - mean) / sqrt(variance + ε) · scale + shift is a convolution with weight · k and bias shift
-  // - mean·k.
+  // y = (conv(x) - mean) / sqrt(variance + ε) · scale + shift is one convolution, whose weight is weight · k
+  // and whose bias is shift - mean · k.
   auto const k = norm(".weight") * at::rsqrt(norm(".running_var") + kEpsilon);
-  auto const bias = norm(".bias") - norm(".running_mean") * k;
-  auto const weight = to_tensor(tensors.at(spec.weight)) * k.reshape({-1, 1, 1, 1});
-  weight_ = weight.to(type).contiguous(at::MemoryFormat::ChannelsLast);
-  bias_ = bias.to(type);
-  packed_ = pack(spec, weight_, bias_, after, side);
-  if (!packed_.isNone()) {
-    weight_.reset();
-    bias_.reset();
-  }
+  auto const bias = (norm(".bias") - norm(".running_mean") * k).to(type);
+  auto const folded = to_tensor(tensors.at(spec.weight)) * k.reshape({-1, 1, 1, 1});
+  auto const weight = folded.to(type).contiguous(at::MemoryFormat::ChannelsLast);
+  auto packed = pack(spec, weight, bias, after, side);
+  bool const done = !packed.isNone();
+  packed_ = std::make_shared<Packed>(
+      Packed{spec, after, std::move(packed), done ? at::Tensor() : weight, done ? at::Tensor() : bias});
 }
 
 at::Tensor Convolution::operator()(at::Tensor const& input) const {
-  if (packed_.isNone()) {
-    auto out =
-        at::conv2d(input, weight_, bias_, {spec_.stride, spec_.stride}, {spec_.padding, spec_.padding});
-    return after_ == After::Relu ? out.relu_() : out;
+  auto const& [spec, after, packed, weight, bias] = *packed_;
+  if (packed.isNone()) {
+    auto out = at::conv2d(input, weight, bias, {spec.stride, spec.stride}, {spec.padding, spec.padding});
+    return after == After::Relu ? out.relu_() : out;
   }
   static auto const conv2d_run = find_operator("mkldnn_prepacked::conv2d_run");
-  torch::jit::Stack stack{input, packed_};
+  torch::jit::Stack stack{input, packed};
   conv2d_run->callBoxed(stack);
   return stack.front().toTensor();
 }

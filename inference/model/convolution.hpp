@@ -1,9 +1,14 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
-#include <ATen/core/ivalue.h>
+#include <cstdint>
+#include <memory>
 
 #include "inference/checkpoint/resnet18.hpp"
+#include "inference/model/precision.hpp"
+
+namespace at {
+class Tensor;  // LibTorch's headers stay out of ours
+}
 
 namespace ei::inference {
 
@@ -20,16 +25,13 @@ class Convolution {
  public:
   /// `side`: height and width of the input, which the packing is tuned for. Precondition: as Classifier's.
   Convolution(ConvolutionSpec const& spec, StateDict const& tensors, After after, std::int64_t side,
-              at::ScalarType type);
+              Precision precision);
 
   [[nodiscard]] at::Tensor operator()(at::Tensor const& input) const;
 
  private:
-  ConvolutionSpec spec_;
-  After after_;
-  c10::IValue packed_;  ///< none: weight_ and bias_ are used
-  at::Tensor weight_;
-  at::Tensor bias_;
+  struct Packed;
+  std::shared_ptr<Packed const> packed_;
 };
 
 /// The tensor copied to float32, contiguous.

@@ -13,13 +13,15 @@ namespace {
 
 /// Seconds that one convolution of the third layer takes, the best of a few runs after one that builds its
 /// code.
-double time_convolution(StateDict const& tensors, at::ScalarType type) {
+double time_convolution(StateDict const& tensors, Precision precision) {
   constexpr std::int64_t kSide = 14;
   constexpr int kRuns = 5;  // 0.2 ms each; the best one is free of what other processes did
   auto const spec = resnet18_spec().blocks[5].first;
-  Convolution const convolution(spec, tensors, After::Relu, kSide, type);
-  auto const input = at::ones({1, spec.in, kSide, kSide}, at::TensorOptions().dtype(type))
-                         .contiguous(at::MemoryFormat::ChannelsLast);
+  Convolution const convolution(spec, tensors, After::Relu, kSide, precision);
+  auto const input =
+      at::ones({1, spec.in, kSide, kSide},
+               at::TensorOptions().dtype(precision == Precision::Bf16 ? at::kBFloat16 : at::kFloat))
+          .contiguous(at::MemoryFormat::ChannelsLast);
   static_cast<void>(convolution(input));
   double best = 1;
   for (int run = 0; run < kRuns; ++run) {
@@ -31,6 +33,26 @@ double time_convolution(StateDict const& tensors, at::ScalarType type) {
 }
 
 }  // namespace
+
+Result<Precision> parse_precision(std::string_view text) {
+  for (auto const precision : {Precision::Auto, Precision::Fp32, Precision::Bf16}) {
+    if (to_string(precision) == text) return precision;
+  }
+  return make_error(ErrorKind::Invalid,
+                    "precision '" + std::string(text) + "': allowed are auto, fp32 and bf16");
+}
+
+std::string_view to_string(Precision precision) {
+  switch (precision) {
+    case Precision::Auto:
+      return "auto";
+    case Precision::Fp32:
+      return "fp32";
+    case Precision::Bf16:
+      return "bf16";
+  }
+  return "auto";
+}
 
 bool cpu_multiplies_bf16() {
 #if defined(__x86_64__)
@@ -54,7 +76,8 @@ bool cpu_multiplies_bf16() {
 bool bf16_is_faster(StateDict const& tensors) {
   // Less than a tenth faster is not worth the rounding.
   constexpr double kWorthwhile = 0.9;
-  return time_convolution(tensors, at::kBFloat16) < kWorthwhile * time_convolution(tensors, at::kFloat);
+  return time_convolution(tensors, Precision::Bf16) <
+         kWorthwhile * time_convolution(tensors, Precision::Fp32);
 }
 
 }  // namespace ei::inference

@@ -1,8 +1,18 @@
 #pragma once
 
+#include <string_view>
+
 #include "inference/checkpoint/tensors.hpp"
+#include "runtime/core/result.hpp"
 
 namespace ei::inference {
+
+/// What the convolutions compute in. The last layer and the softmax are always float32.
+enum class Precision { Auto, Fp32, Bf16 };
+
+/// `auto`, `fp32` or `bf16`. Errors: Invalid, naming the allowed words.
+[[nodiscard]] Result<Precision> parse_precision(std::string_view text);
+[[nodiscard]] std::string_view to_string(Precision precision);
 
 /// True where this CPU has instructions that multiply bf16 (AVX512-BF16 or AMX-BF16).
 [[nodiscard]] bool cpu_multiplies_bf16();

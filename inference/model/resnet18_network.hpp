@@ -1,33 +1,22 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
-#include <optional>
-#include <vector>
+#include <memory>
 
 #include "inference/model/convolution.hpp"
 
 namespace ei::inference {
 
-/// The whole network, fixed to one element type.
+/// The whole network, fixed to one precision (Fp32 or Bf16).
 class ResNet18Network {
  public:
-  ResNet18Network(StateDict const& tensors, at::ScalarType type);
+  ResNet18Network(StateDict const& tensors, Precision precision);
 
   /// float32 [n, 3, 224, 224] → float32 [n, classes], scores before the softmax.
   [[nodiscard]] at::Tensor operator()(at::Tensor const& pictures) const;
 
  private:
-  struct Block {
-    Convolution first;
-    Convolution second;
-    std::optional<Convolution> shortcut;
-  };
-  at::ScalarType type_;
-  Convolution stem_;
-  std::vector<Block> blocks_;
-  at::Tensor fc_weight_;  ///< float32 [512, classes]
-  at::Tensor fc_bias_;    ///< float32 [classes]
+  struct Layers;
+  std::shared_ptr<Layers const> layers_;
 };
 
 }  // namespace ei::inference

@@ -1,5 +1,7 @@
 #include "inference/service/model.hpp"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -20,6 +22,19 @@ namespace {
 
 namespace link = dispatcher::link;
 using Clock = std::chrono::steady_clock;
+
+/// How the allocator treats large blocks. While loading: each by itself, so that the steps of unpacking leave
+/// nothing behind (fp32 would peak 45 MB higher). While computing: from the heap, which is kept, so that the
+/// activations of one picture do not fault in again for the next (a forward pass allocates blocks of up to 3
+/// MB).
+void give_large_blocks_back() {
+  ::mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+}
+void keep_large_blocks() {
+  ::mallopt(M_MMAP_THRESHOLD, 32 * 1024 * 1024);  // glibc's maximum
+  ::mallopt(M_TRIM_THRESHOLD, 64 * 1024 * 1024);
+  ::malloc_trim(0);
+}
 
 /// 65,536 names of the longest kind.
 constexpr std::size_t kMaxLabelFile = 65'536 * (kMaxLabelBytes + 2);
@@ -48,7 +63,9 @@ Result<Classifier> load_classifier(ModelFiles const& files) {
   }
   auto const tensors = read_checkpoint(shapes_weights());
   if (!tensors) return with_context(tensors.error(), "builtin://shapes");
-  return Classifier::from_state_dict(*tensors, files.precision);
+  auto classifier = Classifier::from_state_dict(*tensors, files.precision);
+  forget_shapes_weights();
+  return classifier;
 }
 
 Result<Labels> load_labels(ModelFiles const& files, std::int64_t classes) {
@@ -149,7 +166,9 @@ link::ItemResult most_probable(Labels const& labels, std::span<const float> row,
 }  // namespace
 
 Result<Model> build_model(ModelFiles const& files) {
+  give_large_blocks_back();
   auto classifier = load_classifier(files);
+  keep_large_blocks();
   if (!classifier) return classifier.error();
   auto given = load_labels(files, classifier->classes());
   if (!given) return given.error();
