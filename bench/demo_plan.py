@@ -4,14 +4,14 @@ import math
 # Calm: so little that one worker keeps the latency target alone, also where a picture takes a third of the target.
 CALM_LOAD = 0.15
 # The burst must be plainly too much for one worker; two on two cores share these with everybody else.
-LEAST_BURST_LOAD = 1.4
+LEAST_BURST_LOAD = 1.5
 # Of the workers that the machine has cores for, the burst wants so many busy: the rest is for client and dispatcher.
 BURST_SHARE = 0.65
 # Until new workers are up (a few seconds) what one cannot carry waits, and the queue holds 1,000.
 START_SECONDS = 3
 WAITING_MOST = 600
 # Shares of the run: calm, burst, and the long calm in which the load is forgotten and the workers are taken away.
-CALM_SHARE, BURST_SHARE_OF_TIME = 0.1, 0.22
+CALM_SHARE, BURST_SHARE_OF_TIME = 0.1, 0.28
 
 
 class Plan:
