@@ -46,13 +46,15 @@ KubeBackend::KubeBackend(asio::any_io_executor executor, Client& client, Backend
     : client_(client),
       options_(std::move(options)),
       wake_(executor, SteadyTime::max()),
-      caches_(client,
-              Caches::Options{options_.namespaces, options_.field_manager, options_.children.network_policy,
-                              options_.seed},
-              [this](api::ServiceKey const& key) {
-                changed_.insert(key);
-                wake_.cancel();
-              }),
+      caches_(
+          client,
+          Caches::Options{options_.namespaces, options_.field_manager, options_.children.network_policy,
+                          options_.seed},
+          [this](api::ServiceKey const& key) {
+            changed_.insert(key);
+            wake_.cancel();
+          },
+          [this](CachedObject const& before, CachedObject const& after) { keep_valid_spec(before, after); }),
       ensurer_(client, caches_, options_.field_manager),
       recorder_(executor, client, options_.instance),
       tasks_(executor, [](std::string const& name, std::string const& what) {
@@ -129,13 +131,24 @@ void KubeBackend::read_spec(boost::json::value const& service, api::ServiceKey c
   auto parsed = api::parse_service(service, api::UnknownFields::Ignore);
   if (parsed.service) {
     seen.metadata = std::move(parsed.service->metadata);
-    valid_specs_.insert_or_assign(key, parsed.service->spec);
     seen.spec = std::move(parsed.service->spec);
     return;
   }
   seen.metadata = api::metadata_from_json(service);
   seen.errors = std::move(parsed.errors);
   if (auto const last = valid_specs_.find(key); last != valid_specs_.end()) seen.spec = last->second;
+}
+
+void KubeBackend::keep_valid_spec(CachedObject const& before, CachedObject const& after) {
+  api::ServiceKey const key{after.key.namespace_name, after.key.name};
+  bool const valid = api::parse_service(read_service(after), api::UnknownFields::Ignore).service.has_value();
+  if (valid || before.uid != after.uid) {
+    valid_specs_.erase(key);
+    return;
+  }
+  // Of several faulty edits in a row the first one had a valid spec before it.
+  auto parsed = api::parse_service(read_service(before), api::UnknownFields::Ignore);
+  if (parsed.service) valid_specs_.insert_or_assign(key, std::move(parsed.service->spec));
 }
 
 void KubeBackend::read_workers(plan::Observation& seen) const {

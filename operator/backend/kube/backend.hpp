@@ -51,6 +51,7 @@ class KubeBackend final : public backend::Backend {
 
  private:
   void read_spec(boost::json::value const& service, api::ServiceKey const& key, plan::Observation& seen);
+  void keep_valid_spec(CachedObject const& before, CachedObject const& after);
   void read_workers(plan::Observation& seen) const;
 
   boost::asio::awaitable<Result<void>> perform(plan::Observation const& seen, plan::Action const& action);
@@ -69,11 +70,11 @@ class KubeBackend final : public backend::Backend {
   boost::asio::steady_timer wake_;  ///< cancelled when changed_ grows or the end comes
   bool ended_ = false;
   bool monitors_served_ = false;
+  /// The spec in force of services whose newest one is invalid.
+  std::map<api::ServiceKey, api::Spec> valid_specs_;
   Caches caches_;
   Ensurer ensurer_;
   Recorder recorder_;
-  /// The spec in force of services whose newest one is invalid, or may become so.
-  std::map<api::ServiceKey, api::Spec> valid_specs_;
   /// The counts this process asked for. A Deployment scaled by hand is drift, not a new count to start from.
   std::map<api::ServiceKey, int> asked_replicas_;
   TaskGroup tasks_;

@@ -23,8 +23,8 @@ bool child_changed(CachedObject const& before, CachedObject const& after) {
 
 }  // namespace
 
-Caches::Caches(Client& client, Options const& options, OnChange on_change)
-    : on_change_(std::move(on_change)) {
+Caches::Caches(Client& client, Options const& options, OnChange on_change, OnEdit on_edit)
+    : on_change_(std::move(on_change)), on_edit_(std::move(on_edit)) {
   auto namespaces = options.namespaces;
   if (namespaces.empty()) namespaces.emplace_back();
   for (auto const& name : namespaces) {
@@ -80,7 +80,10 @@ bool Caches::synced() const {
 }
 
 void Caches::on_service(ObjectKey const& key, CachedObject const* before, CachedObject const* after) {
-  if (before != nullptr && after != nullptr && !service_changed(*before, *after)) return;
+  if (before != nullptr && after != nullptr) {
+    if (!service_changed(*before, *after)) return;
+    on_edit_(*before, *after);
+  }
   on_change_({key.namespace_name, key.name});
 }
 

@@ -26,8 +26,11 @@ class Caches {
   /// Hears of services that are to be looked at again.
   using OnChange = std::function<void(api::ServiceKey const&)>;
 
+  /// Hears of a service whose spec was changed, before it is told by OnChange.
+  using OnEdit = std::function<void(CachedObject const& before, CachedObject const& after)>;
+
   /// `client` must outlive the caches.
-  Caches(Client& client, Options const& options, OnChange on_change);
+  Caches(Client& client, Options const& options, OnChange on_change, OnEdit on_edit);
 
   void start(TaskGroup& tasks);
   /// True once every collection was listed whole.
@@ -57,6 +60,7 @@ class Caches {
   Informer* informer(std::string_view plural, std::string const& namespace_name) const;
 
   OnChange on_change_;
+  OnEdit on_edit_;
   std::vector<std::unique_ptr<Informer>> informers_;
   std::map<std::string, WallTime> first_ready_;  ///< by pod uid
 };
