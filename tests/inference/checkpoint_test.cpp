@@ -145,10 +145,10 @@ TEST_CASE(
 
 TEST_CASE("pickle: a callable is described, not called") {
   // What pickle.dumps gives for an object whose __reduce__ returns (os.system, ("touch /tmp/x",)).
-  std::string const file(
+  using namespace std::string_literals;
+  auto const file =
       "\x80\x02"
-      "cposix\nsystem\nq\0X\x0c\0\0\0touch /tmp/xq\x01\x85q\x02Rq\x03.",
-      49);
+      "cposix\nsystem\nq\0X\x0c\0\0\0touch /tmp/xq\x01\x85q\x02Rq\x03."s;
   auto const document = pickle::read(bytes_of(file));
   REQUIRE(document.has_value());
   auto const* const call = pickle::get<pickle::Call>(document->root);
