@@ -193,9 +193,10 @@ State read_state(Fields const& fields, std::string& complaint) {
   });
   if (json::value const* service = fields.member("service"); service && !service->is_null()) {
     Fields const service_fields = fields.object("service");
-    State::Service& into = state.service.emplace();
+    State::Service into;
     service_fields.read("seconds", into.seconds);
     service_fields.read("cv2", into.cv2);
+    state.service = into;
   }
   Fields const lateness = fields.object("lateness");
   lateness.read("late", state.lateness.late);
