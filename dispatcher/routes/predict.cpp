@@ -40,7 +40,9 @@ Result<Work> picture_of_form(http::Request const& request, std::string_view cont
 }
 
 // To what a float32 probability can mean: six digits.
-double rounded(double probability) { return std::round(probability * 1e6) / 1e6; }
+double rounded(double probability) {
+  return std::round(probability * 1e6) / 1e6;
+}
 
 std::string percent(std::string const& label, double probability) {
   char text[32];

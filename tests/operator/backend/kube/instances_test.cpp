@@ -101,9 +101,10 @@ TEST_CASE("ended pods are told from running ones") {
 
 TEST_CASE("what is kept of a service is all but the bookkeeping of others") {
   CachedObject service;
-  service.content = keep_service(ei::parse_json(R"({"metadata": {"name": "s", "managedFields": [1], "annotations": {
+  service.content =
+      keep_service(ei::parse_json(R"({"metadata": {"name": "s", "managedFields": [1], "annotations": {
     "kubectl.kubernetes.io/last-applied-configuration": "{}", "mine": "1"}}, "spec": {"a": 1}, "status": {"b": 2}})")
-                                     .value());
+                       .value());
   CHECK(service.content.is_string());
   auto const kept = read_service(service);
   CHECK(ei::find_member(kept, "metadata.managedFields") == nullptr);
