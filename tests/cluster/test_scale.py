@@ -1,7 +1,7 @@
 """A thousand services on a bare API server: all of them get their children, and then the operator is silent.
 
-What it took (memory, time from a change to the write) is printed and kept in the report beside the goals: 15 MB idle,
-30 MB with a thousand, 50 ms at p99. Whether they hold is a matter of the machine, so no test hangs on them.
+Memory has limits of its own: 15 MB idle, 30 MB with a thousand. The time from a change to the write depends on the
+machine, so it is printed and kept in the report beside its goal (50 ms at p99) and no test hangs on it.
 """
 
 import concurrent.futures
@@ -150,6 +150,8 @@ def test_a_thousand_services_get_their_children_and_then_nothing_is_written(serv
         print(seen)
         record_property("seen", seen)
         assert written == [], seen
+        assert idle_mb <= 15, seen
+        assert busy_mb <= 30, seen
     finally:
         process.terminate()
         process.wait(15)
