@@ -90,7 +90,9 @@ reconcile::Listener Reporter::listener() {
 
 void Reporter::decided(reconcile::Decided const& decided) {
   auto const key = decided.seen.metadata.key();
-  services_[key] = {decided.plan.status, decided.seen.endpoint};
+  // On a cluster nobody shows them: a thousand statuses would be kept for nothing.
+  bool const shown = options_.screen || !options_.status_json.empty();
+  if (shown) services_[key] = {decided.plan.status, decided.seen.endpoint};
   changed_ = true;
   if (!decided.verdict.decision) return;
   log_decision(decided);
