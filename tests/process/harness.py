@@ -34,13 +34,13 @@ def wait_until(condition, seconds=10, what="the condition"):
 class Program:
     """One of our binaries, running; its standard error is kept, one JSON object per line."""
 
-    def __init__(self, name, directory, flags, ports=True, **popen):
+    def __init__(self, name, directory, flags, ports=True, prefix=(), **popen):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.log_path = self.directory / f"{name}.log"
         self.ports_path = self.directory / f"{name}.ports"
         self.ports_path.unlink(missing_ok=True)
-        command = [str(BIN / name), *flags]
+        command = [*prefix, str(BIN / name), *flags]
         if ports:
             command += ["--ports-file", str(self.ports_path)]
         with open(self.log_path, "wb") as log:
@@ -84,18 +84,18 @@ class Program:
 
 
 class Dispatcher(Program):
-    def __init__(self, directory, *flags, token=TOKEN, **popen):
+    def __init__(self, directory, *flags, token=TOKEN, address="127.0.0.1", link_port=0, **popen):
         directory = pathlib.Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
-        default = ["--address", "127.0.0.1", "--port", "0", "--metrics-port", "0", "--link-port", "0"]
+        default = ["--address", address, "--port", "0", "--metrics-port", "0", "--link-port", str(link_port)]
         if token:
             (directory / "token").write_text(token + "\n")
             default += ["--token-file", str(directory / "token")]
         super().__init__("inference-dispatcher", directory, [*default, *flags], **popen)
         self.http = self.ports["http"]
         self.link = self.ports["link"]
-        self.url = f"http://127.0.0.1:{self.http}"
-        self.metrics_url = f"http://127.0.0.1:{self.ports['metrics']}/metrics"
+        self.url = f"http://{address}:{self.http}"
+        self.metrics_url = f"http://{address}:{self.ports['metrics']}/metrics"
 
     def metrics(self):
         import requests

@@ -3,6 +3,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import time
 
 import pytest
@@ -226,21 +227,33 @@ def test_a_worker_of_two_dispatchers_serves_both(start_dispatcher, start_worker)
     assert [one.result().status_code for one in waiting] == [200] * 20
 
 
-def test_a_dispatcher_that_comes_back_is_served_within_seconds(start_dispatcher, start_worker, tmp_path):
+def test_every_address_behind_a_dispatchers_name_is_served_and_a_new_one_is_found(start_dispatcher, start_worker, tmp_path):
+    """As behind a headless Service. The worker sees a hosts file of its own, in a mount namespace."""
+    hosts = tmp_path / "hosts"
+    own_hosts = ["unshare", "--map-root-user", "--mount", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', hosts]
+    if subprocess.run([*own_hosts, "true"], capture_output=True, timeout=10).returncode and os.geteuid() == 0:
+        own_hosts.remove("--map-root-user")
+    hosts.write_text("127.0.0.1 dispatchers\n127.0.0.2 dispatchers\n")
+    if subprocess.run([*own_hosts, "true"], capture_output=True, timeout=10).returncode:
+        pytest.skip("this machine allows no mount namespace")
+    first = start_dispatcher()
+    others = [start_dispatcher(address=host, link_port=first.link) for host in ("127.0.0.2", "127.0.0.3")]
+    one = start_worker(*RANDOM, "--dispatcher", f"dispatchers:{first.link}", prefix=own_hosts)
+    assert [ask(each).status_code for each in (first, others[0])] == [200, 200]
+    hosts.write_text("127.0.0.1 dispatchers\n127.0.0.2 dispatchers\n127.0.0.3 dispatchers\n")
+    assert ask(others[1]).status_code == 200
+    assert len(one.log("linked")) == 3
+
+
+def test_a_dispatcher_that_comes_back_is_served_within_seconds(start_dispatcher, start_worker):
     first = start_dispatcher()
     start_worker(*RANDOM, dispatchers=[first])
     assert ask(first).status_code == 200
     assert first.stop() == 0
-    second = harness.Program("inference-dispatcher", tmp_path / "second", [
-        "--address", "127.0.0.1", "--port", "0", "--metrics-port", "0", "--link-port", str(first.link),
-        "--token-file", str(first.directory / "token")])
-    second.url = f"http://127.0.0.1:{second.ports['http']}"
+    second = start_dispatcher(link_port=first.link)
     start = time.monotonic()
-    try:
-        assert ask(second).status_code == 200
-        assert time.monotonic() - start < 5
-    finally:
-        assert second.stop() == 0
+    assert ask(second).status_code == 200
+    assert time.monotonic() - start < 5
 
 
 def test_sigterm_finishes_the_held_job_and_loses_nothing(start_dispatcher, start_worker):

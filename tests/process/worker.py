@@ -9,7 +9,7 @@ import harness
 class Worker(harness.Program):
     """An inference-worker that links to the given dispatchers."""
 
-    def __init__(self, directory, *flags, dispatchers=(), token=harness.TOKEN, ready=True):
+    def __init__(self, directory, *flags, dispatchers=(), token=harness.TOKEN, ready=True, prefix=()):
         directory = pathlib.Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
         default = ["--address", "127.0.0.1", "--port", "0", "--metrics-port", "0", "--cache-dir", str(directory / "cache")]
@@ -18,7 +18,7 @@ class Worker(harness.Program):
             default += ["--token-file", str(directory / "token")]
         for dispatcher in dispatchers:
             default += ["--dispatcher", f"127.0.0.1:{dispatcher.link}"]
-        super().__init__("inference-worker", directory, [*default, *flags])
+        super().__init__("inference-worker", directory, [*default, *flags], prefix=prefix)
         self.url = f"http://127.0.0.1:{self.ports['http']}"
         self.metrics_url = f"http://127.0.0.1:{self.ports['metrics']}/metrics"
         if ready:
