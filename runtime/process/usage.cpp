@@ -123,6 +123,10 @@ int affinity_cores() {
   return static_cast<int>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
 }
 
+/// The kernel counts in ticks of 10 ms: over half a second a reading is right to 2 %, over one tick it may
+/// read double. Two scrapers at once both get the last reading.
+constexpr std::chrono::milliseconds kLeastInterval{500};
+
 // proc(5): after the command's closing parenthesis come state and, 11 words later, utime and stime in ticks.
 double cpu_seconds(std::string_view stat) {
   auto const paren = stat.rfind(')');
@@ -148,13 +152,16 @@ UsageMeter::UsageMeter(Allowance allowance, fs::path proc_self)
 
 Usage UsageMeter::sample(SteadyTime now) {
   Usage usage;
-  double const cpu = cpu_seconds(slurp(proc_self_ / "stat"));
-  if (last_time_ && now > *last_time_) {
-    double const seconds = std::chrono::duration<double>(now - *last_time_).count();
-    usage.cpu_percent = std::max(0.0, 100 * (cpu - last_cpu_seconds_) / (seconds * allowance_.cpus));
+  if (!last_time_ || now - *last_time_ >= kLeastInterval) {
+    double const cpu = cpu_seconds(slurp(proc_self_ / "stat"));
+    if (last_time_) {
+      double const seconds = std::chrono::duration<double>(now - *last_time_).count();
+      cpu_percent_ = std::max(0.0, 100 * (cpu - last_cpu_seconds_) / (seconds * allowance_.cpus));
+    }
+    last_time_ = now;
+    last_cpu_seconds_ = cpu;
   }
-  last_time_ = now;
-  last_cpu_seconds_ = cpu;
+  usage.cpu_percent = cpu_percent_;
 
   std::string const statm = slurp(proc_self_ / "statm");  // size, resident, … in pages
   auto const words = split(statm, " \n");

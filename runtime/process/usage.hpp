@@ -11,7 +11,7 @@ namespace ei::process {
 /// What this process uses, as shares of what it may use.
 struct Usage {
   double cpu_percent =
-      0;  ///< of the allowed CPUs (cgroup quota, else affinity) since the last sample; 0 at first
+      0;  ///< of the allowed CPUs (cgroup quota, else affinity) since the last reading; 0 at first
   double memory_percent = 0;  ///< resident memory of the cgroup limit, else of the machine's memory
   std::int64_t resident_bytes = 0;
 };
@@ -23,7 +23,8 @@ struct Allowance {
 };
 [[nodiscard]] Allowance read_allowance(std::filesystem::path const& root = "/");
 
-/// Samples this process's usage from /proc/self. Cheap (two small reads): call it once per scrape.
+/// Samples this process's usage from /proc/self. Cheap (two small reads): call it once per scrape. Samples
+/// less than half a second after a reading of the CPU repeat it.
 class UsageMeter {
  public:
   explicit UsageMeter(Allowance allowance = read_allowance(), std::filesystem::path proc_self = "/proc/self");
@@ -34,6 +35,7 @@ class UsageMeter {
   std::filesystem::path proc_self_;
   std::optional<SteadyTime> last_time_;
   double last_cpu_seconds_ = 0;
+  double cpu_percent_ = 0;
 };
 
 /// CPUs this process may run on: min(affinity, cgroup quota rounded up), at least 1.

@@ -83,6 +83,26 @@ TEST_CASE("usage is the share of the allowance since the last sample") {
   CHECK(meter.sample(start + 1s).cpu_percent == Approx(50));
 }
 
+TEST_CASE("a second scraper right after the first reads the same usage, not the share of one tick") {
+  Folder const folder;
+  auto const ticks = sysconf(_SC_CLK_TCK);
+  auto const put = [&](long used) {
+    folder.put("stat", "12 (a) S 1 1 1 0 -1 0 0 0 0 0 " + std::to_string(used) + " 0 0 0 20\n");
+  };
+  process::Allowance allowance;
+  allowance.cpus = 1;
+  process::UsageMeter meter(allowance, folder.path);
+  SteadyTime const start{};
+  put(0);
+  CHECK(meter.sample(start).cpu_percent == 0);
+  put(ticks / 2);
+  CHECK(meter.sample(start + 1s).cpu_percent == Approx(50));
+  put(ticks / 2 + 1);
+  CHECK(meter.sample(start + 1001ms).cpu_percent == Approx(50));
+  put(ticks);
+  CHECK(meter.sample(start + 2s).cpu_percent == Approx(50));
+}
+
 TEST_CASE("this process's own usage is plausible") {
   process::UsageMeter meter;
   auto const usage = meter.sample();
