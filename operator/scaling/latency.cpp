@@ -30,7 +30,8 @@ Inputs inputs_of(Load const& load, Sample const& sample) {
 /// The most any decision of the hold window needed, this one included.
 int hold(State& state, int need, double hold_seconds, Time now) {
   auto& needs = state.needs;
-  while (!needs.empty() && Seconds(now - needs.front().at).count() > hold_seconds) needs.pop_front();
+  auto const expired = [&](State::Need const& old) { return Seconds(now - old.at).count() > hold_seconds; };
+  while (!needs.empty() && expired(needs.front())) needs.erase(needs.begin());
   // A later need that is as large outlives the earlier one: what stays falls strictly, so the list is short.
   while (!needs.empty() && needs.back().workers <= need) needs.pop_back();
   needs.push_back({now, need});

@@ -54,7 +54,7 @@ void forget_old_samples(State& state) {
   auto& samples = state.samples;
   while (samples.size() > 2 && (samples.size() > kMaxSamples ||
                                 seconds_between(samples[1].at, samples.back().at) >= kServiceWindowSeconds)) {
-    samples.pop_front();
+    samples.erase(samples.begin());
   }
 }
 
@@ -74,7 +74,8 @@ void learn_starts(State& state, Workers const& workers) {
     if (std::find(state.counted.begin(), state.counted.end(), worker.name) != state.counted.end()) continue;
     state.start_seconds.push_back(*worker.start_seconds);
     state.failed_replacements = 0;
-    if (state.start_seconds.size() > kRememberedStarts) state.start_seconds.pop_front();
+    if (state.start_seconds.size() > kRememberedStarts)
+      state.start_seconds.erase(state.start_seconds.begin());
   }
   state.counted = std::move(present);
 }

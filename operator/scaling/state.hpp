@@ -2,7 +2,6 @@
 
 #include "operator/scaling/snapshot.hpp"
 
-#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,7 +10,8 @@ namespace ei::scaling {
 
 /// What a policy remembers between decisions of one service. Start it empty (also after a restart of the
 /// operator: nothing is scaled down until a full window has been seen again) and only hand it back to
-/// `decide`. Copyable and comparable, and `to_json`/`state_from_json` carry it through a file.
+/// `decide`. Copyable and comparable, and `to_json`/`state_from_json` carry it through a file. Its lists are
+/// short and mostly empty where a thousand services idle: vectors, for an empty deque takes 600 bytes.
 struct State {
   struct Service {
     double seconds = 0;
@@ -32,13 +32,13 @@ struct State {
     bool operator==(Lateness const&) const = default;
   };
 
-  std::deque<Sample> samples;      ///< usable ones, oldest first, without a reset between them
+  std::vector<Sample> samples;      ///< usable ones, oldest first, without a reset between them
   std::optional<Service> service;  ///< last known
   Lateness lateness;
-  std::deque<Need> needs;               ///< what each decision within the hold window needed
+  std::vector<Need> needs;               ///< what each decision within the hold window needed
   std::optional<Time> observing_since;  ///< decisions have had data without a gap since then
   std::optional<Time> blind_since;      ///< decisions have had no data since then
-  std::deque<double> start_seconds;     ///< the last measured starts, newest last
+  std::vector<double> start_seconds;     ///< the last measured starts, newest last
   std::vector<std::string> counted;     ///< present workers whose start is in there already
   std::optional<Time> last_replacement;
   int failed_replacements = 0;          ///< since a worker last became ready

@@ -98,7 +98,7 @@ void LatencyWindow::add(SteadyTime at, Buckets buckets, std::uint64_t epoch) {
   epoch_ = epoch;
   points_.push_back({at, std::move(buckets)});
   // The first point stays the newest that is at least a window old.
-  while (points_.size() > 2 && points_[1].at + kLength <= at) points_.pop_front();
+  while (points_.size() > 2 && points_[1].at + kLength <= at) points_.erase(points_.begin());
 }
 
 std::optional<milliseconds> LatencyWindow::p99() const {

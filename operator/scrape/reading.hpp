@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -59,7 +58,7 @@ class LatencyWindow {
     SteadyTime at;
     Buckets buckets;
   };
-  std::deque<Point> points_;
+  std::vector<Point> points_;
   std::uint64_t epoch_ = 0;
 };
 
