@@ -3,7 +3,9 @@
 #include <cstdio>
 #include <exception>
 
+#include "bench/hpa/command.hpp"
 #include "bench/load/command.hpp"
+#include "bench/load/trace_command.hpp"
 #include "bench/policy/command.hpp"
 
 int main(int argc, char** argv) {
@@ -12,7 +14,9 @@ int main(int argc, char** argv) {
   program.set_version_flag("--version", EI_VERSION);
   program.require_subcommand(1);
   ei::bench::add_load_command(program, code);
+  ei::bench::add_trace_command(program, code);
   ei::bench::add_policy_command(program, code);
+  ei::bench::add_hpa_command(program, code);
   try {
     program.parse(argc, argv);
   } catch (CLI::ParseError const& error) {
