@@ -1,36 +1,20 @@
 #include "runtime/http/websocket.hpp"
 
-#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/beast/http/message.hpp>
-#include <boost/beast/http/string_body.hpp>
-#include <boost/beast/websocket.hpp>
-#include <boost/beast/websocket/ssl.hpp>
 #include <deque>
 
-#include "runtime/http/client.hpp"
 #include "runtime/http/dial.hpp"
 #include "runtime/http/websocket_accept.hpp"
-#include "runtime/http/wire.hpp"
+#include "runtime/http/websocket_frames.hpp"
 
 namespace ei::http {
 namespace {
 
-namespace beast = boost::beast;
-namespace ws = boost::beast::websocket;
 using Clock = std::chrono::steady_clock;
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
-
-// Frames of large messages: big enough to be cheap, small enough that a ping gets through between two of them
-// even at 1 Mbit/s (0.5 s each).
-constexpr std::size_t kFrameBytes = 64 * 1024;
-// For the server's side of the handshake; the client's has the caller's deadline.
-constexpr milliseconds kHandshakeTimeout{5'000};
-// An answer that refuses the upgrade; ours are a few hundred bytes.
-constexpr std::size_t kMaxRefusal = 64 * 1024;
 
 struct Outgoing {
   explicit Outgoing(asio::any_io_executor executor) : left(std::move(executor), kNever) {}
@@ -40,47 +24,10 @@ struct Outgoing {
   std::optional<Error> failure;
 };
 
-Error read_error(beast::error_code const& code, ws::close_reason const& reason) {
-  if (code == ws::error::closed) {
-    std::string const why(reason.reason.data(), reason.reason.size());
-    return make_error(ErrorKind::Unavailable, "the peer closed" + (why.empty() ? "" : ": " + why));
-  }
-  if (code == beast::error::timeout) return make_error(ErrorKind::Timeout, "the peer is silent");
-  if (code == asio::error::operation_aborted)
-    return make_error(ErrorKind::Canceled, "the connection was given up");
-  if (code == ws::error::message_too_big || code == ws::error::buffer_overflow) {
-    return make_error(ErrorKind::Protocol, "a message is over the limit");
-  }
-  if (code == make_error_condition(ws::condition::protocol_violation)) {
-    return make_error(ErrorKind::Protocol, code.message());
-  }
-  return make_error(ErrorKind::Unavailable, "the connection was lost: " + code.message());
-}
-
 // Everything that pending operations use; they hold it, so the WebSocket itself may go at any time.
-template <class Stream>
-struct Connection : std::enable_shared_from_this<Connection<Stream>> {
-  Connection(Stream next, WebSocketLimits const& given)
-      : limits(given),
-        peer(describe_peer(socket_of(next))),
-        stream(std::move(next)),
-        queue_moved(executor(), kNever) {
-    stream.read_message_max(limits.max_message);
-    stream.write_buffer_bytes(kFrameBytes);
-    stream.binary(true);
-  }
-
-  static tcp::socket& socket_of(tcp::socket& socket) { return socket; }
-  static tcp::socket& socket_of(TlsStream& tls) { return tls.next_layer(); }
-  asio::any_io_executor executor() { return stream.get_executor(); }
-
-  void set_timeouts(milliseconds handshake) {
-    ws::stream_base::timeout timeouts{};
-    timeouts.handshake_timeout = handshake;  // Beast uses it for closing too
-    timeouts.idle_timeout = limits.dead_after;
-    timeouts.keep_alive_pings = true;
-    stream.set_option(timeouts);
-  }
+struct Connection : std::enable_shared_from_this<Connection> {
+  Connection(AnyStream stream, WebSocketLimits const& given)
+      : limits(given), frames(std::move(stream), given), queue_moved(frames.executor(), kNever) {}
 
   asio::awaitable<Result<WebSocket::Message>> receive();
   asio::awaitable<Result<void>> send(WebSocket::Message message);
@@ -90,8 +37,7 @@ struct Connection : std::enable_shared_from_this<Connection<Stream>> {
   void abort();
 
   WebSocketLimits limits;
-  std::string peer;
-  ws::stream<Stream> stream;
+  WebSocketFrames frames;
   asio::steady_timer queue_moved;  // cancelled when the queue has become empty
   std::deque<std::shared_ptr<Outgoing>> queue;
   std::size_t queued_bytes = 0;
@@ -100,38 +46,28 @@ struct Connection : std::enable_shared_from_this<Connection<Stream>> {
   std::optional<Error> failure;
 };
 
-template <class Stream>
-asio::awaitable<Result<WebSocket::Message>> Connection<Stream>::receive() {
-  auto const self = this->shared_from_this();
+asio::awaitable<Result<WebSocket::Message>> Connection::receive() {
+  auto const self = shared_from_this();
   if (failure) co_return *failure;
-  WebSocket::Message message;
-  auto buffer = asio::dynamic_buffer(message.data, limits.max_message);
-  auto const [code, size] = co_await stream.async_read(buffer, kAwait);
-  if (code) {
-    Error const error = read_error(code, stream.reason());
-    fail(error);
-    co_return error;
-  }
-  message.binary = stream.got_binary();
-  message.data.resize(size);
+  auto message = co_await frames.read();
+  if (!message) fail(message.error());
   co_return message;
 }
 
-template <class Stream>
-asio::awaitable<Result<void>> Connection<Stream>::send(WebSocket::Message message) {
-  auto const self = this->shared_from_this();
+asio::awaitable<Result<void>> Connection::send(WebSocket::Message message) {
+  auto const self = shared_from_this();
   if (failure) co_return *failure;
   if (closing) co_return make_error(ErrorKind::Canceled, "the connection is being closed");
   if (queued_bytes + message.data.size() > limits.max_queued) {
     co_return make_error(ErrorKind::TooMany, "too many bytes wait to be sent");
   }
-  auto const item = std::make_shared<Outgoing>(executor());
+  auto const item = std::make_shared<Outgoing>(frames.executor());
   item->message = std::move(message);
   queued_bytes += item->message.data.size();
   queue.push_back(item);
   if (!pumping) {
     pumping = true;
-    asio::co_spawn(executor(), self->pump(), asio::detached);
+    asio::co_spawn(frames.executor(), self->pump(), asio::detached);
   }
   // The timer never fires: the wait ends with the message's fate, or with the caller's cancellation.
   if (!item->done) co_await item->left.async_wait(kAwait);
@@ -141,15 +77,13 @@ asio::awaitable<Result<void>> Connection<Stream>::send(WebSocket::Message messag
 }
 
 // The one writer: as long as the queue lasts.
-template <class Stream>
-asio::awaitable<void> Connection<Stream>::pump() {
-  auto const self = this->shared_from_this();
+asio::awaitable<void> Connection::pump() {
+  auto const self = shared_from_this();
   while (!queue.empty() && !failure) {
     auto const item = queue.front();
-    stream.binary(item->message.binary);
-    auto const [code, size] = co_await stream.async_write(asio::buffer(item->message.data), kAwait);
-    if (code) {
-      fail(read_error(code, stream.reason()));
+    auto const written = co_await frames.write(item->message);
+    if (!written) {
+      fail(written.error());
       break;
     }
     queued_bytes -= item->message.data.size();
@@ -162,8 +96,7 @@ asio::awaitable<void> Connection<Stream>::pump() {
 }
 
 // The first failure is every later call's answer.
-template <class Stream>
-void Connection<Stream>::fail(Error const& error) {
+void Connection::fail(Error const& error) {
   if (!failure) failure = error;
   for (auto const& item : queue) {
     item->failure = failure;
@@ -173,38 +106,28 @@ void Connection<Stream>::fail(Error const& error) {
   queue.clear();
   queued_bytes = 0;
   queue_moved.cancel();
-  beast::error_code ignored;
-  socket_of(stream.next_layer()).close(ignored);
+  frames.drop();
 }
 
-template <class Stream>
-asio::awaitable<void> Connection<Stream>::close(std::string reason) {
-  auto const self = this->shared_from_this();
+asio::awaitable<void> Connection::close(std::string reason) {
+  auto const self = shared_from_this();
   if (failure || closing) co_return;
   closing = true;
-  Watchdog watchdog(executor(), [self] { self->abort(); });
+  Watchdog watchdog(frames.executor(), [self] { self->abort(); });
   watchdog.arm(Clock::now() + limits.close_timeout);
   while (pumping && !failure) co_await queue_moved.async_wait(kAwait);
-  if (!failure) {
-    ws::close_reason why(ws::close_code::normal);
-    // RFC 6455, section 5.5: a control frame carries 125 bytes, two of them the code.
-    why.reason = reason.substr(0, 120);
-    auto const [code] = co_await stream.async_close(why, kAwait);
-    static_cast<void>(code);
-  }
+  if (!failure) co_await frames.close(reason);
   watchdog.disarm();
   fail(make_error(ErrorKind::Canceled, "the connection was closed here"));
 }
 
-template <class Stream>
-void Connection<Stream>::abort() {
+void Connection::abort() {
   fail(make_error(ErrorKind::Canceled, "the connection was given up"));
 }
 
-template <class Stream>
 class Handle final : public WebSocket {
  public:
-  explicit Handle(std::shared_ptr<Connection<Stream>> connection) : connection_(std::move(connection)) {}
+  explicit Handle(std::shared_ptr<Connection> connection) : connection_(std::move(connection)) {}
   ~Handle() override { connection_->abort(); }
   Handle(Handle const&) = delete;
   Handle& operator=(Handle const&) = delete;
@@ -215,65 +138,22 @@ class Handle final : public WebSocket {
   }
   asio::awaitable<void> close(std::string reason) override { return connection_->close(std::move(reason)); }
   void abort() override { connection_->abort(); }
-  [[nodiscard]] std::string const& peer() const override { return connection_->peer; }
+  [[nodiscard]] std::string const& peer() const override { return connection_->frames.peer(); }
 
  private:
-  std::shared_ptr<Connection<Stream>> connection_;
+  std::shared_ptr<Connection> connection_;
 };
-
-template <class Stream>
-asio::awaitable<Result<std::unique_ptr<WebSocket>>> accept_on(Stream stream, Request request,
-                                                              WebSocketLimits limits) {
-  auto connection = std::make_shared<Connection<Stream>>(std::move(stream), limits);
-  connection->set_timeouts(kHandshakeTimeout);
-  beast::http::request<beast::http::string_body> upgrade(beast::http::verb::get, request.target, 11);
-  for (auto const& [name, value] : request.headers) upgrade.insert(name, value);
-  auto const [code] = co_await connection->stream.async_accept(upgrade, kAwait);
-  if (code) co_return make_error(ErrorKind::Protocol, "no WebSocket upgrade: " + code.message());
-  connection->set_timeouts(limits.close_timeout);
-  co_return std::unique_ptr<WebSocket>(std::make_unique<Handle<Stream>>(std::move(connection)));
-}
-
-template <class Stream>
-asio::awaitable<Result<std::unique_ptr<WebSocket>>> connect_on(Stream stream, WebSocketConnect const& options,
-                                                               SteadyTime deadline) {
-  auto connection = std::make_shared<Connection<Stream>>(std::move(stream), options.limits);
-  connection->set_timeouts(
-      std::max(milliseconds{1}, std::chrono::duration_cast<milliseconds>(deadline - Clock::now())));
-  connection->stream.set_option(ws::stream_base::decorator([&options](ws::request_type& request) {
-    for (auto const& [name, value] : options.headers) request.insert(name, value);
-  }));
-  ws::response_type answer;
-  auto const host = options.url.authority();
-  auto const [code] = co_await connection->stream.async_handshake(answer, host, options.url.target, kAwait);
-  if (code == ws::error::upgrade_declined) {
-    Response refusal;
-    refusal.status = static_cast<int>(answer.result_int());
-    for (auto const& field : answer) {
-      refusal.headers.add(std::string(field.name_string()), std::string(field.value()));
-    }
-    refusal.body = answer.body().substr(0, kMaxRefusal);
-    co_return error_from_response(refusal);
-  }
-  if (code == beast::error::timeout)
-    co_return make_error(ErrorKind::Timeout, "the WebSocket upgrade took too long");
-  if (code) co_return make_error(ErrorKind::Unavailable, "the WebSocket upgrade failed: " + code.message());
-  connection->stream.set_option(ws::stream_base::decorator([](ws::request_type&) {}));
-  connection->set_timeouts(options.limits.close_timeout);
-  co_return std::unique_ptr<WebSocket>(std::make_unique<Handle<Stream>>(std::move(connection)));
-}
 
 }  // namespace
 
 asio::awaitable<Result<std::unique_ptr<WebSocket>>> accept_websocket(std::unique_ptr<Transport> transport,
                                                                      Request request,
                                                                      WebSocketLimits limits) {
-  AnyStream stream = transport->release();
+  auto connection = std::make_shared<Connection>(transport->release(), limits);
   transport.reset();
-  if (auto* plain = std::get_if<tcp::socket>(&stream)) {
-    co_return co_await accept_on(std::move(*plain), std::move(request), limits);
-  }
-  co_return co_await accept_on(std::move(std::get<TlsStream>(stream)), std::move(request), limits);
+  auto const accepted = co_await connection->frames.accept(std::move(request));
+  if (!accepted) co_return accepted.error();
+  co_return std::unique_ptr<WebSocket>(std::make_unique<Handle>(std::move(connection)));
 }
 
 asio::awaitable<Result<std::unique_ptr<WebSocket>>> connect_websocket(asio::any_io_executor executor,
@@ -288,11 +168,10 @@ asio::awaitable<Result<std::unique_ptr<WebSocket>>> connect_websocket(asio::any_
   }
   auto transport = co_await dial(executor, options.url, context, tls_options, deadline);
   if (!transport) co_return transport.error();
-  AnyStream stream = (*transport)->release();
-  if (auto* plain = std::get_if<tcp::socket>(&stream)) {
-    co_return co_await connect_on(std::move(*plain), options, deadline);
-  }
-  co_return co_await connect_on(std::move(std::get<TlsStream>(stream)), options, deadline);
+  auto connection = std::make_shared<Connection>((*transport)->release(), options.limits);
+  auto const agreed = co_await connection->frames.handshake(options, deadline);
+  if (!agreed) co_return agreed.error();
+  co_return std::unique_ptr<WebSocket>(std::make_unique<Handle>(std::move(connection)));
 }
 
 }  // namespace ei::http

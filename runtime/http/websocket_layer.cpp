@@ -1,0 +1,27 @@
+#include "runtime/http/websocket_layer.hpp"
+
+#include <boost/asio/bind_executor.hpp>
+#include <boost/beast/websocket/ssl.hpp>
+#include <boost/beast/websocket/teardown.hpp>
+
+namespace ei::http {
+
+void WebSocketLayer::start_read(FewBuffers<asio::mutable_buffer> const& into,
+                                asio::any_completion_handler<Transferred> handler) {
+  std::visit([&](auto& stream) { stream.async_read_some(into, std::move(handler)); }, stream_);
+}
+
+void WebSocketLayer::start_write(FewBuffers<asio::const_buffer> const& from,
+                                 asio::any_completion_handler<Transferred> handler) {
+  std::visit([&](auto& stream) { stream.async_write_some(from, std::move(handler)); }, stream_);
+}
+
+void WebSocketLayer::start_teardown(boost::beast::role_type role,
+                                    asio::any_completion_handler<Ended> handler) {
+  using boost::beast::websocket::async_teardown;
+  // Beast posts here, which the hidden handler's own executor cannot (Asio 1.26). Both are this stream's.
+  auto bound = asio::bind_executor(get_executor(), std::move(handler));
+  std::visit([&](auto& stream) { async_teardown(role, stream, std::move(bound)); }, stream_);
+}
+
+}  // namespace ei::http
