@@ -17,8 +17,10 @@ packages_build=(
 packages_demo=(python3 python3-numpy python3-opencv python3-matplotlib python3-yaml curl)
 packages_test=(
   python3-pytest python3-requests python3-aiohttp python3-torch python3-torchvision python3-pil
-  python3-yaml openssl git
+  python3-yaml openssl git prometheus
 )
+# Measures and keeps the series of a comparison on a cluster of yours.
+packages_prometheus=(prometheus)
 packages_clang=(clang)
 # A real Kubernetes node on this machine; its own binaries are built with go (see tests/cluster).
 packages_cluster=(

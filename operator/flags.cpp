@@ -60,6 +60,8 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
   app.set_version_flag("--version", EI_VERSION);
   add_local(app, flags, drain_timeout);
   add_cluster(app, flags);
+  app.add_option("--prometheus-url", flags.prometheus_url,
+                 "Server that answers spec.scaling.prometheusQuery, instead of $PROMETHEUS_URL");
   app.add_option("--metrics-port", flags.metrics_port,
                  "Port of /metrics, /healthz and /readyz; 0: whatever is free");
   app.add_option("--ports-file", flags.ports_file,

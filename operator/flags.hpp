@@ -39,6 +39,7 @@ struct Flags {
   bool no_network_policy = false;
   bool no_service_monitors = false;
 
+  std::string prometheus_url;  ///< empty: $PROMETHEUS_URL
   std::optional<std::uint16_t> metrics_port;  ///< empty: 8080 on a cluster, any on this machine
   std::filesystem::path ports_file;
   log::Level log_level = log::Level::Info;

@@ -76,9 +76,20 @@ int run_to_end(boost::asio::io_context& context, boost::asio::awaitable<int> wor
 }
 
 /// Decision ids of two runs must not be taken for each other.
-reconcile::Options reconcile_options() {
+Result<reconcile::Options> reconcile_options(Flags const& flags) {
   reconcile::Options options;
   options.id_prefix = "d-" + crypto::random_hex(2);
+  bool const by_flag = !flags.prometheus_url.empty();
+  auto const address = by_flag ? flags.prometheus_url : environment("PROMETHEUS_URL");
+  if (address.empty()) return options;
+  auto url = http::parse_url(address);
+  if (url && url->scheme != "http" && url->scheme != "https")
+    url = make_error(ErrorKind::Invalid, "no http(s) URL");
+  if (!url) {
+    return make_error(ErrorKind::Invalid, std::string(by_flag ? "--prometheus-url" : "PROMETHEUS_URL") + " " +
+                                              address + ": " + url.error().message);
+  }
+  options.prometheus = std::move(*url);
   return options;
 }
 
@@ -118,7 +129,8 @@ show::ReporterOptions reporter_options(Flags const& flags, bool table, fs::path 
   return options;
 }
 
-boost::asio::awaitable<int> serve_local(Flags const& flags, fs::path run_dir, bool table, fs::path log_file) {
+boost::asio::awaitable<int> serve_local(Flags const& flags, reconcile::Options options, fs::path run_dir,
+                                        bool table, fs::path log_file) {
   auto const executor = co_await boost::asio::this_coro::executor;
   process::Signals signals(executor);
   Common common(executor, reporter_options(flags, table, log_file));
@@ -129,7 +141,7 @@ boost::asio::awaitable<int> serve_local(Flags const& flags, fs::path run_dir, bo
     co_return fail(started.error().message);
   backend::local::LocalBackend backend(executor, local_settings(flags, run_dir), flags.local, forward);
   reconcile::Reconciler reconciler(executor, backend, common.metrics, common.reporter.listener(),
-                                   reconcile_options());
+                                   std::move(options));
   common.metrics.leader(true);  // nobody else is here
   co_await run_local(backend, reconciler, signals);
   common.reporter.finish();
@@ -145,6 +157,8 @@ int local_main(Flags const& flags) {
     print_plan(checked, static_cast<int>(backend::local::usable_cores().size()), std::cout);
     return 0;
   }
+  auto options = reconcile_options(flags);
+  if (!options) return fail(options.error().message);
   auto const settings = local_settings(flags, {});
   for (auto const* program : {"inference-dispatcher", "inference-worker"}) {
     auto const path = settings.programs / program;
@@ -166,7 +180,7 @@ int local_main(Flags const& flags) {
   }
   // Its timers, sockets and children all belong to this one thread.
   boost::asio::io_context context(1);
-  int const code = run_to_end(context, serve_local(flags, *run_dir, table, log_file));
+  int const code = run_to_end(context, serve_local(flags, std::move(*options), *run_dir, table, log_file));
   if (code == 0) fs::remove_all(*run_dir, wrong);  // else the log in it tells why
   return code;
 }
@@ -184,7 +198,7 @@ Result<kube::Access> cluster_access(Flags const& flags) {
   return kube::kubeconfig_access({fs::path(environment("HOME")) / ".kube" / "config"}, context);
 }
 
-KubernetesOptions kubernetes_options(Flags const& flags, kube::Access access) {
+KubernetesOptions kubernetes_options(Flags const& flags, kube::Access access, reconcile::Options reconcile) {
   KubernetesOptions options;
   auto const pod = environment("POD_NAME");
   auto const own_namespace = environment("POD_NAMESPACE");
@@ -199,7 +213,7 @@ KubernetesOptions kubernetes_options(Flags const& flags, kube::Access access) {
   options.children.network_policy = !flags.no_network_policy;
   options.service_monitors = !flags.no_service_monitors;
   options.leader_elect = flags.leader_elect;
-  options.reconcile = reconcile_options();
+  options.reconcile = std::move(reconcile);
   return options;
 }
 
@@ -239,7 +253,9 @@ int cluster_main(Flags const& flags) {
   }
   auto access = cluster_access(flags);
   if (!access) return fail(access.error().message);
-  auto options = kubernetes_options(flags, std::move(*access));
+  auto reconcile = reconcile_options(flags);
+  if (!reconcile) return fail(reconcile.error().message);
+  auto options = kubernetes_options(flags, std::move(*access), std::move(*reconcile));
   boost::asio::io_context context(1);
   return run_to_end(context, serve_cluster(flags, std::move(options)));
 }

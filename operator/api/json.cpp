@@ -34,16 +34,19 @@ json::object to_json(Model const& model) {
   return object;
 }
 
-json::object scaling_to_json(scaling::Settings const& settings) {
-  return {{"policy", scaling::name(settings.policy)},
-          {"queueTarget", settings.queue_target},
-          {"minReplicas", settings.min_replicas},
-          {"maxReplicas", settings.max_replicas},
-          {"cooldown", format_duration(settings.cooldown)},
-          {"latencyTarget", format_duration(settings.latency_target)},
-          {"interval", format_duration(settings.interval)},
-          {"paused", settings.paused},
-          {"onMetricsLoss", scaling::name(settings.on_metrics_loss)}};
+json::object scaling_to_json(Spec const& spec) {
+  auto const& settings = spec.scaling;
+  json::object object{{"policy", scaling::name(settings.policy)},
+                      {"queueTarget", settings.queue_target},
+                      {"minReplicas", settings.min_replicas},
+                      {"maxReplicas", settings.max_replicas},
+                      {"cooldown", format_duration(settings.cooldown)},
+                      {"latencyTarget", format_duration(settings.latency_target)},
+                      {"interval", format_duration(settings.interval)},
+                      {"paused", settings.paused},
+                      {"onMetricsLoss", scaling::name(settings.on_metrics_loss)}};
+  if (!spec.prometheus_query.empty()) object["prometheusQuery"] = spec.prometheus_query;
+  return object;
 }
 
 json::object to_json(Dispatcher const& dispatcher) {
@@ -149,7 +152,7 @@ QueueStatus queue_from_json(json::object const& object) {
 
 json::object to_json(Spec const& spec) {
   return {{"model", to_json(spec.model)},
-          {"scaling", scaling_to_json(spec.scaling)},
+          {"scaling", scaling_to_json(spec)},
           {"dispatcher", to_json(spec.dispatcher)},
           {"worker", to_json(spec.worker)},
           {"replicas", spec.scaling.external_replicas}};

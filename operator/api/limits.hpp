@@ -43,7 +43,15 @@ inline constexpr Range<std::int64_t> kMemoryBytes{std::int64_t{256} << 20, std::
 inline constexpr std::size_t kMaxNameLength = 50;
 /// Kubernetes' own limit of label values, which a model's name also is.
 inline constexpr std::size_t kMaxModelNameLength = 63;
+/// A page of PromQL; percent-encoded it still fits the request line that Go's server reads.
+inline constexpr std::size_t kMaxQueryLength = 2048;
 /// What browsers and proxies carry without trouble.
 inline constexpr std::size_t kMaxUriLength = 2048;
+/// A registry's name (255), a repository, a tag (128) or a digest.
+inline constexpr std::size_t kMaxImageLength = 512;
+/// No duration or quantity that anybody means is longer; regular expressions and sums stay cheap.
+inline constexpr std::size_t kMaxNumberLength = 32;
+/// A node has a handful of taints.
+inline constexpr std::size_t kMaxTolerations = 64;
 
 }  // namespace ei::api

@@ -44,8 +44,7 @@ std::string_view uri_fault(std::string_view uri) {
   auto const colon = uri.find("://");
   auto const scheme = colon == uri.npos ? std::string_view{} : uri.substr(0, colon);
   auto const rest = colon == uri.npos ? std::string_view{} : uri.substr(colon + 3);
-  if (uri.size() > kMaxUriLength || !is_printable(uri))
-    return "a URI of at most 2048 characters without blanks";
+  if (!is_printable(uri)) return "a URI without blanks";
   if (scheme == "https") return rest.empty() || rest.front() == '/' ? "https://host/path" : "";
   if (scheme == "file") return rest.size() < 2 || rest.front() != '/' ? "file:///absolute/path" : "";
   if (scheme == "builtin") return rest.empty() ? "builtin://name" : "";
@@ -60,7 +59,7 @@ std::string_view uri_fault(std::string_view uri) {
 
 void read_uri(ObjectReader& reader, std::string_view name, std::string& target) {
   std::string text = target;
-  reader.read(name, text);
+  reader.read(name, text, kMaxUriLength);
   auto const fault = text.empty() && !reader.has(name) ? std::string_view{} : uri_fault(text);
   if (fault.empty()) {
     target = text;
@@ -95,9 +94,27 @@ void read_model(ObjectReader reader, Model& model) {
   reader.finish();
 }
 
-void read_scaling(ObjectReader reader, scaling::Settings& settings) {
+bool is_blank(std::string_view text) {
+  return text.find_first_not_of(" \t\r\n") == text.npos;
+}
+
+void read_query(ObjectReader& reader, Spec& spec) {
+  reader.read("prometheusQuery", spec.prometheus_query, kMaxQueryLength);
+  if (!reader.has("prometheusQuery")) return;
+  if (is_blank(spec.prometheus_query)) {
+    reader.fail("prometheusQuery", invalid_value(json::value(spec.prometheus_query), "a PromQL query"));
+  } else if (spec.scaling.policy != scaling::Policy::QueueRatio) {
+    reader.fail(
+        "prometheusQuery",
+        "Forbidden: needs policy QueueRatio: a query gives the queue's length alone, and Latency also "
+        "measures arrivals and service times, which it reads from the dispatchers");
+  }
+}
+
+void read_scaling(ObjectReader reader, Spec& spec) {
   using scaling::MetricsLoss;
   using scaling::Policy;
+  auto& settings = spec.scaling;
   reader.read(
       "policy", settings.policy,
       {{"Latency", Policy::Latency}, {"QueueRatio", Policy::QueueRatio}, {"External", Policy::External}});
@@ -116,6 +133,7 @@ void read_scaling(ObjectReader reader, scaling::Settings& settings) {
   reader.read("paused", settings.paused);
   reader.read("onMetricsLoss", settings.on_metrics_loss,
               {{"Hold", MetricsLoss::Hold}, {"ScaleToMax", MetricsLoss::ScaleToMax}});
+  read_query(reader, spec);
   reader.finish();
 }
 
@@ -142,8 +160,34 @@ void read_passed_on(ObjectReader& reader, std::string_view name, json::value& ta
   }
 }
 
+/// Faults of what looks like a pod's tolerations; they are passed on as they are.
+void check_tolerations(ObjectReader& reader, json::value const& value) {
+  if (value.get_array().size() > kMaxTolerations) {
+    reader.fail("tolerations", "Too many: " + std::to_string(value.get_array().size()) +
+                                   ": must have at most " + std::to_string(kMaxTolerations) + " items");
+    return;
+  }
+  std::size_t at = 0;
+  for (auto const& item : value.get_array()) {
+    auto toleration = reader.item("tolerations", at++, item);
+    std::string text;
+    std::string_view word;
+    std::int64_t seconds = 0;
+    toleration.read("key", text);
+    toleration.read("operator", word, {{"Equal", "Equal"}, {"Exists", "Exists"}});
+    toleration.read("value", text);
+    toleration.read("effect", word,
+                    {{"", ""},
+                     {"NoSchedule", "NoSchedule"},
+                     {"PreferNoSchedule", "PreferNoSchedule"},
+                     {"NoExecute", "NoExecute"}});
+    toleration.read("tolerationSeconds", seconds);
+    toleration.finish();
+  }
+}
+
 void read_worker(ObjectReader reader, Worker& worker) {
-  reader.read("image", worker.image);
+  reader.read("image", worker.image, kMaxImageLength);
   if (!is_printable(worker.image)) {
     reader.fail("image", invalid_value(json::value(worker.image), "an image reference without blanks"));
   }
@@ -155,6 +199,7 @@ void read_worker(ObjectReader reader, Worker& worker) {
   reader.read("nodeSelector", worker.node_selector);
   read_passed_on(
       reader, "tolerations", worker.tolerations, [](auto const& v) { return v.is_array(); }, "an array");
+  if (worker.tolerations.is_array()) check_tolerations(reader, worker.tolerations);
   read_passed_on(
       reader, "affinity", worker.affinity, [](auto const& v) { return v.is_object(); }, "an object");
   reader.finish();
@@ -163,7 +208,7 @@ void read_worker(ObjectReader reader, Worker& worker) {
 Spec read_spec(ObjectReader reader) {
   Spec spec;
   read_model(reader.object("model"), spec.model);
-  read_scaling(reader.object("scaling"), spec.scaling);
+  read_scaling(reader.object("scaling"), spec);
   read_dispatcher(reader.object("dispatcher"), spec.dispatcher);
   read_worker(reader.object("worker"), spec.worker);
   reader.read("replicas", spec.scaling.external_replicas, kExternalReplicas);

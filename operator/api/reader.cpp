@@ -1,8 +1,9 @@
 #include "operator/api/reader.hpp"
 
 #include <algorithm>
-#include <boost/json/serialize.hpp>
 #include <numeric>
+
+#include "runtime/core/json.hpp"
 
 namespace ei::api {
 namespace {
@@ -32,11 +33,17 @@ std::string joined(std::vector<std::string_view> const& words) {
   return text;
 }
 
+/// Code points of UTF-8: every byte that does not continue one.
+std::size_t characters(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & '\xc0') != '\x80'; }));
+}
+
 }  // namespace
 
 std::string invalid_value(json::value const& value, std::string_view must) {
   constexpr std::size_t kShown = 80;  // enough to recognise the value in an error line
-  std::string shown = json::serialize(value);
+  std::string shown = to_json_text(value);
   if (shown.size() > kShown) shown = shown.substr(0, kShown) + "…";
   return "Invalid value: " + shown + ": must be " + std::string(must);
 }
@@ -71,6 +78,10 @@ ObjectReader ObjectReader::object(std::string_view name) {
   static json::value const kNull;
   auto const* value = take(name);
   return ObjectReader(value ? *value : kNull, path(name), unknown_, errors_);
+}
+
+ObjectReader ObjectReader::item(std::string_view name, std::size_t at, json::value const& value) {
+  return ObjectReader(value, path(name) + "[" + std::to_string(at) + "]", unknown_, errors_);
 }
 
 void ObjectReader::read(std::string_view name, bool& target) {
@@ -109,26 +120,36 @@ void ObjectReader::read(std::string_view name, milliseconds& target, Range<milli
     return;
   }
   auto const duration = parse_duration({text->data(), text->size()});
-  if (duration && range.contains(*duration)) {
+  if (duration && range.contains(*duration) && text->size() <= kMaxNumberLength) {
     target = *duration;
   } else {
     fail(name, invalid_value(*value, must));
   }
 }
 
-bool ObjectReader::read_string(std::string_view name, std::string& target) {
+bool ObjectReader::read_string(std::string_view name, std::string& target, std::size_t longest) {
   auto const* value = take(name);
   if (!value) return false;
-  if (auto const* text = value->if_string()) {
+  auto const* text = value->if_string();
+  if (text && characters({text->data(), text->size()}) <= longest) {
     target.assign(text->data(), text->size());
     return true;
   }
-  fail(name, invalid_value(*value, "a string"));
+  fail(name, invalid_value(*value, text ? "at most " + std::to_string(longest) + " characters" : "a string"));
   return false;
 }
 
-void ObjectReader::read(std::string_view name, std::string& target) {
-  read_string(name, target);
+void ObjectReader::read(std::string_view name, std::string& target, std::size_t longest) {
+  read_string(name, target, longest);
+}
+
+void ObjectReader::read(std::string_view name, std::int64_t& target) {
+  auto const* value = take(name);
+  if (!value) return;
+  json::error_code wrong;
+  auto const number = value->is_number() ? value->to_number<std::int64_t>(wrong) : 0;
+  if (!value->is_number() || wrong) return fail(name, invalid_value(*value, "an integer"));
+  target = number;
 }
 
 void ObjectReader::read(std::string_view name, std::map<std::string, std::string>& target) {
@@ -153,12 +174,16 @@ void ObjectReader::read_quantity(std::string_view name, std::string& target, Ran
                                  std::string_view shown) {
   auto const* value = take(name);
   if (!value) return;
-  std::string const text =
-      value->is_string() ? std::string(value->get_string().c_str()) : json::serialize(*value);
-  auto const quantity = value->is_string() || value->is_number()
-                            ? parse_quantity_milli(text)
-                            : make_error(ErrorKind::Invalid, "not a quantity");
-  if (quantity && milli.contains(*quantity)) {
+  json::error_code fraction;
+  auto const whole = value->is_number() ? value->to_number<std::int64_t>(fraction) : 0;
+  if (fraction) {
+    return fail(name, invalid_value(*value, "a string where it is no integer: write it in quotes"));
+  }
+  auto const text = value->is_number()   ? std::to_string(whole)
+                    : value->is_string() ? std::string(value->get_string().c_str())
+                                         : std::string();
+  auto const quantity = parse_quantity_milli(text);
+  if (quantity && milli.contains(*quantity) && text.size() <= kMaxNumberLength) {
     target = text;
   } else {
     fail(name, invalid_value(*value, "a quantity between " + std::string(shown)));

@@ -29,7 +29,9 @@ class ObjectReader {
   void read(std::string_view name, bool& target);
   void read(std::string_view name, int& target, Range<int> range);
   void read(std::string_view name, milliseconds& target, Range<milliseconds> range);
-  void read(std::string_view name, std::string& target);
+  /// At most `longest` characters (Unicode code points, as a schema's maxLength counts).
+  void read(std::string_view name, std::string& target, std::size_t longest = std::string::npos);
+  void read(std::string_view name, std::int64_t& target);
   void read(std::string_view name, std::map<std::string, std::string>& target);
 
   /// One of a few words.
@@ -49,8 +51,8 @@ class ObjectReader {
     unsupported(name, text, allowed);
   }
 
-  /// A Kubernetes quantity, written as a number or a string, whose thousandths lie in `milli`; `shown` words
-  /// the range.
+  /// A Kubernetes quantity, written as an integer or a string, whose thousandths lie in `milli`; `shown`
+  /// words the range. A fraction must be a string, for the API server's int-or-string knows no fractions.
   void read_quantity(std::string_view name, std::string& target, Range<std::int64_t> milli,
                      std::string_view shown);
 
@@ -58,6 +60,8 @@ class ObjectReader {
   boost::json::value const* take(std::string_view name);
   /// A nested object's reader; absent reads as empty.
   ObjectReader object(std::string_view name);
+  /// The reader of element `at` of the array `name`.
+  [[nodiscard]] ObjectReader item(std::string_view name, std::size_t at, boost::json::value const& value);
 
   [[nodiscard]] std::string path(std::string_view name) const;
   [[nodiscard]] bool has(std::string_view name) const;
@@ -67,7 +71,7 @@ class ObjectReader {
   void finish();
 
  private:
-  bool read_string(std::string_view name, std::string& target);
+  bool read_string(std::string_view name, std::string& target, std::size_t longest = std::string::npos);
   void unsupported(std::string_view name, std::string const& text,
                    std::vector<std::string_view> const& allowed);
 

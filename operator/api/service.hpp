@@ -99,6 +99,8 @@ struct Spec {
   Model model;
   /// `external_replicas` is the API's `spec.replicas`; all else is `spec.scaling`.
   scaling::Settings scaling;
+  /// `spec.scaling.prometheusQuery`; empty: the dispatchers themselves are asked for their queues.
+  std::string prometheus_query;
   Dispatcher dispatcher;
   Worker worker;
 

@@ -44,6 +44,9 @@ Condition metrics_available(Observation const& seen, Verdict const& verdict) {
     return make(api::kMetricsAvailable, false, starting ? std::string(kMetricsStarting) : "NoFreshMetrics",
                 verdict.metrics_fault);
   }
+  if (seen.spec && !seen.spec->prometheus_query.empty()) {
+    return make(api::kMetricsAvailable, true, "Queried", "Prometheus answers spec.scaling.prometheusQuery");
+  }
   return make(api::kMetricsAvailable, true, "Scraped", "every dispatcher answers");
 }
 

@@ -54,7 +54,9 @@ Reconciler::Reconciler(asio::any_io_executor executor, backend::Backend& backend
              [](std::string const& name, std::string const& what) {
                log::error("task_failed", {{"task", name}, {"error", what}});
              }),
-      timer_(executor) {}
+      timer_(executor) {
+  if (options_.prometheus) prometheus_.emplace(executor_, *options_.prometheus);
+}
 
 asio::awaitable<Result<void>> Reconciler::run() {
   tasks_.spawn("changes", [this] { return follow_changes(); });
@@ -212,14 +214,25 @@ asio::awaitable<void> Reconciler::scrape(plan::Observation const& seen, scaling:
   if (due) memory.tick_due = std::max(memory.tick_due + settings.interval, now + settings.interval / 2);
   memory.tick_due = std::min(memory.tick_due, now + settings.interval);  // the interval was shortened
   if (!due && young) co_return;
-  auto targets = targets_of(seen);
   memory.scraped_at = now;
-  memory.last_scrape = co_await memory.scraper.scrape(std::move(targets), seen.spec->dispatcher.replicas,
-                                                      scrape_deadline(settings.interval));
+  memory.last_scrape = co_await ask(seen, memory, scrape_deadline(settings.interval));
   if (!memory.last_scrape.sample) co_return;
   memory.sampled_at = memory.last_scrape.sample->at;
   memory.latency.add(memory.last_scrape.sample->at, memory.last_scrape.answers,
                      memory.last_scrape.sample->epoch);
+}
+
+asio::awaitable<scrape::Scrape> Reconciler::ask(plan::Observation const& seen, Memory& memory,
+                                                milliseconds deadline) {
+  auto query = seen.spec->prometheus_query;
+  if (query.empty()) {
+    auto targets = targets_of(seen);
+    co_return co_await memory.scraper.scrape(std::move(targets), seen.spec->dispatcher.replicas, deadline);
+  }
+  if (prometheus_) co_return co_await prometheus_->query(std::move(query), deadline);
+  scrape::Scrape unknown;
+  unknown.fault = "spec.scaling.prometheusQuery needs an operator that knows a Prometheus: PROMETHEUS_URL";
+  co_return unknown;
 }
 
 plan::Verdict Reconciler::decide(plan::Observation const& seen, scaling::Settings const& settings,

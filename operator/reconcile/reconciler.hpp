@@ -11,6 +11,7 @@
 #include "operator/plan/plan.hpp"
 #include "operator/reconcile/metrics.hpp"
 #include "operator/reconcile/workqueue.hpp"
+#include "operator/scrape/prometheus.hpp"
 #include "operator/scrape/scraper.hpp"
 #include "runtime/async/task_group.hpp"
 
@@ -39,6 +40,7 @@ struct Options {
   milliseconds deadline{10'000};  ///< of one reconcile: several API calls at their slowest
   std::size_t parallel = 16;      ///< reconciles at once: above it API calls only wait for each other
   std::string id_prefix = "d";    ///< makes decision ids unique over restarts
+  std::optional<http::Url> prometheus = {};  ///< who answers `spec.scaling.prometheusQuery`
 };
 
 /// Keeps every service of a backend as its spec says: looks at it when the backend names it and every
@@ -80,6 +82,7 @@ class Reconciler {
   asio::awaitable<Result<Next>> act(plan::Observation const& seen, Memory& memory);
   asio::awaitable<void> scrape(plan::Observation const& seen, scaling::Settings const& settings,
                                Memory& memory);
+  asio::awaitable<scrape::Scrape> ask(plan::Observation const& seen, Memory& memory, milliseconds deadline);
   plan::Verdict decide(plan::Observation const& seen, scaling::Settings const& settings,
                        scaling::Snapshot const& snapshot, Memory& memory, SteadyTime now);
   asio::awaitable<Result<void>> apply(plan::Observation const& seen, plan::Actions const& actions,
@@ -92,6 +95,7 @@ class Reconciler {
   OperatorMetrics& metrics_;
   Listener listener_;
   Options options_;
+  std::optional<scrape::Prometheus> prometheus_;
   Workqueue queue_;
   std::map<api::ServiceKey, Memory> memories_;
   TaskGroup tasks_;

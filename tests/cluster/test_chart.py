@@ -35,7 +35,8 @@ VARIANTS = {
         "tolerations": [{"key": "inference", "operator": "Exists"}],
         "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},
         "extraArgs": ["--log-level=debug"],
-        "extraEnv": [{"name": "PROMETHEUS_URL", "value": "http://prometheus:9090"}],
+        "extraEnv": [{"name": "NO_COLOR", "value": "1"}],
+        "prometheusUrl": "http://prometheus-operated.monitoring:9090",
         "serviceAccount": {"create": True, "name": "robot", "annotations": {"a": "b"}},
     },
     "services' own": {
@@ -80,6 +81,16 @@ def test_every_variant_is_taken_by_the_api_server(api, render, name):
     api.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=manifest)
 
 
+def test_the_operator_learns_its_prometheus(render):
+    def environment(values):
+        (deployment,) = of_kind(render(values), "Deployment")
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        return {each["name"]: each.get("value") for each in container["env"]}
+
+    assert "PROMETHEUS_URL" not in environment({})
+    assert environment({"prometheusUrl": "https://prometheus/p"})["PROMETHEUS_URL"] == "https://prometheus/p"
+
+
 def test_a_service_monitor_is_made_on_request(render):
     (monitor,) = of_kind(render({"serviceMonitor": {"enabled": True, "labels": {"release": "prom"}}}), "ServiceMonitor")
     (service,) = [each for each in of_kind(render({}), "Service")]
@@ -111,6 +122,7 @@ def test_dashboards_are_valid_json_and_name_only_known_metrics(render):
         ({"watchNamespaces": ["Not_A_Namespace"]}, "/watchNamespaces/0"),
         ({"priorityClass": {"create": True}}, "/priorityClass/name"),
         ({"metrics": {"port": 80}}, "/metrics/port"),
+        ({"prometheusUrl": "prometheus:9090"}, "/prometheusUrl"),
     ],
 )
 def test_wrong_values_are_refused_by_name(api, tmp_path, values, says):

@@ -61,7 +61,7 @@ TEST_CASE("What is written is read back equal") {
               "sha256": "F37072FD47E89C5E827621C5BAFFA7500819F7896BBACEC160B1A16C560E07EC"},
     "scaling": {"policy": "External", "paused": true, "onMetricsLoss": "ScaleToMax", "latencyTarget": "250ms"},
     "dispatcher": {"replicas": 2, "queueCapacity": 7, "requestTimeout": "5s", "batch": {"maxSize": 8, "maxDelay": "5ms"}},
-    "worker": {"image": "r/w:1", "resources": {"cpu": 0.5, "memory": "512Mi"}, "nodeSelector": {"disk": "ssd"},
+    "worker": {"image": "r/w:1", "resources": {"cpu": "0.5", "memory": "512Mi"}, "nodeSelector": {"disk": "ssd"},
                "tolerations": [{"key": "gpu"}], "affinity": {"nodeAffinity": {}}},
     "replicas": 3})"));
   INFO(to_string(parsed.errors));
@@ -89,8 +89,7 @@ TEST_CASE("Every fault names the field, the value and what is allowed") {
        "spec.scaling.queueTarget: Invalid value: \"50\": must be an integer between 1 and 100000",
        "no coercion"},
       {R"({"scaling": {"queueTarget": 1.5}})",
-       "spec.scaling.queueTarget: Invalid value: 1.5E0: must be an integer between 1 and 100000",
-       "a fraction"},
+       "spec.scaling.queueTarget: Invalid value: 1.5: must be an integer between 1 and 100000", "a fraction"},
       {R"({"scaling": {"queueTarget": 5000000000}})",
        "spec.scaling.queueTarget: Invalid value: 5000000000: must be an integer between 1 and 100000",
        "over 32 bits"},
@@ -153,6 +152,14 @@ TEST_CASE("Every fault names the field, the value and what is allowed") {
        "or digit at "
        "both ends",
        "it would break the URL"},
+      {R"({"worker": {"resources": {"cpu": 1.5}}})",
+       "spec.worker.resources.cpu: Invalid value: 1.5: must be a string where it is no integer: write it in "
+       "quotes",
+       "the API server's int-or-string takes no fraction"},
+      {R"({"scaling": {"prometheusQuery": "up"}})",
+       "spec.scaling.prometheusQuery: Forbidden: needs policy QueueRatio: a query gives the queue's length "
+       "alone, and Latency also measures arrivals and service times, which it reads from the dispatchers",
+       "the default policy needs more"},
       {R"({"worker": {"resources": {"cpu": "1x"}}})",
        "spec.worker.resources.cpu: Invalid value: \"1x\": must be a quantity between 10m and 64",
        "no quantity"},
