@@ -39,12 +39,13 @@ Checked check_manifests(std::vector<fs::path> const& paths) {
   Checked checked;
   std::map<api::ServiceKey, std::string> places;
   for (auto const& file : files_of(paths, checked.errors)) {
-    auto entries = manifest::read_file(file);
-    if (!entries) {
-      checked.errors.push_back(entries.error().message);
+    auto contents = manifest::read_file(file);
+    if (!contents) {
+      checked.errors.push_back(contents.error().message);
       continue;
     }
-    for (auto& entry : *entries) {
+    checked.skipped.insert(checked.skipped.end(), contents->skipped.begin(), contents->skipped.end());
+    for (auto& entry : contents->entries) {
       checked.errors.insert(checked.errors.end(), entry.errors.begin(), entry.errors.end());
       if (!entry.parsed.service) continue;
       auto const place = file.string() + ":" + std::to_string(entry.line);
@@ -58,6 +59,9 @@ Checked check_manifests(std::vector<fs::path> const& paths) {
       }
       checked.entries.push_back(std::move(entry));
     }
+  }
+  if (checked.entries.empty() && checked.errors.empty()) {
+    checked.errors.push_back("no InferenceService in these manifests");
   }
   return checked;
 }

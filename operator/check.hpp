@@ -13,6 +13,7 @@ namespace ei {
 struct Checked {
   std::vector<manifest::Entry> entries;  ///< the valid ones
   std::vector<std::string> errors;       ///< `FILE:LINE: …`, of all files
+  std::vector<std::string> skipped;      ///< documents for others, likewise
 };
 
 /// Reads and checks every manifest; a folder stands for the *.yaml, *.yml and *.json in it. Also wrong here:

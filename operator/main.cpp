@@ -118,22 +118,31 @@ backend::local::Settings local_settings(Flags const& flags, fs::path run_dir) {
   return settings;
 }
 
-show::ReporterOptions reporter_options(Flags const& flags, bool table, fs::path const& log_file) {
+/// What a person at the terminal sees.
+struct Terminal {
+  bool table = false;
+  fs::path log_file;                 ///< empty: standard error
+  std::vector<std::string> skipped;  ///< documents of the manifests that are for others
+};
+
+show::ReporterOptions reporter_options(Flags const& flags, Terminal const& terminal) {
   show::ReporterOptions options;
   options.status_json = flags.status_json;
   options.decision_log = flags.decision_log;
-  if (!table) return options;
+  if (!terminal.table) return options;
   options.screen.emplace(STDOUT_FILENO, environment("NO_COLOR").empty() && environment("TERM") != "dumb");
   options.title = "Elastic Inference on this machine";
-  options.footer = "Ctrl-C ends it" + (log_file.empty() ? std::string() : "; log: " + log_file.string());
+  options.footer = "Ctrl-C ends it";
+  if (!terminal.log_file.empty()) options.footer += "; log: " + terminal.log_file.string();
+  for (auto const& document : terminal.skipped) options.footer += "; " + document;
   return options;
 }
 
 boost::asio::awaitable<int> serve_local(Flags const& flags, reconcile::Options options, fs::path run_dir,
-                                        bool table, fs::path log_file) {
+                                        Terminal terminal) {
   auto const executor = co_await boost::asio::this_coro::executor;
   process::Signals signals(executor);
-  Common common(executor, reporter_options(flags, table, log_file));
+  Common common(executor, reporter_options(flags, terminal));
   if (auto const started = common.reporter.start(); !started) co_return fail(started.error().message);
   auto const server = make_server(executor, flags.address, flags.metrics_port.value_or(0), common.registry,
                                   [] { return true; });
@@ -152,6 +161,10 @@ boost::asio::awaitable<int> serve_local(Flags const& flags, reconcile::Options o
 int local_main(Flags const& flags) {
   auto const checked = check_manifests(flags.local);
   for (auto const& error : checked.errors) std::cerr << error << "\n";
+  // While it runs the log and the table tell these.
+  if (flags.once || !checked.errors.empty()) {
+    for (auto const& document : checked.skipped) std::cerr << document << "\n";
+  }
   if (!checked.errors.empty()) return 1;
   if (flags.once) {
     print_plan(checked, static_cast<int>(backend::local::usable_cores().size()), std::cout);
@@ -180,7 +193,8 @@ int local_main(Flags const& flags) {
   }
   // Its timers, sockets and children all belong to this one thread.
   boost::asio::io_context context(1);
-  int const code = run_to_end(context, serve_local(flags, std::move(*options), *run_dir, table, log_file));
+  int const code = run_to_end(
+      context, serve_local(flags, std::move(*options), *run_dir, {table, log_file, checked.skipped}));
   if (code == 0) fs::remove_all(*run_dir, wrong);  // else the log in it tells why
   return code;
 }

@@ -62,9 +62,10 @@ std::vector<Cell> play_all(std::vector<Match> const& matches, Rules const& rules
 
 Result<scaling::Settings> settings_of(std::string const& manifest) {
   if (manifest.empty()) return scaling::Settings{};
-  auto const entries = manifest::read_file(manifest);
-  if (!entries) return entries.error();
-  manifest::Entry const& entry = entries->front();
+  auto const contents = manifest::read_file(manifest);
+  if (!contents) return contents.error();
+  if (contents->entries.empty()) return make_error(ErrorKind::Invalid, manifest + ": no InferenceService");
+  manifest::Entry const& entry = contents->entries.front();
   if (!entry.parsed.service) {
     return make_error(ErrorKind::Invalid,
                       entry.errors.empty() ? manifest + ": no InferenceService" : entry.errors.front());

@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "operator/manifest/scalar.hpp"
+#include "runtime/core/json.hpp"
 #include "runtime/process/files.hpp"
 
 namespace ei::manifest {
@@ -124,6 +125,16 @@ Entry entry_of(Document const& document, std::string const& file) {
   return entry;
 }
 
+/// `autoscaling/v2 HorizontalPodAutoscaler` when the document is one of somebody else's, else empty. What has
+/// our kind or our group is meant for us, whatever is wrong with it.
+std::string foreign_kind(json::value const& value) {
+  auto const version = string_or(value, "apiVersion");
+  auto const kind = string_or(value, "kind");
+  auto const group = version.substr(0, version.find('/'));
+  if (version.empty() || kind.empty() || kind == api::kKind || group == api::kGroup) return {};
+  return std::string(version) + " " + std::string(kind);
+}
+
 }  // namespace
 
 Result<std::vector<Document>> parse_yaml(std::string_view text) {
@@ -144,7 +155,7 @@ Result<std::vector<Document>> parse_yaml(std::string_view text) {
   return documents;
 }
 
-Result<std::vector<Entry>> read_text(std::string_view text, std::string const& file) {
+Result<Contents> read_text(std::string_view text, std::string const& file) {
   auto documents = parse_yaml(text);
   if (!documents) {
     Error error = documents.error();
@@ -153,12 +164,20 @@ Result<std::vector<Entry>> read_text(std::string_view text, std::string const& f
   }
   if (documents->empty())
     return make_error(ErrorKind::Invalid, file + ":1: no InferenceService in this file");
-  std::vector<Entry> entries;
-  for (auto const& document : *documents) entries.push_back(entry_of(document, file));
-  return entries;
+  Contents contents;
+  for (auto const& document : *documents) {
+    auto const foreign = foreign_kind(document.value);
+    if (foreign.empty()) {
+      contents.entries.push_back(entry_of(document, file));
+    } else {
+      contents.skipped.push_back(file + ":" + std::to_string(document.line) + ": " + foreign +
+                                 " is skipped: only a cluster acts on it");
+    }
+  }
+  return contents;
 }
 
-Result<std::vector<Entry>> read_file(std::filesystem::path const& file) {
+Result<Contents> read_file(std::filesystem::path const& file) {
   auto const text = process::read_file(file, kMaxFileBytes);
   if (!text) return text.error();
   return read_text(*text, file.string());

@@ -41,12 +41,21 @@ struct Entry {
   std::vector<std::string> errors;  ///< `FILE:LINE: path: message`; empty exactly when parsed.service is set
 };
 
-/// The InferenceServices of one manifest's text; `file` names it in errors. Other kinds in it are errors too:
-/// on this machine nothing would act on them. Errors: Invalid, `FILE:LINE: …`, when the text is no YAML or
-/// holds no document.
-[[nodiscard]] Result<std::vector<Entry>> read_text(std::string_view text, std::string const& file);
+/// What a manifest holds.
+struct Contents {
+  std::vector<Entry> entries;
+  /// `FILE:LINE: autoscaling/v2 HorizontalPodAutoscaler …`: documents of other API groups, which nothing here
+  /// acts on.
+  std::vector<std::string> skipped;
+};
+
+/// The InferenceServices of one manifest's text; `file` names it in errors. Documents that are whole objects
+/// of another API group and kind are skipped, as a manifest for a cluster holds them beside (an HPA, a
+/// ConfigMap); anything else is an entry with its errors, a mistyped kind or version above all. Errors:
+/// Invalid, `FILE:LINE: …`, when the text is no YAML or holds no document.
+[[nodiscard]] Result<Contents> read_text(std::string_view text, std::string const& file);
 
 /// The same from a file. Errors: also NotFound, Io.
-[[nodiscard]] Result<std::vector<Entry>> read_file(std::filesystem::path const& file);
+[[nodiscard]] Result<Contents> read_file(std::filesystem::path const& file);
 
 }  // namespace ei::manifest

@@ -44,9 +44,16 @@ asio::awaitable<void> LocalBackend::follow_manifests() {
 
 void LocalBackend::take(FileWatch::Change const& change) {
   auto const file = change.file.string();
-  auto const update = change.exists ? manifests_.update(file, manifest::read_file(change.file),
-                                                        std::chrono::system_clock::now())
-                                    : manifests_.remove(file);
+  Update update;
+  if (change.exists) {
+    auto const content = manifest::read_file(change.file);
+    for (auto const& skipped : content ? content->skipped : std::vector<std::string>{}) {
+      log::info("manifest_skipped", {{"file", file}, {"detail", skipped}});
+    }
+    update = manifests_.update(file, content, std::chrono::system_clock::now());
+  } else {
+    update = manifests_.remove(file);
+  }
   for (auto const& fault : update.faults) log::warn("manifest_invalid", {{"file", file}, {"error", fault}});
   for (auto const& key : update.changed) {
     log::info("manifest_changed", {{"file", file}, {"namespace", key.namespace_name}, {"name", key.name}});

@@ -64,8 +64,7 @@ void ManifestSet::take(manifest::Entry const& entry, WallTime now, Update& updat
   declared.errors = std::move(faults);
 }
 
-Update ManifestSet::update(std::string const& file, Result<std::vector<manifest::Entry>> const& content,
-                           WallTime now) {
+Update ManifestSet::update(std::string const& file, Result<manifest::Contents> const& content, WallTime now) {
   Update result;
   if (!content) {
     auto const& message = content.error().message;
@@ -81,14 +80,14 @@ Update ManifestSet::update(std::string const& file, Result<std::vector<manifest:
     return result;
   }
   std::set<api::ServiceKey> present;
-  for (auto const& entry : *content) {
+  for (auto const& entry : content->entries) {
     present.insert(entry.metadata.key());
     take(entry, now, result);
   }
   // A faulty entry may be a service whose name was just mistyped: nothing is removed by a text that is not
   // valid.
   bool valid = true;
-  for (auto const& entry : *content) valid = valid && entry.errors.empty();
+  for (auto const& entry : content->entries) valid = valid && entry.errors.empty();
   for (auto each = services_.begin(); valid && each != services_.end();) {
     bool const gone = each->second.file == file && present.count(each->first) == 0;
     if (gone) result.changed.insert(each->first);

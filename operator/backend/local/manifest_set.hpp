@@ -31,7 +31,7 @@ class ManifestSet {
  public:
   /// Takes the newest content of a file: what manifest::read_file gave. Services that a readable file no
   /// longer holds are gone; a file that cannot be read keeps its services and tells each of them why.
-  Update update(std::string const& file, Result<std::vector<manifest::Entry>> const& content, WallTime now);
+  Update update(std::string const& file, Result<manifest::Contents> const& content, WallTime now);
   /// The file is not there any more: neither are its services.
   Update remove(std::string const& file);
 
