@@ -57,7 +57,12 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
   app.add_option("--token-file", flags.token_file,
                  "File with the token that workers must show; none: every worker is let in")
       ->check(CLI::ExistingFile);
-  add_duration(app, "--drain-timeout", flags.drain_timeout, "Time to finish the queue after SIGTERM",
+  add_duration(
+      app, "--shutdown-delay", flags.shutdown_delay,
+      "Time to serve on after SIGTERM, closing every connection with its next answer, until all clients "
+      "have found another dispatcher",
+      milliseconds(0), std::chrono::hours(1));
+  add_duration(app, "--drain-timeout", flags.drain_timeout, "Time to finish the queue after that",
                milliseconds(0), std::chrono::hours(24));
   add_duration(app, "--header-timeout", flags.header_timeout,
                "Time for a client to send its request's headers; then 408", milliseconds(1),

@@ -21,6 +21,7 @@ struct Flags {
   BatchLimits batch{};
   milliseconds latency_target{0};
   milliseconds request_timeout{30'000};
+  milliseconds shutdown_delay{0};
   milliseconds drain_timeout{30'000};
   milliseconds header_timeout{10'000};
   milliseconds body_timeout{30'000};

@@ -13,6 +13,7 @@
 #include "dispatcher/routes/routes.hpp"
 #include "dispatcher/service/service.hpp"
 #include "dispatcher/workers/link_route.hpp"
+#include "runtime/async/task_group.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/process/files.hpp"
 #include "runtime/process/signals.hpp"
@@ -91,14 +92,32 @@ Result<void> listen_all(Flags const& flags, http::Server& main, http::Server& me
   return write_ports(flags.ports_file, main, metrics, link);
 }
 
+// While load balancers still send requests here they are served, each on its connection's last answer; a
+// client that keeps its connection alive is so moved without losing a request. False: a signal cut it short.
+asio::awaitable<bool> serve_on(Flags const& flags, Service& service, process::Signals& signals,
+                               http::Server& main) {
+  using asio::experimental::awaitable_operators::operator||;
+  if (flags.shutdown_delay <= milliseconds(0)) co_return true;
+  service.leave();
+  main.retire();
+  log::info("leaving", {{"connections", main.connections()}});
+  auto const ended = co_await (sleep_for(flags.shutdown_delay) || signals.next());
+  // Whoever is silent now was so all the time: the next request comes on a connection that is closed, not
+  // refused.
+  main.close_idle();
+  co_return ended.index() == 0;
+}
+
 // Refuses what is new, finishes the queue, and only then lets the workers go. A second signal cuts it short.
 asio::awaitable<void> drain(Flags const& flags, Service& service, process::Signals& signals,
                             http::Server& main, http::Server& metrics, http::Server& link) {
   using asio::experimental::awaitable_operators::operator||;
+  bool const in_peace = co_await serve_on(flags, service, signals, main);
   service.drain();
   log::info("draining", {{"queue", service.exchange().queue().size()},
                          {"in_flight", service.exchange().queue().in_flight()}});
-  auto const ended = co_await (service.wait_idle(flags.drain_timeout) || signals.next());
+  auto const patience = in_peace ? flags.drain_timeout : milliseconds(0);
+  auto const ended = co_await (service.wait_idle(patience) || signals.next());
   bool const finished = ended.index() == 0 && std::get<0>(ended);
   co_await main.drain(finished ? kAnswerGrace : milliseconds(0));
   co_await link.drain(milliseconds(0));

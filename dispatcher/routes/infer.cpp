@@ -77,8 +77,7 @@ http::Response model_ready(RouteContext& context, http::Request const& request) 
 }
 
 http::Response inference_ready(RouteContext& context) {
-  auto const& exchange = context.service.exchange();
-  return ready_answer(!exchange.draining() && exchange.workers() > 0, {});
+  return ready_answer(!context.service.leaving() && context.service.exchange().workers() > 0, {});
 }
 
 }  // namespace ei::dispatcher

@@ -56,7 +56,7 @@ http::Response exposition(RouteContext& context) {
 
 // Ready means that requests are taken; without workers they wait, which is what the queue is for.
 http::Response ready(RouteContext& context) {
-  if (!context.service.exchange().draining()) return http::text(200, "ready\n");
+  if (!context.service.leaving()) return http::text(200, "ready\n");
   return problem_of(status_error(503, "this dispatcher is draining"));
 }
 

@@ -30,6 +30,9 @@ class Service {
   void bye(WorkerId worker);
   void detach(WorkerId worker);
 
+  /// Is not ready any more, but still takes what comes.
+  void leave() { leaving_ = true; }
+  [[nodiscard]] bool leaving() const { return leaving_ || exchange_.draining(); }
   /// Refuses what is new from now on.
   void drain() { exchange_.drain(); }
   /// Waits until nothing waits or is computed any more, or for `timeout`; true when nothing is left.
@@ -44,6 +47,7 @@ class Service {
   Exchange exchange_;
   asio::steady_timer wake_;
   Time armed_ = Time::max();
+  bool leaving_ = false;
 };
 
 }  // namespace ei::dispatcher

@@ -214,9 +214,17 @@ void Server::start() {
   asio::co_spawn(impl_->executor, impl_->accept(), std::move(done));
 }
 
+void Server::retire() {
+  impl_->shared->draining = true;
+}
+
+void Server::close_idle() {
+  impl_->close_idle(false);
+}
+
 asio::awaitable<void> Server::drain(milliseconds grace) {
   auto const impl = impl_;
-  impl->shared->draining = true;
+  retire();
   auto const end = Clock::now() + grace;
   if (impl->acceptor.is_open()) impl->accept_waiting();
   boost::system::error_code ignored;

@@ -104,6 +104,13 @@ class Server {
   /// Begins to accept. Call after listen().
   void start();
 
+  /// Every answer from now on says `Connection: close` and is its connection's last, while new connections
+  /// are still accepted and served: for those who have not heard yet that this server is leaving. drain()
+  /// ends it.
+  void retire();
+  /// Closes the connections that wait between two requests. Not those that have not asked anything yet.
+  void close_idle();
+
   /// Stops accepting, closes idle connections, lets requests that have arrived finish with `Connection:
   /// close`, and after `grace` cancels them (terminal) and waits until the last session has ended. Who has
   /// connected but not asked yet is given half a second of the grace to do so. Idempotent.

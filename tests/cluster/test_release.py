@@ -189,12 +189,12 @@ def test_an_edit_takes_effect_without_a_failed_request(release, namespace, serve
     assert set(seen["statuses"]) == {"200"}, seen
 
 
-def test_a_dispatcher_is_replaced_without_a_failed_request(release, namespace, serve, load):
+@pytest.mark.parametrize("connections", ["kept", "fresh"])
+def test_a_dispatcher_is_replaced_without_a_failed_request(release, namespace, serve, load, connections):
     if not release.provisioned:
         pytest.skip("the load on another cluster goes to one dispatcher's pod, which is replaced here")
     name = serve(service("replaced", {"minReplicas": 1, "maxReplicas": 1}))
-    # A connection that was kept alive to the leaving dispatcher is told 503 and closed; new ones go to the next.
-    running = load(name, 3, 40, "fresh")
+    running = load(name, 3, 40, *(["fresh"] if connections == "fresh" else []))
     patch = '{"spec": {"dispatcher": {"queueCapacity": 77}}}'
     release.kubectl("patch", "eis", name, "-n", namespace, "--type=merge", "-p", patch)
 

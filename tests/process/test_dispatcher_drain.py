@@ -20,6 +20,78 @@ def test_an_idle_dispatcher_stops_at_once_with_0(start_dispatcher):
     assert dispatcher.log("drained")[0]["finished"] is True
 
 
+def raw_post(client):
+    client.send(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(JPEG) + JPEG)
+    return client.response()
+
+
+def test_for_its_shutdown_delay_it_serves_on_and_moves_whoever_keeps_a_connection(start_dispatcher):
+    dispatcher = start_dispatcher("--shutdown-delay", "2s")
+    worker = WorkingWorker(dispatcher)
+    kept, silent = RawClient(dispatcher.http), RawClient(dispatcher.http)
+    for client in (kept, silent):
+        status, headers, _ = raw_post(client)
+        assert (status, headers.get("connection")) == (200, "keep-alive")
+    dispatcher.signal()
+    wait_until(lambda: dispatcher.log("leaving"))
+    begin = time.monotonic()
+    assert requests.get(dispatcher.url + "/readyz", timeout=10).status_code == 503
+    assert requests.get(dispatcher.url + "/v2/health/ready", timeout=10).status_code == 503
+    # The one that asks again is answered, and told to come back elsewhere.
+    status, headers, _ = raw_post(kept)
+    assert (status, headers.get("connection")) == (200, "close")
+    assert kept.closed()
+    # So is one that had not heard yet.
+    late = post(dispatcher)
+    assert late.status_code == 200 and late.headers["Connection"] == "close"
+    assert not dispatcher.log("draining")
+    # The one that stayed silent is not refused later but closed, which a client repairs by itself.
+    assert silent.closed()
+    assert 1.5 < time.monotonic() - begin < 4
+    assert dispatcher.wait() == 0
+    assert dispatcher.log("drained")[0]["finished"] is True
+    worker.close()
+
+
+def test_clients_that_keep_connections_lose_nothing_when_a_successor_takes_over(start_dispatcher):
+    leaving, successor = start_dispatcher("--shutdown-delay", "2s"), start_dispatcher()
+    workers = [WorkingWorker(each, seconds=0.005) for each in (leaving, successor)]
+    endpoints, statuses, end = [leaving], [], time.monotonic() + 5
+
+    def client():
+        """A pool of kept connections to whatever the Service's endpoints are, as any HTTP client has."""
+        with requests.Session() as session:
+            while time.monotonic() < end:
+                statuses.append(session.post(endpoints[0].url + "/predict", data=JPEG, headers={"Content-Type": "image/jpeg"},
+                                             timeout=10).status_code)
+                time.sleep(0.01)
+    clients = [Background(client) for _ in range(8)]
+    time.sleep(1)
+    leaving.signal()
+    time.sleep(1)  # until the endpoints have changed everywhere
+    endpoints[0] = successor
+    assert leaving.wait() == 0
+    for one in clients:
+        one.result()
+    assert set(statuses) == {200} and len(statuses) > 500
+    assert leaving.log("drained")[0]["finished"] is True
+    for worker in workers:
+        worker.close()
+
+
+def test_a_second_signal_ends_the_shutdown_delay_and_all_else(start_dispatcher):
+    dispatcher = start_dispatcher("--shutdown-delay", "60s", "--drain-timeout", "60s")
+    client = RawClient(dispatcher.http)
+    client.send(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(JPEG) + JPEG)
+    dispatcher.wait_for_metric("dispatcher_queue_size", 1)
+    dispatcher.signal()
+    wait_until(lambda: dispatcher.log("leaving"))
+    begin = time.monotonic()
+    assert dispatcher.stop() == 0
+    assert time.monotonic() - begin < 4
+    client.close()
+
+
 def test_draining_refuses_what_is_new_and_finishes_what_waits(start_dispatcher):
     dispatcher = start_dispatcher()
     asked = [Background(post, dispatcher) for _ in range(5)]

@@ -24,7 +24,8 @@ constexpr std::string_view kCacheDirectory = "/cache";
 // After SIGTERM a process gets its drain time, and this on top before it is killed.
 constexpr seconds kKillMargin{10};
 
-// A dispatcher serves on while kube-proxies learn that it leaves: about a second each, some are slow.
+// A dispatcher serves on while kube-proxies learn that it leaves: about a second each, some are slow. By its
+// own flag and not by a preStop hook, for it must know: it moves the clients that keep their connections.
 constexpr seconds kEndpointDelay{5};
 
 // Downloading weights over a slow line: 45 MB at 100 kB/s is 450 s.
@@ -125,6 +126,8 @@ json::array dispatcher_arguments(api::Spec const& spec) {
           std::to_string(dispatcher.batch.max_size),
           "--batch-max-delay",
           format_duration(dispatcher.batch.max_delay),
+          "--shutdown-delay",
+          format_duration(kEndpointDelay),
           "--drain-timeout",
           format_duration(dispatcher.request_timeout),
           "--token-file",
@@ -211,8 +214,6 @@ json::object dispatcher_pod_template(api::Metadata const& owner, api::Spec const
   container["resources"] = json::object{
       {"requests", json::object{{"cpu", kDispatcherCpuRequest}, {"memory", kDispatcherMemoryRequest}}},
       {"limits", json::object{{"memory", kDispatcherMemoryLimit}}}};
-  json::object sleep{{"seconds", kEndpointDelay.count()}};
-  container["lifecycle"] = json::object{{"preStop", json::object{{"sleep", std::move(sleep)}}}};
   auto pod = pod_spec(service, kDispatcherComponent, options);
   pod["terminationGracePeriodSeconds"] =
       grace_seconds(spec.dispatcher.request_timeout, kKillMargin + kEndpointDelay);

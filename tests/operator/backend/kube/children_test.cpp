@@ -127,9 +127,7 @@ TEST_CASE("a pod outlives its drain time") {
   CHECK(flag(container(workers, "resnet18-worker"), "--drain-timeout") == "1m30s500ms");
   auto const dispatchers = dispatcher_children(owner(), spec, 1, options());
   CHECK(pod_spec(dispatchers, "resnet18-dispatcher").at("terminationGracePeriodSeconds") == 106);
-  CHECK(
-      container(dispatchers, "resnet18-dispatcher").at("lifecycle").at("preStop").at("sleep").at("seconds") ==
-      5);
+  CHECK(flag(container(dispatchers, "resnet18-dispatcher"), "--shutdown-delay") == "5s");
 }
 
 TEST_CASE("an update never takes a pod before its successor is ready") {
