@@ -150,7 +150,7 @@ class ControlPlane:
             alive=alive,
         )
 
-    def start_controllers(self) -> None:
+    def start_controllers(self, extra: list[str]) -> None:
         manager = self.identity("controller-manager", "system:kube-controller-manager")
         scheduler = self.identity("scheduler", "system:kube-scheduler")
         self.state.start(
@@ -170,6 +170,7 @@ class ControlPlane:
                 # An HPA that looks every 5 s instead of 15 s keeps its test short.
                 "--horizontal-pod-autoscaler-sync-period=5s",
                 "--profiling=false",
+                *extra,
             ],
             prefix=self.at.prefix,
         )

@@ -196,6 +196,12 @@ class Sandbox:
             for file in ("cpuset.cpus", "cpuset.mems"):
                 if (group / file).exists():
                     (group / file).write_text((hierarchy / file).read_text())
+            # Kubelet gives a node's pods the weight of all its cores, but inside this group: without the same here, all
+            # pods together would weigh as much as one process of this machine.
+            cores = len(os.sched_getaffinity(0))
+            for file, one_core in (("cpu.shares", 1024), ("cpu.weight", 100)):
+                if (group / file).exists():
+                    (group / file).write_text(str(min(one_core * cores, 10_000 if file == "cpu.weight" else 262_144)))
 
     def stop(self) -> None:
         """Ends everything inside, then removes what outlives namespaces: cgroups and folders."""
