@@ -11,15 +11,16 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
-# Okabe and Ito's palette, which colour-blind readers can tell apart; ours in the strongest.
-STYLE = {
-    "Latency": ("#0072b2", "o", 2.4),
-    "Hpa70": ("#d55e00", "s", 1.4),
-    "Hpa90": ("#e69f00", "D", 1.4),
-    "Kpa": ("#009e73", "^", 1.2),
-    "Keda": ("#cc79a7", "v", 1.2),
-    "QueueRatio": ("#7f7f7f", "X", 1.2),
-    "Clairvoyant": ("#000000", "*", 1.2),
+import style  # noqa: E402
+
+STYLE = {  # ours in the strongest
+    "Latency": (style.OURS, "o", 2.4),
+    "Hpa70": (style.HPA_70, "s", 1.4),
+    "Hpa90": (style.HPA_90, "D", 1.4),
+    "Kpa": (style.KPA, "^", 1.2),
+    "Keda": (style.KEDA, "v", 1.2),
+    "QueueRatio": (style.CLASSIC, "X", 1.2),
+    "Clairvoyant": (style.CLAIRVOYANT, "*", 1.2),
 }
 LABEL = {"Latency": "Latency (ours)", "Hpa70": "HPA 70 %", "Hpa90": "HPA 90 %", "Kpa": "Knative KPA", "Keda": "KEDA",
          "QueueRatio": "QueueRatio (classic)", "Clairvoyant": "clairvoyant"}

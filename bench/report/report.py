@@ -1,0 +1,72 @@
+#!/usr/bin/python3
+"""Writes report.md, a self-contained report.html and plots/*.svg into the folder of a comparison:
+
+    bench/report/report.py DIR
+
+Prints the table; the last line is JSON: {"runs": [{"scaler", "p50_s", "p99_s", "late_ratio", "core_seconds", …}, …]}.
+What is missing in the folder is said and left out; exit code 1 when no run can be read."""
+import dataclasses
+import json
+import pathlib
+import sys
+
+import experiment as experiments
+import pages
+import plots as drawing
+from figures import figures_of, gaps
+
+FIRST = ("scaler", "p50_s", "p99_s", "late_ratio", "core_seconds", "used_core_seconds", "failed", "requests")
+ON_WHITE = '<rect width="100%" height="100%" fill="#ffffff"/>'
+
+
+def plots_of(experiment):
+    drawn = {name: getattr(drawing, name)(experiment) for name in pages.CAPTIONS}
+    return {name: svg for name, svg in drawn.items() if svg is not None}
+
+
+def standalone(svg):
+    """With a ground of its own, as a file may be shown on any."""
+    head = svg.index(">") + 1
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + svg[:head] + ON_WHITE + svg[head:]
+
+
+def json_line(figures):
+    runs = []
+    for each in figures:
+        known = {name: round(value, 6) if isinstance(value, float) else value for name, value in dataclasses.asdict(each).items()}
+        runs.append({name: known.pop(name) for name in FIRST} | known)
+    return json.dumps({"runs": runs}, allow_nan=False)
+
+
+def write(folder):
+    """Returns what to print."""
+    experiment = experiments.read(folder)
+    experiment.problems += gaps(experiment)
+    figures = [figures_of(run, experiment) for run in experiment.runs]
+    plots = plots_of(experiment)
+    (experiment.folder / "plots").mkdir(exist_ok=True)
+    for name, svg in plots.items():
+        (experiment.folder / "plots" / f"{name}.svg").write_text(standalone(svg))
+    (experiment.folder / "report.md").write_text(pages.markdown(experiment, figures, plots))
+    (experiment.folder / "report.html").write_text(pages.page(experiment, figures, plots))
+    for problem in experiment.problems:
+        print(f"note: {problem}", file=sys.stderr)
+    return "\n".join([pages.text_table(*pages.plain_columns(figures)), "",
+                      *pages.plain_list(pages.findings(experiment, figures)), "", f"report: {experiment.folder / 'report.html'}",
+                      json_line(figures)])
+
+
+def main():
+    if len(sys.argv) != 2 or sys.argv[1] in ("-h", "--help"):
+        print(__doc__, file=sys.stderr if len(sys.argv) != 2 else sys.stdout)
+        return 2 if len(sys.argv) != 2 else 0
+    try:
+        print(write(pathlib.Path(sys.argv[1])))
+    except experiments.Unusable as unusable:
+        print(f"error: {unusable}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
