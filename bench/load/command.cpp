@@ -6,7 +6,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/json/serialize.hpp>
 #include <cstdio>
 #include <fstream>
 #include <memory>
@@ -14,6 +13,7 @@
 
 #include "bench/load/load.hpp"
 #include "bench/load/progress.hpp"
+#include "runtime/core/json.hpp"
 #include "runtime/process/files.hpp"
 #include "runtime/process/signals.hpp"
 
@@ -114,7 +114,7 @@ Result<void> write_files(Flags const& flags, Report const& report) {
   auto summary = report.summary();
   summary["url"] = flags.url;
   summary["seed"] = flags.seed;
-  return process::write_file_atomically(flags.json, boost::json::serialize(summary) + "\n");
+  return process::write_file_atomically(flags.json, to_json_text(summary) + "\n");
 }
 
 /// Shells often allow 1024 descriptors and permit many more; every connection is one.

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
 #include <cmath>
 #include <cstdio>
 
 #include "operator/scaling/text.hpp"
+#include "runtime/core/json.hpp"
 
 namespace ei::bench {
 namespace {
@@ -148,7 +148,7 @@ std::string json_line(std::vector<Cell> const& cells, Rules const& rules) {
   line["cells"] = std::move(list);
   line["seed"] = rules.seed;
   line["runs"] = rules.runs;
-  return boost::json::serialize(line);
+  return to_json_text(line);
 }
 
 std::string cells_csv(std::vector<Cell> const& cells) {

@@ -4,6 +4,7 @@
 
 #include "dispatcher/picture/inspect.hpp"
 #include "inference/preprocess/transform.hpp"
+#include "runtime/core/json.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/process/files.hpp"
 
@@ -58,7 +59,7 @@ int classify_files(ModelFiles const& files, std::vector<std::string> const& path
   for (auto const& path : paths) {
     auto const line = classify_file(*model, path);
     if (line.contains("error")) code = 1;
-    std::fprintf(out, "%s\n", json::serialize(line).c_str());
+    std::fprintf(out, "%s\n", to_json_text(line).c_str());
   }
   return code;
 }

@@ -1,12 +1,12 @@
 #include "operator/show/reporter.hpp"
 
 #include <boost/json/array.hpp>
-#include <boost/json/serialize.hpp>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
 
 #include "operator/scaling/json.hpp"
+#include "runtime/core/json.hpp"
 #include "runtime/log/log.hpp"
 
 namespace ei::show {
@@ -104,7 +104,7 @@ void Reporter::decided(reconcile::Decided const& decided) {
   record["namespace"] = key.namespace_name;
   record["name"] = key.name;
   if (decided.verdict.p99) record["p99_ms"] = decided.verdict.p99->count();
-  auto const line = boost::json::serialize(record) + "\n";
+  auto const line = to_json_text(record) + "\n";
   // A line is whole or not there: other programs follow this file.
   std::fwrite(line.data(), 1, line.size(), decisions_.get());
   std::fflush(decisions_.get());
@@ -168,7 +168,7 @@ void Reporter::refresh() {
   auto const partial = options_.status_json.string() + ".partial";
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(partial.c_str(), "we"), std::fclose);
   if (!file) return;
-  auto const text = boost::json::serialize(all) + "\n";
+  auto const text = to_json_text(all) + "\n";
   bool const whole = std::fwrite(text.data(), 1, text.size(), file.get()) == text.size();
   file.reset();
   std::error_code ignored;

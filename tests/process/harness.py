@@ -31,6 +31,14 @@ def wait_until(condition, seconds=10, what="the condition"):
         time.sleep(0.01)
 
 
+def read_json(text):
+    """json.loads for what people read too: no 1.25E1 for 12.5."""
+    def plain(number):
+        assert "E" not in number, f"{number} is not how people write it"
+        return float(number)
+    return json.loads(text, parse_float=plain)
+
+
 class Program:
     """One of our binaries, running; its standard error is kept, one JSON object per line."""
 

@@ -55,7 +55,7 @@ class LocalOperator(Program):
         """The newest status as people read it; None while there is none."""
         if not self.status_path.exists():
             return None
-        for service in json.loads(self.status_path.read_text())["services"]:
+        for service in harness.read_json(self.status_path.read_text())["services"]:
             if service["name"] == name:
                 return service
         return None

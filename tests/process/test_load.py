@@ -27,7 +27,7 @@ class Result:
     def __init__(self, process, folder):
         self.code = process.returncode
         self.text = process.stdout + process.stderr
-        self.summary = json.loads((folder / "summary.json").read_text()) if (folder / "summary.json").exists() else None
+        self.summary = harness.read_json((folder / "summary.json").read_text()) if (folder / "summary.json").exists() else None
         self.seconds = self._rows(folder / "seconds.csv")
         self.requests = self._rows(folder / "requests.csv")
 

@@ -95,7 +95,7 @@ def test_one_decision_id_runs_through_status_event_log_and_decision_log(start_op
     assert record["formula"] in event["message"]
     logged, = [line for line in operator.log("decision") if line["id"] == record["id"]]
     assert logged["to"] == 2
-    decisions = [json.loads(line) for line in operator.decisions_path.read_text().splitlines()]
+    decisions = [harness.read_json(line) for line in operator.decisions_path.read_text().splitlines()]
     kept, = [line for line in decisions if line["id"] == record["id"]]
     assert kept["decision"]["to"] == 2 and kept["settings"] and kept["snapshot"]
 

@@ -313,7 +313,7 @@ def test_classify_prints_a_line_per_file_and_fails_where_one_fails(tmp_path):
     (tmp_path / "a.jpg").write_bytes(harness.picture())
     (tmp_path / "b.jpg").write_text("no picture")
     done = worker.run(*RANDOM, "--classify", tmp_path / "a.jpg", tmp_path / "b.jpg", tmp_path / "c.jpg")
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    lines = [harness.read_json(line) for line in done.stdout.splitlines()]
     assert done.returncode == 1
     assert len(lines[0]["top"]) == 4
     assert "error" in lines[1] and "error" in lines[2]
