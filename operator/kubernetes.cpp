@@ -25,8 +25,16 @@ TaskGroup::OnException log_task() {
   };
 }
 
-kube::ClientOptions lease_client_options() {
+auto counting(reconcile::OperatorMetrics& metrics) {
+  return [&metrics](kube::Answered const& answered) {
+    auto const seconds = std::chrono::duration<double>(answered.elapsed).count();
+    metrics.api_request(answered.method, answered.resource, answered.status, seconds);
+  };
+}
+
+kube::ClientOptions lease_client_options(reconcile::OperatorMetrics& metrics) {
   kube::ClientOptions options;
+  options.on_answer = counting(metrics);
   options.timeout = kLeaseTimeout;
   return options;
 }
@@ -55,7 +63,7 @@ KubernetesOperator::KubernetesOperator(asio::any_io_executor executor, Kubernete
     : executor_(executor),
       options_(std::move(options)),
       metrics_(metrics),
-      lease_client_(executor, options_.access, lease_client_options()),
+      lease_client_(executor, options_.access, lease_client_options(metrics)),
       client_(executor, options_.access, client_options()),
       backend_(executor, client_, backend_options(options_)),
       reconciler_(executor, backend_, metrics, std::move(listener), options_.reconcile),
@@ -70,6 +78,7 @@ KubernetesOperator::KubernetesOperator(asio::any_io_executor executor, Kubernete
 kube::ClientOptions KubernetesOperator::client_options() {
   kube::ClientOptions options;
   options.seed = std::hash<std::string>{}(options_.identity);
+  options.on_answer = counting(metrics_);
   options.may_write = [this] { return !leader_ || leader_->may_write(); };
   return options;
 }

@@ -7,6 +7,9 @@ namespace {
 std::vector<double> const kDurationBuckets{0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
                                            0.1,    0.25,   0.5,   1,      2.5,   5,    10};
 
+/// client-go's, of rest_client_request_duration_seconds.
+std::vector<double> const kRequestBuckets{0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60};
+
 prometheus::Family<metrics::Gauge>& gauge_family(metrics::Registry& registry, std::string const& name,
                                                  std::string const& help) {
   return prometheus::BuildGauge().Name(name).Help(help).Register(registry.raw());
@@ -45,6 +48,20 @@ void OperatorMetrics::decided(std::string_view reason) {
       .counter("eis_operator_decisions_total", "Scaling decisions by reason",
                {{"reason", std::string(reason)}})
       .Increment();
+}
+
+void OperatorMetrics::api_request(std::string_view method, std::string_view resource, int status,
+                                  double seconds) {
+  registry_
+      .counter("rest_client_requests_total", "Requests to the API server",
+               {{"code", status == 0 ? "<error>" : std::to_string(status)},
+                {"method", std::string(method)},
+                {"resource", std::string(resource)}})
+      .Increment();
+  registry_
+      .histogram("rest_client_request_duration_seconds", "Time of one request to the API server",
+                 kRequestBuckets, {{"verb", std::string(method)}})
+      .Observe(seconds);
 }
 
 void OperatorMetrics::service(api::ServiceKey const& key, Replicas const& replicas) {

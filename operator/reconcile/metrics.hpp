@@ -9,7 +9,8 @@
 
 namespace ei::reconcile {
 
-/// The operator's own metrics, `eis_operator_*`.
+/// The operator's own metrics, `eis_operator_*`, and of its requests to the API server, under client-go's
+/// names.
 class OperatorMetrics {
  public:
   explicit OperatorMetrics(metrics::Registry& registry);
@@ -17,6 +18,8 @@ class OperatorMetrics {
   void reconciled(std::string_view result, double seconds);
   void failed(std::string_view error_kind);
   void decided(std::string_view reason);
+  /// One request to the API server; status 0: it got no answer.
+  void api_request(std::string_view method, std::string_view resource, int status, double seconds);
   void queue_depth(std::size_t keys) { queue_depth_.Set(static_cast<double>(keys)); }
   void leader(bool leads) { leader_.Set(leads ? 1 : 0); }
 

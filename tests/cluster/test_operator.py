@@ -7,10 +7,12 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import threading
 import time
+import urllib.request
 
 import pytest
 
@@ -118,6 +120,21 @@ def test_nothing_is_written_while_nothing_changes_nor_after_a_restart(server, sp
         assert proxy.matching("watch=true", since), "the second operator did not start"
         # The status tells of a new decision at most; children are as they were.
         assert [each for each in proxy.writes(since) if "/status" not in each[1] and "/events" not in each[1]] == []
+
+
+def test_its_requests_are_told_under_the_names_of_other_controllers(server, space, proxy, tmp_path):
+    create(server, space, "svc")
+    ports = tmp_path / "ports.json"
+    with operator(proxy, space, tmp_path, "counting", "--ports-file", str(ports)):
+        wait_for_children(server, space)
+        time.sleep(3)  # the first status is followed by the one that has seen the children
+        with urllib.request.urlopen(f"http://127.0.0.1:{json.loads(ports.read_text())['metrics']}/metrics", timeout=5) as answer:
+            metrics = answer.read().decode()
+    told = re.findall(r'^rest_client_requests_total\{code="(\w+)",method="PATCH",resource="deployments"\} (\d+)', metrics, re.M)
+    seen = [each[3] for each in proxy.requests if each[1] == "PATCH" and "/deployments/" in each[2]]
+    assert {code: int(count) for code, count in told} == {str(code): seen.count(code) for code in set(seen)}
+    assert 'rest_client_requests_total{code="200",method="GET",resource="version"} 1' in metrics
+    assert 'rest_client_request_duration_seconds_count{verb="PATCH"}' in metrics
 
 
 def test_drift_is_put_right_within_a_second(server, space, proxy, tmp_path):
@@ -273,6 +290,38 @@ def test_what_is_denied_is_not_asked_for_in_a_hot_loop_and_harms_nobody_else(ser
         assert 3 < len(proxy.matching("/deployments/denied-")) < 16
         proxy.before = None
         eventually(lambda: _assert("Deployment/denied-worker" in children(server, space)), 30)
+
+
+def test_a_quota_is_told_and_not_run_against_in_a_hot_loop(server, space, proxy, tmp_path):
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "full"}}
+    hard = {"count/deployments.apps": "1"}
+    server.apply({**quota, "spec": {"hard": hard}}, space)
+
+    def allow(deployments):
+        # No controller counts here.
+        status = {"hard": {"count/deployments.apps": deployments}, "used": {"count/deployments.apps": "0"}}
+        server.kubectl("patch", "quota", "full", "-n", space, "--subresource=status", "--type=merge", "-p",
+                       json.dumps({"spec": {"hard": status["hard"]}, "status": status}))
+
+    allow("1")
+    create(server, space, "svc")
+    since = time.monotonic()
+    with operator(proxy, space, tmp_path):
+
+        def told():
+            conditions = {each["type"]: each for each in server.get("eis", "svc", "-n", space)["status"]["conditions"]}
+            assert conditions["WorkersReady"]["reason"] == "Refused"
+            assert "exceeded quota: full" in conditions["WorkersReady"]["message"]
+
+        eventually(told, 10)
+        time.sleep(max(0, 10 - (time.monotonic() - since)))
+        assert 3 < len([each for each in proxy.writes(since) if "/deployments/" in each[1]]) < 20
+        # The same refusal is one event, however often it comes.
+        notes = [each["note"] for each in server.get("events.events.k8s.io", "-n", space)["items"] if each["reason"] == "Refused"]
+        assert 1 <= len(notes) <= 2, notes
+        server.kubectl("delete", "quota", "full", "-n", space)
+        # Its next try comes within twice the time that it has waited.
+        eventually(lambda: _assert({"Deployment/svc-worker", "Deployment/svc-dispatcher"} <= set(children(server, space))), 30)
 
 
 def test_an_overloaded_server_is_not_listed_again(server, space, proxy, tmp_path):

@@ -14,17 +14,15 @@ namespace json = boost::json;
 // A page or a listing comes within the server's own request timeout (60 s) or not at all.
 constexpr milliseconds kListTimeout{60'000};
 
-// Pages of list(): client-go's default.
-constexpr int kPageItems = 500;
-
 std::string_view accept(Detail detail, bool list) {
   if (detail == Detail::Full) return "application/json";
   return list ? "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
               : "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 }
 
-Call make_call(std::string method, std::string target, milliseconds timeout) {
+Call make_call(std::string method, std::string_view resource, std::string target, milliseconds timeout) {
   Call call;
+  call.resource = resource;
   call.request.method = std::move(method);
   call.request.target = std::move(target);
   call.request.headers.set("Accept", "application/json");
@@ -65,7 +63,7 @@ Client::Client(asio::any_io_executor executor, Access access, ClientOptions opti
 Client::~Client() = default;
 
 asio::awaitable<Client::Value> Client::get(ResourceType type, ObjectKey key, std::string subresource) {
-  return impl_->value(make_call("GET", object_path(type, key, subresource), impl_->timeout()));
+  return impl_->value(make_call("GET", type.plural, object_path(type, key, subresource), impl_->timeout()));
 }
 
 asio::awaitable<Client::Value> Client::list_page(ResourceType type, std::string namespace_name,
@@ -74,34 +72,10 @@ asio::awaitable<Client::Value> Client::list_page(ResourceType type, std::string 
                 query_string({{"labelSelector", query.label_selector},
                               {"limit", query.limit > 0 ? std::to_string(query.limit) : std::string()},
                               {"continue", query.continue_token}});
-  auto call = make_call("GET", std::move(target), kListTimeout);
+  auto call = make_call("GET", type.plural, std::move(target), kListTimeout);
   call.request.headers.set("Accept", std::string(accept(detail, true)));
   call.repeat = false;
   return impl_->value(std::move(call));
-}
-
-asio::awaitable<Client::Value> Client::list(ResourceType type, std::string namespace_name,
-                                            std::string label_selector) {
-  json::array items;
-  ListQuery query{std::move(label_selector), kPageItems, {}};
-  while (true) {
-    auto page = co_await list_page(type, namespace_name, query);
-    if (!page && page.error().kind == ErrorKind::Gone && !query.continue_token.empty()) {
-      items.clear();
-      query.limit = 0;
-      query.continue_token.clear();
-      continue;
-    }
-    if (!page) co_return page;
-    auto* found = page->is_object() ? page->get_object().if_contains("items") : nullptr;
-    if (found != nullptr && found->is_array()) {
-      for (auto& item : found->get_array()) items.push_back(std::move(item));
-    }
-    query.continue_token = string_or(*page, "metadata.continue");
-    if (!query.continue_token.empty()) continue;
-    page->get_object()["items"] = std::move(items);
-    co_return page;
-  }
 }
 
 asio::awaitable<Result<std::unique_ptr<http::ResponseStream>>> Client::watch(ResourceType type,
@@ -116,7 +90,7 @@ asio::awaitable<Result<std::unique_ptr<http::ResponseStream>>> Client::watch(Res
                               {"sendInitialEvents", query.initial_events ? "true" : ""},
                               {"resourceVersionMatch", query.initial_events ? "NotOlderThan" : ""},
                               {"timeoutSeconds", std::to_string(query.timeout.count())}});
-  auto call = make_call("GET", std::move(target), impl_->timeout());
+  auto call = make_call("GET", type.plural, std::move(target), impl_->timeout());
   call.request.headers.set("Accept", std::string(accept(detail, false)));
   return impl_->exchange.open(std::move(call));
 }
@@ -125,14 +99,14 @@ asio::awaitable<Client::Value> Client::create(ResourceType type, std::string nam
                                               json::object object) {
   auto target = collection_path(type, namespace_name) +
                 query_string({{"fieldManager", impl_->exchange.options().field_manager}});
-  auto call = make_call("POST", std::move(target), impl_->timeout());
+  auto call = make_call("POST", type.plural, std::move(target), impl_->timeout());
   return impl_->value(with_body(std::move(call), "application/json", object));
 }
 
 asio::awaitable<Client::Value> Client::replace(ResourceType type, ObjectKey key, json::object object) {
   auto target =
       object_path(type, key) + query_string({{"fieldManager", impl_->exchange.options().field_manager}});
-  auto call = make_call("PUT", std::move(target), impl_->timeout());
+  auto call = make_call("PUT", type.plural, std::move(target), impl_->timeout());
   return impl_->value(with_body(std::move(call), "application/json", object));
 }
 
@@ -141,7 +115,7 @@ asio::awaitable<Client::Value> Client::apply(ResourceType type, ObjectKey key, j
   auto target = object_path(type, key, subresource) +
                 query_string({{"fieldManager", impl_->exchange.options().field_manager},
                               {"force", force ? "true" : ""}});
-  auto call = make_call("PATCH", std::move(target), impl_->timeout());
+  auto call = make_call("PATCH", type.plural, std::move(target), impl_->timeout());
   // The type is called YAML; JSON is a part of it.
   return impl_->value(with_body(std::move(call), "application/apply-patch+yaml", object));
 }
@@ -150,7 +124,7 @@ asio::awaitable<Client::Value> Client::merge_patch(ResourceType type, ObjectKey 
                                                    std::string subresource) {
   auto target = object_path(type, key, subresource) +
                 query_string({{"fieldManager", impl_->exchange.options().field_manager}});
-  auto call = make_call("PATCH", std::move(target), impl_->timeout());
+  auto call = make_call("PATCH", type.plural, std::move(target), impl_->timeout());
   return impl_->value(with_body(std::move(call), "application/merge-patch+json", patch));
 }
 
@@ -161,7 +135,7 @@ asio::awaitable<Result<void>> Client::remove(ResourceType type, ObjectKey key, D
   if (!query.uid.empty()) preconditions["uid"] = query.uid;
   if (!query.resource_version.empty()) preconditions["resourceVersion"] = query.resource_version;
   if (!preconditions.empty()) options["preconditions"] = std::move(preconditions);
-  auto call = make_call("DELETE", object_path(type, key), impl_->timeout());
+  auto call = make_call("DELETE", type.plural, object_path(type, key), impl_->timeout());
   call = with_body(std::move(call), "application/json", options);
   auto answer = co_await impl_->exchange.send(std::move(call));
   if (!answer) co_return answer.error();
@@ -169,7 +143,7 @@ asio::awaitable<Result<void>> Client::remove(ResourceType type, ObjectKey key, D
 }
 
 asio::awaitable<Result<bool>> Client::serves(ResourceType type) {
-  auto call = make_call("GET", discovery_path(type), impl_->timeout());
+  auto call = make_call("GET", type.plural, discovery_path(type), impl_->timeout());
   auto kinds = co_await impl_->value(std::move(call));
   if (!kinds && kinds.error().kind == ErrorKind::NotFound) co_return false;
   if (!kinds) co_return kinds.error();
@@ -182,7 +156,7 @@ asio::awaitable<Result<bool>> Client::serves(ResourceType type) {
 }
 
 asio::awaitable<Result<std::string>> Client::server_version() {
-  auto call = make_call("GET", "/version", impl_->timeout());
+  auto call = make_call("GET", "version", "/version", impl_->timeout());
   auto version = co_await impl_->value(std::move(call));
   if (!version) co_return version.error();
   co_return std::string(string_or(*version, "gitVersion"));

@@ -20,6 +20,14 @@
 
 namespace ei::kube {
 
+/// What became of one request; a repetition is another one.
+struct Answered {
+  std::string_view method;
+  std::string_view resource;           ///< plural, or `version`
+  int status = 0;                      ///< 0: there was no answer
+  std::chrono::nanoseconds elapsed{};  ///< to the answer's end, of a watch to its head
+};
+
 struct ClientOptions {
   std::string field_manager = "elastic-inference-operator";
   std::string user_agent = "elastic-inference-operator";
@@ -31,6 +39,8 @@ struct ClientOptions {
   milliseconds timeout{30'000};  ///< of one call, its repetitions included
   /// Asked right before every request that changes anything; false makes the call fail with Canceled.
   std::function<bool()> may_write;
+  /// Hears of every request; may be empty.
+  std::function<void(Answered const&)> on_answer;
   std::uint64_t seed = 1;
 };
 
@@ -74,9 +84,6 @@ class Client {
   /// One page, not repeated: the watcher's state machine decides about that.
   boost::asio::awaitable<Value> list_page(ResourceType type, std::string namespace_name, ListQuery query,
                                           Detail detail = Detail::Full);
-  /// Every page; restarts without pages when the continue token expires.
-  boost::asio::awaitable<Value> list(ResourceType type, std::string namespace_name,
-                                     std::string label_selector = {});
   /// A stream of JSON lines; likewise not repeated.
   boost::asio::awaitable<Result<std::unique_ptr<http::ResponseStream>>> watch(ResourceType type,
                                                                               std::string namespace_name,

@@ -83,6 +83,12 @@ bool Exchange::may_write(Call const& call) const {
   return !call.writes || !options_.may_write || options_.may_write();
 }
 
+void Exchange::tell(Call const& call, int status, SteadyTime since) const {
+  if (options_.on_answer) {
+    options_.on_answer({call.request.method, call.resource, status, steady_now() - since});
+  }
+}
+
 Result<std::shared_ptr<http::Client>> Exchange::client_for(http::TlsClientOptions const& tls) {
   auto wanted = material(tls);
   if (client_ && wanted == client_material_) return client_;
@@ -120,7 +126,9 @@ asio::awaitable<Result<http::Response>> Exchange::attempt(Call const& call, mill
     if (!prepared) co_return prepared.error();
     if (!may_write(call))
       co_return make_error(ErrorKind::Canceled, "this process is not the leader any more");
+    auto const since = steady_now();
     auto answer = co_await prepared->client->send(std::move(prepared->request), timeout);
+    tell(call, answer ? answer->status : 0, since);
     if (!answer || answer->status != 401 || fresh) co_return answer;
     identity_.rejected(prepared->identity);
   }
@@ -147,7 +155,9 @@ asio::awaitable<Result<std::unique_ptr<http::ResponseStream>>> Exchange::open(Ca
   for (bool fresh = false;; fresh = true) {
     auto prepared = co_await prepare(call);
     if (!prepared) co_return prepared.error();
+    auto const since = steady_now();
     auto stream = co_await prepared->client->open(std::move(prepared->request), call.timeout);
+    tell(call, stream ? (*stream)->head().status : 0, since);
     if (!stream) co_return stream.error();
     auto const status = (*stream)->head().status;
     if (status == 200) {

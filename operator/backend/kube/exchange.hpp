@@ -15,6 +15,7 @@ namespace ei::kube {
 /// One request before credentials and connection are chosen.
 struct Call {
   http::Request request;
+  std::string_view resource;  ///< for the metrics; of static life time
   bool writes = false;
   bool repeat = true;  ///< when the server asks to come again later
   milliseconds timeout{};
@@ -42,6 +43,7 @@ class Exchange {
   boost::asio::awaitable<Result<http::Response>> attempt(Call const& call, milliseconds timeout);
   Result<std::shared_ptr<http::Client>> client_for(http::TlsClientOptions const& tls);
   bool may_write(Call const& call) const;
+  void tell(Call const& call, int status, SteadyTime since) const;
 
   boost::asio::any_io_executor executor_;
   ClientOptions options_;

@@ -120,18 +120,6 @@ CachedObject const* Store::find(ObjectKey const& key) const {
   return found == objects_.end() ? nullptr : &*found;
 }
 
-std::vector<CachedObject const*> Store::select(std::string_view namespace_name,
-                                               Selector const& selector) const {
-  std::vector<CachedObject const*> selected;
-  auto at = namespace_name.empty() ? objects_.begin()
-                                   : objects_.lower_bound(ObjectKey{std::string(namespace_name), {}});
-  for (; at != objects_.end(); ++at) {
-    if (!namespace_name.empty() && at->key.namespace_name != namespace_name) break;
-    if (selector.matches(at->labels)) selected.push_back(&*at);
-  }
-  return selected;
-}
-
 std::vector<CachedObject const*> Store::by_index(std::string const& namespace_name,
                                                  std::string const& value) const {
   auto const found = index_.find({namespace_name, value});

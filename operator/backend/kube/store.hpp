@@ -1,7 +1,7 @@
 #pragma once
 
+#include "operator/backend/kube/object_labels.hpp"
 #include "operator/backend/kube/resource.hpp"
-#include "operator/backend/kube/selector.hpp"
 #include "runtime/core/result.hpp"
 
 #include <boost/json/object.hpp>
@@ -60,8 +60,6 @@ class Store {
 
   /// The pointers hold until the next change.
   CachedObject const* find(ObjectKey const& key) const;
-  /// In order of names; an empty namespace selects all.
-  std::vector<CachedObject const*> select(std::string_view namespace_name, Selector const& selector) const;
   /// Those of the namespace whose index label has this value, in order of names.
   std::vector<CachedObject const*> by_index(std::string const& namespace_name,
                                             std::string const& value) const;

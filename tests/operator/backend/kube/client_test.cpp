@@ -256,29 +256,44 @@ TEST_CASE("writes are what the API server expects") {
   CHECK(ei::string_or(options, "propagationPolicy") == "Foreground");
 }
 
-TEST_CASE("a listing is read page by page, and begun again when its token expires") {
+TEST_CASE(
+    "every request is told with its resource, its answer and its time, repetitions each by themselves") {
   asio::io_context io;
-  bool expired = false;
-  FakeApi api(io, [&](ei::http::Request const& request) {
-    if (request.target.find("continue=") == std::string::npos) {
-      bool const whole = request.target.find("limit=") == std::string::npos;
-      return FakeApi::answer(
-          200, whole ? R"({"items":[{"n":1},{"n":2}],"metadata":{"resourceVersion":"9"}})"
-                     : R"({"items":[{"n":1}],"metadata":{"continue":"t","resourceVersion":"8"}})");
-    }
-    return expired ? FakeApi::failure(410, "Expired")
-                   : FakeApi::answer(200, R"({"items":[{"n":2}],"metadata":{"resourceVersion":"8"}})");
+  int calls = 0;
+  FakeApi api(io, [&calls](ei::http::Request const& request) {
+    if (request.method == "PATCH") return FakeApi::failure(409, "Conflict");
+    return ++calls < 2 ? FakeApi::failure(429, "TooManyRequests", "Retry-After: 0\r\n")
+                       : FakeApi::answer(200, kPod);
   });
-  Client client(io.get_executor(), api.access(), {});
+  std::vector<std::string> told;
+  ClientOptions options;
+  options.on_answer = [&](Answered const& answered) {
+    told.push_back(std::string(answered.method) + " " + std::string(answered.resource) + " " +
+                   std::to_string(answered.status));
+    CHECK(answered.elapsed > 0ns);
+    CHECK(answered.elapsed < 5s);
+  };
+  Client client(io.get_executor(), api.access(), options);
   run_until_done(io, [&]() -> asio::awaitable<void> {
-    for (bool const expire : {false, true}) {
-      expired = expire;
-      auto const pods = co_await client.list(kPods, "n");
-      REQUIRE(pods.has_value());
-      CHECK(pods->at("items").as_array().size() == 2);
-    }
+    co_await client.get(kPods, kKey);
+    boost::json::object patch;
+    co_await client.merge_patch(kInferenceServices, kKey, std::move(patch), "status");
+    co_await client.server_version();
   });
-  CHECK(api.seen().size() == 5);
+  CHECK(told == std::vector<std::string>{"GET pods 429", "GET pods 200", "PATCH inferenceservices 409",
+                                         "GET version 200"});
+}
+
+TEST_CASE("a request without an answer is told as such") {
+  asio::io_context io;
+  ei::kube::Access access;
+  access.server = "http://127.0.0.1:1";  // nobody listens there
+  std::vector<int> told;
+  ClientOptions options;
+  options.on_answer = [&](Answered const& answered) { told.push_back(answered.status); };
+  Client client(io.get_executor(), access, options);
+  run_until_done(io, [&]() -> asio::awaitable<void> { co_await client.get(kPods, kKey); });
+  CHECK(told == std::vector<int>{0});
 }
 
 TEST_CASE("requests beyond the burst wait their turn") {

@@ -72,19 +72,6 @@ TEST_CASE("the index follows labels that change and objects that go") {
   CHECK(names(store.by_index("ns", "z")) == std::vector<std::string>{"d"});
 }
 
-TEST_CASE("objects are selected by namespace and labels") {
-  Store store;
-  store.put(object("a", "1", "x"));
-  store.put(object("b", "2", "y"));
-  auto elsewhere = object("c", "3", "x");
-  elsewhere.key.namespace_name = "other";
-  store.put(elsewhere);
-  auto const selector = Selector::parse("service=x").value();
-  CHECK(names(store.select("", selector)) == std::vector<std::string>{"a", "c"});
-  CHECK(names(store.select("ns", selector)) == std::vector<std::string>{"a"});
-  CHECK(names(store.select("ns", {})) == std::vector<std::string>{"a", "b"});
-}
-
 TEST_CASE("identity is read from metadata") {
   boost::json::value const live{
       {"metadata",
