@@ -70,7 +70,7 @@ class Cluster {
     } else if (next_arrival() == now) {
       admit();
     } else if (scaler_.next() == now) {
-      View const view{queue_, workers_, current_, metrics_lost(now)};
+      View const view{queue_, workers_, current_, metrics_lost(now), late_};
       Order const order = scaler_.act(view, now);
       for (int const id : order.replace) replace(id);
       if (order.replicas) scale_to(*order.replicas, trace_end);
@@ -158,6 +158,7 @@ class Cluster {
       queue_.set_late_after(dispatcher::longest_punctual_wait(scenario_.latency_target, service_));
     }
     outcome_.latency_seconds[item] = static_cast<float>(in_seconds(now_ - scenario_.arrivals[item]));
+    if (now_ - scenario_.arrivals[item] > scenario_.latency_target) ++late_;
     ++served_;
     worker.cpu_seconds += service_seconds;
     if (worker.draining) {
@@ -260,6 +261,7 @@ class Cluster {
   Time next_second_{};
   std::size_t arrived_ = 0;
   std::size_t served_ = 0;
+  std::uint64_t late_ = 0;
   int current_ = 0;
   int idle_ = 0;
   int next_id_ = 0;

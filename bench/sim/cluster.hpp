@@ -40,6 +40,7 @@ struct View {
   std::vector<SimWorker> const& workers;  ///< none that is gone
   int current = 0;                        ///< the replica count in force
   bool metrics_lost = false;
+  std::uint64_t late = 0;  ///< answers after the target, so far
 };
 
 /// What a scaler answers; empty for nothing.

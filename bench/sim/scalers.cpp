@@ -20,6 +20,7 @@ scaling::Sample sample_of(View const& view, Time now) {
   sample.completions = static_cast<double>(counters.completions);
   sample.service_seconds = counters.service_seconds;
   sample.service_seconds_squared = counters.service_seconds_squared;
+  sample.late = static_cast<double>(view.late);
   sample.queue = static_cast<double>(view.queue.size());
   sample.in_flight = static_cast<double>(view.queue.in_flight());
   if (auto const oldest = view.queue.oldest()) sample.oldest_age_seconds = in_seconds(now - *oldest);

@@ -218,6 +218,10 @@ asio::awaitable<void> Reconciler::scrape(plan::Observation const& seen, scaling:
   memory.last_scrape = co_await ask(seen, memory, scrape_deadline(settings.interval));
   if (!memory.last_scrape.sample) co_return;
   memory.sampled_at = memory.last_scrape.sample->at;
+  if (!memory.last_scrape.answers.empty()) {
+    memory.last_scrape.sample->late = scrape::late_answers(
+        memory.last_scrape.answers, std::chrono::duration<double>(settings.latency_target).count());
+  }
   memory.latency.add(memory.last_scrape.sample->at, memory.last_scrape.answers,
                      memory.last_scrape.sample->epoch);
 }

@@ -66,11 +66,12 @@ struct Inputs {
   std::optional<double> in_flight;
   std::optional<double> oldest_age_seconds;
   std::optional<double> longest_wait_seconds;  ///< w: the longest wait that still meets the target
-  std::optional<double> late_ratio;            ///< expected share over the target with `to` workers
-  double accepted_late_ratio = 0;              ///< what the load term accepts just now
-  double recent_late_ratio = 0;                ///< expected mean over the last minutes, which that follows
-  double start_seconds = 0;                    ///< L̂: expected creation to ready
-  double hold_seconds = 0;                     ///< H: how long a lower need must last
+  std::optional<double> late_ratio;  ///< expected share over the target with `to` workers, that far ahead
+  double accepted_late_ratio = 0;    ///< what the load term accepts just now
+  double recent_late_ratio = 0;      ///< the mean over the last minutes, which that follows
+  double outlook_seconds = 0;        ///< how far ahead: until a worker asked for next would serve
+  double start_seconds = 0;          ///< L̂: expected creation to ready
+  double hold_seconds = 0;           ///< H: how long a lower need must last
   int ready = 0;
   int starting = 0;
   int overdue = 0;  ///< starting for too long to count on
@@ -81,7 +82,8 @@ struct Inputs {
   int burst_workers = 0;
   int backlog_workers = 0;
   int queue_target_workers = 0;
-  int held_workers = 0;  ///< the most that was needed within the hold window
+  int held_workers = 0;       ///< the most that was needed within the hold window
+  int recurring_workers = 0;  ///< needed by a surge that keeps coming back; 0 while none does
 
   bool operator==(Inputs const&) const = default;
 };

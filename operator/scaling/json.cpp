@@ -126,6 +126,7 @@ json::object sample_to_json(Sample const& s) {
           {"completions", number(s.completions)},
           {"service_seconds", number(s.service_seconds)},
           {"service_seconds_squared", number(s.service_seconds_squared)},
+          {"late", optional_number(s.late)},
           {"queue", number(s.queue)},
           {"in_flight", number(s.in_flight)},
           {"oldest_age_seconds", number(s.oldest_age_seconds)},
@@ -147,6 +148,7 @@ Sample read_sample(Fields const& fields) {
   read_number("completions", s.completions);
   read_number("service_seconds", s.service_seconds);
   read_number("service_seconds_squared", s.service_seconds_squared);
+  fields.read("late", s.late);
   read_number("queue", s.queue);
   read_number("in_flight", s.in_flight);
   read_number("oldest_age_seconds", s.oldest_age_seconds);
@@ -208,6 +210,18 @@ State read_state(Fields const& fields, std::string& complaint) {
     need_fields.read("at_ns", need.at);
     need_fields.read("workers", need.workers);
   });
+  if (json::value const* surge = fields.member("surge"); surge && !surge->is_null()) {
+    Fields const surge_fields = fields.object("surge");
+    State::Surge& into = state.surge.emplace();
+    surge_fields.read("needed_before", into.needed_before);
+    surge_fields.read("seen_ns", into.seen);
+  }
+  if (json::value const* recurrence = fields.member("recurrence"); recurrence && !recurrence->is_null()) {
+    Fields const recurrence_fields = fields.object("recurrence");
+    State::Recurrence& into = state.recurrence.emplace();
+    recurrence_fields.read("workers", into.workers);
+    recurrence_fields.read("until_ns", into.until);
+  }
   fields.read("observing_since_ns", state.observing_since);
   fields.read("blind_since_ns", state.blind_since);
   fields.read_list("start_seconds", [&](json::value const& entry, std::string const& path) {
@@ -280,6 +294,7 @@ json::object to_json(Decision const& d) {
                       {"late_ratio", optional_number(in.late_ratio)},
                       {"accepted_late_ratio", in.accepted_late_ratio},
                       {"recent_late_ratio", in.recent_late_ratio},
+                      {"outlook_seconds", in.outlook_seconds},
                       {"start_seconds", in.start_seconds},
                       {"hold_seconds", in.hold_seconds},
                       {"ready", in.ready},
@@ -290,7 +305,8 @@ json::object to_json(Decision const& d) {
                       {"burst_workers", in.burst_workers},
                       {"backlog_workers", in.backlog_workers},
                       {"queue_target_workers", in.queue_target_workers},
-                      {"held_workers", in.held_workers}};
+                      {"held_workers", in.held_workers},
+                      {"recurring_workers", in.recurring_workers}};
   json::array replace;
   for (std::string const& worker : d.replace) replace.push_back(json::value(worker));
   return {{"from", d.from},
@@ -315,12 +331,24 @@ json::object to_json(State const& state) {
   for (std::string const& worker : state.counted) counted.push_back(json::value(worker));
   json::value service = nullptr;
   if (state.service) service = json::object{{"seconds", state.service->seconds}, {"cv2", state.service->cv2}};
+  json::value surge = nullptr;
+  if (state.surge) {
+    surge = json::object{{"needed_before", state.surge->needed_before},
+                         {"seen_ns", nanoseconds(state.surge->seen)}};
+  }
+  json::value recurrence = nullptr;
+  if (state.recurrence) {
+    recurrence = json::object{{"workers", state.recurrence->workers},
+                              {"until_ns", nanoseconds(state.recurrence->until)}};
+  }
   return {{"samples", std::move(samples)},
           {"service", std::move(service)},
           {"lateness", json::object{{"late", state.lateness.late},
                                     {"arrivals", state.lateness.arrivals},
                                     {"at_ns", nanoseconds(state.lateness.at)}}},
           {"needs", std::move(needs)},
+          {"surge", std::move(surge)},
+          {"recurrence", std::move(recurrence)},
           {"observing_since_ns", optional_time(state.observing_since)},
           {"blind_since_ns", optional_time(state.blind_since)},
           {"start_seconds", std::move(starts)},

@@ -27,15 +27,42 @@ Inputs inputs_of(Load const& load, Sample const& sample) {
   return in;
 }
 
-/// The most any decision of the hold window needed, this one included.
-int hold(State& state, int need, double hold_seconds, Time now) {
+/// Keeps what each decision of the last `keep_seconds` needed, this one included.
+void note_need(State& state, int need, double keep_seconds, Time now) {
   auto& needs = state.needs;
-  auto const expired = [&](State::Need const& old) { return Seconds(now - old.at).count() > hold_seconds; };
+  auto const expired = [&](State::Need const& old) { return Seconds(now - old.at).count() > keep_seconds; };
   while (!needs.empty() && expired(needs.front())) needs.erase(needs.begin());
   // A later need that is as large outlives the earlier one: what stays falls strictly, so the list is short.
   while (!needs.empty() && needs.back().workers <= need) needs.pop_back();
   needs.push_back({now, need});
-  return needs.front().workers;
+}
+
+/// The most any decision of the last `hold_seconds` needed.
+int most_needed(State const& state, double hold_seconds, Time now) {
+  for (State::Need const& need : state.needs) {
+    if (Seconds(now - need.at).count() <= hold_seconds) return need.workers;
+  }
+  return 0;
+}
+
+/// A surge that makes requests late, while as many workers as it needs were here within the cooldown and were
+/// let go: these would have served it. From then on they are kept until a whole cooldown has passed in which
+/// they were not needed.
+void note_recurrence(Settings const& settings, Load const& load, Sample const& sample, State& state,
+                     Workers const& workers, int need, Seconds hold, Time now) {
+  if (load.burst_rps) {
+    bool const goes_on = state.surge && now - state.surge->seen <= hold;
+    int const before = goes_on               ? state.surge->needed_before
+                       : state.needs.empty() ? 0
+                                             : state.needs.front().workers;
+    state.surge = State::Surge{before, now};
+    bool const hurts = load.service && sample.oldest_age_seconds > load.wait_seconds &&
+                       need > workers.ready() && is_over_late_budget(state);
+    if (hurts && before >= need) state.recurrence = State::Recurrence{need, {}};
+  }
+  auto& recurrence = state.recurrence;
+  if (recurrence && need >= recurrence->workers) recurrence->until = now + settings.cooldown;
+  if (recurrence && now >= recurrence->until) recurrence.reset();
 }
 
 Reason reason_for_more(Term term) {
@@ -58,10 +85,11 @@ std::string formula_of(Settings const& settings, Load const& load, Decision cons
   double const service_seconds = in.service_seconds.value_or(0);
   switch (decision.term) {
     case Term::Load:
-      return text("load: %.2f/s x %.3f s = %.2f busy, late(%d) = %.4f <= %.2f, spare %d",
+      return text("load: %.2f/s x %.3f s = %.2f busy, late(%d, %.1f s ahead) = %.4f <= %.2f, spare %d",
                   in.arrival_rps.value_or(0), service_seconds, load.offered,
-                  in.load_workers - in.spare_workers, load.late_with(in.load_workers - in.spare_workers),
-                  in.accepted_late_ratio, in.spare_workers);
+                  in.load_workers - in.spare_workers, in.outlook_seconds,
+                  load.late_with(in.load_workers - in.spare_workers), in.accepted_late_ratio,
+                  in.spare_workers);
     case Term::Burst:
       return text("burst: rising from %.2f/s to %.2f/s x %.3f s needs %d", in.arrival_rps.value_or(0),
                   in.burst_rps.value_or(0), service_seconds, in.burst_workers);
@@ -152,7 +180,8 @@ Decision decide_latency(Settings const& settings, State& state, Snapshot const& 
   double const accepted = accepted_late_ratio(state);
   in.accepted_late_ratio = accepted;
   in.recent_late_ratio = recent_late_ratio(state);
-  int const needed = load.workers_for(load.arrival_rps.value_or(0), accepted);
+  in.outlook_seconds = load.outlook.seconds;
+  int const needed = load.workers_for_load(accepted);
   in.spare_workers = spare_workers(needed, load.start_seconds);
   in.load_workers = needed + in.spare_workers;
   in.burst_workers = load.workers_for(load.burst_rps.value_or(0), accepted);
@@ -166,11 +195,17 @@ Decision decide_latency(Settings const& settings, State& state, Snapshot const& 
     need = std::max(need, workers.current);
     decision.why_not_less = "the load is not known yet";
   }
-  in.hold_seconds =
-      std::min(Seconds(settings.cooldown).count(), std::max(kLeastHoldSeconds, load.start_seconds));
-  in.held_workers = hold(state, need, in.hold_seconds, now);
+  double const cooldown_seconds = Seconds(settings.cooldown).count();
+  double const short_hold_seconds =
+      std::min(cooldown_seconds, std::max(kLeastHoldSeconds, load.start_seconds));
+  int const possible = std::min(need, std::max(settings.min_replicas, settings.max_replicas));
+  note_recurrence(settings, load, sample, state, workers, possible, Seconds(short_hold_seconds), now);
+  in.recurring_workers = state.recurrence ? state.recurrence->workers : 0;
+  in.hold_seconds = state.recurrence ? cooldown_seconds : short_hold_seconds;
+  note_need(state, possible, cooldown_seconds, now);
+  in.held_workers = most_needed(state, in.hold_seconds, now);
   bool const window_observed =
-      state.observing_since && Seconds(now - *state.observing_since).count() >= in.hold_seconds;
+      state.observing_since && Seconds(now - *state.observing_since).count() >= short_hold_seconds;
 
   decision.formula = formula_of(settings, load, decision);
   settle(decision, need, window_observed);

@@ -18,8 +18,8 @@ constexpr double kBaselineSeconds = 15;         // what a burst is measured agai
 constexpr double kMinBaselineSeconds = 8;       // with less of it every start-up looks like a burst
 constexpr double kBurstSigmas = 3.5;            // Poisson noise passes 3.5σ once in some thousand windows
 constexpr double kBurstRatio = 1.5;             // a smaller rise is what the load term's spare capacity takes
-constexpr double kLateBudgetRatio = 0.01;       // what a p99 target leaves
-constexpr double kGenerousLateRatio = 0.05;     // accepted while under the budget
+constexpr double kLateBudgetRatio = 0.005;      // half of what a p99 target leaves; the rest is a surge's
+constexpr double kGenerousLateRatio = 0.02;     // accepted while under the budget
 constexpr double kStrictLateRatio = 0.01;       // and when over it
 constexpr double kLatenessMemorySeconds = 200;  // a surge's lateness is made good in the minutes after it
 constexpr double kQuickStartSeconds = 5;        // a start this quick needs no spare
@@ -33,27 +33,49 @@ int ceil_workers(double workers) {
   return static_cast<int>(std::ceil(std::clamp(workers, 0.0, static_cast<double>(kMostServers))));
 }
 
-/// The last k seconds against the 15 s before them, extended for as long as a new worker takes to start, and
-/// never beyond half more than arrives already.
+/// Whether so many more have come than were expected that Poisson noise hardly explains it.
+bool is_significant(double arrivals, double expected) {
+  return arrivals - expected > kBurstSigmas * std::sqrt(expected + 1);
+}
+
+/// Where the rate of the last k seconds leads by the time a new worker has started: on along the line through
+/// the k seconds before, while these differ by more than noise; never beyond half more than arrives already.
+double extended_rps(State const& state, Span const& recent, double k, double start_seconds) {
+  double const rate_rps = recent.arrivals / recent.seconds;
+  auto const before = span(state, k, k);
+  if (!before || before->seconds > 2 * k) return rate_rps;
+  double const before_rps = before->arrivals / before->seconds;
+  if (!is_significant(recent.arrivals, before_rps * recent.seconds)) return rate_rps;
+  double const slope = (rate_rps - before_rps) / recent.seconds;
+  return std::min(kMostExtension * rate_rps, rate_rps + slope * (start_seconds + 1));
+}
+
+/// The last 1, 2 and 4 seconds against the 15 s before them.
 std::optional<double> measure_burst(State const& state, double start_seconds) {
   std::optional<double> highest;
   for (double const k : {1.0, 2.0, 4.0}) {
     auto const recent = span(state, 0, k);
     auto const before = span(state, k, kBaselineSeconds);
     if (!recent || !before || before->seconds < kMinBaselineSeconds || recent->seconds > 2 * k) continue;
-    double const before_rps = before->arrivals / before->seconds;
-    double const expected = before_rps * recent->seconds;
-    bool const rising = recent->arrivals - expected > kBurstSigmas * std::sqrt(expected + 1) &&
-                        recent->arrivals > kBurstRatio * expected;
+    double const expected = before->arrivals / before->seconds * recent->seconds;
+    bool const rising =
+        is_significant(recent->arrivals, expected) && recent->arrivals > kBurstRatio * expected;
     if (!rising) continue;
-    double const rate_rps = recent->arrivals / recent->seconds;
-    double const extended_rps = rate_rps + (rate_rps - before_rps) * (start_seconds + 1) / recent->seconds;
-    highest = std::max(highest.value_or(0), std::min(kMostExtension * rate_rps, extended_rps));
+    highest = std::max(highest.value_or(0), extended_rps(state, *recent, k, start_seconds));
   }
   return highest;
 }
 
 }  // namespace
+
+Traffic Load::traffic() const {
+  return {offered, service->seconds, service->cv2, wait_seconds};
+}
+
+int Load::workers_for_load(double accepted_ratio) const {
+  if (!service || !arrival_rps) return 0;
+  return least_servers_ahead(traffic(), outlook, accepted_ratio, kMostServers);
+}
 
 int Load::workers_for(double rate_rps, double accepted_ratio) const {
   if (!service) return 0;
@@ -63,7 +85,7 @@ int Load::workers_for(double rate_rps, double accepted_ratio) const {
 
 double Load::late_with(int workers) const {
   if (!service) return 0;
-  return late_ratio(workers, offered, service->seconds, service->cv2, wait_seconds);
+  return late_ratio_ahead(workers, traffic(), outlook);
 }
 
 Load measure_load(Settings const& settings, State const& state) {
@@ -73,21 +95,31 @@ Load measure_load(Settings const& settings, State const& state) {
   auto const window = span(state, 0, kLoadWindowSeconds);
   if (window && window->seconds >= kMinLoadWindowSeconds)
     load.arrival_rps = window->arrivals / window->seconds;
+  // Whoever is asked for at the next decision serves a start later; until then nobody can help.
+  load.outlook.seconds = load.start_seconds + Seconds(settings.interval).count();
+  load.outlook.observed_seconds = kLoadWindowSeconds;
   load.burst_rps = measure_burst(state, load.start_seconds);
   if (load.service) {
     double const target_seconds = Seconds(settings.latency_target).count();
     load.wait_seconds = longest_wait_seconds(target_seconds, load.service->seconds, load.service->cv2);
     load.offered = load.arrival_rps.value_or(0) * load.service->seconds;
+    if (!state.samples.empty())
+      load.outlook.queued_seconds = state.samples.back().queue * load.service->seconds;
   }
   return load;
 }
 
 double recent_late_ratio(State const& state) {
-  return state.lateness.arrivals > 0 ? state.lateness.late / state.lateness.arrivals : 0;
+  // Late answers come after their arrivals, so just after a surge there may be more of them.
+  return state.lateness.arrivals > 0 ? std::min(1.0, state.lateness.late / state.lateness.arrivals) : 0;
 }
 
 double accepted_late_ratio(State const& state) {
-  return recent_late_ratio(state) > kLateBudgetRatio ? kStrictLateRatio : kGenerousLateRatio;
+  return is_over_late_budget(state) ? kStrictLateRatio : kGenerousLateRatio;
+}
+
+bool is_over_late_budget(State const& state) {
+  return recent_late_ratio(state) > kLateBudgetRatio;
 }
 
 void note_lateness(Load const& load, State& state, int ready) {
@@ -96,11 +128,15 @@ void note_lateness(Load const& load, State& state, int ready) {
   Sample const& before = state.samples[state.samples.size() - 2];
   State::Lateness& lateness = state.lateness;
   if (newest.at == lateness.at) return;
-  bool const waits_too_long = newest.oldest_age_seconds > load.wait_seconds;
-  double const late = waits_too_long ? 1 : load.late_with(ready);
-  double const kept = std::exp(-Seconds(newest.at - before.at).count() / kLatenessMemorySeconds);
   double const arrived = newest.arrivals - before.arrivals;
-  lateness.late = lateness.late * kept + arrived * late;
+  bool const waits_too_long = newest.oldest_age_seconds > load.wait_seconds;
+  double const expected = waits_too_long ? arrived : arrived * load.late_with(ready);
+  // With another target another part of all answers ever given is late, so a step of the count says little.
+  bool const counted = newest.late && before.late && *newest.late >= *before.late;
+  double const answered = arrived + newest.completions - before.completions;
+  double const late = counted ? std::min(*newest.late - *before.late, answered) : expected;
+  double const kept = std::exp(-Seconds(newest.at - before.at).count() / kLatenessMemorySeconds);
+  lateness.late = lateness.late * kept + late;
   lateness.arrivals = lateness.arrivals * kept + arrived;
   lateness.at = newest.at;
 }

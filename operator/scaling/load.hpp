@@ -1,5 +1,6 @@
 #pragma once
 
+#include "operator/scaling/queueing.hpp"
 #include "operator/scaling/settings.hpp"
 #include "operator/scaling/snapshot.hpp"
 #include "operator/scaling/state.hpp"
@@ -16,11 +17,18 @@ struct Load {
   double offered = 0;                     ///< R = λS; 0 when either is unknown
   double wait_seconds = 0;                ///< w: the longest wait that still meets the target
   double start_seconds = 0;               ///< L̂
+  Outlook outlook;                        ///< from the queue as it is to when another worker could serve
 
-  /// Least workers that leave at most `accepted_ratio` of requests late at this rate; 0 when S is unknown.
+  /// Least workers that leave at most `accepted_ratio` of requests late at λ by the end of the outlook; 0
+  /// when S or λ is unknown.
+  int workers_for_load(double accepted_ratio) const;
+  /// The same for ever, at a rate that is still to come.
   int workers_for(double rate_rps, double accepted_ratio) const;
-  /// Share expected to be late with so many workers at λ.
+  /// Share expected to be late with so many workers at λ, at the end of the outlook.
   double late_with(int workers) const;
+
+ private:
+  Traffic traffic() const;
 };
 
 Load measure_load(Settings const& settings, State const& state);
@@ -35,15 +43,20 @@ int queue_target_workers(Settings const& settings, Sample const& sample, int cur
 double longest_wait_seconds(double target_seconds, double service_seconds, double service_cv2);
 
 /// Which share of late requests the load term accepts now. Whole workers are coarse: the share with n of them
-/// may be 0.3 % and with n−1 of them 4 %. So it alternates between the two and keeps their mean under 1 %:
-/// generous while the last minutes were well under it, strict after that has been used up.
+/// may be 0.1 % and with n−1 of them 1.5 %. So it alternates between the two: generous while the last minutes
+/// were under the budget, strict once that has been used up. The budget is half of what a p99 target leaves;
+/// the other half is a surge's.
 double accepted_late_ratio(State const& state);
 
-/// Adds the newest sample's part to the mean that `accepted_late_ratio` goes by.
+/// Adds the newest sample's part to the mean that `accepted_late_ratio` goes by: the answers that were late
+/// where the samples count them, else what is expected of so many workers.
 void note_lateness(Load const& load, State& state, int ready);
 
-/// The expected share of late requests over the last minutes, in [0, 1].
+/// The share of late requests over the last minutes, in [0, 1].
 double recent_late_ratio(State const& state);
+
+/// Whether more of the last minutes' requests were late than the load term may spend.
+bool is_over_late_budget(State const& state);
 
 /// Workers beside the `needed` ones where a start takes longer than 5 s: nobody can answer a surge sooner
 /// than that, and what arrives meanwhile meets only what is there. A third more at 10 s, half more from 12.5

@@ -25,7 +25,7 @@ bool plausible(Sample const& s) {
                        s.in_flight, s.oldest_age_seconds}) {
     if (!std::isfinite(value) || value < 0) return false;
   }
-  return true;
+  return !s.late || (std::isfinite(*s.late) && *s.late >= 0);
 }
 
 bool was_reset(Sample const& before, Sample const& after) {

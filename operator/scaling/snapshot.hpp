@@ -19,6 +19,7 @@ struct Sample {
   double completions = 0;  ///< jobs a worker finished
   double service_seconds = 0;
   double service_seconds_squared = 0;
+  std::optional<double> late;  ///< answers after the latency target; empty when the caller cannot tell
 
   // Gauges.
   double queue = 0;  ///< requests waiting

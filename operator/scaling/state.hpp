@@ -32,13 +32,28 @@ struct State {
     bool operator==(Lateness const&) const = default;
   };
 
-  std::vector<Sample> samples;      ///< usable ones, oldest first, without a reset between them
+  /// Arrivals that rise faster than the load window shows.
+  struct Surge {
+    int needed_before = 0;  ///< the most that was needed within the cooldown before it
+    Time seen{};            ///< at last
+    bool operator==(Surge const&) const = default;
+  };
+  /// A surge that came back soon after the workers it needs were let go.
+  struct Recurrence {
+    int workers = 0;  ///< that it needs
+    Time until{};     ///< they are kept until then, and longer each time they are needed
+    bool operator==(Recurrence const&) const = default;
+  };
+
+  std::vector<Sample> samples;     ///< usable ones, oldest first, without a reset between them
   std::optional<Service> service;  ///< last known
   Lateness lateness;
-  std::vector<Need> needs;               ///< what each decision within the hold window needed
+  std::vector<Need> needs;  ///< what each decision within the cooldown needed
+  std::optional<Surge> surge;
+  std::optional<Recurrence> recurrence;
   std::optional<Time> observing_since;  ///< decisions have had data without a gap since then
   std::optional<Time> blind_since;      ///< decisions have had no data since then
-  std::vector<double> start_seconds;     ///< the last measured starts, newest last
+  std::vector<double> start_seconds;    ///< the last measured starts, newest last
   std::vector<std::string> counted;     ///< present workers whose start is in there already
   std::optional<Time> last_replacement;
   int failed_replacements = 0;          ///< since a worker last became ready

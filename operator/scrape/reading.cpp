@@ -93,6 +93,23 @@ Buckets sum_answers(std::vector<Reading> const& readings) {
   return total;
 }
 
+double late_answers(Buckets const& answers, double target_seconds) {
+  if (answers.empty()) return 0;
+  double lower = 0;
+  double below = 0;
+  for (auto const& [upper, count] : answers) {
+    if (upper > target_seconds) {
+      // Nobody knows how the last bucket's are spread, so that all of them count as late.
+      double const within = std::isinf(upper) ? 0 : (target_seconds - lower) / (upper - lower);
+      below += (count - below) * within;
+      break;
+    }
+    lower = upper;
+    below = count;
+  }
+  return answers.rbegin()->second - below;
+}
+
 void LatencyWindow::add(SteadyTime at, Buckets buckets, std::uint64_t epoch) {
   if (epoch != epoch_) points_.clear();
   epoch_ = epoch;

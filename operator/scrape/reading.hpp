@@ -41,6 +41,10 @@ struct Reading {
                                   std::vector<std::string> const& incarnations, SteadyTime at);
 [[nodiscard]] Buckets sum_answers(std::vector<Reading> const& readings);
 
+/// Answers that took longer than `target_seconds`, interpolated within the target's bucket. Like the buckets
+/// it never falls. 0 when nothing was answered.
+[[nodiscard]] double late_answers(Buckets const& answers, double target_seconds);
+
 /// The 99th percentile of recent answers from cumulative buckets. Pure; times must not run backwards.
 class LatencyWindow {
  public:

@@ -24,6 +24,7 @@ TEST_CASE("an unusable sample is no data, and nothing is scaled down on it") {
            Row{[=](Script& s) { s.sample.service_seconds = kInfinity; }, SampleUse::Invalid,
                "a counter is infinite"},
            Row{[](Script& s) { s.sample.in_flight = -1; }, SampleUse::Invalid, "a gauge is negative"},
+           Row{[](Script& s) { s.sample.late = -1; }, SampleUse::Invalid, "fewer than none were late"},
            Row{[](Script& s) { s.sample.completions = 0; }, SampleUse::CounterReset, "a counter fell"},
            Row{[](Script& s) { s.sample.epoch = 7; }, SampleUse::CounterReset,
                "another set of dispatchers was summed"},
@@ -31,6 +32,7 @@ TEST_CASE("an unusable sample is no data, and nothing is scaled down on it") {
     INFO(row.why);
     Script script(5);
     script.rate_rps = 40;
+    script.sample.late = 5;
     script.run(30);
     script.set_workers(5);
     script.rate_rps = 0;

@@ -61,6 +61,9 @@ TEST_CASE("a state survives a file") {
   script.workers.list[1] = {"stuck", false, 100, {}};
   script.run(40);
   script.state.lateness = {0.5, 32, at(100)};
+  script.state.surge = State::Surge{3, at(101)};
+  script.state.recurrence = State::Recurrence{4, at(250)};
+  script.state.samples.back().late = 7;
   auto const state = state_from_json(reread(to_json(script.state)));
   REQUIRE(state.has_value());
   CHECK(*state == script.state);

@@ -71,6 +71,25 @@ TEST_CASE("Dispatchers are summed, and of ages the oldest counts") {
   CHECK(scrape::sum_answers({one, two}).at(0.1) == 110);
 }
 
+TEST_CASE("Late answers are those beyond the target, its bucket divided") {
+  struct Row {
+    scrape::Buckets answers;
+    double target_seconds;
+    double late;
+    char const* why;
+  };
+  for (Row const& row : {
+           Row{{}, 0.5, 0, "nothing was answered"},
+           Row{buckets(50, 90, 96, 100), 0.5, 10, "a target that is a bound"},
+           Row{buckets(50, 90, 96, 100), 0.75, 7, "half way through a bucket"},
+           Row{buckets(50, 90, 96, 100), 0.05, 75, "half way through the first"},
+           Row{buckets(50, 90, 96, 100), 20, 4, "beyond the last bound: what lies beyond it"},
+       }) {
+    INFO(row.why);
+    CHECK(scrape::late_answers(row.answers, row.target_seconds) == Approx(row.late));
+  }
+}
+
 TEST_CASE("The epoch names the set of processes, whatever their order") {
   auto const epoch = [](std::vector<std::string> names) { return scrape::sum({}, names, kStart).epoch; };
   CHECK(epoch({"a", "b"}) == epoch({"b", "a"}));
