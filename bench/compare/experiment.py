@@ -16,6 +16,10 @@ import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "bench"))
+
+from processes import end, spawn  # noqa: E402, F401 (for every comparison)
+
 PICTURES = 200
 COURSE_SEED = 0  # the plain course trace; every other seed is a variation of it
 
@@ -88,7 +92,7 @@ def output_of(command, seconds=60, **options):
 
 
 def read_trace(programs, file=None, scale=1.0):
-    """Requests in each second: the trace in `file`, or the plain course trace; times `scale`, as the load generator scales."""
+    """Requests in each second: the trace in `file`, or the plain course trace; times `scale`."""
     source = ["--trace", file] if file else ["--shape", "course", "--seed", COURSE_SEED]
     text = output_of([programs / "inference-bench", "trace", *source, "--scale", scale])
     return [int(word) for word in text.split()]
@@ -115,7 +119,8 @@ def fitting_scale(trace, worker_rps, busy_workers=BUSY_WORKERS):
 def make_pictures(folder, seed):
     """Labelled pictures that nobody has seen. Training and its held-out pictures have small seeds: take another."""
     say(f"drawing {PICTURES} pictures with known labels, seed {seed}")
-    output_of([sys.executable, ROOT / "inference/train/shapes.py", "--out", folder, "--count", PICTURES, "--seed", seed], 300)
+    generator = ROOT / "inference/train/shapes.py"
+    output_of([sys.executable, generator, "--out", folder, "--count", PICTURES, "--seed", seed], 300)
     return folder
 
 
@@ -144,7 +149,7 @@ class Clock:
 class EverySecond:
     """Calls `sample(clock)` in a thread at every whole second of the wall clock; what it returns is kept in `samples`.
 
-    A sample that fails with Failed, OSError or TimeoutExpired is missing, and said once in `fault`.
+    A sample that cannot be taken (Failed, OSError, an answer that is not what it should be) is missing; `fault` is the first.
     """
 
     def __init__(self, sample):
@@ -213,7 +218,8 @@ def write_events(path, events):
 def read_series(path):
     """Rows of series.csv with numbers; None where unknown."""
     with open(path, newline="", encoding="utf-8") as table:
-        return [{field: float(row[field]) if row[field] else None for field in SERIES_FIELDS} for row in csv.DictReader(table)]
+        rows = list(csv.DictReader(table))
+    return [{field: float(row[field]) if row[field] else None for field in SERIES_FIELDS} for row in rows]
 
 
 def by_second(samples):

@@ -1,4 +1,6 @@
 """The cluster of a comparison: a node of our own, or the one that KUBECONFIG names; and its API."""
+import base64
+import calendar
 import json
 import os
 import re
@@ -6,6 +8,7 @@ import select
 import subprocess
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import yaml
@@ -100,7 +103,6 @@ class Cluster:
         cluster = config["clusters"][0]["cluster"]
         if "certificate-authority-data" not in cluster:
             return cluster["server"], ""
-        import base64
         return cluster["server"], base64.b64decode(cluster["certificate-authority-data"]).decode()
 
     def version(self):
@@ -132,11 +134,12 @@ class Service:
         return self.cluster.get(self.path()) or {}
 
     def worker_pods(self):
-        selector = f"elasticinference.dev/service={self.name},app.kubernetes.io/component=worker".replace("=", "%3D").replace(",", "%2C")
-        return self.cluster.get(f"/api/v1/namespaces/{self.namespace}/pods?labelSelector={selector}")["items"]
+        labels = f"elasticinference.dev/service={self.name},app.kubernetes.io/component=worker"
+        query = urllib.parse.urlencode({"labelSelector": labels})
+        return self.cluster.get(f"/api/v1/namespaces/{self.namespace}/pods?{query}")["items"]
 
     def metrics(self):
-        """Of metrics.k8s.io for the pods that the InferenceService's selector names; None when there are none."""
+        """metrics.k8s.io's word on the namespace's pods; None when it has none."""
         try:
             return self.cluster.get(f"/apis/metrics.k8s.io/v1beta1/namespaces/{self.namespace}/pods")
         except OSError:
@@ -145,7 +148,8 @@ class Service:
     def start(self, manifests):
         """Applies the manifests of one run and waits until one worker serves."""
         self.cluster.apply(manifests)
-        self.cluster.kubectl("wait", "-n", self.namespace, "--for=condition=Ready", f"eis/{self.name}", "--timeout=300s", seconds=310)
+        here = ("-n", self.namespace)
+        self.cluster.kubectl("wait", *here, "--for=condition=Ready", f"eis/{self.name}", "--timeout=300s", seconds=310)
 
     def scale(self, replicas):
         """Under External: so many workers, ready."""
@@ -155,8 +159,9 @@ class Service:
     def stop(self):
         """Deletes the service, the autoscaler and what they made; returns when the pods are gone."""
         self.end_forward()
+        here = ("-n", self.namespace, "--ignore-not-found", "--timeout=90s")
         for kind in ("hpa", "eis"):
-            self.cluster.kubectl("delete", kind, self.name, "-n", self.namespace, "--ignore-not-found", "--timeout=90s", seconds=100)
+            self.cluster.kubectl("delete", kind, self.name, *here, seconds=100)
         pods = f"/api/v1/namespaces/{self.namespace}/pods"
         wait_until("the pods of the last run are gone", lambda: not self.cluster.get(pods)["items"], 90)
 
@@ -166,8 +171,8 @@ class Service:
             service = self.cluster.get(f"/api/v1/namespaces/{self.namespace}/services/{self.name}")
             return f"http://{service['spec']['clusterIP']}/predict"
         self.end_forward()
-        self._forward = self.cluster.spawn(
-            "kubectl", "port-forward", "-n", self.namespace, f"service/{self.name}", ":80", stdout=subprocess.PIPE, text=True)
+        command = ("port-forward", "-n", self.namespace, f"service/{self.name}", ":80")
+        self._forward = self.cluster.spawn("kubectl", *command, stdout=subprocess.PIPE, text=True)
         return f"http://{first_line(self._forward, r'(127.0.0.1:[0-9]+)', 'kubectl port-forward')}/predict"
 
     def end_forward(self):
@@ -187,6 +192,5 @@ def seconds_of(timestamp):
     """Unix seconds of an RFC 3339 time as the API writes it (UTC, with or without a fraction); None for none."""
     if not timestamp:
         return None
-    import calendar
     whole, _, fraction = timestamp.rstrip("Z").partition(".")
     return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) + float(f"0.{fraction or 0}")

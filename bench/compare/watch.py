@@ -34,7 +34,7 @@ def observed(unix_s, pods, resource):
         "desired": status.get("desiredReplicas"),
         "replicas": len(pods),
         "ready": sum(is_ready(pod) and "deletionTimestamp" not in pod["metadata"] for pod in pods),
-        "decision": status.get("lastDecision") or {},
+        "history": status.get("history") or [],
     }
 
 
@@ -89,9 +89,10 @@ def duration_s(text):
 
 def on_clock(line, clock):
     """A line of hpa_input with its times on the run's clock."""
+    times = ("time_s", "started_s", "transition_s", "metrics_time_s")
+
     def moved(fields):
-        return {key: round(clock.of(value), 3) if key in ("time_s", "started_s", "transition_s", "metrics_time_s") and value is not None else value
-                for key, value in fields.items()}
+        return {key: round(clock.of(value), 3) if key in times and value is not None else value for key, value in fields.items()}
 
     return {**moved(line), "pods": [moved(pod) for pod in line["pods"]]}
 
@@ -117,9 +118,9 @@ def cores_by_second(counters, starts, since, until):
 
 
 def reason_of_ours(row, old, new):
-    """(reason, message) of a change, from the status that was seen with it."""
-    decision = row.get("decision") or {}
-    return (decision.get("reason", ""), decision.get("formula", "")) if decision.get("to") == new else ("", "")
+    """(reason, message) of a change, from the decisions that the status told with it (the newest first)."""
+    decision = next((each for each in row.get("history") or [] if each.get("to") == new), {})
+    return decision.get("reason", ""), decision.get("formula", "")
 
 
 def reason_of_hpa(events):

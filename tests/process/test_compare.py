@@ -58,7 +58,8 @@ def test_what_was_not_seen_for_three_seconds_is_unknown():
 
 
 def test_events_are_the_changes_of_the_wanted_number():
-    rows = rows_of(desired=[1, 1, None, 3, 3, 2], decision=[{}, {}, {}, {"to": 3, "reason": "BurstSeen", "formula": "f"}, {}, {"to": 9}])
+    history = [{"to": 3, "reason": "BurstSeen", "formula": "f"}, {"to": 3, "reason": "older", "formula": ""}]
+    rows = rows_of(desired=[1, 1, None, 3, 3, 2], history=[[], [], [], history, [], history])
     assert experiment.events_of(rows, watch.reason_of_ours) == [
         {"time_s": 3, "from": 1, "to": 3, "reason": "BurstSeen", "message": "f"},
         {"time_s": 5, "from": 3, "to": 2, "reason": "", "message": ""},
@@ -73,7 +74,7 @@ def test_an_autoscalers_events_say_why():
 
 
 def test_a_series_is_read_as_it_was_written(tmp_path):
-    experiment.write_series(tmp_path / "series.csv", [{"time_s": -1, "desired": 1, "used_cores": 0.12345, "decision": {}}, {"time_s": 0, "queue": 7.0}])
+    experiment.write_series(tmp_path / "series.csv", [{"time_s": -1, "desired": 1, "used_cores": 0.12345, "history": []}, {"time_s": 0, "queue": 7.0}])
     first, second = experiment.read_series(tmp_path / "series.csv")
     assert (first["time_s"], first["desired"], first["used_cores"], first["queue"]) == (-1, 1, 0.1235, None)
     assert (second["queue"], second["desired"]) == (7, None)
