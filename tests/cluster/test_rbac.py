@@ -19,10 +19,6 @@ NAMESPACE = "rbac"
 ACCOUNT = "eis-elastic-inference"
 USER = f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}"
 
-# Used only when a worker's pod hangs for minutes, which a server without nodes has none of; and to prolong an event
-# that repeats. Their requests are in the client's own tests.
-NOT_PROVOKED_HERE = {("", "pods", "delete"), ("events.k8s.io", "events", "patch")}
-
 
 def verbs_of(objects):
     """(group, resource, verb) of every rule of the operator's roles."""
@@ -166,6 +162,64 @@ def in_the_way(name):
     }
 
 
+def repeat_an_event(server, name):
+    """The same happens twice: the event is prolonged and not made again."""
+    for paused in (True, False, True):
+        patch = json.dumps({"spec": {"scaling": {"paused": paused}}})
+        server.kubectl("patch", "eis", name, "-n", NAMESPACE, "--type=merge", "-p", patch)
+
+        def seen():
+            conditions = server.get("eis", name, "-n", NAMESPACE)["status"]["conditions"]
+            assert {each["type"]: each["status"] for each in conditions}["Paused"] == str(paused)
+
+        eventually(seen, 10)
+
+
+def hang_a_worker(server, name):
+    """A worker's pod, as its ReplicaSet and its kubelet would show it, that has not been ready for an hour."""
+    labels = {
+        "app.kubernetes.io/managed-by": "inference-operator",
+        "app.kubernetes.io/component": "worker",
+        "elasticinference.dev/service": name,
+    }
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": f"{name}-worker-hung", "namespace": NAMESPACE, "labels": labels},
+        "spec": {"containers": [{"name": "worker", "image": "w"}]},
+    }
+    apply(server, [pod])
+    hour_ago = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 3600))
+    ready = {"type": "Ready", "status": "False", "lastTransitionTime": hour_ago}
+    status = json.dumps({"status": {"phase": "Running", "conditions": [ready]}})
+    server.kubectl("patch", "pod", f"{name}-worker-hung", "-n", NAMESPACE, "--subresource=status", "-p", status)
+
+
+def test_what_a_role_lacks_is_asked_for_ever_more_rarely_told_and_done_once_it_is_given(server, chart, tmp_path):
+    apply(server, without(chart, ("apps", "deployments", "create")))
+    audit = Audit(server)
+    try:
+        with run_operator(server, tmp_path):
+            apply(server, [service("lacking")])
+
+            def told():
+                conditions = server.get("eis", "lacking", "-n", NAMESPACE)["status"]["conditions"]
+                (workers,) = [each for each in conditions if each["type"] == "WorkersReady"]
+                assert workers["reason"] == "Refused"
+                assert 'cannot create resource "deployments"' in workers["message"]
+
+            eventually(told, 10)
+            time.sleep(10)
+            refused = [seen for key, seen in asked_of(audit).items() if key[:2] == ("apps", "deployments")]
+            # 5 ms doubled: eleven tries in ten seconds, twelve in twenty.
+            assert 3 < sum(code == 403 for seen in refused for code, _ in seen) < 20
+            apply(server, chart)
+            eventually(lambda: server.get("deploy", "lacking-worker", "-n", NAMESPACE), 30)
+    finally:
+        apply(server, chart)
+        server.kubectl("delete", "eis", "--all", "-n", NAMESPACE)
+
+
 def test_with_the_charts_roles_nothing_is_refused(server, chart, tmp_path):
     audit = Audit(server)
     with run_operator(server, tmp_path):
@@ -187,7 +241,7 @@ def cases():
     rules = yaml.safe_load("\n".join(line for line in text.splitlines() if not line.startswith("{{-")))
     found = verbs_of([{"kind": "Role", "metadata": {"name": "x"}, "rules": rules}])
     lease = [("coordination.k8s.io", "leases", verb) for verb in ("create", "get", "update")]
-    return sorted(set(found) - NOT_PROVOKED_HERE) + lease
+    return sorted(set(found)) + lease
 
 
 @pytest.mark.parametrize("taken", cases(), ids="/".join)
@@ -220,6 +274,11 @@ def test_without_it_the_operator_is_refused(server, chart, tmp_path, taken):
             if resource == "events":
                 eventually(lambda: server.get("deploy", f"{name}-worker", "-n", NAMESPACE), 20)
                 apply(server, [service(name, fewest=2)])  # scaled up: there is something to tell
+            if taken == ("events.k8s.io", "events", "patch"):
+                repeat_an_event(server, name)
+            if taken == ("", "pods", "delete"):
+                eventually(lambda: server.get("deploy", f"{name}-worker", "-n", NAMESPACE), 20)
+                hang_a_worker(server, name)
             eventually(refused, 20)
     finally:
         apply(server, chart)
