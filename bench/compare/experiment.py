@@ -5,11 +5,9 @@ A result is a folder: experiment.json, manifests/, and for each scaler requests.
 since the trace began. bench/report/report.py makes the report of it.
 """
 import csv
-import ctypes
 import json
 import os
 import pathlib
-import signal
 import subprocess
 import sys
 import threading
@@ -31,9 +29,6 @@ BUSY_WINDOW_S = 60
 # Of six workers the busiest minute shall need five. Five that are busy 76 % of the time is what the course trace
 # scaled by 0.75 gives at 140 ms.
 BUSY_WORKERS = 3.8
-
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
-LIBC = ctypes.CDLL(None)
 
 
 class Failed(Exception):
@@ -57,27 +52,6 @@ def wait_until(what, check, seconds, interval=0.5):
 
 
 # Processes --------------------------------------------------------------------------------------------------------
-
-
-def end_with_parent():
-    """In a child: SIGTERM when this process ends, however it ends."""
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def spawn(command, **options):
-    """A child in a session of its own, so that Ctrl-C reaches this process alone, which ends the child in order."""
-    return subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, start_new_session=True,
-                            preexec_fn=end_with_parent, **options)
-
-
-def end(process, patience_seconds=5):
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(patience_seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def output_of(command, seconds=60, **options):

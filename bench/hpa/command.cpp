@@ -16,12 +16,14 @@ struct Flags {
   double phase_s = 0;
   double resolution_s = 15;
   double metrics_phase_s = 0;
+  double stabilization_s = 300;
 };
 
 HpaFilterSettings settings_of(Flags const& flags) {
   HpaFilterSettings settings;
   settings.hpa = flags.hpa;
   settings.hpa.sync = seconds(flags.sync_s);
+  settings.hpa.downscale_stabilization = seconds(flags.stabilization_s);
   settings.phase = seconds(flags.phase_s);
   settings.metrics.resolution = seconds(flags.resolution_s);
   settings.metrics_phase = seconds(flags.metrics_phase_s);
@@ -68,6 +70,12 @@ void add_hpa_command(CLI::App& program, int& code) {
       ->check(CLI::Range(1, 1'000'000));
   app->add_option("--min", flags->hpa.min_replicas, "minReplicas")->check(CLI::Range(1, 1000));
   app->add_option("--max", flags->hpa.max_replicas, "maxReplicas")->check(CLI::Range(1, 1000));
+  app->add_flag(
+      "--behavior", flags->hpa.with_behavior,
+      "The HPA has a `behavior`: the rate limits of autoscaling/v2 in place of max(2 x current, 4)");
+  app->add_option("--stabilization", flags->stabilization_s,
+                  "Seconds that the highest recommendation holds against scaling down")
+      ->check(CLI::Range(0.0, 3600.0));
   app->add_option("--sync", flags->sync_s, "Seconds between syncs of the controller")
       ->check(CLI::Range(1.0, 3600.0));
   app->add_option("--phase", flags->phase_s,
