@@ -4,43 +4,29 @@ import argparse
 import contextlib
 import csv
 import json
-import math
 import os
 import pathlib
 import random
 import shutil
 import signal
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 
 import yaml
 
 import demo_plot
+from compare.experiment import Failed, make_pictures, say
 from demo_plan import Plan
-from demo_service import Service, end, spawn
+from local_service import REQUEST_TIMEOUT_SECONDS, Service, calibrate, pictures_of, usable_cores
+from processes import end, spawn
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 MANIFEST = ROOT / "crds/samples/resnet18.yaml"
-PICTURES = 200  # ten of each class
-READY_SECONDS = 60  # a worker starts in a second; the first read of its libraries from a slow disk takes longer
-CALIBRATION_SECONDS, ASKING_SECONDS = 2.4, 0.3
-REQUEST_TIMEOUT_SECONDS = 20
 CONNECTIONS = 1000  # the queue holds as many: all who wait must be seen to wait there
 LEAST_ACCURACY = 0.95
 LEAST_SECONDS = 25  # the operator looks back 10 s, and holds what was needed for 5 s more
 STATUS_LINE_SECONDS = 3
-
-
-class Failed(Exception):
-    """What went wrong, in words for the user."""
-
-
-def say(text):
-    print(f"\033[1m==>\033[0m {text}" if sys.stderr.isatty() else f"==> {text}", file=sys.stderr, flush=True)
 
 
 def arguments():
@@ -62,53 +48,6 @@ def arguments():
     if not chosen.out:
         chosen.out = ROOT / "bench/results" / time.strftime("demo-%Y%m%d-%H%M%S")
     return chosen
-
-
-def usable_cores():
-    """As the operator counts them: what this process may run on, cut to its control group's quota."""
-    cores = len(os.sched_getaffinity(0))
-    with contextlib.suppress(OSError, ValueError):  # no quota: no such file, or "max 100000"
-        quota, period = map(int, pathlib.Path("/sys/fs/cgroup/cpu.max").read_text().split())
-        cores = min(cores, max(1, math.ceil(quota / period)))
-    return cores
-
-
-def make_pictures(folder, seed):
-    say(f"drawing {PICTURES} pictures with known labels, seed {seed}")
-    subprocess.run([sys.executable, ROOT / "inference/train/shapes.py", "--out", folder, "--count", str(PICTURES),
-                    "--seed", str(seed)], check=True, stdout=subprocess.DEVNULL)
-    return folder
-
-
-def predict(endpoint, path):
-    kind = "image/png" if path.suffix.lower() == ".png" else "image/jpeg"
-    request = urllib.request.Request(endpoint + "/predict", path.read_bytes(), {"Content-Type": kind})
-    with urllib.request.urlopen(request, timeout=REQUEST_TIMEOUT_SECONDS) as answer:
-        return json.load(answer)
-
-
-def pictures_of(folder):
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    if not files:
-        raise Failed(f"{folder} holds no .jpg, .jpeg or .png")
-    return files
-
-
-def calibrate(service, files):
-    """(requests per second one worker carries, an answer): asks half of the time, so that no second worker is called for,
-    and without a pause for a while, as a worker that is asked now and then finds cold caches and a sleeping core."""
-    busy_ms = []
-    stop = time.monotonic() + CALIBRATION_SECONDS
-    while time.monotonic() < stop:
-        pause = time.monotonic() + ASKING_SECONDS
-        while time.monotonic() < pause:
-            try:
-                answer = predict(service.endpoint, files[len(busy_ms) % len(files)])
-            except OSError as error:
-                raise Failed(f"the first pictures were not answered: {error}") from error
-            busy_ms.append(answer["timing"]["total_ms"] - answer["timing"]["queue_ms"])
-        time.sleep(time.monotonic() - pause + ASKING_SECONDS)
-    return 1000 / statistics.median(busy_ms), answer
 
 
 def status_line(service, started):
@@ -181,10 +120,7 @@ def run(chosen, programs, images, stack):
     say(f"starting inference-operator --local {MANIFEST.relative_to(ROOT)}")
     service = Service(programs, MANIFEST, chosen.out, table)
     stack.callback(service.stop)
-    if not service.wait_for(service.ready, time.monotonic() + READY_SECONDS):
-        ended = service.process.poll()
-        how = f"was not ready within {READY_SECONDS} s" if ended is None else f"never got ready: the operator ended with {ended}"
-        raise Failed(f"the service {how}: {service.last_words()}")
+    service.wait_ready()
     deadline = time.monotonic() + chosen.seconds
     capacity_rps, answer = calibrate(service, files)
     plan = Plan(deadline - time.monotonic() - 1, capacity_rps, min(cores, most))
