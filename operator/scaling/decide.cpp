@@ -11,6 +11,7 @@
 namespace ei::scaling {
 namespace {
 
+constexpr double kRateSeconds = 10;  // as long as Latency looks back for its arrival rate
 constexpr std::chrono::seconds kBlindBeforeMaximum{10};  // a dispatcher that restarts is back sooner
 
 Decision stay(int current, Reason reason, Limit limit, std::string why) {
@@ -60,6 +61,15 @@ Decision decide_unbounded(Settings const& settings, State& state, Snapshot const
                                                : decide_latency(settings, state, snapshot, now);
 }
 
+/// What everybody wants to see of a queue, also where the policy's rule does not look at it.
+void tell_queue(Inputs& inputs, State const& state, Sample const& sample) {
+  inputs.queue = sample.queue;
+  inputs.in_flight = sample.in_flight;
+  inputs.oldest_age_seconds = sample.oldest_age_seconds;
+  if (inputs.arrival_rps) return;
+  if (auto const window = span(state, 0, kRateSeconds)) inputs.arrival_rps = window->arrivals / window->seconds;
+}
+
 void apply_bounds(Settings const& settings, Decision& decision) {
   int const minimum = settings.min_replicas;
   int const maximum = std::max(minimum, settings.max_replicas);
@@ -97,6 +107,9 @@ Decision decide(Settings const& settings, State& state, Snapshot const& snapshot
     if (settings.policy == Policy::QueueRatio && decision.to != decision.from) state.last_action = now;
   }
 
+  if (use == SampleUse::Fresh || use == SampleUse::Repeated) {
+    tell_queue(decision.inputs, state, *snapshot.sample);
+  }
   decision.inputs.sample = use;
   decision.inputs.start_seconds = expected_start_seconds(state);
   decision.inputs.ready = workers.ready();

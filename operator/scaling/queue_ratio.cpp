@@ -31,9 +31,6 @@ Decision decide_queue_ratio(Settings const& settings, State& state, Snapshot con
   Decision decision;
   decision.from = decision.to = workers.current;
   decision.term = Term::Ratio;
-  decision.inputs.queue = sample.queue;
-  decision.inputs.in_flight = sample.in_flight;
-  decision.inputs.oldest_age_seconds = sample.oldest_age_seconds;
 
   if (state.last_evaluation && now - *state.last_evaluation < settings.interval) {
     stay(decision, Reason::NotDue, Limit::Interval, "its interval has not passed");

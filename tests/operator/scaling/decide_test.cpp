@@ -196,6 +196,23 @@ TEST_CASE("External does what somebody set, within the bounds, and needs no metr
   }
 }
 
+TEST_CASE("the queue and its arrivals are told under every policy") {
+  for (Policy const policy : {Policy::Latency, Policy::QueueRatio, Policy::External}) {
+    Script script(2);
+    script.settings.policy = policy;
+    script.rate_rps = 12;
+    script.run(20);
+    script.sample.queue = 7;
+    script.sample.in_flight = 2;
+    script.sample.oldest_age_seconds = 0.5;
+    Decision const decision = script.step();
+    CHECK(*decision.inputs.queue == 7);
+    CHECK(*decision.inputs.in_flight == 2);
+    CHECK(*decision.inputs.oldest_age_seconds == 0.5);
+    CHECK(*decision.inputs.arrival_rps == Approx(12));
+  }
+}
+
 TEST_CASE("the classic rule, row by row") {
   struct Row {
     int current, ready;
