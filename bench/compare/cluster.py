@@ -12,20 +12,21 @@ import pathlib
 import random
 import shutil
 import signal
+import statistics
 import sys
 import tempfile
 import time
 
 import manifests
 import watch
-from experiment import (ROOT, Failed, busy_rps, fitting_scale, machine, make_pictures, new_folder, quickened, read_trace, report,
-                        say, write_experiment)
+from experiment import (Failed, busy_rps, fitting_scale, machine, make_pictures, new_folder, quickened, read_trace,
+                        report, say, write_experiment)
 from kube import SYSTEM, Cluster, image_values
 from prometheus import Prometheus
 from runs import Run, Settings
 
-QUICK_SECONDS = 90
-# Requests per second and worker; what is not answered at once waits. A faster worker is asked again, four times as much.
+QUICK_SECONDS, QUICK_IDLE = 90, 10
+# Requests per second and worker, more than one answers; a faster worker is asked again, four times as much.
 CALIBRATION_RPS, CALIBRATION_SECONDS, FASTER = 30, 6, 4
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -33,28 +34,33 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def arguments():
     options = argparse.ArgumentParser(prog="bench/run cluster", description=__doc__,
                                       formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--scaler", default=",".join(manifests.SCALERS), help="which, in this order (default: %(default)s)")
-    options.add_argument("--trace", type=pathlib.Path, help="your own arrivals, integers per second (default: the course trace)")
-    options.add_argument("--scale", type=float, help="of the trace (default: its busiest minute needs five of six workers)")
-    options.add_argument("--seconds", type=int, help="a shortened trace: every n-th second of it; not comparable")
-    options.add_argument("--quick", action="store_true", help=f"--seconds {QUICK_SECONDS} --idle 10: a smoke run, not comparable")
-    options.add_argument("--idle", type=int, default=60, help="seconds watched after the trace (default: %(default)s)")
-    options.add_argument("--cpu", default="150m", help="CPU request and limit of a worker (default: %(default)s: six fit on two cores)")
-    options.add_argument("--memory", default="512Mi", help="memory of a worker (default: %(default)s)")
-    options.add_argument("--target", default="500ms", help="latencyTarget (default: %(default)s)")
-    options.add_argument("--max", type=int, default=6, help="maxReplicas (default: %(default)s)")
-    options.add_argument("--seed", type=int, help="of the pictures and of the gaps between requests; drawn and printed when not given")
-    options.add_argument("--out", type=pathlib.Path, help="result folder (default: a new one in bench/results)")
-    options.add_argument("--keep", action="store_true", help="leave our own node running")
-    options.add_argument("--helm-values", type=pathlib.Path, help="with KUBECONFIG: a values file that names images it can pull")
-    options.add_argument("--archives", nargs="+", default=[], metavar="TAR", help="image archives to use instead of building")
+
+    def option(name, text, **more):
+        shown = " (default: %(default)s)" if more.get("default") is not None and more.get("action") is None else ""
+        options.add_argument(name, help=text + shown, **more)
+
+    option("--scaler", "which, in this order", default=",".join(manifests.SCALERS))
+    option("--trace", "your own arrivals, integers per second (default: the course trace)", type=pathlib.Path)
+    option("--scale", "of the trace (default: its busiest minute needs five of six workers)", type=float)
+    option("--seconds", "a shortened trace: every n-th second of it; not comparable", type=int)
+    option("--quick", f"--seconds {QUICK_SECONDS} --idle {QUICK_IDLE}: a smoke run, not comparable", action="store_true")
+    option("--idle", "seconds watched after the trace", type=int, default=60)
+    option("--cpu", "CPU request and limit of a worker; six of 150m fit on two cores", default="150m")
+    option("--memory", "memory of a worker", default="512Mi")
+    option("--target", "latencyTarget", default="500ms")
+    option("--max", "maxReplicas", type=int, default=6)
+    option("--seed", "of the pictures and of the gaps between requests; drawn and printed when not given", type=int)
+    option("--out", "result folder (default: a new one in bench/results)", type=pathlib.Path)
+    option("--keep", "leave our own node running", action="store_true")
+    option("--helm-values", "with KUBECONFIG: a values file that names images it can pull", type=pathlib.Path)
+    option("--archives", "image archives to use instead of building", nargs="+", default=None, metavar="TAR")
     chosen = options.parse_args()
     chosen.scalers = chosen.scaler.split(",")
     for each in chosen.scalers:
         if each not in manifests.SCALERS:
             options.error(f"--scaler {each}: allowed are {', '.join(manifests.SCALERS)}")
     if chosen.quick:
-        chosen.seconds, chosen.idle = chosen.seconds or QUICK_SECONDS, min(chosen.idle, 10)
+        chosen.seconds, chosen.idle = chosen.seconds or QUICK_SECONDS, min(chosen.idle, QUICK_IDLE)
     # Seeds of training and of its held-out pictures are small numbers and have been seen.
     chosen.seed = chosen.seed if chosen.seed is not None else random.SystemRandom().randrange(1_000_000, 2**31)
     chosen.out = (chosen.out or new_folder("cluster")).absolute()
@@ -80,15 +86,16 @@ def provide(chosen, stack, scratch):
         if given:
             stack.callback(cluster.uninstall)
     elif cluster.get("/apis/elasticinference.dev/v1alpha1") is None:
-        raise Failed("this cluster has no InferenceService: give its images with --helm-values, or install the operator first")
-    cluster.apply(manifests.prometheus_account(manifests.NAMESPACE))
+        raise Failed("this cluster knows no InferenceService: name images with --helm-values, or install the operator first")
+    account = manifests.prometheus_account(manifests.NAMESPACE)
+    cluster.apply(account)
     if given:
-        stack.callback(cluster.kubectl, "delete", "-f", "-", stdin=manifests.prometheus_account(manifests.NAMESPACE), seconds=180)
+        stack.callback(cluster.kubectl, "delete", "-f", "-", stdin=account, seconds=180)
     return cluster
 
 
 def calibrate(run, settings, folder):
-    """Answers per second of a worker that always has work: (of one alone, of each when the most there may be work at once)."""
+    """Answers per second of a worker that always has work: (of one alone, of each when as many as may be do)."""
     say(f"measuring what a worker with a CPU limit of {settings.cpu} answers")
     run.service.start(manifests.of("hpa70", settings).split("---")[0])
     try:
@@ -111,17 +118,19 @@ def saturate(run, url, workers, folder):
 
 
 def notes_of(chosen, settings, cluster, alone_rps, worker_rps, trace, scale):
+    cores, busy = machine()["cores"], busy_rps(trace)
     notes = [
-        f"Six workers, the control plane, the dispatcher, Prometheus and the load share {machine()['cores']} cores: "
-        f"a worker has a CPU limit of {settings.cpu}, and the kernel gives it that in periods of 100 ms."
+        f"Workers, control plane, dispatcher, Prometheus and the load share {cores} cores: a worker has a CPU limit of "
+        f"{settings.cpu}, and the kernel gives it that in periods of 100 ms."
         if cluster.own else "The load came through kubectl port-forward, and every scrape through the API server.",
-        f"A worker that always has work answers {alone_rps:.1f} pictures/s alone and {worker_rps:.1f} beside {settings.most - 1} "
-        f"others that do too ({1000 / worker_rps:.0f} ms each). The trace is scaled by {scale:g}: its busiest minute has {busy_rps(trace):.1f} requests/s and keeps "
-        f"{busy_rps(trace) / worker_rps:.1f} workers busy.",
+        f"A worker that always has work answers {alone_rps:.1f} pictures/s alone and {worker_rps:.1f} beside "
+        f"{settings.most - 1} others that do too ({1000 / worker_rps:.0f} ms each). The trace is scaled by {scale:g}: its "
+        f"busiest minute has {busy:.1f} requests/s and keeps {busy / worker_rps:.1f} workers busy.",
         "The autoscalers are the HorizontalPodAutoscaler of the cluster's own controller manager, with no behavior set"
-        + (", every 15 s, on metrics-server at 15 s; the kubelet measures every 5 s (its default is 10 s)." if cluster.own else "."),
-        f"Every request waits up to {manifests.REQUEST_TIMEOUT} and the queue holds {manifests.QUEUE_CAPACITY}, so that lateness is "
-        "measured and not cut off.",
+        + (", every 15 s, on metrics-server at 15 s; the kubelet measures every 5 s (its default is 10 s)."
+           if cluster.own else "."),
+        f"Every request waits up to {manifests.REQUEST_TIMEOUT} and the queue holds {manifests.QUEUE_CAPACITY}, so that "
+        "lateness is measured and not cut off.",
         "Before each run: a fresh service with one worker, warmed by the same pictures, then idle.",
     ]
     if chosen.seconds:
@@ -165,8 +174,10 @@ def experiment(chosen, stack):
         "kind": "cluster", "title": "On a real cluster: ours beside the HPA", "started": started, "machine": machine(),
         "kubernetes": cluster.version(),
         "trace": {"name": chosen.trace.stem if chosen.trace else "course", "scale": scale, "seconds": trace},
-        "latency_target_s": watch.duration_s(settings.target), "min_replicas": settings.least, "max_replicas": settings.most,
-        "worker_cpu_cores": settings.worker_cores, "worker_rps": worker_rps, "idle_s": settings.idle_s, "seed": settings.seed,
+        "latency_target_s": watch.duration_s(settings.target),
+        "min_replicas": settings.least, "max_replicas": settings.most,
+        "worker_cpu_cores": settings.worker_cores, "worker_rps": worker_rps, "idle_s": settings.idle_s,
+        "seed": settings.seed,
     }
     done, starts = [], []
     for scaler in chosen.scalers:
@@ -176,7 +187,8 @@ def experiment(chosen, stack):
         say(f"{scaler}: p50 {summary['p50_ms']:.0f} ms, p99 {summary['p99_ms']:.0f} ms, {summary['errors']} failed")
         done.append(scaler)
         starts += [seconds for _, seconds in run.starts.values()]
-        told = f"A worker took {sorted(starts)[len(starts) // 2]:.0f} s from creation to ready (median of {len(starts)}; at most {max(starts):.0f} s)."
+        told = (f"A worker took {statistics.median(starts):.0f} s from creation to ready (median of {len(starts)}; at most "
+                f"{max(starts):.0f} s).")
         write_experiment(chosen.out, **facts, notes=[*notes, told], scalers=done,
                          manifests={each: [f"manifests/{each}.yaml"] for each in done})
     say(told)
@@ -196,7 +208,7 @@ def main():
                 # What follows puts everything away: a second Ctrl-C shall not leave half of it.
                 for number in SIGNALS:
                     signal.signal(number, signal.SIG_IGN)
-    except Failed as failed:
+    except (Failed, OSError) as failed:
         say(f"FAILED: {failed}")
         code = 1
     except KeyboardInterrupt:

@@ -56,7 +56,10 @@ def wait_until(what, check, seconds, interval=0.5):
 
 def output_of(command, seconds=60, **options):
     """What a command prints; Failed with its last words."""
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=seconds, **options)
+    try:
+        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=seconds, **options)
+    except subprocess.TimeoutExpired:
+        raise Failed(f"{' '.join(map(str, command))} did not end within {seconds:g} s") from None
     if done.returncode:
         raise Failed(f"{' '.join(map(str, command))} ended with {done.returncode}: {(done.stdout + done.stderr)[-2000:]}")
     return done.stdout

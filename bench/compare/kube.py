@@ -110,7 +110,7 @@ class Cluster:
 
 
 def first_line(process, pattern, what, seconds=30):
-    """The group of `pattern` in the first line that a process prints; Failed when it prints another, or none in time."""
+    """The group of `pattern` in the first line that a process prints; Failed for another line, or none in time."""
     if not select.select([process.stdout], [], [], seconds)[0]:
         raise Failed(f"{what} said nothing for {seconds} s")
     line = process.stdout.readline()
@@ -154,7 +154,11 @@ class Service:
     def scale(self, replicas):
         """Under External: so many workers, ready."""
         self.cluster.kubectl("scale", f"eis/{self.name}", "-n", self.namespace, f"--replicas={replicas}")
-        wait_until(f"{replicas} workers are ready", lambda: self.resource().get("status", {}).get("readyReplicas") == replicas, 180)
+
+        def ready():
+            return self.resource().get("status", {}).get("readyReplicas") == replicas
+
+        wait_until(f"{replicas} workers are ready", ready, 180)
 
     def stop(self):
         """Deletes the service, the autoscaler and what they made; returns when the pods are gone."""

@@ -24,7 +24,8 @@ def targets(pods, nodes, server, proxied):
     found = {"pods": [], "nodes": []}
     for pod in pods:
         meta, address = pod["metadata"], pod.get("status", {}).get("podIP")
-        ports = [port for each in pod["spec"]["containers"] for port in each.get("ports", []) if port.get("name") == "metrics"]
+        ports = [port for each in pod["spec"]["containers"] for port in each.get("ports", [])]
+        ports = [port for port in ports if port.get("name") == "metrics"]
         if not address or not ports or "deletionTimestamp" in meta:
             continue
         port = ports[0]["containerPort"]
@@ -32,7 +33,8 @@ def targets(pods, nodes, server, proxied):
                   "component": meta.get("labels", {}).get("app.kubernetes.io/component", "")}
         if proxied:
             path = f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}:{port}/proxy/metrics"
-            found["pods"].append({"targets": [host], "labels": {**labels, "__scheme__": "https", "__metrics_path__": path}})
+            labels |= {"__scheme__": "https", "__metrics_path__": path}
+            found["pods"].append({"targets": [host], "labels": labels})
         else:
             found["pods"].append({"targets": [f"{address}:{port}"], "labels": {**labels, "__scheme__": "http"}})
     for node in nodes:
@@ -41,12 +43,13 @@ def targets(pods, nodes, server, proxied):
         port = node["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"]
         path = f"/api/v1/nodes/{name}/proxy/metrics/resource" if proxied else "/metrics/resource"
         where = host if proxied else f"{address}:{port}"
-        found["nodes"].append({"targets": [where], "labels": {"node": name, "__scheme__": "https", "__metrics_path__": path}})
+        labels = {"node": name, "__scheme__": "https", "__metrics_path__": path}
+        found["nodes"].append({"targets": [where], "labels": labels})
     return found
 
 
 def config(folder, ca):
-    """The configuration. Debian's Prometheus is built without kubernetes_sd: `targets` are read from files in `folder`."""
+    """The configuration. Debian's Prometheus is built without kubernetes_sd: `targets` are read from files."""
     login = {"authorization": {"credentials_file": str(folder / "token")}}
     if ca:
         login["tls_config"] = {"ca_file": str(folder / "ca.crt")}
@@ -65,7 +68,8 @@ class Prometheus:
         """account: the namespace of the service account `prometheus`; folder: for its data."""
         server, ca = cluster.server()
         (folder / "ca.crt").write_text(ca)
-        (folder / "token").write_text(cluster.kubectl("create", "token", "prometheus", "-n", account, "--duration=8h").strip())
+        token = cluster.kubectl("create", "token", "prometheus", "-n", account, "--duration=8h").strip()
+        (folder / "token").write_text(token)
         (folder / "token").chmod(0o600)
         (folder / "prometheus.yml").write_text(config(folder, ca))
         self._folder, self._server, self._cluster, self._namespaces = folder, server, cluster, namespaces
@@ -94,7 +98,9 @@ class Prometheus:
 
     def _tell_targets(self):
         """Looks for pods and writes down where they are; Prometheus sees the files change."""
-        pods = [pod for each in self._namespaces for pod in self._cluster.get(f"/api/v1/namespaces/{each}/pods")["items"]]
+        pods = []
+        for namespace in self._namespaces:
+            pods += self._cluster.get(f"/api/v1/namespaces/{namespace}/pods")["items"]
         nodes = self._cluster.get("/api/v1/nodes")["items"]
         for job, found in targets(pods, nodes, self._server, proxied=not self._cluster.own).items():
             if self._told.get(job) == found:

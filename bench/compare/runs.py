@@ -2,14 +2,12 @@
 import collections
 import dataclasses
 import json
-import statistics
-import subprocess
 import time
 
 import manifests
 import watch
-from experiment import (Clock, EverySecond, Failed, by_second, end, events_of, load_command, say, spawn, wait_until,
-                        write_events, write_series)
+from experiment import (Clock, EverySecond, Failed, by_second, end, events_of, load_command, output_of, say, spawn,
+                        wait_until, write_events, write_series)
 from kube import Service
 
 WARM_SECONDS, WARM_RPS = 20, 2
@@ -19,7 +17,7 @@ SETTLE_SECONDS = 40
 BACK_TO_LEAST_SECONDS = 420
 CONNECTIONS = manifests.QUEUE_CAPACITY  # all who wait shall wait in the service's queue
 SAYING_SECONDS = 15
-LATE_SECONDS = 20  # what the series may lag behind the end of the load
+DRAIN_SECONDS = 150  # until a calibration's queue is empty, also where a worker answers one picture a second
 
 
 @dataclasses.dataclass
@@ -58,8 +56,10 @@ class Run:
             if start:
                 self.starts.setdefault(start[0], start[1:])
         if resource.get("spec", {}).get("scaling", {}).get("policy") == "External":
-            self.hpa_inputs.append(watch.hpa_input(at, resource["spec"].get("replicas", 1), pods, self.service.metrics()))
-        return {**watch.observed(at, pods, resource), "waiting": resource.get("status", {}).get("queue", {}).get("depth")}
+            current = resource["spec"].get("replicas", 1)
+            self.hpa_inputs.append(watch.hpa_input(at, current, pods, self.service.metrics()))
+        waiting = resource.get("status", {}).get("queue", {}).get("depth")
+        return {**watch.observed(at, pods, resource), "waiting": waiting}
 
     def _at_rest(self, watcher):
         """The least number of workers, ready, nothing waiting, and an autoscaler that sees them."""
@@ -73,22 +73,18 @@ class Run:
     # The load -------------------------------------------------------------
 
     def _load_command(self, url, *options):
-        # It says its seed as the last thing before its first request: that is the start of the run's clock.
         return [*self.cluster.on_network(), self.programs / "inference-bench", "load", "--url", url, "--images", self.images,
-                "--timeout", manifests.REQUEST_TIMEOUT, "--connections", CONNECTIONS, *options]
+                "--seed", self.settings.seed, "--timeout", manifests.REQUEST_TIMEOUT, "--connections", CONNECTIONS, *options]
 
     def warm(self, url):
-        command = self._load_command(url, "--rate", WARM_RPS, "--seconds", WARM_SECONDS, "--seed", self.settings.seed)
-        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=WARM_SECONDS + 150)
-        if done.returncode or "errors 0" not in done.stdout:
-            raise Failed(f"the service did not answer every picture while it was calm: {done.stdout}{done.stderr}")
+        said = output_of(self._load_command(url, "--rate", WARM_RPS, "--seconds", WARM_SECONDS), WARM_SECONDS + DRAIN_SECONDS)
+        if "errors 0" not in said:
+            raise Failed(f"the service did not answer every picture while it was calm: {said}")
 
     def saturate(self, url, rate, seconds, out):
         """Answers per second while more is asked for than one worker can give; until all are answered."""
-        command = self._load_command(url, "--rate", rate, "--seconds", seconds, "--seed", self.settings.seed, "--json", out)
-        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=seconds + 150)
-        if done.returncode:
-            raise Failed(f"the calibration ended with {done.returncode}: {done.stdout}{done.stderr}")
+        command = self._load_command(url, "--rate", rate, "--seconds", seconds, "--json", out)
+        output_of(command, seconds + DRAIN_SECONDS)
         return json.loads(out.read_text())
 
     def _send(self, url, trace, trace_file, watcher):
@@ -96,11 +92,14 @@ class Run:
                                timeout=manifests.REQUEST_TIMEOUT)
         log = self.out / "load.log"
         with open(log, "wb") as text:
-            self.load = spawn([*self.cluster.on_network(), *command, "--connections", CONNECTIONS], stdout=text, stderr=text)
+            command = [*self.cluster.on_network(), *command, "--connections", CONNECTIONS]
+            self.load = spawn(command, stdout=text, stderr=text)
         try:
-            wait_until("the load has begun", lambda: b"\n" in log.read_bytes() or self.load.poll() is not None, 30, interval=0.02)
+            began = lambda: b"\n" in log.read_bytes() or self.load.poll() is not None  # noqa: E731
+            wait_until("the load has begun", began, 30, interval=0.02)
+            # It says its seed as the last thing before its first request: that is the start of the run's clock.
             clock = Clock(log.stat().st_mtime)
-            deadline = len(trace) + float(manifests.REQUEST_TIMEOUT[:-1]) + 60
+            deadline = len(trace) + watch.duration_s(manifests.REQUEST_TIMEOUT) + 60
             following = SAYING_SECONDS
             while self.load.poll() is None:
                 if clock.now() > deadline:
@@ -133,7 +132,7 @@ class Run:
             url = self.service.url()
             self.warm(url)
             time.sleep(SETTLE_SECONDS)
-            wait_until("at rest with the least number of workers", lambda: self._at_rest(watcher), BACK_TO_LEAST_SECONDS)
+            wait_until("one worker at rest", lambda: self._at_rest(watcher), BACK_TO_LEAST_SECONDS)
             say(f"{scaler}: {sum(trace)} requests in {len(trace)} s")
             clock = self._send(url, trace, trace_file, watcher)
             time.sleep(max(0, len(trace) + self.settings.idle_s - clock.now()))
@@ -182,7 +181,3 @@ class Run:
         mine = self.cluster.get(self.service.path("horizontalpodautoscalers", "apis/autoscaling/v2"))["metadata"]["uid"]
         events = self.cluster.get(f"/apis/events.k8s.io/v1/namespaces/{manifests.NAMESPACE}/events")["items"]
         return [each for each in events if each["regarding"].get("uid") == mine]
-
-    def start_seconds(self):
-        """The median of the workers' times from creation to Ready; None when none was ready."""
-        return statistics.median(seconds for _, seconds in self.starts.values()) if self.starts else None

@@ -92,7 +92,8 @@ def on_clock(line, clock):
     times = ("time_s", "started_s", "transition_s", "metrics_time_s")
 
     def moved(fields):
-        return {key: round(clock.of(value), 3) if key in times and value is not None else value for key, value in fields.items()}
+        return {key: round(clock.of(value), 3) if key in times and value is not None else value
+                for key, value in fields.items()}
 
     return {**moved(line), "pods": [moved(pod) for pod in line["pods"]]}
 
