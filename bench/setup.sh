@@ -27,6 +27,8 @@ packages_cluster=(
   containerd runc containernetworking-plugins buildah debootstrap busybox-static nftables
   iproute2 util-linux binutils openssl curl prometheus
 )
+# Any Go fetches the version that is needed; one of the user's own is used as it is.
+command -v go >/dev/null || packages_cluster+=(golang-go)
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }

@@ -1,15 +1,20 @@
 """The cluster's programs: pinned by the Go modules here, built once into a cache."""
 
+import contextlib
 import fcntl
+import functools
 import hashlib
+import json
 import os
 import pathlib
+import platform
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 
 HERE = pathlib.Path(__file__).resolve().parent.parent
 ROOT = HERE.parent.parent
@@ -30,6 +35,10 @@ PACKAGES = {
 BARE = ("etcd", "kube-apiserver", "kubectl")
 # What envtest's convention ships: the only programs taken from KUBEBUILDER_ASSETS.
 ASSETS = BARE
+
+# What the modules here ask for, and what is fetched where the installed Go is older (Debian 12's is 1.19).
+OLDEST_GO = (1, 26, 4)
+FETCHED_GO = "1.26.8"
 
 # The slowest first build took 3 minutes on two busy cores; a machine may be ten times slower.
 BUILD_DEADLINE_S = 1800
@@ -61,17 +70,62 @@ def _pins(folder: str) -> list[pathlib.Path]:
 def bin_dir(name: str) -> pathlib.Path:
     """The cache folder for one program: another pin or compiler is another folder."""
     folder = PACKAGES[name][0]
-    digest = hashlib.sha256(_go("version").encode())
+    digest = hashlib.sha256(_go_version(go_program()).encode())
     for pin in _pins(folder):
         digest.update(pin.read_bytes())
     stem = kubernetes_version() if folder == "." else folder
     return cache_dir() / "cluster-tools" / f"{stem}-{digest.hexdigest()[:12]}"
 
 
-def _go(*args: str) -> str:
-    if not shutil.which("go"):
-        raise HarnessError("the cluster's programs are built with `go` (1.26 or later), which is not on PATH")
-    return subprocess.run(["go", *args], cwd=HERE, check=True, capture_output=True, text=True).stdout
+@contextlib.contextmanager
+def _locked(folder: pathlib.Path):
+    """One at a time for everybody who fills this folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _go_version(program: str) -> str:
+    # GOTOOLCHAIN: what this program is, not what it would fetch for some module.
+    env = dict(os.environ, GOTOOLCHAIN="local")
+    return subprocess.run([program, "version"], env=env, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+@functools.cache
+def go_program() -> str:
+    """A Go that is new enough: the one on PATH, or a newer one that it fetches as a module, checksum and all."""
+    installed = shutil.which("go")
+    if not installed:
+        raise HarnessError("the cluster's programs are built with `go`, which is not on PATH; apt-get install golang-go "
+                           "(an older one fetches the version that is needed)")
+    found = re.search(r"go(\d+)\.(\d+)(?:\.(\d+))?", _go_version(installed))
+    if tuple(int(part or 0) for part in found.groups()) >= OLDEST_GO:
+        return installed
+    target = cache_dir() / f"go-{FETCHED_GO}"
+    with _locked(cache_dir() / "cluster-tools"):
+        if not target.exists():
+            _fetch_go(installed, target)
+    return str(target / "bin" / "go")
+
+
+def _fetch_go(installed: str, target: pathlib.Path) -> None:
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    module = f"golang.org/toolchain@v0.0.1-go{FETCHED_GO}.linux-{machine}"
+    log(f"fetching Go {FETCHED_GO}: {installed} is older than {'.'.join(map(str, OLDEST_GO))}")
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        env = dict(os.environ, GOTOOLCHAIN="local", GOFLAGS="")
+        command = [installed, "mod", "download", "-json", module]
+        done = subprocess.run(command, cwd=scratch, env=env, capture_output=True, text=True, timeout=600)
+        if done.returncode:
+            raise HarnessError(f"{' '.join(command)} failed: {(done.stdout + done.stderr)[-2000:]}")
+        with zipfile.ZipFile(json.loads(done.stdout)["Zip"]) as archive:
+            archive.extractall(scratch)
+        root = pathlib.Path(scratch) / module
+        # A module's files have no execute permission.
+        for program in [*root.glob("bin/*"), *root.glob("pkg/tool/*/*")]:
+            program.chmod(0o755)
+        root.rename(target)
 
 
 def _link_flags() -> str:
@@ -95,12 +149,12 @@ def _link_flags() -> str:
 def _build(name: str, target: pathlib.Path) -> None:
     folder, package = PACKAGES[name]
     target.parent.mkdir(parents=True, exist_ok=True)
-    env = dict(os.environ, CGO_ENABLED="0", GOWORK="off")
+    env = dict(os.environ, CGO_ENABLED="0", GOWORK="off", GOTOOLCHAIN="local")
     env["GOFLAGS"] = f"{env.get('GOFLAGS', '')} -trimpath -mod=readonly -buildvcs=false".strip()
     started = time.monotonic()
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         out = pathlib.Path(scratch) / name
-        command = ["nice", "-n", "10", "go", "build", "-ldflags", _link_flags(), "-o", str(out), package]
+        command = ["nice", "-n", "10", go_program(), "build", "-ldflags", _link_flags(), "-o", str(out), package]
         done = subprocess.run(
             command, cwd=HERE / folder, env=env, capture_output=True, text=True, timeout=BUILD_DEADLINE_S
         )
@@ -121,9 +175,7 @@ def ensure(names) -> dict[str, str]:
             continue
         target = bin_dir(name) / name
         if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with open(target.parent / ".lock", "w", encoding="ascii") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+            with _locked(target.parent):
                 if not target.exists():
                     log(f"building {name} (first time for these pins; minutes)")
                     _build(name, target)
