@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <thread>
 
 #include "bench/policy/replay.hpp"
@@ -26,6 +27,10 @@ struct Flags {
   std::string manifest;
   std::string replay;
   std::string service;
+  Measured measured;
+  double worker_millicores = 1000;
+  int min_replicas = 0;
+  int max_replicas = 0;
   std::uint64_t seed = 1;
   int runs = 0;
   unsigned jobs = 0;
@@ -36,11 +41,17 @@ constexpr Contestant kEverybody[] = {Contestant::Latency,    Contestant::QueueRa
                                      Contestant::Hpa90,      Contestant::Kpa,        Contestant::Keda,
                                      Contestant::Clairvoyant};
 
+/// The policy as it is, and what else one may wonder about, in a table of its own: the contest's columns are
+/// fixed.
+constexpr Contestant kBesides[] = {Contestant::Latency, Contestant::LatencyPrometheus15s,
+                                   Contestant::RayServe};
+
 /// Every contestant in every match, in that order; on several cores, with the same result as on one.
-std::vector<Cell> play_all(std::vector<Match> const& matches, Rules const& rules, unsigned jobs) {
+std::vector<Cell> play_all(std::vector<Match> const& matches, std::span<Contestant const> contestants,
+                           Rules const& rules, unsigned jobs) {
   std::vector<std::pair<Match const*, Contestant>> pairs;
   for (Match const& match : matches) {
-    for (Contestant const contestant : kEverybody) {
+    for (Contestant const contestant : contestants) {
       // It plans for a world without faults.
       if (contestant == Contestant::Clairvoyant && match.has_faults()) continue;
       pairs.emplace_back(&match, contestant);
@@ -89,10 +100,42 @@ Result<void> write_csv(std::string const& folder, std::vector<Cell> const& cells
                                         timelines_csv(cells, rules));
 }
 
+/// A file for each contestant, to be laid beside a real run of the same load.
+Result<void> write_timelines(std::string const& folder, std::vector<Cell> const& cells) {
+  if (folder.empty()) return {};
+  auto const place = std::filesystem::path(folder) / "timeline";
+  std::error_code failed;
+  std::filesystem::create_directories(place, failed);
+  if (failed) return make_error(ErrorKind::Io, place.string() + ": " + failed.message());
+  for (Cell const& cell : cells) {
+    auto written = process::write_file_atomically(place / (std::string(name(cell.contestant)) + ".csv"),
+                                                  timeline_csv(cell));
+    if (!written) return written;
+  }
+  return {};
+}
+
+/// The loads of the first start delay, where how the metrics come matters most.
+std::vector<Match> quickest_course(std::vector<Match> const& matches) {
+  std::vector<Match> some;
+  for (Match const& match : matches) {
+    bool const course = match.shape == "course" || match.shape == "trace" || match.shape == "measured";
+    if (course && match.start_s == matches.front().start_s) some.push_back(match);
+  }
+  return some;
+}
+
 Result<void> compare(std::vector<Match> const& matches, Rules const& rules, Flags const& flags) {
-  auto const cells = play_all(matches, rules, flags.jobs);
+  auto const cells = play_all(matches, kEverybody, rules, flags.jobs);
   print(table(cells));
+  auto const some = quickest_course(matches);
+  print("\nbesides: the metrics through a Prometheus, and Ray Serve" +
+        table(play_all(some, kBesides, rules, flags.jobs)));
   print(goals(cells));
+  if (flags.measured.service_ms > 0) {
+    auto written = write_timelines(flags.out, cells);
+    if (!written) return written;
+  }
   auto written = write_csv(flags.out, cells, rules);
   if (!written) return written;
   print("\n" + json_line(cells, rules) + "\n");
@@ -116,10 +159,10 @@ Result<void> replay(Rules rules, Flags const& flags) {
   std::vector<Match> matches{*match};
   std::vector<Match> changed{*match};
   changed.front().shape = "replay_changed";
-  auto cells = play_all(matches, recorded, flags.jobs);
+  auto cells = play_all(matches, kEverybody, recorded, flags.jobs);
   print("\nunder the recorded settings" + table(cells));
   if (!flags.manifest.empty()) {
-    auto const others = play_all(changed, rules, flags.jobs);
+    auto const others = play_all(changed, kEverybody, rules, flags.jobs);
     print("\nunder the settings of " + flags.manifest + table(others));
     cells.insert(cells.end(), others.begin(), others.end());
   }
@@ -133,14 +176,22 @@ Result<void> run(Flags const& flags) {
   auto const settings = settings_of(flags.manifest);
   if (!settings) return settings.error();
   bool const few = flags.quick || !flags.trace.empty() || !flags.replay.empty();
-  Rules const rules{*settings, flags.runs > 0 ? flags.runs : few ? kQuickRuns : kGridRuns, flags.seed};
+  scaling::Settings bounded = *settings;
+  if (flags.min_replicas > 0) bounded.min_replicas = flags.min_replicas;
+  if (flags.max_replicas > 0) bounded.max_replicas = flags.max_replicas;
+  if (bounded.min_replicas > bounded.max_replicas)
+    return make_error(ErrorKind::Invalid, "the minimum is above the maximum");
+  Rules const rules{bounded, flags.runs > 0 ? flags.runs : few ? kQuickRuns : kGridRuns, flags.seed};
   if (!flags.replay.empty()) return replay(rules, flags);
   if (flags.trace.empty()) return compare(grid(flags.quick), rules, flags);
   auto const text = process::read_file(flags.trace, kMaxTraceBytes);
   if (!text) return text.error();
   auto const trace = parse_trace(*text);
   if (!trace) return with_context(trace.error(), flags.trace);
-  return compare(matches_of(*trace, flags.quick), rules, flags);
+  if (flags.measured.service_ms <= 0) return compare(matches_of(*trace, flags.quick), rules, flags);
+  Measured measured = flags.measured;
+  measured.worker_cores = flags.worker_millicores / 1000;
+  return compare({match_of(*trace, measured)}, rules, flags);
 }
 
 }  // namespace
@@ -151,8 +202,30 @@ void add_policy_command(CLI::App& program, int& code) {
   CLI::App* app = program.add_subcommand(
       "policy", "Compares the scaling policies with HPA, KPA, KEDA and a clairvoyant, in a simulator.");
   app->add_flag("--quick", flags->quick, "The course shape at 3 s start alone");
-  app->add_option("--trace", flags->trace, "Requests per second: integers, one a line or comma separated")
-      ->check(CLI::ExistingFile);
+  CLI::Option* trace =
+      app->add_option("--trace", flags->trace, "Requests per second: integers, one a line or comma separated")
+          ->check(CLI::ExistingFile);
+  CLI::Option* service_ms =
+      app->add_option("--service-ms", flags->measured.service_ms,
+                      "One match alone, the trace as it stands with this measured service time")
+          ->check(CLI::Range(0.01, 1e6))
+          ->needs(trace);
+  app->add_option("--service-cv2", flags->measured.service_cv2, "Its squared coefficient of variation")
+      ->check(CLI::Range(0.0, 100.0))
+      ->needs(service_ms)
+      ->capture_default_str();
+  app->add_option("--start-s", flags->measured.start_s, "Measured creation to ready of a worker")
+      ->check(CLI::Range(0.0, 3600.0))
+      ->needs(service_ms)
+      ->capture_default_str();
+  app->add_option("--cpu-millicores", flags->worker_millicores, "CPU request and limit of a worker")
+      ->check(CLI::Range(1.0, 1e6))
+      ->needs(service_ms)
+      ->capture_default_str();
+  app->add_option("--min", flags->min_replicas, "Workers, whatever the manifest says")
+      ->check(CLI::Range(1, 1000));
+  app->add_option("--max", flags->max_replicas, "Workers, whatever the manifest says")
+      ->check(CLI::Range(1, 1000));
   app->add_option("--manifest", flags->manifest, "Settings: those of this file's first InferenceService")
       ->check(CLI::ExistingFile);
   app->add_option("--replay", flags->replay,
@@ -168,7 +241,9 @@ void add_policy_command(CLI::App& program, int& code) {
   app->add_option("--jobs", flags->jobs, "Cells played at a time")
       ->check(CLI::Range(1, 256))
       ->capture_default_str();
-  app->add_option("--out", flags->out, "Folder for cells.csv and timelines.csv (default: none are written)");
+  app->add_option(
+      "--out", flags->out,
+      "Folder for cells.csv and timelines.csv, and of one match timeline/POLICY.csv (default: none)");
   app->callback([flags, &code] {
     auto const done = run(*flags);
     if (done) return;

@@ -20,12 +20,22 @@ constexpr double kLateRatio = 0.01;  // what a p99 target allows, for the clairv
 // target of 50 that our own classic rule is given, so this is the stronger KEDA.
 constexpr double kKedaThreshold = 5;
 
+// As Prometheus' example configuration has it; its default is a minute.
+constexpr Duration kPrometheusInterval = std::chrono::seconds(15);
+
 /// Whatever policy the settings name, the contestant's is played; each at its own usual interval when it is
 /// another's.
 scaling::Settings latency(scaling::Settings settings) {
   if (settings.policy != scaling::Policy::Latency) settings.interval = scaling::Settings{}.interval;
   settings.policy = scaling::Policy::Latency;
   settings.paused = false;
+  return settings;
+}
+
+/// A decision between two scrapes would know nothing new, and find its sample stale.
+scaling::Settings behind_prometheus(scaling::Settings settings, Duration scrape_interval) {
+  settings = latency(settings);
+  settings.interval = std::chrono::duration_cast<std::chrono::milliseconds>(scrape_interval);
   return settings;
 }
 
@@ -66,6 +76,15 @@ Scaler scaler_of(Contestant contestant, Rules const& rules, Scenario const& scen
       return keda_scaler(hpa(rules, 100), kKedaThreshold, seed);
     case Contestant::Clairvoyant:
       return plan_scaler(clairvoyant_plan(scenario, kLateRatio), true);
+    case Contestant::LatencyPrometheus15s:
+      return policy_scaler(behind_prometheus(rules.settings, kPrometheusInterval),
+                           MetricsPath{kPrometheusInterval}, true, seed);
+    case Contestant::RayServe: {
+      RaySettings settings;
+      settings.min_replicas = rules.settings.min_replicas;
+      settings.max_replicas = rules.settings.max_replicas;
+      return ray_scaler(settings);
+    }
   }
   return {};
 }
@@ -117,6 +136,10 @@ std::string_view name(Contestant contestant) {
       return "Keda";
     case Contestant::Clairvoyant:
       return "Clairvoyant";
+    case Contestant::LatencyPrometheus15s:
+      return "LatencyPrometheus15s";
+    case Contestant::RayServe:
+      return "RayServe";
   }
   return "";
 }
@@ -155,8 +178,8 @@ Cell play(Match const& match, Contestant contestant, Rules const& rules) {
     cell.worst_p99_s = std::max(cell.worst_p99_s, summarize(outcome, scenario.latency_target).p99_s);
     all.latency_seconds.insert(all.latency_seconds.end(), outcome.latency_seconds.begin(),
                                outcome.latency_seconds.end());
-    all.core_seconds += outcome.core_seconds / rules.runs;
-    all.core_seconds_with_idle += outcome.core_seconds_with_idle / rules.runs;
+    all.core_seconds += match.worker_cores * outcome.core_seconds / rules.runs;
+    all.core_seconds_with_idle += match.worker_cores * outcome.core_seconds_with_idle / rules.runs;
     cell.summary.scale_events += outcome.scale_events;
     if (run == 0) cell.first = std::move(outcome);
   }
@@ -188,6 +211,17 @@ std::vector<Match> grid(bool quick) {
     add_faults(matches, service);
   }
   return matches;
+}
+
+Match match_of(Trace trace, Measured const& measured) {
+  Match match;
+  match.shape = "measured";
+  match.trace = std::move(trace);
+  match.service_ms = measured.service_ms;
+  match.service_cv2 = measured.service_cv2;
+  match.start_s = measured.start_s;
+  match.worker_cores = measured.worker_cores;
+  return match;
 }
 
 std::vector<Match> matches_of(Trace const& trace, bool quick) {

@@ -11,7 +11,17 @@
 
 namespace ei::bench {
 
-enum class Contestant { Latency, QueueRatio, Hpa70, Hpa90, Kpa, Keda, Clairvoyant };
+enum class Contestant {
+  Latency,
+  QueueRatio,
+  Hpa70,
+  Hpa90,
+  Kpa,
+  Keda,
+  Clairvoyant,
+  LatencyPrometheus15s,  ///< our policy, told by a Prometheus that scrapes every 15 s
+  RayServe,
+};
 
 std::string_view name(Contestant contestant);
 
@@ -23,6 +33,7 @@ struct Match {
   double service_cv2 = 0.01;  ///< a network's forward pass hardly varies; 10 % is decoding and the machine
   double rate_scale = 1;
   double start_s = 3;
+  double worker_cores = 1;  ///< what one is allocated; its service times are those that it takes on them
   double metrics_lost_from_s = 0;
   double metrics_lost_to_s = 0;
   double start_failure_ratio = 0;
@@ -53,6 +64,15 @@ Scenario scenario_of(Match const& match, Rules const& rules, int run);
 
 /// The matches of the comparison; `quick`: the course shape at 3 s start alone.
 std::vector<Match> grid(bool quick);
+
+/// One match of the caller's own measurements, as it stands.
+struct Measured {
+  double service_ms = 0;  ///< 0: nothing was measured
+  double service_cv2 = 0.01;
+  double start_s = 3;
+  double worker_cores = 1;
+};
+Match match_of(Trace trace, Measured const& measured);
 
 /// The matches for a trace of the caller's: at each service time scaled as the course trace is, and as it
 /// stands.

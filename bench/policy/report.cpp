@@ -92,10 +92,10 @@ std::string table(std::vector<Cell> const& cells) {
     if (cell.match != match) {
       match = cell.match;
       out += heading(*match);
-      out += "  policy          p50 s    p99 s    max s   late %   core-s  with idle   events\n";
+      out += "  policy                  p50 s    p99 s    max s   late %   core-s  with idle   events\n";
     }
     Summary const& s = cell.summary;
-    out += text("  %-12s %8.3f %8.3f %8.2f %8.2f %8.0f %10.0f %8.1f\n",
+    out += text("  %-20s %8.3f %8.3f %8.2f %8.2f %8.0f %10.0f %8.1f\n",
                 std::string(name(cell.contestant)).c_str(), s.p50_s, s.p99_s, s.max_s, 100 * s.late_ratio,
                 s.core_seconds, s.core_seconds_with_idle, s.scale_events);
   }
@@ -161,6 +161,15 @@ std::string cells_csv(std::vector<Cell> const& cells) {
                 cell.match->service_ms, cell.match->rate_scale, cell.match->start_s,
                 std::string(name(cell.contestant)).c_str(), s.p50_s, s.p99_s, cell.worst_p99_s, s.max_s,
                 s.late_ratio, s.core_seconds, s.core_seconds_with_idle, s.scale_events);
+  }
+  return out;
+}
+
+std::string timeline_csv(Cell const& cell) {
+  std::string out = "time_s,desired,ready,queue\n";
+  for (std::size_t second = 0; second < cell.first.replicas.size(); ++second) {
+    out += text("%zu,%d,%d,%d\n", second, cell.first.replicas[second], cell.first.ready[second],
+                cell.first.queue[second]);
   }
   return out;
 }

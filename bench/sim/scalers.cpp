@@ -170,6 +170,22 @@ struct KpaRun {
   }
 };
 
+struct RayRun {
+  RaySettings settings;
+  Ray ray;
+  Time next_tick{seconds(0.3)};
+
+  Time next() const { return next_tick; }
+
+  Order act(View const& view, Time) {
+    next_tick += settings.tick;
+    if (view.metrics_lost) return {};
+    int const replicas =
+        ray.decide(static_cast<double>(view.queue.size() + view.queue.in_flight()), view.current);
+    return replicas == view.current ? Order{} : Order{replicas, {}};
+  }
+};
+
 /// A Scaler holds its run by shared pointer because std::function copies what it holds.
 template <class Run>
 Scaler scaler_of(std::shared_ptr<Run> run, bool late_lane) {
@@ -213,6 +229,10 @@ Scaler keda_scaler(HpaSettings const& settings, double threshold, std::uint64_t 
 
 Scaler kpa_scaler(KpaSettings const& settings) {
   return scaler_of(std::make_shared<KpaRun>(KpaRun{settings, Kpa(settings)}), false);
+}
+
+Scaler ray_scaler(RaySettings const& settings) {
+  return scaler_of(std::make_shared<RayRun>(RayRun{settings, Ray(settings)}), false);
 }
 
 Scaler plan_scaler(std::vector<int> plan, bool late_lane) {

@@ -7,6 +7,7 @@
 #include "bench/sim/cluster.hpp"
 #include "bench/sim/hpa.hpp"
 #include "bench/sim/kpa.hpp"
+#include "bench/sim/ray.hpp"
 #include "operator/scaling/decide.hpp"
 
 namespace ei::bench {
@@ -31,6 +32,8 @@ Scaler hpa_scaler(HpaSettings const& settings, CpuPathSettings path, std::uint64
 Scaler keda_scaler(HpaSettings const& settings, double threshold, std::uint64_t seed);
 
 Scaler kpa_scaler(KpaSettings const& settings);
+
+Scaler ray_scaler(RaySettings const& settings);
 
 /// Replica counts known beforehand, one for each second; the last one stays.
 Scaler plan_scaler(std::vector<int> plan, bool late_lane);

@@ -111,6 +111,33 @@ TEST_CASE("whatever policy the settings name, both contestants play their own") 
         play(match, Contestant::QueueRatio, classic).summary);
 }
 
+TEST_CASE("a measured match is played as it stands, and tells its timeline by the second") {
+  Measured measured;
+  measured.service_ms = 100;
+  measured.start_s = 2;
+  measured.worker_cores = 0.25;
+  Match const match = match_of(Trace(60, 20), measured);
+  Rules rules;
+  rules.runs = 1;
+  Cell const cell = play(match, Contestant::Latency, rules);
+  CHECK(match.trace == Trace(60, 20));
+  CHECK(cell.summary.core_seconds > 0.25 * 60);
+  CHECK(cell.summary.core_seconds < 0.25 * 60 * 4);
+  auto const lines = timeline_csv(cell);
+  CHECK(lines.find("time_s,desired,ready,queue\n0,1,1,0\n1,") == 0);
+  CHECK(std::count(lines.begin(), lines.end(), '\n') > 60);
+}
+
+TEST_CASE("through a Prometheus the same policy sees a surge later, and still serves") {
+  Rules rules;
+  rules.runs = 1;
+  Match const match = course();
+  auto const direct = play(match, Contestant::Latency, rules).summary;
+  auto const told = play(match, Contestant::LatencyPrometheus15s, rules).summary;
+  CHECK(told.p99_s > 5 * direct.p99_s);
+  CHECK(told.p99_s < play(match, Contestant::Hpa70, rules).summary.p99_s);
+}
+
 TEST_CASE("the grid has every shape, service time and start") {
   auto const all = grid(false);
   CHECK(all.size() == 117);
