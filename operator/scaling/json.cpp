@@ -212,15 +212,17 @@ State read_state(Fields const& fields, std::string& complaint) {
   });
   if (json::value const* surge = fields.member("surge"); surge && !surge->is_null()) {
     Fields const surge_fields = fields.object("surge");
-    State::Surge& into = state.surge.emplace();
+    State::Surge into;
     surge_fields.read("needed_before", into.needed_before);
     surge_fields.read("seen_ns", into.seen);
+    state.surge = into;
   }
   if (json::value const* recurrence = fields.member("recurrence"); recurrence && !recurrence->is_null()) {
     Fields const recurrence_fields = fields.object("recurrence");
-    State::Recurrence& into = state.recurrence.emplace();
+    State::Recurrence into;
     recurrence_fields.read("workers", into.workers);
     recurrence_fields.read("until_ns", into.until);
+    state.recurrence = into;
   }
   fields.read("observing_since_ns", state.observing_since);
   fields.read("blind_since_ns", state.blind_since);
