@@ -12,11 +12,11 @@ PROGRAM = pathlib.Path(os.environ.get("EI_BIN", ROOT / "build" / "release" / "bi
 
 
 @contextlib.contextmanager
-def operator(kubeconfig, folder, name, namespace, *flags):
+def operator(kubeconfig, folder, name, namespace, *flags, leader_elect=True):
     """Runs it with this kubeconfig; its log is FOLDER/NAME.log."""
     assert PROGRAM.exists(), f"{PROGRAM} is not built; set EI_BIN to the folder with the programs"
-    command = [PROGRAM, "--kubeconfig", kubeconfig, "--metrics-port", "0", "--leader-elect", *flags]
-    command += ["--dispatcher-image", "d:1", "--worker-image", "w:1"]
+    command = [PROGRAM, "--kubeconfig", kubeconfig, "--metrics-port", "0", *flags]
+    command += ["--dispatcher-image", "d:1", "--worker-image", "w:1", *(["--leader-elect"] if leader_elect else [])]
     env = dict(os.environ, POD_NAMESPACE=namespace, POD_NAME=name)
     with open(pathlib.Path(folder) / f"{name}.log", "wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=env)
