@@ -66,6 +66,10 @@ TEST_CASE("Metrics that never came are a start, metrics that stopped coming are 
   auto const fresh = settled(service(), verdict(steady()));
   CHECK(shown(fresh, verdict(steady()), "MetricsAvailable") == "True Scraped: every dispatcher answers");
   CHECK(shown(fresh, blind("timed out"), "MetricsAvailable") == "False NoFreshMetrics: timed out");
+  auto queried = service();
+  queried.spec->prometheus_query = "sum(dispatcher_queue_size)";
+  CHECK(shown(queried, verdict(steady()), "MetricsAvailable") ==
+        "True Queried: Prometheus answers spec.scaling.prometheusQuery");
 }
 
 TEST_CASE("ScalingLimited says which limit holds the count down") {
