@@ -44,8 +44,9 @@ double usage_ratio(HpaSettings const& settings, Use const& use) {
   return static_cast<double>(percent) / settings.target_percent;
 }
 
+/// In this form since v1.33. Before it was |1 - ratio| <= 0.1, which 99/90 is not in floating point.
 bool tolerated(HpaSettings const& settings, double ratio) {
-  return std::abs(1 - ratio) <= settings.tolerance_ratio;
+  return 1 - settings.tolerance_ratio <= ratio && ratio <= 1 + settings.tolerance_ratio;
 }
 
 int ceil_replicas(double value) {

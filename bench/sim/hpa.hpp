@@ -10,7 +10,7 @@
 namespace ei::bench {
 
 /// The horizontal pod autoscaler of Kubernetes with its upstream defaults (pkg/controller/podautoscaler,
-/// v1.30).
+/// v1.35).
 struct HpaSettings {
   int target_percent = 70;
   int request_millicores = 1000;
