@@ -56,9 +56,11 @@ void note_recurrence(Settings const& settings, Load const& load, Sample const& s
                        : state.needs.empty() ? 0
                                              : state.needs.front().workers;
     state.surge = State::Surge{before, now};
-    bool const hurts = load.service && sample.oldest_age_seconds > load.wait_seconds &&
+    // One second alone may be noise.
+    bool const hurts = goes_on && load.service && sample.oldest_age_seconds > load.wait_seconds &&
                        need > workers.ready() && is_over_late_budget(state);
-    if (hurts && before >= need) state.recurrence = State::Recurrence{need, {}};
+    int const known = state.recurrence ? state.recurrence->workers : 0;
+    if (hurts && before >= need && need > known) state.recurrence = State::Recurrence{need, {}};
   }
   auto& recurrence = state.recurrence;
   if (recurrence && need >= recurrence->workers) recurrence->until = now + settings.cooldown;
@@ -201,9 +203,11 @@ Decision decide_latency(Settings const& settings, State& state, Snapshot const& 
   int const possible = std::min(need, std::max(settings.min_replicas, settings.max_replicas));
   note_recurrence(settings, load, sample, state, workers, possible, Seconds(short_hold_seconds), now);
   in.recurring_workers = state.recurrence ? state.recurrence->workers : 0;
-  in.hold_seconds = state.recurrence ? cooldown_seconds : short_hold_seconds;
   note_need(state, possible, cooldown_seconds, now);
-  in.held_workers = most_needed(state, in.hold_seconds, now);
+  in.held_workers = most_needed(state, short_hold_seconds, now);
+  int const recurring = std::min(in.recurring_workers, most_needed(state, cooldown_seconds, now));
+  in.hold_seconds = recurring > in.held_workers ? cooldown_seconds : short_hold_seconds;
+  in.held_workers = std::max(in.held_workers, recurring);
   bool const window_observed =
       state.observing_since && Seconds(now - *state.observing_since).count() >= short_hold_seconds;
 

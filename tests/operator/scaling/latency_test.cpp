@@ -384,6 +384,21 @@ TEST_CASE("workers that a recurring surge needs are kept, once it has hurt for w
   CHECK_FALSE(script.state.recurrence);
 }
 
+TEST_CASE("one second above the rate is no surge that recurs, though it makes a request late") {
+  Script script(1);
+  script.sample.late = 0;
+  script.rate_rps = 40;
+  script.run(40);
+  REQUIRE(script.workers.current == 5);
+  *script.sample.late += 20;
+  script.state.needs.front() = {at(script.now_seconds), 6};
+  script.rate_rps = 70;
+  script.sample.oldest_age_seconds = 1;
+  script.set_workers(5, 4);
+  CHECK(script.step().inputs.burst_rps);
+  CHECK_FALSE(script.state.recurrence);
+}
+
 TEST_CASE("what is no recurring surge") {
   struct Row {
     int calm_seconds;
