@@ -44,21 +44,27 @@ def pictures_of(folder):
     return files
 
 
-def calibrate(service, files):
-    """(requests per second one worker carries, an answer): asks half of the time, so that no second worker is called for,
-    and without a pause for a while, as a worker that is asked now and then finds cold caches and a sleeping core."""
-    busy_ms = []
+def ask(service, files):
+    """Answers to pictures one after the other: asks half of the time, so that no second worker is called for, and without a
+    pause for a while, as a worker that is asked now and then finds cold caches and a sleeping core."""
+    answers = []
     stop = time.monotonic() + CALIBRATION_SECONDS
     while time.monotonic() < stop:
         pause = time.monotonic() + ASKING_SECONDS
         while time.monotonic() < pause:
             try:
-                answer = predict(service.endpoint, files[len(busy_ms) % len(files)])
+                answers.append(predict(service.endpoint, files[len(answers) % len(files)]))
             except OSError as error:
                 raise Failed(f"the first pictures were not answered: {error}") from error
-            busy_ms.append(answer["timing"]["total_ms"] - answer["timing"]["queue_ms"])
         time.sleep(time.monotonic() - pause + ASKING_SECONDS)
-    return 1000 / statistics.median(busy_ms), answer
+    return answers
+
+
+def calibrate(service, files):
+    """(requests per second one worker carries, an answer)."""
+    answers = ask(service, files)
+    busy_ms = [answer["timing"]["total_ms"] - answer["timing"]["queue_ms"] for answer in answers]
+    return 1000 / statistics.median(busy_ms), answers[-1]
 
 
 class Service:
