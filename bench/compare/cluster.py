@@ -189,6 +189,9 @@ def experiment(chosen, stack):
         starts += [seconds for _, seconds in run.starts.values()]
         told = (f"A worker took {statistics.median(starts):.0f} s from creation to ready (median of {len(starts)}; at most "
                 f"{max(starts):.0f} s).")
+        if run.hpa_inputs:
+            notes.append(run.model_note(scaler))
+            say(notes[-1])
         write_experiment(chosen.out, **facts, notes=[*notes, told], scalers=done,
                          manifests={each: [f"manifests/{each}.yaml"] for each in done})
     say(told)

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import time
 
+import hpa_model
 import manifests
 import watch
 from experiment import (Clock, EverySecond, Failed, by_second, end, events_of, load_command, output_of, say, spawn,
@@ -17,6 +18,7 @@ SETTLE_SECONDS = 40
 BACK_TO_LEAST_SECONDS = 420
 CONNECTIONS = manifests.QUEUE_CAPACITY  # all who wait shall wait in the service's queue
 SAYING_SECONDS = 15
+HPA_SYNC_SECONDS = 15  # the controller manager's default
 DRAIN_SECONDS = 150  # until a calibration's queue is empty, also where a worker answers one picture a second
 
 
@@ -163,10 +165,22 @@ class Run:
         why = watch.reason_of_ours if scaler == "ours" else watch.reason_of_hpa(self._hpa_events())
         write_series(self.out / "series.csv", rows)
         write_events(self.out / "events.csv", events_of(rows, why))
-        if scaler != "ours":
+        self.hpa_inputs = [watch.on_clock(line, clock) for line in self.hpa_inputs]
+        if self.hpa_inputs:
             with open(self.out / "hpa_inputs.jsonl", "w", encoding="utf-8") as lines:
                 for line in self.hpa_inputs:
-                    lines.write(json.dumps(watch.on_clock(line, clock)) + "\n")
+                    lines.write(json.dumps(line) + "\n")
+
+    def model_note(self, scaler):
+        """How the simulator's HPA compares with the controller of this run."""
+        percent, request = manifests.SCALERS[scaler], round(1000 * self.settings.worker_cores)
+        flags = ["--target-percent", percent, "--request-millicores", request, "--min", self.settings.least, "--max", self.settings.most]
+        program = self.programs / "inference-bench"
+        real, model, apart = hpa_model.agreement(program, self.hpa_inputs, HPA_SYNC_SECONDS, flags)
+        if apart == float("inf"):
+            return f"{scaler}: the simulator's HPA, given the same CPU readings, scales otherwise: {model}; the controller: {real}."
+        return (f"{scaler}: the simulator's HPA, given the same CPU readings, makes the same {len(real)} changes as the controller, "
+                f"at most {apart:.1f} s apart.")
 
     def _used(self, clock, since, until):
         mine = f'{{namespace="{manifests.NAMESPACE}",container="worker"}}'

@@ -11,6 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench/compare"))
 
 import experiment  # noqa: E402
+import hpa_model  # noqa: E402
 import manifests  # noqa: E402
 import prometheus  # noqa: E402
 import runs  # noqa: E402
@@ -177,3 +178,14 @@ def test_only_the_policy_differs_between_the_runs():
     assert (ours["spec"]["scaling"].pop("policy"), theirs["spec"]["scaling"].pop("policy")) == ("Latency", "External")
     assert ours == theirs
     assert hpa["spec"]["metrics"][0]["resource"]["target"]["averageUtilization"] == 90 and "behavior" not in hpa["spec"]
+
+
+# The HPA's model --------------------------------------------------------------------------------------------------
+
+
+def test_only_what_the_model_asks_for_itself_is_its_own():
+    lines = [{"time_s": at, "current": current} for at, current in enumerate([1, 1, 1, 2, 2, 2, 3])]
+    following = [{"time_s": at, "desired": line["current"]} for at, line in enumerate(lines)]
+    assert hpa_model.proposed(following, lines) == []
+    asking = [{"time_s": 1, "desired": 2}, {"time_s": 2, "desired": 2}, {"time_s": 4, "desired": 3}, {"time_s": 6, "desired": 3}]
+    assert hpa_model.proposed(asking, lines) == [(1, 2), (4, 3)]

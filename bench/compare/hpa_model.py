@@ -1,0 +1,43 @@
+"""The simulator's HPA beside the real controller: what both make of the same CPU readings."""
+import json
+
+from experiment import output_of
+
+
+def changes(pairs):
+    """[(time, count)] where the count is another than before."""
+    return [(at, count) for (_, before), (at, count) in zip(pairs, pairs[1:]) if count != before]
+
+
+def proposed(answers, lines):
+    """[(time, count)] of the model's answers that are another count than the one it was told is in force: only these are
+    its own. What it asks for again until it is in force counts once."""
+    current = {line["time_s"]: line["current"] for line in lines}
+    own, before = [], None
+    for each in answers:
+        asked = (current[each["time_s"]], each["desired"])
+        if each["desired"] != asked[0] and asked != before:
+            own.append((each["time_s"], each["desired"]))
+        before = asked
+    return own
+
+
+def replayed(program, lines, flags):
+    """The changes that the model asks for when it is given recorded lines (as watch.hpa_input writes them)."""
+    text = "\n".join(json.dumps(line) for line in lines)
+    answers = [json.loads(line) for line in output_of([program, "hpa", *flags], input=text).splitlines()]
+    return proposed(answers, lines)
+
+
+def agreement(program, lines, sync_s, flags):
+    """(the controller's changes, the model's, the largest distance between them in seconds; infinite when the counts
+    differ), with the phase of the controller's period, which nobody can see, that fits best."""
+    real = changes([(line["time_s"], line["current"]) for line in lines])
+    best = None
+    for phase_s in range(sync_s):
+        model = replayed(program, lines, [*flags, "--sync", sync_s, "--phase", phase_s])
+        same = [count for _, count in model] == [count for _, count in real]
+        apart = max((abs(at - seen) for (at, _), (seen, _) in zip(model, real)), default=0) if same else float("inf")
+        if best is None or apart < best[2]:
+            best = real, model, apart
+    return best
