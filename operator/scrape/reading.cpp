@@ -110,24 +110,26 @@ double late_answers(Buckets const& answers, double target_seconds) {
   return answers.rbegin()->second - below;
 }
 
-void LatencyWindow::add(SteadyTime at, Buckets buckets, std::uint64_t epoch) {
+void LatencyWindow::add(SteadyTime at, Buckets const& buckets, std::uint64_t epoch) {
   if (epoch != epoch_) points_.clear();
   epoch_ = epoch;
-  points_.push_back({at, std::move(buckets)});
+  points_.push_back({at, {buckets.begin(), buckets.end()}});
   // The first point stays the newest that is at least a window old.
   while (points_.size() > 2 && points_[1].at + kLength <= at) points_.erase(points_.begin());
 }
 
 std::optional<milliseconds> LatencyWindow::p99() const {
   if (points_.empty()) return {};
-  // The first scrape of new dispatchers has nothing before it, and their counters began at zero.
-  Buckets const before = points_.size() > 1 ? points_.front().buckets : Buckets{};
-  auto const answered = [&](Buckets::value_type const& bucket) {
-    auto const old = before.find(bucket.first);
-    return bucket.second - (old == before.end() ? 0 : old->second);
-  };
   auto const& newest = points_.back().buckets;
   if (newest.empty()) return {};
+  // The first scrape of new dispatchers has nothing before it, and their counters began at zero.
+  auto const* const before = points_.size() > 1 ? &points_.front().buckets : nullptr;
+  auto const answered = [&](Buckets::value_type const& bucket) {
+    if (!before) return bucket.second;
+    auto const old = std::lower_bound(before->begin(), before->end(), bucket.first,
+                                      [](auto const& each, double upper) { return each.first < upper; });
+    return bucket.second - (old == before->end() || old->first != bucket.first ? 0 : old->second);
+  };
   double const total = answered(*newest.rbegin());
   if (!(total > 0)) return {};
   double const rank = 0.99 * total;

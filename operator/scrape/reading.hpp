@@ -52,7 +52,7 @@ class LatencyWindow {
   static constexpr milliseconds kLength{10'000};
 
   /// A changed `epoch` (dispatchers came or went) starts the window anew.
-  void add(SteadyTime at, Buckets buckets, std::uint64_t epoch);
+  void add(SteadyTime at, Buckets const& buckets, std::uint64_t epoch);
   /// Interpolated within its bucket as Prometheus' histogram_quantile does; empty when nothing was answered
   /// within the window. Answers beyond the last finite bound read as that bound.
   [[nodiscard]] std::optional<milliseconds> p99() const;
@@ -60,7 +60,7 @@ class LatencyWindow {
  private:
   struct Point {
     SteadyTime at;
-    Buckets buckets;
+    std::vector<Buckets::value_type> buckets;  ///< flat: a dozen of these are kept for every service
   };
   std::vector<Point> points_;
   std::uint64_t epoch_ = 0;

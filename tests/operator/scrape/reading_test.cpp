@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "runtime/metrics/registry.hpp"
+
 namespace scrape = ei::scrape;
 using namespace std::chrono_literals;
 using ei::SteadyTime;
@@ -114,6 +116,21 @@ TEST_CASE("The percentile is interpolated within its bucket") {
   window.add(kStart, buckets(0, 0, 0, 0), 1);
   window.add(kStart + 1s, buckets(98, 100, 100, 100), 1);
   CHECK(*window.p99() == 300ms);
+}
+
+TEST_CASE("The percentile of the project's own buckets is at most half too high from 50 ms to 60 s") {
+  for (double const latency_seconds :
+       {0.06, 0.11, 0.22, 0.35, 0.55, 0.9, 1.4, 3.0, 6.0, 11.0, 14.0, 18.0, 28.0, 45.0}) {
+    scrape::Buckets answers{{kInf, 1000}};
+    for (double const upper : ei::metrics::latency_buckets())
+      answers[upper] = latency_seconds <= upper ? 1000 : 0;
+    scrape::LatencyWindow window;
+    window.add(kStart, answers, 1);
+    INFO(latency_seconds);
+    double const read = static_cast<double>(window.p99()->count()) / 1000 / latency_seconds;
+    CHECK(read >= 1 - 1e-3);
+    CHECK(read <= 1.5);
+  }
 }
 
 TEST_CASE("Answers beyond the last bound read as that bound") {
