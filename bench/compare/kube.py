@@ -1,11 +1,13 @@
 """The cluster of a comparison: a node of our own, or the one that KUBECONFIG names; and its API."""
 import base64
 import calendar
+import collections
 import json
 import os
 import re
 import select
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -117,6 +119,8 @@ def first_line(process, pattern, what, seconds=30):
     found = re.search(pattern, line)
     if not found:
         raise Failed(f"{what} said {line!r}")
+    # kubectl port-forward says a line for each connection: unread, they would fill the pipe and stop it.
+    threading.Thread(target=collections.deque, args=(process.stdout, 0), daemon=True).start()
     return found[1]
 
 
