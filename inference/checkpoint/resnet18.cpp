@@ -111,8 +111,9 @@ Result<StateDict> select_resnet18(StateDict tensors) {
     if (auto const ok = check(name, found->second, shape); !ok) return ok.error();
   }
   for (auto const& [name, tensor] : named) {
-    bool const known =
-        std::any_of(expected.begin(), expected.end(), [&](auto const& e) { return e.first == name; });
+    // Named again, as clang++ 14 captures no structured binding.
+    bool const known = std::any_of(expected.begin(), expected.end(),
+                                   [&name = name](auto const& entry) { return entry.first == name; });
     if (!known) {
       return invalid("tensor '" + name + "' " + format_shape(tensor.shape) +
                      " is not part of a ResNet18: these are the weights of another network");
