@@ -67,6 +67,24 @@ void note_recurrence(Settings const& settings, Load const& load, Sample const& s
   if (recurrence && now >= recurrence->until) recurrence.reset();
 }
 
+/// Tells what is held and since when, and gives the usual hold: a few seconds or a start, whichever is
+/// longer.
+double hold(Settings const& settings, Load const& load, Snapshot const& snapshot, State& state, int need,
+            Time now, Inputs& in) {
+  double const cooldown_seconds = Seconds(settings.cooldown).count();
+  double const usual_seconds = std::min(cooldown_seconds, std::max(kLeastHoldSeconds, load.start_seconds));
+  int const possible = std::min(need, std::max(settings.min_replicas, settings.max_replicas));
+  note_recurrence(settings, load, *snapshot.sample, state, snapshot.workers, possible, Seconds(usual_seconds),
+                  now);
+  note_need(state, possible, cooldown_seconds, now);
+  in.recurring_workers = state.recurrence ? state.recurrence->workers : 0;
+  in.held_workers = most_needed(state, usual_seconds, now);
+  int const recurring = std::min(in.recurring_workers, most_needed(state, cooldown_seconds, now));
+  in.hold_seconds = recurring > in.held_workers ? cooldown_seconds : usual_seconds;
+  in.held_workers = std::max(in.held_workers, recurring);
+  return usual_seconds;
+}
+
 Reason reason_for_more(Term term) {
   switch (term) {
     case Term::Burst:
@@ -197,19 +215,9 @@ Decision decide_latency(Settings const& settings, State& state, Snapshot const& 
     need = std::max(need, workers.current);
     decision.why_not_less = "the load is not known yet";
   }
-  double const cooldown_seconds = Seconds(settings.cooldown).count();
-  double const short_hold_seconds =
-      std::min(cooldown_seconds, std::max(kLeastHoldSeconds, load.start_seconds));
-  int const possible = std::min(need, std::max(settings.min_replicas, settings.max_replicas));
-  note_recurrence(settings, load, sample, state, workers, possible, Seconds(short_hold_seconds), now);
-  in.recurring_workers = state.recurrence ? state.recurrence->workers : 0;
-  note_need(state, possible, cooldown_seconds, now);
-  in.held_workers = most_needed(state, short_hold_seconds, now);
-  int const recurring = std::min(in.recurring_workers, most_needed(state, cooldown_seconds, now));
-  in.hold_seconds = recurring > in.held_workers ? cooldown_seconds : short_hold_seconds;
-  in.held_workers = std::max(in.held_workers, recurring);
+  double const usual_hold_seconds = hold(settings, load, snapshot, state, need, now, in);
   bool const window_observed =
-      state.observing_since && Seconds(now - *state.observing_since).count() >= short_hold_seconds;
+      state.observing_since && Seconds(now - *state.observing_since).count() >= usual_hold_seconds;
 
   decision.formula = formula_of(settings, load, decision);
   settle(decision, need, window_observed);
