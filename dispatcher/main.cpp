@@ -1,12 +1,7 @@
 // inference-dispatcher: one central queue, HTTP in front of it, workers behind.
-#include <sys/resource.h>
-
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/json.hpp>
-#include <exception>
 
 #include "dispatcher/flags.hpp"
 #include "dispatcher/metrics/metrics.hpp"
@@ -15,7 +10,7 @@
 #include "dispatcher/workers/link_route.hpp"
 #include "runtime/async/task_group.hpp"
 #include "runtime/log/log.hpp"
-#include "runtime/process/files.hpp"
+#include "runtime/process/program.hpp"
 #include "runtime/process/signals.hpp"
 #include "runtime/process/usage.hpp"
 
@@ -28,22 +23,6 @@ using namespace ei::dispatcher;
 constexpr milliseconds kAnswerGrace{5'000};
 // Connections beyond those whose requests wait: idle ones, refused ones, scrapes.
 constexpr std::size_t kSpareConnections = 1024;
-// A token is some dozens of characters.
-constexpr std::size_t kMaxTokenBytes = 4096;
-
-Result<std::string> read_token(std::string const& path) {
-  if (path.empty()) {
-    log::warn("link_open", {{"detail", "no --token-file: every worker is let in"}});
-    return std::string();
-  }
-  auto token = process::read_file(path, kMaxTokenBytes);
-  if (!token) return token.error();
-  auto const end = token->find_last_not_of(" \t\r\n");
-  token->resize(end == std::string::npos ? 0 : end + 1);
-  if (token->empty()) return make_error(ErrorKind::Invalid, path + " is empty; a token is expected");
-  return token;
-}
-
 ExchangeOptions exchange_options(Flags const& flags) {
   ExchangeOptions options;
   options.model = flags.model;
@@ -54,14 +33,6 @@ ExchangeOptions exchange_options(Flags const& flags) {
   return options;
 }
 
-// Every waiting request holds a connection. Shells often allow 1024 descriptors and permit many more.
-void allow_many_connections() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 http::ServerOptions server_options(Flags const& flags, std::uint16_t port) {
   http::ServerOptions options;
   options.address = flags.address;
@@ -69,13 +40,6 @@ http::ServerOptions server_options(Flags const& flags, std::uint16_t port) {
   options.header_timeout = flags.header_timeout;
   options.body_timeout = flags.body_timeout;
   return options;
-}
-
-Result<void> write_ports(std::string const& path, http::Server const& main, http::Server const& metrics,
-                         http::Server const& link) {
-  if (path.empty()) return {};
-  boost::json::object const ports{{"http", main.port()}, {"metrics", metrics.port()}, {"link", link.port()}};
-  return process::write_file_atomically(path, boost::json::serialize(ports) + "\n");
 }
 
 Result<void> listen_all(Flags const& flags, http::Server& main, http::Server& metrics, http::Server& link) {
@@ -89,7 +53,8 @@ Result<void> listen_all(Flags const& flags, http::Server& main, http::Server& me
                           {"link", link.port()},
                           {"model", flags.model},
                           {"version", EI_VERSION}});
-  return write_ports(flags.ports_file, main, metrics, link);
+  return process::write_ports(flags.ports_file,
+                              {{"http", main.port()}, {"metrics", metrics.port()}, {"link", link.port()}});
 }
 
 // While load balancers still send requests here they are served, each on its connection's last answer; a
@@ -127,7 +92,9 @@ asio::awaitable<void> drain(Flags const& flags, Service& service, process::Signa
 
 asio::awaitable<int> run(Flags const& flags) {
   asio::any_io_executor const executor = co_await asio::this_coro::executor;
-  auto token = read_token(flags.token_file);
+  if (flags.token_file.empty())
+    log::warn("link_open", {{"detail", "no --token-file: every worker is let in"}});
+  auto token = process::read_token(flags.token_file);
   if (!token) {
     log::error("bad_token_file", {{"error", token.error().message}});
     co_return 1;
@@ -172,21 +139,7 @@ int main(int argc, char** argv) {
   if (auto const* exit = std::get_if<Exit>(&parsed)) return exit->code;
   Flags const& flags = std::get<Flags>(parsed);
   log::set_level(flags.log_level);
-  allow_many_connections();
+  process::allow_many_descriptors();  // every waiting request holds a connection
   asio::io_context context(1);
-  int code = 1;
-  asio::co_spawn(context, run(flags), [&code, &context](std::exception_ptr failed, int result) {
-    code = result;
-    if (failed) {
-      code = 1;
-      try {
-        std::rethrow_exception(failed);
-      } catch (std::exception const& error) {
-        log::error("failed", {{"error", error.what()}});
-      }
-    }
-    context.stop();
-  });
-  context.run();
-  return code;
+  return process::run_to_end(context, run(flags));
 }

@@ -4,13 +4,10 @@
 #include <unistd.h>
 
 #include <array>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/json.hpp>
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
 
 #include "inference/flags.hpp"
 #include "inference/service/classify.hpp"
@@ -18,7 +15,7 @@
 #include "inference/service/routes.hpp"
 #include "runtime/http/server.hpp"
 #include "runtime/log/log.hpp"
-#include "runtime/process/files.hpp"
+#include "runtime/process/program.hpp"
 #include "runtime/process/signals.hpp"
 #include "runtime/process/usage.hpp"
 
@@ -27,8 +24,6 @@ namespace {
 using namespace ei;
 using namespace ei::inference;
 
-// A token is some dozens of characters.
-constexpr std::size_t kMaxTokenBytes = 4096;
 // For answers that are computed but not yet sent.
 constexpr milliseconds kAnswerGrace{5'000};
 
@@ -59,16 +54,6 @@ void hold_blas_to_one_thread() {
     set(1);
 }
 
-Result<std::string> read_token(std::string const& path) {
-  if (path.empty()) return std::string();
-  auto token = process::read_file(path, kMaxTokenBytes);
-  if (!token) return token.error();
-  auto const end = token->find_last_not_of(" \t\r\n");
-  token->resize(end == std::string::npos ? 0 : end + 1);
-  if (token->empty()) return make_error(ErrorKind::Invalid, path + " is empty; a token is expected");
-  return token;
-}
-
 http::ServerOptions server_options(Flags const& flags, std::uint16_t port) {
   http::ServerOptions options;
   options.address = flags.address;
@@ -87,9 +72,7 @@ Result<void> listen_all(Flags const& flags, http::Server& main, http::Server& me
                           {"model", flags.model_name},
                           {"uri", flags.model_uri},
                           {"version", EI_VERSION}});
-  if (flags.ports_file.empty()) return {};
-  boost::json::object const ports{{"http", main.port()}, {"metrics", metrics.port()}};
-  return process::write_file_atomically(flags.ports_file, boost::json::serialize(ports) + "\n");
+  return process::write_ports(flags.ports_file, {{"http", main.port()}, {"metrics", metrics.port()}});
 }
 
 asio::awaitable<Result<void>> load(asio::any_io_executor executor, Worker& worker, LoadOptions options) {
@@ -111,7 +94,7 @@ asio::awaitable<int> run(Flags const& flags) {
   using asio::experimental::awaitable_operators::operator||;
   asio::any_io_executor const executor = co_await asio::this_coro::executor;
   if (!flags.classify.empty()) co_return co_await classify_and_end(executor, flags);
-  auto token = read_token(flags.token_file);
+  auto token = process::read_token(flags.token_file);
   if (!token) {
     log::error("bad_token_file", {{"error", token.error().message}});
     co_return 1;
@@ -169,19 +152,5 @@ int main(int argc, char** argv) {
   if (flags.name.empty()) flags.name = host_name();
   hold_blas_to_one_thread();
   asio::io_context context(1);
-  int code = 1;
-  asio::co_spawn(context, run(flags), [&code, &context](std::exception_ptr failed, int result) {
-    code = result;
-    if (failed) {
-      code = 1;
-      try {
-        std::rethrow_exception(failed);
-      } catch (std::exception const& error) {
-        log::error("failed", {{"error", error.what()}});
-      }
-    }
-    context.stop();
-  });
-  context.run();
-  return code;
+  return process::run_to_end(context, run(flags));
 }

@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <cerrno>
 #include <cstdlib>
@@ -19,6 +18,7 @@
 #include "operator/serve.hpp"
 #include "operator/show/reporter.hpp"
 #include "runtime/crypto/digest.hpp"
+#include "runtime/process/program.hpp"
 
 namespace {
 
@@ -55,24 +55,6 @@ Result<int> open_log(fs::path const& file) {
 int fail(std::string const& message) {
   std::cerr << "inference-operator: " << message << "\n";
   return 1;
-}
-
-int run_to_end(boost::asio::io_context& context, boost::asio::awaitable<int> work) {
-  int code = 1;
-  boost::asio::co_spawn(context, std::move(work), [&](std::exception_ptr fault, int result) {
-    code = result;
-    if (fault) {
-      code = 1;
-      try {
-        std::rethrow_exception(fault);
-      } catch (std::exception const& what) {
-        log::error("failed", {{"error", what.what()}});
-      }
-    }
-    context.stop();
-  });
-  context.run();
-  return code;
 }
 
 /// Decision ids of two runs must not be taken for each other.
@@ -193,7 +175,7 @@ int local_main(Flags const& flags) {
   }
   // Its timers, sockets and children all belong to this one thread.
   boost::asio::io_context context(1);
-  int const code = run_to_end(
+  int const code = process::run_to_end(
       context, serve_local(flags, std::move(*options), *run_dir, {table, log_file, checked.skipped}));
   if (code == 0) fs::remove_all(*run_dir, wrong);  // else the log in it tells why
   return code;
@@ -271,7 +253,7 @@ int cluster_main(Flags const& flags) {
   if (!reconcile) return fail(reconcile.error().message);
   auto options = kubernetes_options(flags, std::move(*access), std::move(*reconcile));
   boost::asio::io_context context(1);
-  return run_to_end(context, serve_cluster(flags, std::move(options)));
+  return process::run_to_end(context, serve_cluster(flags, std::move(options)));
 }
 
 }  // namespace

@@ -1,11 +1,9 @@
 #include "operator/serve.hpp"
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
 
 #include "runtime/log/log.hpp"
-#include "runtime/process/files.hpp"
+#include "runtime/process/program.hpp"
 
 namespace ei {
 namespace {
@@ -51,9 +49,7 @@ Result<void> start_server(http::Server& server, std::filesystem::path const& por
   if (!listening) return listening.error();
   server.start();
   log::info("listening", {{"metrics", server.port()}, {"version", EI_VERSION}});
-  if (ports_file.empty()) return {};
-  boost::json::object const ports{{"metrics", server.port()}};
-  return process::write_file_atomically(ports_file, boost::json::serialize(ports) + "\n");
+  return process::write_ports(ports_file, {{"metrics", server.port()}});
 }
 
 }  // namespace ei

@@ -1,6 +1,5 @@
 #include "bench/load/command.hpp"
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
@@ -15,6 +14,7 @@
 #include "bench/load/progress.hpp"
 #include "runtime/core/json.hpp"
 #include "runtime/process/files.hpp"
+#include "runtime/process/program.hpp"
 #include "runtime/process/signals.hpp"
 
 namespace ei::bench {
@@ -117,14 +117,6 @@ Result<void> write_files(Flags const& flags, Report const& report) {
   return process::write_file_atomically(flags.json, to_json_text(summary) + "\n");
 }
 
-/// Shells often allow 1024 descriptors and permit many more; every connection is one.
-void allow_descriptors() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 int fail(Error const& error) {
   std::fprintf(stderr, "error: %s\n", error.message.c_str());
   return 1;
@@ -144,7 +136,7 @@ int run(Flags flags) {
               setup->schedule.size(), setup->pictures.size());
   std::fflush(stdout);
 
-  allow_descriptors();
+  process::allow_many_descriptors();
   Report report;
   bool finished = false;
   asio::io_context context(1);

@@ -1,3 +1,4 @@
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
@@ -6,9 +7,12 @@
 #include <catch2/catch.hpp>
 #include <csignal>
 #include <fstream>
+#include <stdexcept>
 
 #include "runtime/crypto/digest.hpp"
+#include "runtime/log/log.hpp"
 #include "runtime/process/files.hpp"
+#include "runtime/process/program.hpp"
 #include "runtime/process/signals.hpp"
 #include "runtime/process/usage.hpp"
 #include "tests/runtime/loop.hpp"
@@ -145,4 +149,52 @@ TEST_CASE("SIGTERM is something to await") {
     got = co_await signals.next();
   });
   CHECK(got == SIGTERM);
+}
+
+TEST_CASE("a program's exit code is what its work returns, and 1 where it throws") {
+  std::string logged;
+  log::set_sink([&](std::string_view line) { logged += line; });
+  boost::asio::io_context whole(1);
+  CHECK(process::run_to_end(whole, []() -> boost::asio::awaitable<int> { co_return 7; }()) == 7);
+  CHECK(logged.empty());
+  boost::asio::io_context broken(1);
+  CHECK(process::run_to_end(broken, []() -> boost::asio::awaitable<int> {
+          throw std::runtime_error("no luck");
+          co_return 0;
+        }()) == 1);
+  log::set_sink({});
+  CHECK(logged.find(R"("event":"failed","error":"no luck")") != std::string::npos);
+}
+
+TEST_CASE("the limit on descriptors is raised to what is permitted") {
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+  rlimit low = before;
+  low.rlim_cur = 64;
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &low) == 0);
+  process::allow_many_descriptors();
+  rlimit after{};
+  REQUIRE(getrlimit(RLIMIT_NOFILE, &after) == 0);
+  CHECK(after.rlim_cur == before.rlim_max);
+  setrlimit(RLIMIT_NOFILE, &before);
+}
+
+TEST_CASE("ports are told in a file where one is asked for") {
+  Folder const folder;
+  auto const path = folder.path / "ports";
+  REQUIRE(process::write_ports(path, {{"http", std::uint16_t{8001}}, {"metrics", std::uint16_t{9000}}}));
+  CHECK(*process::read_file(path, 100) == "{\"http\":8001,\"metrics\":9000}\n");
+  CHECK(process::write_ports({}, {}).has_value());
+}
+
+TEST_CASE("a token is what stands in its file, without the white space behind it") {
+  Folder const folder;
+  folder.put("token", "secret \r\n");
+  folder.put("blank", " \n");
+  folder.put("picture", std::string(5000, 'x'));
+  CHECK(*process::read_token(folder.path / "token") == "secret");
+  CHECK(process::read_token({})->empty());
+  CHECK(process::read_token(folder.path / "blank").error().kind == ErrorKind::Invalid);
+  CHECK(process::read_token(folder.path / "none").error().kind == ErrorKind::NotFound);
+  CHECK(process::read_token(folder.path / "picture").error().kind == ErrorKind::Protocol);
 }
