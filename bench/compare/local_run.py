@@ -202,7 +202,7 @@ class Run:
         if self.hpa:
             self.hpa.tell(at, self.workers.alive, cpu_seconds)
         self.decisions += self._decision_log.new()
-        # Under External the status leaves the queue out; the log has what the operator scraped.
+        # As the operator scraped it; the status has it coarser.
         queue = (self.decisions[-1]["snapshot"]["sample"] if self.decisions else None) or {}
         exist = len(self.workers.alive)
         return {"time_s": at, "desired": status.get("desiredReplicas"), "replicas": exist, "ready": self.workers.ready(),
