@@ -11,7 +11,7 @@
 namespace ei::scaling {
 namespace {
 
-constexpr double kRateSeconds = 10;  // as long as Latency looks back for its arrival rate
+constexpr double kRateSeconds = 10;                      // as long as Latency looks back for its arrival rate
 constexpr std::chrono::seconds kBlindBeforeMaximum{10};  // a dispatcher that restarts is back sooner
 
 Decision stay(int current, Reason reason, Limit limit, std::string why) {
@@ -67,7 +67,8 @@ void tell_queue(Inputs& inputs, State const& state, Sample const& sample) {
   inputs.in_flight = sample.in_flight;
   inputs.oldest_age_seconds = sample.oldest_age_seconds;
   if (inputs.arrival_rps) return;
-  if (auto const window = span(state, 0, kRateSeconds)) inputs.arrival_rps = window->arrivals / window->seconds;
+  if (auto const window = span(state, 0, kRateSeconds))
+    inputs.arrival_rps = window->arrivals / window->seconds;
 }
 
 void apply_bounds(Settings const& settings, Decision& decision) {
