@@ -1,0 +1,69 @@
+#include <catch2/catch.hpp>
+
+#include "tests/dispatcher/exchange_stage.hpp"
+
+using namespace ei;
+using namespace ei::dispatcher;
+using namespace ei::dispatcher::test;
+using namespace std::chrono_literals;
+
+TEST_CASE("a worker that breaks the protocol hears why") {
+  Stage stage;
+  auto& a = stage.worker("a");
+  auto& b = stage.worker("b");
+  stage.ready(a);
+  CHECK_THAT(stage.exchange.ready(a.id, at(0s)).error().message, Catch::Contains("more than the 1 slots"));
+  stage.submit("1");
+  CHECK(stage.exchange.ready(a.id, at(0s)).has_error());
+  auto result = Stage::result_of(a.jobs[0]);
+  CHECK_THAT(stage.exchange.result(b.id, result, at(0s)).error().message,
+             Catch::Contains("which the worker does not hold"));
+  result.items.push_back(result.items[0]);
+  CHECK_THAT(stage.exchange.result(a.id, result, at(0s)).error().message,
+             Catch::Contains("2 items for a job of 1"));
+  result.items.pop_back();
+  result.probabilities = {1, 2, 3};
+  CHECK_THAT(stage.exchange.result(a.id, result, at(0s)).error().message,
+             Catch::Contains("that asked for none"));
+  auto const other = stage.exchange.attach({"c", "vgg", 3, "", 1}, {}, at(0s));
+  CHECK(other.error().message == "worker c serves model \"vgg\"; this dispatcher serves \"resnet18\"");
+}
+
+TEST_CASE("a leaving worker gets no more jobs but may finish the one it holds") {
+  Stage stage;
+  auto& worker = stage.worker("w", 2);
+  stage.ready(worker);
+  stage.ready(worker);
+  auto const request = stage.submit("1");
+  stage.exchange.bye(worker.id);
+  stage.submit("2");
+  CHECK(worker.jobs.size() == 1);
+  stage.answer(worker, at(1s));
+  CHECK(label(*request) == "1");
+}
+
+TEST_CASE("a worker that holds a job for too long is dropped") {
+  Stage stage({.job_timeout = 60s});
+  auto& worker = stage.worker("w");
+  stage.ready(worker);
+  auto const request = stage.submit("1", at(0s), 90s);
+  CHECK(stage.exchange.next_tick() == at(60s));
+  stage.exchange.tick(at(59s));
+  CHECK(worker.dropped.empty());
+  stage.exchange.tick(at(60s));
+  CHECK(worker.dropped.size() == 1);
+  stage.exchange.tick(at(61s));
+  CHECK(worker.dropped.size() == 1);
+  stage.exchange.detach(worker.id, at(61s));
+  CHECK(stage.exchange.queue().size() == 1);
+  CHECK_FALSE(request->outcome);
+}
+
+TEST_CASE("with a latency target, late requests let fresh ones pass") {
+  Stage stage({.latency_target = 500ms});
+  stage.submit("old", at(0s));
+  stage.submit("fresh", at(600ms));
+  auto& worker = stage.worker("w");
+  stage.ready(worker, at(700ms));
+  CHECK(worker.jobs.at(0).payload == "fresh");
+}
