@@ -145,9 +145,10 @@ int strongest_term(Decision& decision, int unknown_service_workers) {
   return most;
 }
 
-void settle(Decision& decision, int need, bool window_observed) {
+void settle(Decision& decision, int need, int minimum, bool window_observed) {
   Inputs const& in = decision.inputs;
-  if (need >= decision.from) {
+  // At the minimum nothing is held back: the bound itself is what keeps the rest.
+  if (need >= decision.from || decision.from <= minimum) {
     decision.to = need;
     decision.reason = need > decision.from ? reason_for_more(decision.term) : Reason::Steady;
     return;
@@ -220,7 +221,7 @@ Decision decide_latency(Settings const& settings, State& state, Snapshot const& 
       state.observing_since && Seconds(now - *state.observing_since).count() >= usual_hold_seconds;
 
   decision.formula = formula_of(settings, load, decision);
-  settle(decision, need, window_observed);
+  settle(decision, need, settings.min_replicas, window_observed);
   explain(load, decision);
   return decision;
 }

@@ -165,6 +165,19 @@ TEST_CASE("a hold says what it waits for") {
   CHECK(held);
 }
 
+TEST_CASE("at the minimum nothing is held, from the first sample on") {
+  Script script(2);
+  script.settings.min_replicas = 2;
+  for (int i = 0; i < 20; ++i) {
+    Decision const decision = script.step();
+    CHECK(decision.to == 2);
+    CHECK(decision.reason == Reason::Steady);
+  }
+  CHECK(script.step().limit == Limit::Minimum);
+  script.rate_rps = 1;
+  CHECK(script.run(30).reason == Reason::Steady);
+}
+
 TEST_CASE("a cooldown shorter than the hold window shortens it, a slow start lengthens it") {
   Script script(2);
   script.rate_rps = 10;
