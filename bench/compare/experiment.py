@@ -124,19 +124,20 @@ class Clock:
 
 
 class EverySecond:
-    """Calls `sample(clock)` in a thread at every whole second of the wall clock; what it returns is kept in `samples`.
+    """Calls `sample()` in a thread at every whole second of the wall clock (every multiple of `interval`); what it returns
+    is kept in `samples`.
 
     A sample that cannot be taken (Failed, OSError, an answer that is not what it should be) is missing; `fault` is the first.
     """
 
-    def __init__(self, sample):
-        self.samples, self.fault = [], ""
+    def __init__(self, sample, interval=1.0):
+        self.samples, self.fault, self._interval = [], "", interval
         self._sample, self._stopping = sample, threading.Event()
         self._thread = threading.Thread(target=self._follow, daemon=True)
         self._thread.start()
 
     def _follow(self):
-        while not self._stopping.wait(1 - time.time() % 1):
+        while not self._stopping.wait(self._interval - time.time() % self._interval):
             try:
                 self.samples.append(self._sample())
             except (Failed, OSError, ValueError, KeyError, subprocess.TimeoutExpired) as error:

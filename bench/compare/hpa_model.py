@@ -29,12 +29,13 @@ def replayed(program, lines, flags):
     return proposed(answers, lines)
 
 
-def agreement(program, lines, sync_s, flags):
+def agreement(program, lines, sync_s, flags, step_s=1.0):
     """(the controller's changes, the model's, the largest distance between them in seconds; infinite when the counts
-    differ), with the phase of the controller's period, which nobody can see, that fits best."""
+    differ), with the phase of the controller's period, which nobody can see, that fits best (in steps of `step_s`)."""
     real = changes([(line["time_s"], line["current"]) for line in lines])
     best = None
-    for phase_s in range(sync_s):
+    for step in range(round(sync_s / step_s)):
+        phase_s = step * step_s
         model = replayed(program, lines, [*flags, "--sync", sync_s, "--phase", phase_s])
         same = [count for _, count in model] == [count for _, count in real]
         apart = max((abs(at - seen) for (at, _), (seen, _) in zip(model, real)), default=0) if same else float("inf")
