@@ -1,7 +1,6 @@
 #include "dispatcher/metrics/metrics.hpp"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 
 namespace ei::dispatcher {
@@ -16,16 +15,6 @@ constexpr char const* kWorkersHelp = "Linked workers that compute (busy) or wait
 constexpr char const* kDropped = "dispatcher_dropped_total";
 constexpr char const* kDroppedHelp = "Valid requests that ended without an answer, by reason.";
 
-// A client may send any word as a method; the series must stay few.
-std::string bounded_method(std::string const& method) {
-  static constexpr std::array kKnown = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"};
-  return std::find(kKnown.begin(), kKnown.end(), method) != kKnown.end() ? method : "other";
-}
-
-std::string endpoint(std::string const& pattern) {
-  return pattern.empty() ? "other" : pattern;
-}
-
 // Counters only add; the exchange's own sums only grow.
 void raise_to(metrics::Counter& counter, double total) {
   counter.Increment(std::max(0.0, total - counter.Value()));
@@ -37,7 +26,7 @@ void raise_to(metrics::Counter& counter, std::uint64_t total) {
 }  // namespace
 
 Metrics::Metrics(metrics::Registry& registry)
-    : registry_(registry),
+    : requests_(registry, {kRequests, kRequestsHelp}, {kResponseTime, kResponseTimeHelp}),
       queue_size_(registry.gauge("dispatcher_queue_size", "Requests that wait for a worker.")),
       queue_capacity_(registry.gauge("dispatcher_queue_capacity", "Requests that may wait; above, 429.")),
       queue_bytes_(registry.gauge("dispatcher_queue_bytes", "Bytes of the waiting requests' pictures.")),
@@ -67,19 +56,7 @@ Metrics::Metrics(metrics::Registry& registry)
       dropped_worker_died_(registry.counter(kDropped, kDroppedHelp, {{"reason", "worker_died"}})) {}
 
 void Metrics::completed(http::Completed const& answer) {
-  std::string const route = endpoint(answer.pattern);
-  registry_
-      .counter(kRequests, kRequestsHelp,
-               {{"method", bounded_method(answer.method)},
-                {"endpoint", route},
-                {"status", std::to_string(answer.status)}})
-      .Increment();
-  metrics::Histogram*& histogram = response_time_[route];
-  if (histogram == nullptr) {
-    histogram = &registry_.histogram(kResponseTime, kResponseTimeHelp, metrics::latency_buckets(),
-                                     {{"endpoint", route}});
-  }
-  histogram->Observe(std::chrono::duration<double>(answer.elapsed).count());
+  requests_.answered(answer.method, answer.pattern, answer.status, answer.elapsed);
 }
 
 void Metrics::collect(Exchange const& exchange, process::Usage const& usage, SteadyTime now) {

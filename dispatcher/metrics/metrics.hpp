@@ -1,13 +1,10 @@
 // The dispatcher's metrics: every name, help text and bucket stands in metrics.cpp.
 #pragma once
 
-#include <map>
-#include <string>
-
 #include "dispatcher/exchange/exchange.hpp"
 #include "runtime/core/units.hpp"
 #include "runtime/http/server.hpp"
-#include "runtime/metrics/registry.hpp"
+#include "runtime/metrics/requests.hpp"
 #include "runtime/process/usage.hpp"
 
 namespace ei::dispatcher {
@@ -25,8 +22,7 @@ class Metrics {
   void collect(Exchange const& exchange, process::Usage const& usage, SteadyTime now);
 
  private:
-  metrics::Registry& registry_;
-  std::map<std::string, metrics::Histogram*> response_time_;
+  metrics::RequestMetrics requests_;
   metrics::Gauge& queue_size_;
   metrics::Gauge& queue_capacity_;
   metrics::Gauge& queue_bytes_;

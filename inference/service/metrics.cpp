@@ -1,8 +1,5 @@
 #include "inference/service/metrics.hpp"
 
-#include <algorithm>
-#include <array>
-
 namespace ei::inference {
 namespace {
 
@@ -17,12 +14,6 @@ std::vector<double> inference_buckets() {
   return {0.002, 0.004, 0.006, 0.008, 0.01, 0.012, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 1, 4};
 }
 
-// A client may send any word as a method; the series must stay few.
-std::string bounded_method(std::string const& method) {
-  static constexpr std::array kKnown = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "JOB"};
-  return std::find(kKnown.begin(), kKnown.end(), method) != kKnown.end() ? method : "other";
-}
-
 double seconds(std::chrono::nanoseconds duration) {
   return std::chrono::duration<double>(duration).count();
 }
@@ -30,7 +21,7 @@ double seconds(std::chrono::nanoseconds duration) {
 }  // namespace
 
 Metrics::Metrics(metrics::Registry& registry)
-    : registry_(registry),
+    : requests_(registry, {kRequests, kRequestsHelp}, {kResponseTime, kResponseTimeHelp}),
       ready_(registry.gauge("ml_app_ready", "1 once the model is warm, 0 before and while leaving.")),
       links_(registry.gauge("ml_app_links", "Dispatchers this worker is linked to.")),
       cpu_(registry.gauge("ml_app_cpu_usage_percent", "CPU time used, of what this process may use.")),
@@ -43,23 +34,12 @@ Metrics::Metrics(metrics::Registry& registry)
       pictures_(
           registry.counter("ml_app_pictures_total", "Pictures and tensors answered, errors included.")) {}
 
-void Metrics::count(std::string const& method, std::string const& endpoint, int status,
-                    std::chrono::nanoseconds elapsed) {
-  registry_
-      .counter(
-          kRequests, kRequestsHelp,
-          {{"method", bounded_method(method)}, {"endpoint", endpoint}, {"status", std::to_string(status)}})
-      .Increment();
-  registry_.histogram(kResponseTime, kResponseTimeHelp, metrics::latency_buckets(), {{"endpoint", endpoint}})
-      .Observe(seconds(elapsed));
-}
-
 void Metrics::completed(http::Completed const& answer) {
-  count(answer.method, answer.pattern.empty() ? "other" : answer.pattern, answer.status, answer.elapsed);
+  requests_.answered(answer.method, answer.pattern, answer.status, answer.elapsed);
 }
 
 void Metrics::job_completed(bool ok, std::chrono::nanoseconds elapsed) {
-  count("JOB", "link", ok ? 200 : 500, elapsed);
+  requests_.count("JOB", "link", ok ? 200 : 500, elapsed);
 }
 
 void Metrics::inferred(double inference_seconds, std::size_t pictures) {

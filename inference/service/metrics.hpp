@@ -1,11 +1,9 @@
 #pragma once
 
 #include <chrono>
-#include <map>
-#include <string>
 
 #include "runtime/http/server.hpp"
-#include "runtime/metrics/registry.hpp"
+#include "runtime/metrics/requests.hpp"
 #include "runtime/process/usage.hpp"
 
 namespace ei::inference {
@@ -25,10 +23,7 @@ class Metrics {
   void collect(process::Usage const& usage);
 
  private:
-  void count(std::string const& method, std::string const& endpoint, int status,
-             std::chrono::nanoseconds elapsed);
-
-  metrics::Registry& registry_;
+  metrics::RequestMetrics requests_;
   metrics::Gauge& ready_;
   metrics::Gauge& links_;
   metrics::Gauge& cpu_;

@@ -1,8 +1,10 @@
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <cmath>
 
 #include "runtime/metrics/parser.hpp"
 #include "runtime/metrics/registry.hpp"
+#include "runtime/metrics/requests.hpp"
 
 using namespace ei;
 using namespace ei::metrics;
@@ -94,4 +96,25 @@ TEST_CASE("a hostile number of samples is refused") {
   auto const samples = parse_exposition(text);
   REQUIRE_FALSE(samples.has_value());
   CHECK(samples.error().kind == ErrorKind::Protocol);
+}
+
+TEST_CASE("answers are counted by few series, whatever methods and paths clients make up") {
+  Registry registry;
+  RequestMetrics requests(registry, {"answers_total", "Answers."}, {"answer_seconds", "Seconds."});
+  requests.answered("POST", "/predict", 200, std::chrono::milliseconds(20));
+  requests.answered("POST", "/predict", 200, std::chrono::milliseconds(30));
+  requests.answered("BREW", "", 404, std::chrono::milliseconds(1));
+  requests.answered("JOB", "", 404, std::chrono::milliseconds(1));
+  requests.count("JOB", "link", 500, std::chrono::milliseconds(5));
+  auto const samples = parse_exposition(registry.exposition());
+  REQUIRE(samples.has_value());
+  auto const answers = [&](char const* method, char const* route, char const* status) {
+    return find_value(*samples, "answers_total",
+                      {{"method", method}, {"endpoint", route}, {"status", status}});
+  };
+  CHECK(answers("POST", "/predict", "200") == 2);
+  CHECK(answers("other", "other", "404") == 2);
+  CHECK(answers("JOB", "link", "500") == 1);
+  CHECK(find_value(*samples, "answer_seconds_count", {{"endpoint", "/predict"}}) == 2);
+  CHECK(find_value(*samples, "answer_seconds_sum", {{"endpoint", "/predict"}}).value() == Approx(0.05));
 }
