@@ -53,7 +53,7 @@ def signing_key(path: pathlib.Path) -> str:
     """The key that signs service account tokens (RSA, as every client library accepts)."""
     if not path.exists():
         _openssl("genrsa", "-out", str(path), "2048")
-        path.chmod(0o600)
+        fresh.rename(path)
     return str(path)
 
 
@@ -64,7 +64,10 @@ def kubeconfig(path: pathlib.Path, server: str, authority: Authority, cert: str,
     def embed(file) -> str:
         return base64.b64encode(pathlib.Path(file).read_bytes()).decode()
 
-    path.write_text(
+    # In one step: another program that reads it just then must not find it empty.
+    fresh = path.with_suffix(".new")
+    fresh.touch(0o600)
+    fresh.write_text(
         json.dumps(
             {
                 "apiVersion": "v1",
