@@ -53,7 +53,7 @@ def signing_key(path: pathlib.Path) -> str:
     """The key that signs service account tokens (RSA, as every client library accepts)."""
     if not path.exists():
         _openssl("genrsa", "-out", str(path), "2048")
-        fresh.rename(path)
+        path.chmod(0o600)
     return str(path)
 
 
@@ -90,5 +90,5 @@ def kubeconfig(path: pathlib.Path, server: str, authority: Authority, cert: str,
             indent=1,
         )
     )
-    path.chmod(0o600)
+    fresh.rename(path)
     return str(path)
