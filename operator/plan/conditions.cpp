@@ -90,7 +90,7 @@ Condition ready(Observation const& seen, Counts const& counts) {
 Condition paused(Observation const& seen) {
   bool const value = seen.spec && seen.spec->scaling.paused;
   return make(api::kPaused, value, value ? "PausedBySpec" : "NotPaused",
-              value ? "spec.scaling.paused keeps the count as it is" : "");
+              value ? "spec.scaling.paused keeps the count as it is" : "decisions are carried out");
 }
 
 }  // namespace

@@ -32,7 +32,7 @@ TEST_CASE("A service that answers is Ready, and says where") {
   CHECK(shown(service(), verdict(steady()), "DispatcherReady") ==
         "True AllReady: 1 of 1 dispatcher is ready");
   CHECK(shown(service(), verdict(steady()), "WorkersReady") == "True AllReady: 2 of 2 workers are ready");
-  CHECK(shown(service(), verdict(steady()), "Paused") == "False NotPaused: ");
+  CHECK(shown(service(), verdict(steady()), "Paused") == "False NotPaused: decisions are carried out");
 }
 
 TEST_CASE("One worker of several is enough to be Ready, and all of them for WorkersReady") {
