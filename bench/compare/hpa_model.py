@@ -29,16 +29,34 @@ def replayed(program, lines, flags):
     return proposed(answers, lines)
 
 
+READINGS = ("cpu_millicores", "metrics_time_s", "window_s")
+
+
+def read_ahead(lines):
+    """The lines with the CPU readings of the next look: what the controller may have read between two looks."""
+    ahead = []
+    for line, following in zip(lines, lines[1:]):
+        later = {pod["name"]: pod for pod in following["pods"]}
+        pods = []
+        for pod in line["pods"]:
+            known = {key: value for key, value in pod.items() if key not in READINGS}
+            read = later.get(pod["name"], {})
+            pods.append({**known, **{key: read[key] for key in READINGS if key in read}})
+        ahead.append({**line, "pods": pods})
+    return ahead
+
+
 def agreement(program, lines, sync_s, flags, step_s=1.0):
     """(the controller's changes, the model's, the largest distance between them in seconds; infinite when the counts
-    differ), with the phase of the controller's period, which nobody can see, that fits best (in steps of `step_s`)."""
+    differ), with what nobody can see as it fits best: the phase of the controller's period (in steps of `step_s`), and
+    whether it read the CPU before or after a look of ours."""
     real = changes([(line["time_s"], line["current"]) for line in lines])
+    ways = [(seen, step * step_s) for seen in (lines, read_ahead(lines)) for step in range(round(sync_s / step_s))]
     best = None
-    for step in range(round(sync_s / step_s)):
-        phase_s = step * step_s
-        model = replayed(program, lines, [*flags, "--sync", sync_s, "--phase", phase_s])
+    for seen, phase_s in ways:
+        model = replayed(program, seen, [*flags, "--sync", sync_s, "--phase", phase_s])
         same = [count for _, count in model] == [count for _, count in real]
-        apart = max((abs(at - seen) for (at, _), (seen, _) in zip(model, real)), default=0) if same else float("inf")
+        apart = max((abs(at - then) for (at, _), (then, _) in zip(model, real)), default=0) if same else float("inf")
         if best is None or apart < best[2]:
             best = real, model, apart
     return best

@@ -183,6 +183,13 @@ def test_only_the_policy_differs_between_the_runs():
 # The HPA's model --------------------------------------------------------------------------------------------------
 
 
+def test_readings_may_be_those_of_the_next_look():
+    first = {"time_s": 0, "current": 1, "pods": [{"name": "a", "ready": True, "cpu_millicores": 5}, {"name": "gone", "cpu_millicores": 6}]}
+    second = {"time_s": 1, "current": 2, "pods": [{"name": "a", "ready": False, "cpu_millicores": 9}]}
+    assert hpa_model.read_ahead([first, second]) == [
+        {"time_s": 0, "current": 1, "pods": [{"name": "a", "ready": True, "cpu_millicores": 9}, {"name": "gone"}]}]
+
+
 def test_only_what_the_model_asks_for_itself_is_its_own():
     lines = [{"time_s": at, "current": current} for at, current in enumerate([1, 1, 1, 2, 2, 2, 3])]
     following = [{"time_s": at, "desired": line["current"]} for at, line in enumerate(lines)]
