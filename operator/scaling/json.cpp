@@ -149,6 +149,7 @@ State read_state(Fields const& fields, std::string& complaint) {
   });
   fields.read("last_replacement_ns", state.last_replacement);
   fields.read("failed_replacements", state.failed_replacements);
+  fields.read("sampled_replicas", state.sampled_replicas);
   fields.read("last_evaluation_ns", state.last_evaluation);
   fields.read("last_action_ns", state.last_action);
   return state;
@@ -266,6 +267,7 @@ json::object to_json(State const& state) {
           {"counted", std::move(counted)},
           {"last_replacement_ns", optional_time(state.last_replacement)},
           {"failed_replacements", state.failed_replacements},
+          {"sampled_replicas", state.sampled_replicas},
           {"last_evaluation_ns", optional_time(state.last_evaluation)},
           {"last_action_ns", optional_time(state.last_action)}};
 }

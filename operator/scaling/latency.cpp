@@ -100,7 +100,8 @@ Reason reason_for_more(Term term) {
   }
 }
 
-std::string formula_of(Settings const& settings, Load const& load, Decision const& decision) {
+std::string formula_of(Settings const& settings, State const& state, Load const& load,
+                       Decision const& decision) {
   Inputs const& in = decision.inputs;
   double const service_seconds = in.service_seconds.value_or(0);
   switch (decision.term) {
@@ -117,8 +118,8 @@ std::string formula_of(Settings const& settings, Load const& load, Decision cons
       return text("backlog: ceil(%.2f busy + %.0f waiting x %.3f s / %.0f s) = %d", load.offered,
                   in.queue.value_or(0), service_seconds, kDrainSeconds, in.backlog_workers);
     case Term::QueueTarget:
-      return text("queue target: ceil(%d x %.0f waiting / %d) = %d", decision.from, in.queue.value_or(0),
-                  settings.queue_target, in.queue_target_workers);
+      return text("queue target: ceil(%d x %.0f waiting / %d) = %d", state.sampled_replicas,
+                  in.queue.value_or(0), settings.queue_target, in.queue_target_workers);
     case Term::ServiceUnknown:
       return text("service time unknown: %.0f waiting, %d starting", in.queue.value_or(0), in.starting);
     default:
@@ -207,9 +208,11 @@ Decision decide_latency(Settings const& settings, State& state, Snapshot const& 
   in.load_workers = needed + in.spare_workers;
   in.burst_workers = load.workers_for(load.burst_rps.value_or(0), accepted);
   in.backlog_workers = backlog_workers(load, sample, static_cast<int>(workers.list.size()));
-  in.queue_target_workers = queue_target_workers(settings, sample, workers.current);
+  // Relative to the count that this sample was seen under: the decision's own effect comes back as a change
+  // of the cluster, long before the next sample, and must not multiply it again.
+  in.queue_target_workers = queue_target_workers(settings, sample, state.sampled_replicas);
   bool const ask_one_more = !load.service && sample.queue > 0 && in.starting == 0;
-  int need = strongest_term(decision, ask_one_more ? workers.current + 1 : 0);
+  int need = strongest_term(decision, ask_one_more ? state.sampled_replicas + 1 : 0);
 
   bool const load_known = load.arrival_rps && (load.service || (*load.arrival_rps == 0 && sample.queue == 0));
   if (!load_known) {
@@ -220,7 +223,7 @@ Decision decide_latency(Settings const& settings, State& state, Snapshot const& 
   bool const window_observed =
       state.observing_since && Seconds(now - *state.observing_since).count() >= usual_hold_seconds;
 
-  decision.formula = formula_of(settings, load, decision);
+  decision.formula = formula_of(settings, state, load, decision);
   settle(decision, need, settings.min_replicas, window_observed);
   explain(load, decision);
   return decision;

@@ -101,6 +101,9 @@ SampleUse observe(Settings const& settings, State& state, Snapshot const& snapsh
   learn_starts(state, snapshot.workers);
   SampleUse const use = take_sample(settings, state, snapshot.sample, now);
   note_continuity(settings, state, use, now);
+  if (use == SampleUse::Fresh || use == SampleUse::CounterReset) {
+    state.sampled_replicas = snapshot.workers.current;
+  }
   if (use == SampleUse::Fresh) {
     forget_old_samples(state);
     learn_service(state);

@@ -46,6 +46,7 @@ struct State {
   };
 
   std::vector<Sample> samples;     ///< usable ones, oldest first, without a reset between them
+  int sampled_replicas = 0;        ///< the count in force when the newest sample came
   std::optional<Service> service;  ///< last known
   Lateness lateness;
   std::vector<Need> needs;  ///< what each decision within the cooldown needed

@@ -82,6 +82,21 @@ TEST_CASE("the same sample twice counts once") {
   CHECK(script.state.lateness == before.lateness);
 }
 
+TEST_CASE("the same sample does not raise the count again once its decision is carried out") {
+  Script script(1);
+  script.settings.queue_target = 5;
+  script.settings.max_replicas = 8;
+  script.sample.queue = GENERATE(9, 3);  // over the queue target; under it, with an unknown service time
+  Decision const first = script.step();
+  CHECK(first.to == 2);
+  CHECK(script.workers.current == 2);
+  for (int i = 0; i < 3; ++i) {
+    Decision const again = decide(script.settings, script.state, script.snapshot(), at(script.now_seconds));
+    CHECK(again.inputs.sample == SampleUse::Repeated);
+    CHECK(again.to == 2);
+  }
+}
+
 TEST_CASE("a counter reset keeps the service time, and counts afresh") {
   Script script(3);
   script.rate_rps = 20;
