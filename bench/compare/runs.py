@@ -155,6 +155,7 @@ class Run:
         queue = self.prometheus.by_second(f"sum(dispatcher_queue_size{mine})", since, until)
         in_flight = self.prometheus.by_second(f"sum(dispatcher_in_flight{mine})", since, until)
         used = self._used(clock, since, until)
+        (self.out / "service.json").write_text(json.dumps(self._service(mine, since, until)) + "\n")
         for row in rows:
             # A scrape of second s is of the instant s: it is the value with which that second begins.
             at = round(clock.started_unix_s + row["time_s"])
@@ -181,6 +182,14 @@ class Run:
             return f"{scaler}: the simulator's HPA, given the same CPU readings, scales otherwise: {model}; the controller: {real}."
         return (f"{scaler}: the simulator's HPA, given the same CPU readings, makes the same {len(real)} changes as the controller, "
                 f"at most {apart:.1f} s apart.")
+
+    def _service(self, mine, since, until):
+        """The dispatcher's counters of service times as (first, last) of the run; null where they were not scraped."""
+        counters = {}
+        for name in ("completions", "service_seconds", "service_seconds_squared"):
+            seen = self.prometheus.by_second(f"sum(dispatcher_{name}_total{mine})", since, until)
+            counters[name] = [seen[min(seen)], seen[max(seen)]] if seen else None
+        return counters
 
     def _used(self, clock, since, until):
         mine = f'{{namespace="{manifests.NAMESPACE}",container="worker"}}'
