@@ -24,6 +24,7 @@ from experiment import (Failed, busy_rps, fitting_scale, machine, make_pictures,
 from kube import SYSTEM, Cluster, image_values
 from prometheus import Prometheus
 from runs import Run, Settings
+from simulated import simulate
 
 QUICK_SECONDS, QUICK_IDLE = 90, 10
 # Requests per second and worker, more than one answers; a faster worker is asked again, four times as much.
@@ -192,7 +193,8 @@ def experiment(chosen, stack):
         if run.hpa_inputs:
             notes.append(run.model_note(scaler))
             say(notes[-1])
-        write_experiment(chosen.out, **facts, notes=[*notes, told], scalers=done,
+        told_simulated = simulate(programs / "inference-bench", chosen.out, done, facts, statistics.median(starts))
+        write_experiment(chosen.out, **facts, notes=[*notes, told, told_simulated], scalers=done,
                          manifests={each: [f"manifests/{each}.yaml"] for each in done})
     say(told)
     return done
