@@ -9,11 +9,23 @@
 namespace ei {
 namespace {
 
+/// The fewest digits that give the same number again, without an exponent where people write none; JSON has no
+/// word for what is not finite but null.
+void append_number(std::string& out, double number) {
+  if (!std::isfinite(number)) {
+    out += "null";
+    return;
+  }
+  double const size = std::abs(number);
+  bool const plain = number == 0 || (size >= 1e-6 && size < 1e16);  // 16 digits are all that a double has
+  char digits[32];  // the longest is 24 characters, plain or not
+  auto const format = plain ? std::chars_format::fixed : std::chars_format::general;
+  out.append(digits, std::to_chars(digits, digits + sizeof digits, number, format).ptr);
+}
+
 void append_text(std::string& out, boost::json::value const& value) {
   if (auto const* number = value.if_double()) {
-    char digits[32];  // the longest double is 24 characters
-    auto const end = std::to_chars(digits, digits + sizeof digits, *number).ptr;
-    std::isfinite(*number) ? out.append(digits, end) : out.append("null");
+    append_number(out, *number);
   } else if (auto const* array = value.if_array()) {
     char separator = '[';
     for (auto const& element : *array) {

@@ -174,3 +174,16 @@ TEST_CASE("JSON text has numbers as people write them and reads back the same") 
   CHECK(back->at("a") == 12.5);
   CHECK(to_json_text("plain") == "\"plain\"");
 }
+
+TEST_CASE("numbers in JSON are written as people write them, and read back the same") {
+  auto const text = GENERATE(values<std::pair<double, std::string>>({{100000.0, "100000"},
+                                                                     {1e15, "1000000000000000"},
+                                                                     {1e16, "1e+16"},
+                                                                     {0.000012, "0.000012"},
+                                                                     {1e-7, "1e-07"},
+                                                                     {-55.9, "-55.9"},
+                                                                     {0.1 + 0.2, "0.30000000000000004"},
+                                                                     {0.0, "0"}}));
+  CHECK(to_json_text(text.first) == text.second);
+  CHECK(parse_json(text.second)->to_number<double>() == text.first);
+}
