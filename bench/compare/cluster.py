@@ -46,7 +46,7 @@ def arguments():
     option("--seconds", "a shortened trace: every n-th second of it; not comparable", type=int)
     option("--quick", f"--seconds {QUICK_SECONDS} --idle {QUICK_IDLE}: a smoke run, not comparable", action="store_true")
     option("--idle", "seconds watched after the trace", type=int, default=60)
-    option("--cpu", "CPU request and limit of a worker; six of 150m fit on two cores", default="150m")
+    option("--cpu", "CPU request and limit of a worker; six of 200m fit on two cores", default="200m")
     option("--memory", "memory of a worker", default="512Mi")
     option("--target", "latencyTarget", default="500ms")
     option("--max", "maxReplicas", type=int, default=6)
@@ -122,7 +122,7 @@ def notes_of(chosen, settings, cluster, alone_rps, worker_rps, trace, scale):
     cores, busy = machine()["cores"], busy_rps(trace)
     notes = [
         f"Workers, control plane, dispatcher, Prometheus and the load share {cores} cores: a worker has a CPU limit of "
-        f"{settings.cpu}, and the kernel gives it that in periods of 100 ms."
+        f"{settings.cpu}, and the kernel gives it that in periods of 10 ms, so that it is a slow core and not a fast one with pauses."
         if cluster.own else "The load came through kubectl port-forward, and every scrape through the API server.",
         f"A worker that always has work answers {alone_rps:.1f} pictures/s alone and {worker_rps:.1f} beside "
         f"{settings.most - 1} others that do too ({1000 / worker_rps:.0f} ms each). The trace is scaled by {scale:g}: its "

@@ -101,7 +101,8 @@ class Node:
 
     # kubelet ------------------------------------------------------------
 
-    def start_kubelet(self) -> None:
+    def start_kubelet(self, cfs_period: str = "") -> None:
+        """cfs_period: in which a container gets its CPU limit; the kubelet's default is 100 ms."""
         kubeconfig = self.control.identity("kubelet", f"system:node:{NODE}", "system:nodes")
         cert, key = self.control.ca.issue("kubelet-server", f"/CN={NODE}", f"IP:{self.address},DNS:{NODE}")
         config = {
@@ -137,6 +138,9 @@ class Node:
             "registerNode": True,
             "shutdownGracePeriod": "0s",
         }
+        if cfs_period:
+            config["featureGates"] = {"CustomCPUCFSQuotaPeriod": True}
+            config["cpuCFSQuotaPeriod"] = cfs_period
         path = self.state.path("kubelet.json")
         path.write_text(json.dumps(config, indent=1))
         self.state.start(
