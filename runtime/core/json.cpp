@@ -9,8 +9,8 @@
 namespace ei {
 namespace {
 
-/// The fewest digits that give the same number again, without an exponent where people write none; JSON has no
-/// word for what is not finite but null.
+/// The fewest digits that give the same number again, without an exponent where people write none; JSON has
+/// no word for what is not finite but null.
 void append_number(std::string& out, double number) {
   if (!std::isfinite(number)) {
     out += "null";

@@ -1,4 +1,5 @@
 #include <catch2/catch.hpp>
+#include <functional>
 
 #include "tests/runtime/loop.hpp"
 #include "tests/runtime/raw_client.hpp"
@@ -61,58 +62,72 @@ WebSocket::Message binary(std::string data) {
   return message;
 }
 
+/// A server whose route echoes, and a client that is linked to it.
+struct Linked {
+  Linked(asio::any_io_executor ex, http::WebSocketLimits limits)
+      : executor(std::move(ex)), server(executor, test::quick_options(), echo_route(log, limits)) {}
+
+  asio::any_io_executor executor;
+  std::shared_ptr<LinkLog> log = std::make_shared<LinkLog>();
+  TestServer server;
+  std::unique_ptr<WebSocket> socket;
+};
+
+/// Runs a scenario on such a pair; the server is drained after it.
+void run_linked(std::function<asio::awaitable<void>(Linked&)> scenario,
+                http::WebSocketLimits server_limits = {}, http::WebSocketLimits client_limits = {}) {
+  test::run([&]() -> asio::awaitable<void> {
+    auto const executor = co_await asio::this_coro::executor;
+    Linked linked(executor, server_limits);
+    auto options = connect_options(linked.server);
+    options.limits = client_limits;
+    auto socket = co_await http::connect_websocket(executor, std::move(options));
+    REQUIRE(socket.has_value());
+    linked.socket = std::move(*socket);
+    co_await scenario(linked);
+    co_await linked.server->drain(1s);
+  });
+}
+
 }  // namespace
 
 TEST_CASE("messages of every size come back whole") {
-  test::run([]() -> asio::awaitable<void> {
-    auto const executor = co_await asio::this_coro::executor;
-    auto const log = std::make_shared<LinkLog>();
-    TestServer server(executor, test::quick_options(), echo_route(log));
-    auto options = connect_options(server);
-    auto socket = co_await http::connect_websocket(executor, std::move(options));
-    REQUIRE(socket.has_value());
+  run_linked([](Linked& linked) -> asio::awaitable<void> {
     for (std::size_t const size : {0UL, 1UL, 125UL, 126UL, 65'536UL, 10'000'000UL}) {
       INFO(size);
       std::string const data(size, 'x');
       auto message = binary(data);
-      auto const sent = co_await (*socket)->send(std::move(message));
+      auto const sent = co_await linked.socket->send(std::move(message));
       REQUIRE(sent.has_value());
-      auto const back = co_await (*socket)->receive();
+      auto const back = co_await linked.socket->receive();
       REQUIRE(back.has_value());
       CHECK(back->binary);
       CHECK((back->data == data));
     }
-    co_await (*socket)->close("done");
+    co_await linked.socket->close("done");
     co_await sleep_for(50ms);
-    CHECK(log->ended == 1);
-    REQUIRE(log->last_error.has_value());
-    CHECK(log->last_error->kind == ErrorKind::Unavailable);
-    CHECK(log->last_error->message.find("done") != std::string::npos);
-    co_await server->drain(1s);
+    CHECK(linked.log->ended == 1);
+    REQUIRE(linked.log->last_error.has_value());
+    CHECK(linked.log->last_error->kind == ErrorKind::Unavailable);
+    CHECK(linked.log->last_error->message.find("done") != std::string::npos);
   });
 }
 
 TEST_CASE("several senders share a connection and each message arrives once, whole") {
-  test::run([]() -> asio::awaitable<void> {
-    auto const executor = co_await asio::this_coro::executor;
-    auto const log = std::make_shared<LinkLog>();
-    TestServer server(executor, test::quick_options(), echo_route(log));
-    auto options = connect_options(server);
-    auto socket = co_await http::connect_websocket(executor, std::move(options));
-    REQUIRE(socket.has_value());
-    TaskGroup tasks(executor, nullptr);
+  run_linked([](Linked& linked) -> asio::awaitable<void> {
+    TaskGroup tasks(linked.executor, nullptr);
     int failures = 0;
     for (char c = 'a'; c < 'k'; ++c) {
-      auto send_one = [&socket, &failures, c]() -> asio::awaitable<void> {
+      auto send_one = [&linked, &failures, c]() -> asio::awaitable<void> {
         auto message = binary(std::string(200'000, c));
-        auto const sent = co_await (*socket)->send(std::move(message));
+        auto const sent = co_await linked.socket->send(std::move(message));
         if (!sent) ++failures;
       };
       tasks.spawn("send", send_one);
     }
     std::string seen;
     for (int i = 0; i < 10; ++i) {
-      auto const back = co_await (*socket)->receive();
+      auto const back = co_await linked.socket->receive();
       REQUIRE(back.has_value());
       REQUIRE(back->data.size() == 200'000);
       CHECK(back->data.find_first_not_of(back->data[0]) == std::string::npos);
@@ -121,8 +136,7 @@ TEST_CASE("several senders share a connection and each message arrives once, who
     CHECK(seen == "abcdefghij");
     CHECK(failures == 0);
     co_await tasks.stop();
-    (*socket)->abort();
-    co_await server->drain(1s);
+    linked.socket->abort();
   });
 }
 
@@ -185,81 +199,57 @@ TEST_CASE("a peer that goes silent is noticed in time and a quiet living one is 
 }
 
 TEST_CASE("a message over the limit ends the connection with an error") {
-  test::run([]() -> asio::awaitable<void> {
-    auto const executor = co_await asio::this_coro::executor;
-    auto const log = std::make_shared<LinkLog>();
-    http::WebSocketLimits limits;
-    limits.max_message = 1000;
-    TestServer server(executor, test::quick_options(), echo_route(log, limits));
-    auto options = connect_options(server);
-    auto socket = co_await http::connect_websocket(executor, std::move(options));
-    REQUIRE(socket.has_value());
+  http::WebSocketLimits limits;
+  limits.max_message = 1000;
+  auto const scenario = [](Linked& linked) -> asio::awaitable<void> {
     auto message = binary(std::string(1001, 'x'));
-    auto const sent = co_await (*socket)->send(std::move(message));
+    auto const sent = co_await linked.socket->send(std::move(message));
     static_cast<void>(sent);
-    auto const back = co_await (*socket)->receive();
+    auto const back = co_await linked.socket->receive();
     CHECK_FALSE(back.has_value());
-    REQUIRE(log->last_error.has_value());
-    CHECK(log->last_error->kind == ErrorKind::Protocol);
-    co_await server->drain(1s);
-  });
+    REQUIRE(linked.log->last_error.has_value());
+    CHECK(linked.log->last_error->kind == ErrorKind::Protocol);
+  };
+  run_linked(scenario, limits);
 }
 
 TEST_CASE("more bytes than the send queue holds are refused") {
-  test::run([]() -> asio::awaitable<void> {
-    auto const executor = co_await asio::this_coro::executor;
-    auto const log = std::make_shared<LinkLog>();
-    TestServer server(executor, test::quick_options(), echo_route(log));
-    auto options = connect_options(server);
-    options.limits.max_queued = 1000;
-    auto socket = co_await http::connect_websocket(executor, std::move(options));
-    REQUIRE(socket.has_value());
+  http::WebSocketLimits limits;
+  limits.max_queued = 1000;
+  auto const scenario = [](Linked& linked) -> asio::awaitable<void> {
     auto message = binary(std::string(1001, 'x'));
-    auto const sent = co_await (*socket)->send(std::move(message));
+    auto const sent = co_await linked.socket->send(std::move(message));
     REQUIRE_FALSE(sent.has_value());
     CHECK(sent.error().kind == ErrorKind::TooMany);
     auto small = binary("x");
-    auto const outcome1 = co_await (*socket)->send(std::move(small));
+    auto const outcome1 = co_await linked.socket->send(std::move(small));
     CHECK(outcome1.has_value());
-    (*socket)->abort();
-    co_await server->drain(1s);
-  });
+    linked.socket->abort();
+  };
+  run_linked(scenario, {}, limits);
 }
 
 TEST_CASE("a lost connection fails both sides at once") {
-  test::run([]() -> asio::awaitable<void> {
-    auto const executor = co_await asio::this_coro::executor;
-    auto const log = std::make_shared<LinkLog>();
-    TestServer server(executor, test::quick_options(), echo_route(log));
-    auto options = connect_options(server);
-    auto socket = co_await http::connect_websocket(executor, std::move(options));
-    REQUIRE(socket.has_value());
+  run_linked([](Linked& linked) -> asio::awaitable<void> {
     co_await sleep_for(20ms);
-    (*socket)->abort();
-    auto const after = co_await (*socket)->receive();
+    linked.socket->abort();
+    auto const after = co_await linked.socket->receive();
     CHECK(after.error().kind == ErrorKind::Canceled);
     auto message = binary("x");
-    auto const outcome2 = co_await (*socket)->send(std::move(message));
+    auto const outcome2 = co_await linked.socket->send(std::move(message));
     CHECK_FALSE(outcome2.has_value());
     co_await sleep_for(50ms);
-    CHECK(log->ended == 1);
-    CHECK(log->last_error->kind == ErrorKind::Unavailable);
-    co_await server->drain(1s);
+    CHECK(linked.log->ended == 1);
+    CHECK(linked.log->last_error->kind == ErrorKind::Unavailable);
   });
 }
 
 TEST_CASE("draining cancels a link that stays after the grace") {
-  test::run([]() -> asio::awaitable<void> {
-    auto const executor = co_await asio::this_coro::executor;
-    auto const log = std::make_shared<LinkLog>();
-    TestServer server(executor, test::quick_options(), echo_route(log));
-    auto options = connect_options(server);
-    auto socket = co_await http::connect_websocket(executor, std::move(options));
-    REQUIRE(socket.has_value());
-    co_await server->drain(50ms);
-    CHECK(log->opened == 1);
-    CHECK(server->connections() == 0);
-    auto const outcome3 = co_await (*socket)->receive();
+  run_linked([](Linked& linked) -> asio::awaitable<void> {
+    co_await linked.server->drain(50ms);
+    CHECK(linked.log->opened == 1);
+    CHECK(linked.server->connections() == 0);
+    auto const outcome3 = co_await linked.socket->receive();
     CHECK_FALSE(outcome3.has_value());
   });
 }
