@@ -1,6 +1,7 @@
 #include "operator/backend/kube/pod_template.hpp"
 
 #include "operator/backend/kube/labels.hpp"
+#include "operator/plan/arguments.hpp"
 #include "runtime/core/units.hpp"
 
 #include <boost/json/array.hpp>
@@ -8,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace ei::kube {
 namespace {
@@ -108,30 +110,18 @@ json::object pod_template(std::string const& service, std::string_view component
           {"spec", std::move(spec)}};
 }
 
+/// The flags that every backend gives, after those of this one.
+json::array with(json::array arguments, std::vector<std::string> const& more) {
+  for (auto const& argument : more) arguments.emplace_back(argument);
+  return arguments;
+}
+
 json::array dispatcher_arguments(api::Spec const& spec) {
-  auto const& dispatcher = spec.dispatcher;
-  return {"--port",
-          std::to_string(kDispatcherPort),
-          "--metrics-port",
-          std::to_string(kDispatcherMetricsPort),
-          "--link-port",
-          std::to_string(kDispatcherLinkPort),
-          "--model",
-          spec.model.name,
-          "--queue-capacity",
-          std::to_string(dispatcher.queue_capacity),
-          "--request-timeout",
-          format_duration(dispatcher.request_timeout),
-          "--batch-max-size",
-          std::to_string(dispatcher.batch.max_size),
-          "--batch-max-delay",
-          format_duration(dispatcher.batch.max_delay),
-          "--shutdown-delay",
-          format_duration(kEndpointDelay),
-          "--drain-timeout",
-          format_duration(dispatcher.request_timeout),
-          "--token-file",
-          kTokenFile};
+  return with({"--port", std::to_string(kDispatcherPort), "--metrics-port",
+               std::to_string(kDispatcherMetricsPort), "--link-port", std::to_string(kDispatcherLinkPort),
+               "--shutdown-delay", format_duration(kEndpointDelay), "--drain-timeout",
+               format_duration(spec.dispatcher.request_timeout), "--token-file", kTokenFile},
+              plan::dispatcher_arguments(spec));
 }
 
 /// `pvc://claim/a/b` as the claim and `file:///model/a/b`; anything else is passed on.
@@ -149,28 +139,18 @@ ModelPlace model_place(std::string const& uri) {
   return {rest.substr(0, slash), "file://" + std::string(kModelDirectory) + path};
 }
 
-json::array worker_arguments(api::Metadata const& owner, api::Spec const& spec, ModelPlace const& model) {
+json::array worker_arguments(api::Metadata const& owner, api::Spec const& spec, ModelPlace const& place) {
   auto const link = link_name(owner.name) + "." + owner.namespace_name + ".svc";
-  json::array arguments{"--port",          std::to_string(kWorkerPort),
-                        "--metrics-port",  std::to_string(kWorkerMetricsPort),
-                        "--dispatcher",    link + ":" + std::to_string(kDispatcherLinkPort),
-                        "--name",          "$(POD_NAME)",
-                        "--model-name",    spec.model.name,
-                        "--model-uri",     model.uri,
-                        "--precision",     api::to_string(spec.model.precision),
-                        "--cache-dir",     kCacheDirectory,
-                        "--drain-timeout", format_duration(spec.dispatcher.request_timeout),
-                        "--token-file",    kTokenFile};
-  auto const add = [&](std::string_view flag, std::string const& value) {
-    if (value.empty()) return;
-    arguments.emplace_back(flag);
-    arguments.emplace_back(value);
-  };
-  add("--sha256", spec.model.sha256);
+  auto model = spec.model;
+  model.uri = place.uri;
   // Class names may lie on the same claim as the weights.
-  auto const labels = model_place(spec.model.labels);
-  add("--labels", labels.claim == model.claim ? labels.uri : spec.model.labels);
-  return arguments;
+  auto const labels = model_place(model.labels);
+  if (labels.claim == place.claim) model.labels = labels.uri;
+  return with({"--port", std::to_string(kWorkerPort), "--metrics-port", std::to_string(kWorkerMetricsPort),
+               "--dispatcher", link + ":" + std::to_string(kDispatcherLinkPort), "--name", "$(POD_NAME)",
+               "--cache-dir", kCacheDirectory, "--drain-timeout",
+               format_duration(spec.dispatcher.request_timeout), "--token-file", kTokenFile},
+              plan::worker_arguments(model));
 }
 
 void place_worker(json::object& pod, api::Worker const& worker) {

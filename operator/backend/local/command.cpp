@@ -3,6 +3,7 @@
 #include <boost/json/value.hpp>
 
 #include "operator/api/reader.hpp"
+#include "operator/plan/arguments.hpp"
 #include "runtime/core/json.hpp"
 
 namespace ei::backend::local {
@@ -23,6 +24,10 @@ std::vector<std::string> without_individual(Command const& command) {
     }
   }
   return words;
+}
+
+void append(std::vector<std::string>& words, std::vector<std::string> const& more) {
+  words.insert(words.end(), more.begin(), more.end());
 }
 
 std::optional<std::uint16_t> port_of(boost::json::value const& root, std::string_view name) {
@@ -47,7 +52,6 @@ Result<Ports> parse_ports(std::string_view text) {
 
 Command dispatcher_command(Settings const& settings, api::Spec const& spec, Ports const& ports,
                            std::filesystem::path const& token_file, std::filesystem::path const& ports_file) {
-  auto const& wanted = spec.dispatcher;
   Command command;
   command.argv = {settings.programs / "inference-dispatcher",
                   "--address",
@@ -58,18 +62,6 @@ Command dispatcher_command(Settings const& settings, api::Spec const& spec, Port
                   std::to_string(ports.metrics),
                   "--link-port",
                   std::to_string(ports.link),
-                  "--model",
-                  spec.model.name,
-                  "--queue-capacity",
-                  std::to_string(wanted.queue_capacity),
-                  "--request-timeout",
-                  format_duration(wanted.request_timeout),
-                  "--latency-target",
-                  format_duration(spec.scaling.latency_target),
-                  "--batch-max-size",
-                  std::to_string(wanted.batch.max_size),
-                  "--batch-max-delay",
-                  format_duration(wanted.batch.max_delay),
                   "--drain-timeout",
                   format_duration(settings.drain_timeout),
                   "--log-level",
@@ -78,6 +70,7 @@ Command dispatcher_command(Settings const& settings, api::Spec const& spec, Port
                   token_file,
                   "--ports-file",
                   ports_file};
+  append(command.argv, plan::dispatcher_arguments(spec));
   return command;
 }
 
@@ -94,12 +87,6 @@ Command worker_command(Settings const& settings, api::Spec const& spec, std::str
                   "0",
                   "--name",
                   name,
-                  "--model-name",
-                  spec.model.name,
-                  "--model-uri",
-                  spec.model.uri,
-                  "--precision",
-                  std::string(to_string(spec.model.precision)),
                   "--drain-timeout",
                   format_duration(settings.drain_timeout),
                   "--log-level",
@@ -108,13 +95,10 @@ Command worker_command(Settings const& settings, api::Spec const& spec, std::str
                   token_file,
                   "--ports-file",
                   ports_file};
-  auto const add = [&](std::string flag, std::string value) {
-    command.argv.push_back(std::move(flag));
-    command.argv.push_back(std::move(value));
-  };
-  if (!spec.model.sha256.empty()) add("--sha256", spec.model.sha256);
-  if (!spec.model.labels.empty()) add("--labels", spec.model.labels);
-  for (auto const link : links) add("--dispatcher", "127.0.0.1:" + std::to_string(link));
+  append(command.argv, plan::worker_arguments(spec.model));
+  for (auto const link : links) {
+    command.argv.insert(command.argv.end(), {"--dispatcher", "127.0.0.1:" + std::to_string(link)});
+  }
   command.environment = {"OMP_NUM_THREADS=1", "OPENBLAS_NUM_THREADS=1", "MKL_NUM_THREADS=1"};
   return command;
 }

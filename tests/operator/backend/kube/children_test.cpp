@@ -99,6 +99,17 @@ TEST_CASE("a Deployment selects its own pods, whose labels say more") {
         "app.kubernetes.io/component=worker,elasticinference.dev/service=resnet18");
 }
 
+TEST_CASE("a dispatcher is told its part of the spec") {
+  ei::api::Spec spec;
+  spec.dispatcher.queue_capacity = 77;
+  spec.scaling.latency_target = std::chrono::milliseconds(250);
+  auto const dispatcher = container(dispatcher_children(owner(), spec, 1, options()), "resnet18-dispatcher");
+  CHECK(flag(dispatcher, "--port") == "8001");
+  CHECK(flag(dispatcher, "--token-file") == "/var/run/elastic-inference/token");
+  CHECK(flag(dispatcher, "--queue-capacity") == "77");
+  CHECK(flag(dispatcher, "--latency-target") == "250ms");
+}
+
 TEST_CASE("a worker is one core, guaranteed, and restricted") {
   auto const children = worker_children(owner(), {}, 1, options());
   auto const worker = container(children, "resnet18-worker");

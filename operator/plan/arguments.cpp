@@ -1,0 +1,30 @@
+#include "operator/plan/arguments.hpp"
+
+#include "runtime/core/units.hpp"
+
+namespace ei::plan {
+
+std::vector<std::string> dispatcher_arguments(api::Spec const& spec) {
+  auto const& dispatcher = spec.dispatcher;
+  return {"--model", spec.model.name, "--queue-capacity", std::to_string(dispatcher.queue_capacity),
+          "--request-timeout", format_duration(dispatcher.request_timeout),
+          // Under every policy: whoever scales, the queue lets requests pass that can still be punctual.
+          "--latency-target", format_duration(spec.scaling.latency_target), "--batch-max-size",
+          std::to_string(dispatcher.batch.max_size), "--batch-max-delay",
+          format_duration(dispatcher.batch.max_delay)};
+}
+
+std::vector<std::string> worker_arguments(api::Model const& model) {
+  std::vector<std::string> arguments{"--model-name", model.name,    "--model-uri",
+                                     model.uri,      "--precision", std::string(to_string(model.precision))};
+  auto const add = [&](char const* flag, std::string const& value) {
+    if (value.empty()) return;
+    arguments.emplace_back(flag);
+    arguments.push_back(value);
+  };
+  add("--sha256", model.sha256);
+  add("--labels", model.labels);
+  return arguments;
+}
+
+}  // namespace ei::plan
