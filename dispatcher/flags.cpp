@@ -39,6 +39,11 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
   app.add_option("--port", flags.port, "HTTP port; 0 lets the system choose");
   app.add_option("--metrics-port", flags.metrics_port, "Port of /metrics; 0 lets the system choose");
   app.add_option("--link-port", flags.link_port, "Port that workers connect to; 0 lets the system choose");
+  app.add_option("--http-fd", flags.http_fd,
+                 "Descriptor of a listening socket that the starting process keeps, instead of --port: "
+                 "connections wait there from one dispatcher to the next");
+  app.add_option("--metrics-fd", flags.metrics_fd, "Likewise, instead of --metrics-port");
+  app.add_option("--link-fd", flags.link_fd, "Likewise, instead of --link-port");
   app.add_option("--model", flags.model, "Name of the served model; workers of another one are turned away");
   app.add_option("--queue-capacity", flags.queue.capacity, "Requests that may wait; above, 429")
       ->check(CLI::Range(1, 1'000'000));

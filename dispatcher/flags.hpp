@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -16,6 +17,9 @@ struct Flags {
   std::uint16_t port = 8001;
   std::uint16_t metrics_port = 9000;
   std::uint16_t link_port = 8002;
+  std::optional<int> http_fd;  ///< a listening socket that was handed down, instead of the port; and so on
+  std::optional<int> metrics_fd;
+  std::optional<int> link_fd;
   std::string model = "resnet18";
   QueueLimits queue{};
   BatchLimits batch{};

@@ -33,10 +33,11 @@ ExchangeOptions exchange_options(Flags const& flags) {
   return options;
 }
 
-http::ServerOptions server_options(Flags const& flags, std::uint16_t port) {
+http::ServerOptions server_options(Flags const& flags, std::uint16_t port, std::optional<int> descriptor) {
   http::ServerOptions options;
   options.address = flags.address;
   options.port = port;
+  options.descriptor = descriptor;
   options.header_timeout = flags.header_timeout;
   options.body_timeout = flags.body_timeout;
   return options;
@@ -109,18 +110,20 @@ asio::awaitable<int> run(Flags const& flags) {
     metrics.collect(service.exchange(), usage.sample(), std::chrono::steady_clock::now());
     return registry.exposition();
   };
-  http::ServerOptions main_options = server_options(flags, flags.port);
+  http::ServerOptions main_options = server_options(flags, flags.port, flags.http_fd);
   // A client of the full queue must be able to connect, to hear so.
   main_options.max_connections =
       std::max(main_options.max_connections, flags.queue.capacity + kSpareConnections);
   main_options.on_completed = [&metrics](http::Completed const& answer) { metrics.completed(answer); };
   http::Server main(executor, std::move(main_options), main_routes(context));
-  http::Server metrics_server(executor, server_options(flags, flags.metrics_port), metrics_routes(context));
+  http::Server metrics_server(executor, server_options(flags, flags.metrics_port, flags.metrics_fd),
+                              metrics_routes(context));
   LinkOptions link_options;
   link_options.token = std::move(*token);
   std::vector<http::WebSocketRoute> link_routes;
   link_routes.push_back(link_route(executor, service, std::move(link_options)));
-  http::Server link(executor, server_options(flags, flags.link_port), {}, std::move(link_routes));
+  http::Server link(executor, server_options(flags, flags.link_port, flags.link_fd), {},
+                    std::move(link_routes));
 
   if (auto const listening = listen_all(flags, main, metrics_server, link); !listening) {
     log::error("cannot_listen", {{"error", listening.error().message}});

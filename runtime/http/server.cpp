@@ -9,6 +9,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <list>
 
+#include "runtime/http/listener.hpp"
 #include "runtime/http/session.hpp"
 #include "runtime/http/wire.hpp"
 #include "runtime/log/log.hpp"
@@ -19,8 +20,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
-// Linux's SOMAXCONN since 5.4: a burst of connections waits in the kernel instead of being dropped.
-constexpr int kBacklog = 4096;
 // Out of descriptors or memory: accepting again at once would spin.
 constexpr milliseconds kAcceptPause{100};
 // A handler that does not honour cancellation must not hold a drain for ever.
@@ -73,28 +72,20 @@ struct Server::Impl : std::enable_shared_from_this<Impl> {
   std::shared_ptr<asio::ssl::context> tls;
   std::shared_ptr<ServerRoutes> shared = std::make_shared<ServerRoutes>();
   std::list<std::shared_ptr<Session>> sessions;  // oldest first
+  bool abandoned = false;                        // the Server is gone, and what its handlers refer to
 };
 
 Result<void> Server::Impl::listen() {
   auto const& options = shared->options;
-  boost::system::error_code code;
-  auto const address = asio::ip::make_address(options.address, code);
-  if (code)
-    return make_error(ErrorKind::Invalid, "\"" + options.address + "\" is no IP address to listen on");
   if (options.tls) {
     auto context = make_server_context(*options.tls);
     if (!context) return context.error();
     tls = *context;
   }
-  tcp::endpoint const endpoint(address, options.port);
-  acceptor.open(endpoint.protocol(), code);
-  if (!code) acceptor.set_option(asio::socket_base::reuse_address(true), code);
-  if (!code) acceptor.bind(endpoint, code);
-  if (!code) acceptor.listen(kBacklog, code);
-  if (code) {
-    return make_error(ErrorKind::Io, "cannot listen on " + options.address + ":" +
-                                         std::to_string(options.port) + ": " + code.message());
-  }
+  auto opened = options.descriptor ? inherit_listener(executor, *options.descriptor)
+                                   : open_listener(executor, options.address, options.port);
+  if (!opened) return opened.error();
+  acceptor = std::move(*opened);
   return boost::system::in_place_value;
 }
 
@@ -102,9 +93,9 @@ asio::awaitable<void> Server::Impl::accept() {
   auto const self = shared_from_this();
   while (acceptor.is_open()) {
     auto [code, socket] = co_await acceptor.async_accept(kAwait);
-    if (!acceptor.is_open()) break;
+    if (abandoned) break;
     if (!code) {
-      serve(std::move(socket));
+      serve(std::move(socket));  // also one that came just before the acceptor was closed
       continue;
     }
     if (code == asio::error::operation_aborted) break;
@@ -192,6 +183,7 @@ Server::Server(asio::any_io_executor executor, ServerOptions options, std::vecto
 }
 
 Server::~Server() {
+  impl_->abandoned = true;
   boost::system::error_code ignored;
   impl_->acceptor.close(ignored);
   impl_->abort_all();
@@ -216,6 +208,8 @@ void Server::start() {
 
 void Server::retire() {
   impl_->shared->draining = true;
+  boost::system::error_code ignored;
+  if (impl_->shared->options.descriptor) impl_->acceptor.close(ignored);
 }
 
 void Server::close_idle() {

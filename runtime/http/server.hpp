@@ -67,7 +67,10 @@ struct Completed {
 
 struct ServerOptions {
   std::string address = "0.0.0.0";
-  std::uint16_t port = 0;              ///< 0: the system chooses, see Server::port()
+  std::uint16_t port = 0;  ///< 0: the system chooses, see Server::port()
+  /// Instead of both: a listening socket that this process was started with. Who retires leaves it to its
+  /// other owners, with every connection that waits.
+  std::optional<int> descriptor = {};
   std::size_t max_body = 1024 * 1024;  ///< bytes; over it 413, before reading where Content-Length says so
   std::size_t max_header =
       8 * 1024;  ///< bytes of request line and headers, as nginx and Apache allow; over it 431
@@ -97,7 +100,7 @@ class Server {
   Server(Server const&) = delete;
   Server& operator=(Server const&) = delete;
 
-  /// Binds and listens. Errors: Invalid (address, TLS material), Io (port taken).
+  /// Binds and listens. Errors: Invalid (address, descriptor, TLS material), Io (port taken).
   [[nodiscard]] Result<void> listen();
   /// The bound port; 0 before listen().
   [[nodiscard]] std::uint16_t port() const;
@@ -105,8 +108,8 @@ class Server {
   void start();
 
   /// Every answer from now on says `Connection: close` and is its connection's last, while new connections
-  /// are still accepted and served: for those who have not heard yet that this server is leaving. drain()
-  /// ends it.
+  /// are still accepted and served: for those who have not heard yet that this server is leaving. Those of an
+  /// inherited socket are left to the successor. drain() ends it.
   void retire();
   /// Closes the connections that wait between two requests. Not those that have not asked anything yet.
   void close_idle();

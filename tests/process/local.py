@@ -104,6 +104,28 @@ def predict(url, picture=None, timeout=30):
     return requests.post(url + "/predict", files={"image": ("p.png", picture or harness.picture("PNG"), "image/png")}, timeout=timeout)
 
 
+class KeptConnection:
+    """One request after the other as clients with a connection pool send them, until stop()."""
+
+    def __init__(self, url):
+        self.stopping = False
+        self.pool = concurrent.futures.ThreadPoolExecutor(1)
+        self.answers = self.pool.submit(self._run, url)
+
+    def _run(self, url):
+        statuses = []
+        with requests.Session() as session:
+            while not self.stopping:
+                answer = session.post(url + "/predict", data=harness.picture("PNG"), headers={"Content-Type": "image/png"}, timeout=30)
+                statuses.append(answer.status_code)
+        return statuses
+
+    def stop(self):
+        """The status of every answer."""
+        self.stopping = True
+        return self.answers.result()
+
+
 class Load:
     """Requests at a steady rate, each at its intended time, until stop()."""
 

@@ -15,7 +15,7 @@ import requests
 
 import harness
 from harness import BIN, wait_until
-from local import Load, LocalOperator, alive, fake_bin_dir, manifest, predict
+from local import KeptConnection, Load, LocalOperator, alive, fake_bin_dir, manifest, predict
 
 CORES = len(os.sched_getaffinity(0))
 two_cores = pytest.mark.skipif(CORES < 2, reason="two workers need two cores")
@@ -131,6 +131,40 @@ def test_a_killed_dispatcher_comes_back_on_its_ports_and_the_worker_finds_it(sta
     wait_until(answers, 30, "an answer")
     assert operator.service()["endpoint"] == url
     assert workers or operator.workers()
+
+
+def dispatcher_of(operator):
+    (name, pid), = [(name, pid) for name, pid in operator.processes().items() if "-dispatcher-" in name]
+    return name, pid
+
+
+def test_an_edit_that_replaces_the_dispatcher_loses_no_request(start_operator):
+    operator = operator_of(start_operator)
+    url = operator.wait_ready()
+    before, _ = dispatcher_of(operator)
+    fresh = Load(url, 40)
+    kept = KeptConnection(url)
+    for capacity in (500, 600):
+        time.sleep(1)
+        operator.write(manifest(dispatcher={"queueCapacity": capacity}))
+        wait_until(lambda: any(line["process"] == before for line in operator.log("process_ended")), 20, "the old dispatcher's end")
+        operator.wait_ready()
+        replaced, _ = dispatcher_of(operator)
+        assert replaced != before
+        before = replaced
+    time.sleep(1)
+    assert set(kept.stop()) == {200} and set(fresh.stop()) == {200}
+    assert operator.service()["endpoint"] == url
+
+
+def test_while_a_killed_dispatcher_comes_back_new_connections_wait(start_operator):
+    operator = operator_of(start_operator)
+    url = operator.wait_ready()
+    name, pid = dispatcher_of(operator)
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not alive(pid), 5, "its end")
+    assert predict(url).status_code == 200
+    assert dispatcher_of(operator)[0] != name
 
 
 def test_killing_the_operator_leaves_no_orphans(start_operator):

@@ -1,6 +1,9 @@
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 
 #include "runtime/core/json.hpp"
+#include "runtime/http/listener.hpp"
 #include "runtime/log/log.hpp"
 #include "tests/runtime/loop.hpp"
 #include "tests/runtime/raw_client.hpp"
@@ -329,6 +332,37 @@ TEST_CASE("draining finishes what runs, closes what is idle and accepts nothing 
   });
 }
 
+TEST_CASE("whoever connects to an inherited socket waits from one server to the next") {
+  test::run([]() -> asio::awaitable<void> {
+    auto const executor = co_await asio::this_coro::executor;
+    auto owned = *http::open_listener(executor, "127.0.0.1", 0);
+    auto const port = owned.local_endpoint().port();
+    auto options = test::quick_options();
+    options.idle_timeout = 10s;
+    options.descriptor = dup(owned.native_handle());
+    auto first = std::make_unique<TestServer>(executor, options);
+    CHECK((*first)->port() == port);
+    auto kept = co_await RawClient::connect(port);
+    co_await kept.send("GET /echo HTTP/1.1\r\nHost: a\r\n\r\n");
+    co_await kept.read_until("GET /echo ");
+
+    (*first)->retire();
+    auto waiting = co_await RawClient::connect(port);
+    co_await waiting.send("GET /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    co_await kept.send("GET /echo HTTP/1.1\r\nHost: a\r\n\r\n");
+    auto const last = co_await kept.read_to_end();
+    CHECK(last.find("Connection: close") != std::string::npos);
+    co_await (*first)->drain(1s);
+    first.reset();
+
+    options.descriptor = dup(owned.native_handle());
+    TestServer second(executor, options);
+    auto const answer = co_await waiting.read_to_end();
+    CHECK(status_of(answer) == 200);
+    co_await second->drain(1s);
+  });
+}
+
 TEST_CASE("what still runs after the grace is cancelled") {
   test::run([]() -> asio::awaitable<void> {
     TestServer server(co_await asio::this_coro::executor, test::quick_options());
@@ -345,7 +379,9 @@ TEST_CASE("what still runs after the grace is cancelled") {
   });
 }
 
-TEST_CASE("a port that is taken and an address that is none are errors, not exceptions") {
+TEST_CASE(
+    "a taken port, an address that is none and a descriptor that does not listen are errors, not "
+    "exceptions") {
   test::run([]() -> asio::awaitable<void> {
     auto const executor = co_await asio::this_coro::executor;
     TestServer server(executor, test::quick_options());
@@ -357,6 +393,9 @@ TEST_CASE("a port that is taken and an address that is none are errors, not exce
     options.address = "localhost:1";
     http::Server third(executor, options, {});
     CHECK(third.listen().error().kind == ErrorKind::Invalid);
+    options.descriptor = 0;
+    http::Server fourth(executor, options, {});
+    CHECK(fourth.listen().error().message == "descriptor 0 is no TCP socket that listens");
     co_await server->drain(1s);
   });
 }

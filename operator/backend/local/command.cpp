@@ -9,6 +9,10 @@
 namespace ei::backend::local {
 namespace {
 
+/// A leaving dispatcher answers what comes on connections that are open already this long: on one machine the
+/// next request of a busy client is there within milliseconds.
+constexpr milliseconds kServeOn{500};
+
 /// Flags whose value differs between instances of one template.
 bool is_individual(std::string const& flag) {
   return flag == "--name" || flag == "--ports-file";
@@ -50,18 +54,20 @@ Result<Ports> parse_ports(std::string_view text) {
   return Ports{*http, *metrics, port_of(*root, "link").value_or(0)};
 }
 
-Command dispatcher_command(Settings const& settings, api::Spec const& spec, Ports const& ports,
+Command dispatcher_command(Settings const& settings, api::Spec const& spec,
                            std::filesystem::path const& token_file, std::filesystem::path const& ports_file) {
   Command command;
   command.argv = {settings.programs / "inference-dispatcher",
                   "--address",
                   settings.address,
-                  "--port",
-                  std::to_string(ports.http),
-                  "--metrics-port",
-                  std::to_string(ports.metrics),
-                  "--link-port",
-                  std::to_string(ports.link),
+                  "--http-fd",
+                  std::to_string(kFirstDescriptor),
+                  "--metrics-fd",
+                  std::to_string(kFirstDescriptor + 1),
+                  "--link-fd",
+                  std::to_string(kFirstDescriptor + 2),
+                  "--shutdown-delay",
+                  format_duration(kServeOn),
                   "--drain-timeout",
                   format_duration(settings.drain_timeout),
                   "--log-level",

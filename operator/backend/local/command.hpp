@@ -36,9 +36,8 @@ struct Ports {
 /// Errors: Invalid (not what a program writes: perhaps half of it).
 [[nodiscard]] Result<Ports> parse_ports(std::string_view text);
 
-/// `ports` are kept over restarts, so that workers and users find the dispatcher again; 0 lets the system
-/// choose.
-[[nodiscard]] Command dispatcher_command(Settings const& settings, api::Spec const& spec, Ports const& ports,
+/// A dispatcher that is handed down its listening sockets, as Listeners gives them.
+[[nodiscard]] Command dispatcher_command(Settings const& settings, api::Spec const& spec,
                                          std::filesystem::path const& token_file,
                                          std::filesystem::path const& ports_file);
 

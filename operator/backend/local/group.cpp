@@ -1,10 +1,5 @@
 #include "operator/backend/local/group.hpp"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <csignal>
 
@@ -27,22 +22,6 @@ constexpr milliseconds kPortsPoll{10};
 constexpr milliseconds kKillAfter{5'000};
 /// One that never became ready has no work to finish.
 constexpr milliseconds kUnreadyGrace{2'000};
-/// Starts that fail at once this often in a row are taken to mean that somebody else has the port.
-constexpr int kPortGivenUp = 3;
-
-bool port_is_free(std::string const& address, std::uint16_t port) {
-  int const fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return false;
-  int const on = 1;
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  sockaddr_in name{};
-  name.sin_family = AF_INET;
-  name.sin_port = htons(port);
-  bool const valid = inet_pton(AF_INET, address.c_str(), &name.sin_addr) == 1;
-  bool const free = valid && bind(fd, reinterpret_cast<sockaddr*>(&name), sizeof name) == 0;
-  close(fd);
-  return free;
-}
 
 void log_process(std::string_view event, api::ServiceKey const& key, Instance const& instance) {
   log::info(event, {{"namespace", key.namespace_name},
@@ -128,9 +107,8 @@ void Group::converge_dispatchers() {
       if (may_start(slot)) start_dispatcher(slot);
       continue;
     }
-    auto const command =
-        dispatcher_command(surroundings_.settings, *spec_, slot.started_with, folder_ / "token", "");
-    // Its port cannot be held by two: the new one starts when the old one has finished its queue and ended.
+    auto const command = dispatcher_command(surroundings_.settings, *spec_, folder_ / "token", "");
+    // The new one starts when the old one has finished its queue and ended; meanwhile new connections wait.
     if (!slot.current->leaving && !same_template(slot.current->command, command)) {
       slot.current->leaving = true;
       surroundings_.processes.signal(slot.current->pid, SIGTERM);
@@ -141,15 +119,18 @@ void Group::converge_dispatchers() {
 void Group::start_dispatcher(Slot& slot) {
   bool const first = &slot == &dispatchers_.front();
   auto const& settings = surroundings_.settings;
-  if (slot.failures >= kPortGivenUp) slot.ports = {};
-  slot.started_with = slot.ports;
-  if (slot.ports.http == 0 && first && preferred_port_ != 0 && slot.failures < kPortGivenUp &&
-      port_is_free(settings.address, preferred_port_)) {
-    slot.started_with.http = preferred_port_;
-  }
   auto const name = key_.name + "-dispatcher-" + std::to_string(++started_);
-  auto command =
-      dispatcher_command(settings, *spec_, slot.started_with, folder_ / "token", folder_ / (name + ".ports"));
+  if (!slot.listeners) {
+    auto opened =
+        Listeners::open(surroundings_.executor, settings.address, first ? preferred_port_ : std::uint16_t{0});
+    if (!opened) {
+      not_started(slot, name, opened.error());
+      return;
+    }
+    slot.listeners = std::move(*opened);
+  }
+  auto command = dispatcher_command(settings, *spec_, folder_ / "token", folder_ / (name + ".ports"));
+  command.descriptors = slot.listeners->descriptors();
   slot.current = start(slot, name, std::move(command));
 }
 
@@ -167,7 +148,7 @@ void Group::converge_workers() {
   // A worker is told where the dispatchers are: they come first.
   bool const linked =
       !dispatchers_.empty() && std::all_of(dispatchers_.begin(), dispatchers_.end(),
-                                           [](Slot const& slot) { return slot.ports.link != 0; });
+                                           [](Slot const& slot) { return slot.listeners.has_value(); });
   if (!linked) return;
   auto const command = worker_template("");
   bool rolling =
@@ -208,7 +189,7 @@ void Group::converge_worker(Slot& slot, Command const& wanted, bool& rolling) {
 
 Command Group::worker_template(std::string const& name) const {
   std::vector<std::uint16_t> links;
-  for (auto const& slot : dispatchers_) links.push_back(slot.ports.link);
+  for (auto const& slot : dispatchers_) links.push_back(slot.listeners->ports().link);
   return worker_command(surroundings_.settings, *spec_, name, links, folder_ / "token",
                         folder_ / (name + ".ports"));
 }
@@ -218,6 +199,15 @@ Group::InstancePtr Group::start_worker(Slot& slot) {
   auto command = worker_template(name);
   command.core = pick_core(surroundings_.cores, surroundings_.cores_taken());
   return start(slot, name, std::move(command));
+}
+
+void Group::not_started(Slot& slot, std::string const& name, Error const& why) {
+  Instance instance;
+  instance.name = name;
+  instance.started = SteadyClock::now();
+  note_failure(slot, instance, "did not start: " + why.message, instance.started);
+  log::error("process_not_started", {{"process", name}, {"error", why.message}});
+  may_start(slot);
 }
 
 Group::InstancePtr Group::start(Slot& slot, std::string name, Command command) {
@@ -234,9 +224,7 @@ Group::InstancePtr Group::start(Slot& slot, std::string name, Command command) {
         if (auto const self = weak.lock()) self->ended(instance, wait_status, last_words);
       });
   if (!started) {
-    note_failure(slot, *instance, "did not start: " + started.error().message, SteadyClock::now());
-    log::error("process_not_started", {{"process", instance->name}, {"error", started.error().message}});
-    may_start(slot);
+    not_started(slot, instance->name, started.error());
     return nullptr;
   }
   instance->pid = *started;
@@ -303,9 +291,6 @@ asio::awaitable<void> Group::wait_for_ports(InstancePtr instance) {
     auto const ports = text ? parse_ports(*text) : Result<Ports>(text.error());
     if (ports) {
       instance->ports = *ports;
-      for (auto& slot : dispatchers_) {
-        if (slot.current == instance) slot.ports = *ports;
-      }
       changed_();
       converge();
       co_return;
@@ -360,6 +345,8 @@ std::vector<Group::InstancePtr> Group::all_of(std::vector<Slot> const& slots) co
 asio::awaitable<void> Group::stop() {
   stopping_ = true;
   auto const self = shared_from_this();
+  // Nobody comes after this: whoever connects now is refused and need not wait.
+  for (auto& slot : dispatchers_) slot.listeners.reset();
   auto const grace = surroundings_.settings.drain_timeout + kKillAfter;
   for (auto const* slots : {&dispatchers_, &workers_}) {
     auto const instances = all_of(*slots);

@@ -61,6 +61,7 @@ class Group : public std::enable_shared_from_this<Group> {
   void converge_worker(Slot& slot, Command const& wanted, bool& rolling);
   bool may_start(Slot const& slot);
   void start_dispatcher(Slot& slot);
+  void not_started(Slot& slot, std::string const& name, Error const& why);
   InstancePtr start(Slot& slot, std::string name, Command command);
   Command worker_template(std::string const& name) const;
   InstancePtr start_worker(Slot& slot);

@@ -33,8 +33,8 @@ void Group::observe(plan::Observation& seen) const {
   auto const host = address == "0.0.0.0" ? std::string("127.0.0.1") : address;
   for (auto const& slot : dispatchers_)
     seen.dispatchers.push_back(observed_dispatcher(slot, host, key_.name));
-  if (!dispatchers_.empty() && dispatchers_.front().ports.http != 0) {
-    seen.endpoint = "http://" + host + ":" + std::to_string(dispatchers_.front().ports.http);
+  if (!dispatchers_.empty() && dispatchers_.front().listeners) {
+    seen.endpoint = "http://" + host + ":" + std::to_string(dispatchers_.front().listeners->ports().http);
   }
   seen.worker_replicas = workers_wanted_;
   int waiting = 0;

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "operator/backend/local/command.hpp"
+#include "operator/backend/local/listeners.hpp"
 #include "operator/plan/observation.hpp"
 
 namespace ei::backend::local {
@@ -36,8 +36,7 @@ struct Slot {
   int failures = 0;                      ///< starts in a row that did not last
   SteadyTime retry_at{};                 ///< no start before this
   std::optional<plan::Trouble> trouble;  ///< why the last process ended
-  Ports ports;                           ///< of a dispatcher: kept over restarts, 0 until known
-  Ports started_with;                    ///< of a dispatcher: what `current` was told
+  std::optional<Listeners> listeners;    ///< of a dispatcher, from its first start on
 };
 
 /// A process that lasted this long was well: the next failure counts from one again.

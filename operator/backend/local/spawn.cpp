@@ -21,6 +21,7 @@ struct Prepared {
   std::vector<char*> argv;
   std::vector<char*> environment;
   std::optional<int> core;
+  std::vector<int> descriptors;
   pid_t parent = 0;
   int output = -1;
   int failure =
@@ -44,21 +45,25 @@ Prepared prepare(Command const& command) {
   for (auto const& own : command.environment) prepared.environment.push_back(const_cast<char*>(own.c_str()));
   prepared.environment.push_back(nullptr);
   prepared.core = command.core;
+  prepared.descriptors = command.descriptors;
   prepared.parent = getpid();
   return prepared;
 }
 
-/// Where become() keeps the write end of the failure pipe; everything above it is closed.
+/// Where become() keeps the write end of the failure pipe, until exec closes it.
 constexpr int kFailure = 3;
+static_assert(kFailure < kFirstDescriptor);
+/// Above every place that is filled, so that what waits there is not overwritten.
+constexpr int kOutOfTheWay = 64;
 
-void close_others() {
+void close_from(int first) {
   // Kernels before 5.9 lack close_range; a thousand closes take a fraction of a millisecond.
-  if (syscall(SYS_close_range, 4U, ~0U, 0U) == 0) return;
-  for (int fd = 4; fd < 1024; ++fd) close(fd);
+  if (syscall(SYS_close_range, static_cast<unsigned>(first), ~0U, 0U) == 0) return;
+  for (int fd = first; fd < 1024; ++fd) close(fd);
 }
 
 /// Runs in the child; only async-signal-safe calls.
-[[noreturn]] void become(Prepared const& prepared) {
+[[noreturn]] void become(Prepared& prepared) {
   auto const fail = [&](int fd) {
     int const code = errno;
     (void)!write(fd, &code, sizeof code);
@@ -79,13 +84,16 @@ void close_others() {
     CPU_SET(static_cast<std::size_t>(*prepared.core), &only);
     sched_setaffinity(0, sizeof only, &only);  // not pinned is slower, not wrong
   }
+  for (int& each : prepared.descriptors) each = fcntl(each, F_DUPFD, kOutOfTheWay);
   int const nothing = open("/dev/null", O_RDONLY);
   dup2(nothing, STDIN_FILENO);
   dup2(prepared.output, STDOUT_FILENO);
   dup2(prepared.output, STDERR_FILENO);
   if (prepared.failure != kFailure) dup2(prepared.failure, kFailure);
   fcntl(kFailure, F_SETFD, FD_CLOEXEC);
-  close_others();
+  int next = kFirstDescriptor;
+  for (int const each : prepared.descriptors) dup2(each, next++);
+  close_from(next);
   execve(prepared.argv[0], prepared.argv.data(), prepared.environment.data());
   fail(kFailure);
   _exit(127);

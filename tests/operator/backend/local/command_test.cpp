@@ -22,15 +22,15 @@ local::Settings settings() {
 
 }  // namespace
 
-TEST_CASE("A dispatcher is told its part of the spec, and its ports again") {
+TEST_CASE("A dispatcher is told its part of the spec, and where its sockets are") {
   ei::api::Spec spec;
   spec.dispatcher.queue_capacity = 77;
   spec.dispatcher.batch.max_delay = 5ms;
-  auto const command = local::dispatcher_command(settings(), spec, {8001, 0, 8002}, "/t", "/p");
+  auto const command = local::dispatcher_command(settings(), spec, "/t", "/p");
   CHECK(command.argv.front() == "/opt/bin/inference-dispatcher");
-  CHECK(flag(command, "--port") == "8001");
-  CHECK(flag(command, "--metrics-port") == "0");
-  CHECK(flag(command, "--link-port") == "8002");
+  CHECK(flag(command, "--http-fd") == "4");
+  CHECK(flag(command, "--metrics-fd") == "5");
+  CHECK(flag(command, "--link-fd") == "6");
   CHECK(flag(command, "--queue-capacity") == "77");
   CHECK(flag(command, "--batch-max-delay") == "5ms");
   CHECK(flag(command, "--latency-target") == "500ms");

@@ -43,7 +43,10 @@ TEST_CASE("A process that lasted is not held against the next") {
 }
 
 TEST_CASE("Scaling down gives up those not ready first, then the newest") {
-  std::vector<local::Slot> const slots{slot(true, 30), slot(false, 10), slot(true, 10), slot(true, 20), {}};
+  std::vector<local::Slot> slots;
+  for (auto const& [ready, age] : {std::pair{true, 30}, {false, 10}, {true, 10}, {true, 20}})
+    slots.push_back(slot(ready, age));
+  slots.emplace_back();
   CHECK(local::surplus(slots, 5).empty());
   CHECK(local::surplus(slots, 4) == std::vector<std::size_t>{4});
   CHECK(local::surplus(slots, 3) == std::vector<std::size_t>{1, 4});

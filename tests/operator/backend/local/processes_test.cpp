@@ -2,6 +2,7 @@
 
 #include <sched.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
 #include <catch2/catch.hpp>
@@ -49,6 +50,25 @@ TEST_CASE("A process's lines are passed on, the unfinished last one too, and its
   REQUIRE(ran.status);
   CHECK(local::describe_exit(*ran.status) == "exited with 7");
   CHECK(ran.last_words == "three");
+}
+
+TEST_CASE("A process finds what it is handed down from descriptor 4 on, in order, and nothing else") {
+  int first[2];
+  int second[2];
+  REQUIRE((pipe(first) == 0 && pipe(second) == 0));
+  auto command = shell("echo one >&4; echo two >&5; exec ls /proc/self/fd");
+  command.descriptors = {second[1], first[1]};  // the lower one last
+  auto const ran = run(command);
+  auto const content = [](int fd) {
+    char bytes[16];
+    auto const got = read(fd, bytes, sizeof bytes);
+    return std::string(bytes, static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+  };
+  CHECK(content(second[0]) == "one\n");
+  CHECK(content(first[0]) == "two\n");
+  // 3, the first that is free, is the folder that ls reads.
+  CHECK(ran.lines == std::vector<std::string>{"0", "1", "2", "3", "4", "5"});
+  for (int const fd : {first[0], first[1], second[0], second[1]}) close(fd);
 }
 
 TEST_CASE("A process can be told to end") {
