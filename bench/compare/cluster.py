@@ -132,6 +132,8 @@ def notes_of(chosen, settings, cluster, alone_rps, worker_rps, trace, scale):
            if cluster.own else "."),
         f"Every request waits up to {manifests.REQUEST_TIMEOUT} and the queue holds {manifests.QUEUE_CAPACITY}, so that "
         "lateness is measured and not cut off.",
+        "All runs have the same dispatcher: in its queue, requests that can still meet the target go before those that no "
+        "longer can.",
         "Before each run: a fresh service with one worker, warmed by the same pictures, then idle.",
     ]
     if chosen.seconds:
