@@ -50,6 +50,7 @@ std::vector<FileWatch::Change> FileWatch::poll() {
     each = gone ? files_.erase(each) : std::next(each);
   }
   first_ = false;
+  std::stable_partition(changes.begin(), changes.end(), [](Change const& each) { return !each.exists; });
   return changes;
 }
 

@@ -24,7 +24,8 @@ class FileWatch {
 
   /// The files that have changed since they were last returned and are now at rest: equal in two polls in a
   /// row, so that half-written ones and the gap of an editor that deletes first are skipped. The very first
-  /// poll returns every file at once.
+  /// poll returns every file at once. Those that are gone come first, so that what was in a renamed file is
+  /// let go of before it is found under the new name.
   std::vector<Change> poll();
 
  private:

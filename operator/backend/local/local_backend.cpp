@@ -44,15 +44,16 @@ asio::awaitable<void> LocalBackend::follow_manifests() {
 
 void LocalBackend::take(FileWatch::Change const& change) {
   auto const file = change.file.string();
+  auto const now = std::chrono::system_clock::now();
   Update update;
   if (change.exists) {
     auto const content = manifest::read_file(change.file);
     for (auto const& skipped : content ? content->skipped : std::vector<std::string>{}) {
       log::info("manifest_skipped", {{"file", file}, {"detail", skipped}});
     }
-    update = manifests_.update(file, content, std::chrono::system_clock::now());
+    update = manifests_.update(file, content, now);
   } else {
-    update = manifests_.remove(file);
+    update = manifests_.remove(file, now);
   }
   for (auto const& fault : update.faults) log::warn("manifest_invalid", {{"file", file}, {"error", fault}});
   for (auto const& key : update.changed) {

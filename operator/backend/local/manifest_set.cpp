@@ -79,6 +79,7 @@ Update ManifestSet::update(std::string const& file, Result<manifest::Contents> c
     if (!known) result.faults.push_back(message);
     return result;
   }
+  offered_[file] = content->entries;
   std::set<api::ServiceKey> present;
   for (auto const& entry : content->entries) {
     present.insert(entry.metadata.key());
@@ -88,22 +89,40 @@ Update ManifestSet::update(std::string const& file, Result<manifest::Contents> c
   // valid.
   bool valid = true;
   for (auto const& entry : content->entries) valid = valid && entry.errors.empty();
-  for (auto each = services_.begin(); valid && each != services_.end();) {
-    bool const gone = each->second.file == file && present.count(each->first) == 0;
-    if (gone) result.changed.insert(each->first);
-    each = gone ? services_.erase(each) : std::next(each);
-  }
+  if (valid) give_up(file, present, now, result);
   return result;
 }
 
-Update ManifestSet::remove(std::string const& file) {
+Update ManifestSet::remove(std::string const& file, WallTime now) {
   Update result;
+  offered_.erase(file);
+  give_up(file, {}, now, result);
+  return result;
+}
+
+void ManifestSet::give_up(std::string const& file, std::set<api::ServiceKey> const& except, WallTime now,
+                          Update& update) {
   for (auto each = services_.begin(); each != services_.end();) {
-    bool const gone = each->second.file == file;
-    if (gone) result.changed.insert(each->first);
+    bool const given_up = each->second.file == file && except.count(each->first) == 0;
+    bool const gone = given_up && !hand_over(each->first, each->second, now, update);
+    if (gone) update.changed.insert(each->first);
     each = gone ? services_.erase(each) : std::next(each);
   }
-  return result;
+}
+
+// The service goes on as it is, with its generation; the other file's text is an edit like any other.
+bool ManifestSet::hand_over(api::ServiceKey const& key, Declared& declared, WallTime now, Update& update) {
+  for (auto const& [file, entries] : offered_) {
+    if (file == declared.file) continue;
+    for (auto const& entry : entries) {
+      if (entry.metadata.key() != key) continue;
+      declared.file = file;
+      update.changed.insert(key);
+      take(entry, now, update);
+      return true;
+    }
+  }
+  return false;
 }
 
 Declared const* ManifestSet::find(api::ServiceKey const& key) const {

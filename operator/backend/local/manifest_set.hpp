@@ -21,7 +21,7 @@ struct Declared {
 
 /// What an update did.
 struct Update {
-  std::set<api::ServiceKey> changed;  ///< new, edited, faulty or gone
+  std::set<api::ServiceKey> changed;  ///< new, edited, faulty, in another file or gone
   std::vector<std::string> faults;    ///< what belongs to no service that is known
 };
 
@@ -30,10 +30,11 @@ struct Update {
 class ManifestSet {
  public:
   /// Takes the newest content of a file: what manifest::read_file gave. Services that a readable file no
-  /// longer holds are gone; a file that cannot be read keeps its services and tells each of them why.
+  /// longer holds are gone, unless another file has offered them; a file that cannot be read keeps its
+  /// services and tells each of them why.
   Update update(std::string const& file, Result<manifest::Contents> const& content, WallTime now);
-  /// The file is not there any more: neither are its services.
-  Update remove(std::string const& file);
+  /// The file is not there any more: neither are its services, unless another file has offered them.
+  Update remove(std::string const& file, WallTime now);
 
   /// Null for one that is not there. The pointer lives until the next update.
   [[nodiscard]] Declared const* find(api::ServiceKey const& key) const;
@@ -41,8 +42,15 @@ class ManifestSet {
 
  private:
   void take(manifest::Entry const& entry, WallTime now, Update& update);
+  /// Lets go of the file's services, all but `except`.
+  void give_up(std::string const& file, std::set<api::ServiceKey> const& except, WallTime now,
+               Update& update);
+  bool hand_over(api::ServiceKey const& key, Declared& declared, WallTime now, Update& update);
 
   std::map<api::ServiceKey, Declared> services_;
+  /// What each file held when it could last be read, the refused included: what one file gives up may be in
+  /// another already (a renamed file, a document that was cut and pasted).
+  std::map<std::string, std::vector<manifest::Entry>> offered_;
 };
 
 }  // namespace ei::backend::local

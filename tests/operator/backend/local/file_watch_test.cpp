@@ -31,7 +31,7 @@ TEST_CASE("The first look tells every file at once") {
   Folder folder;
   auto const file = folder.write("a.yaml", "1");
   FileWatch watch({file, folder.path / "none.yaml"});
-  CHECK(watch.poll() == Changes{{file, true}, {folder.path / "none.yaml", false}});
+  CHECK(watch.poll() == Changes{{folder.path / "none.yaml", false}, {file, true}});
   CHECK(watch.poll().empty());
 }
 
@@ -84,6 +84,19 @@ TEST_CASE("A deleted file is told, and again when it is back") {
   (void)folder.write("a.yaml", "1");
   watch.poll();
   CHECK(watch.poll() == Changes{{file, true}});
+}
+
+TEST_CASE("A renamed file is told as gone before it is told as new, whichever name sorts first") {
+  Folder folder;
+  for (auto const& [before, after] : {std::pair{"b.yaml", "a.yaml"}, {"a.yaml", "b.yaml"}}) {
+    auto const old_name = folder.write(before, "1");
+    FileWatch watch({folder.path});
+    watch.poll();
+    fs::rename(old_name, folder.path / after);
+    watch.poll();
+    CHECK(watch.poll() == Changes{{old_name, false}, {folder.path / after, true}});
+    fs::remove(folder.path / after);
+  }
 }
 
 TEST_CASE("A folder's manifests are followed as they come and go, and nothing else in it") {

@@ -40,8 +40,8 @@ TEST_CASE("A service goes with its document or its file") {
   put(set, "f", service("a") + service("b"));
   CHECK(put(set, "f", service("b")).changed == Keys{kA});
   CHECK(set.find(kA) == nullptr);
-  CHECK(set.remove("g").changed.empty());
-  CHECK(set.remove("f").changed == Keys{kB});
+  CHECK(set.remove("g", kNow).changed.empty());
+  CHECK(set.remove("f", kNow).changed == Keys{kB});
   CHECK(set.keys().empty());
 }
 
@@ -88,5 +88,43 @@ TEST_CASE("A service belongs to the file that named it first") {
   REQUIRE(update.faults.size() == 1);
   CHECK(update.faults[0] == "g:2: metadata.name: Duplicate value: \"default/a\": it is in f");
   CHECK(set.find(kA)->spec->scaling.queue_target == 50);
-  CHECK(set.remove("g").changed.empty());
+  CHECK(set.remove("g", kNow).changed.empty());
+}
+
+TEST_CASE("What a file gives up goes on where another file has offered it already") {
+  auto const text = service("a", "{scaling: {queueTarget: 3}}");
+  for (bool const whole_file : {true, false}) {
+    INFO("the file goes as a whole: " << whole_file);
+    local::ManifestSet set;
+    put(set, "f", text + service("b"));
+    put(set, "f", service("a", "{scaling: {queueTarget: 4}}") + service("b"));
+    CHECK(put(set, "e", service("a", "{scaling: {queueTarget: 5}}")).faults.size() == 1);
+    auto const update = whole_file ? set.remove("f", kNow) : put(set, "f", service("b"));
+    CHECK(update.faults.empty());
+    CHECK(update.changed == (whole_file ? Keys{kA, kB} : Keys{kA}));
+    REQUIRE(set.find(kA) != nullptr);
+    CHECK(set.find(kA)->file == "e");
+    CHECK(set.find(kA)->spec->scaling.queue_target == 5);
+    CHECK(set.find(kA)->metadata.generation == 3);
+    CHECK((set.find(kB) != nullptr) == !whole_file);
+    CHECK(set.remove("e", kNow).changed == Keys{kA});
+    CHECK(set.find(kA) == nullptr);
+  }
+}
+
+TEST_CASE("A document that another file has withdrawn meanwhile is not taken from there") {
+  local::ManifestSet set;
+  put(set, "f", service("a"));
+  put(set, "g", service("a") + service("b"));
+  put(set, "g", service("b"));
+  CHECK(set.remove("f", kNow).changed == Keys{kA});
+  CHECK(set.find(kA) == nullptr);
+}
+
+TEST_CASE("A service that moved while its first file was gone for a moment is taken from the second") {
+  local::ManifestSet set;
+  put(set, "f", service("a"));
+  CHECK(set.remove("f", kNow).changed == Keys{kA});
+  CHECK(put(set, "e", service("a")).changed == Keys{kA});
+  CHECK(set.find(kA)->file == "e");
 }
