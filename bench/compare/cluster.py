@@ -1,15 +1,10 @@
 #!/usr/bin/python3
-"""The same trace against the same pods of a real cluster, once for each scaler; `./bench/run cluster` does the set-up.
-
-Without KUBECONFIG it starts a Kubernetes node on this machine and ends it afterwards. With KUBECONFIG it uses that
-cluster: give it the images with --helm-values, or let the operator that is installed there serve.
-"""
-import argparse
+"""The same trace against the same pods of a real cluster, once for each scaler; `./bench/run cluster` does the set-up, and
+flags.py has the flags."""
 import contextlib
 import math
 import os
 import pathlib
-import random
 import shutil
 import signal
 import statistics
@@ -17,55 +12,19 @@ import sys
 import tempfile
 import time
 
+import flags
 import manifests
 import watch
-from experiment import (Failed, busy_rps, fitting_scale, machine, make_pictures, new_folder, quickened, read_trace,
-                        report, say, write_experiment)
+from experiment import (Failed, busy_rps, fitting_scale, machine, make_pictures, output_of, quickened, read_trace, report,
+                        say, write_experiment)
 from kube import SYSTEM, Cluster, image_values
 from prometheus import Prometheus
 from runs import Run, Settings
 from simulated import simulate
 
-QUICK_SECONDS, QUICK_IDLE = 90, 10
 # Requests per second and worker, more than one answers; a faster worker is asked again, four times as much.
 CALIBRATION_RPS, CALIBRATION_SECONDS, FASTER = 30, 6, 4
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-def arguments():
-    options = argparse.ArgumentParser(prog="bench/run cluster", description=__doc__,
-                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-
-    def option(name, text, **more):
-        shown = " (default: %(default)s)" if more.get("default") is not None and more.get("action") is None else ""
-        options.add_argument(name, help=text + shown, **more)
-
-    option("--scaler", "which, in this order", default=",".join(manifests.SCALERS))
-    option("--trace", "your own arrivals, integers per second (default: the course trace)", type=pathlib.Path)
-    option("--scale", "of the trace (default: its busiest minute needs five of six workers)", type=float)
-    option("--seconds", "a shortened trace: every n-th second of it; not comparable", type=int)
-    option("--quick", f"--seconds {QUICK_SECONDS} --idle {QUICK_IDLE}: a smoke run, not comparable", action="store_true")
-    option("--idle", "seconds watched after the trace", type=int, default=60)
-    option("--cpu", "CPU request and limit of a worker; six of 200m fit on two cores", default="200m")
-    option("--memory", "memory of a worker", default="512Mi")
-    option("--target", "latencyTarget", default="500ms")
-    option("--max", "maxReplicas", type=int, default=6)
-    option("--seed", "of the pictures and of the gaps between requests; drawn and printed when not given", type=int)
-    option("--out", "result folder (default: a new one in bench/results)", type=pathlib.Path)
-    option("--keep", "leave our own node running", action="store_true")
-    option("--helm-values", "with KUBECONFIG: a values file that names images it can pull", type=pathlib.Path)
-    option("--archives", "image archives to use instead of building", nargs="+", default=None, metavar="TAR")
-    chosen = options.parse_args()
-    chosen.scalers = chosen.scaler.split(",")
-    for each in chosen.scalers:
-        if each not in manifests.SCALERS:
-            options.error(f"--scaler {each}: allowed are {', '.join(manifests.SCALERS)}")
-    if chosen.quick:
-        chosen.seconds, chosen.idle = chosen.seconds or QUICK_SECONDS, min(chosen.idle, QUICK_IDLE)
-    # Seeds of training and of its held-out pictures are small numbers and have been seen.
-    chosen.seed = chosen.seed if chosen.seed is not None else random.SystemRandom().randrange(1_000_000, 2**31)
-    chosen.out = (chosen.out or new_folder("cluster")).absolute()
-    return chosen
 
 
 def provide(chosen, stack, scratch):
@@ -141,16 +100,67 @@ def notes_of(chosen, settings, cluster, alone_rps, worker_rps, trace, scale):
     return notes
 
 
+def write_manifests(folder, scalers, settings):
+    """Of every run before the first; ours also when it is not run, as the simulator takes our settings from it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for scaler in {"ours", *scalers}:
+        (folder / f"{scaler}.yaml").write_text(manifests.of(scaler, settings))
+
+
+def or_why_not(what, tell):
+    """What `tell` says, or that it failed: what is only told beside a run must not cost the run."""
+    try:
+        return tell()
+    except (Failed, OSError, ValueError) as failed:
+        return f"{what} failed: {failed}"
+
+
+class Record:
+    """experiment.json as it grows: written after each run, before anything else is told of it, so that nothing that
+    follows can lose the run."""
+
+    def __init__(self, folder, facts, notes):
+        self.folder, self.facts, self.notes, self.done, self.starts = folder, facts, notes, [], []
+        self.simulated = []
+
+    def write(self, *told):
+        write_experiment(self.folder, **self.facts, notes=[*self.notes, *told], scalers=self.done, simulated=self.simulated,
+                         manifests={each: [f"manifests/{each}.yaml"] for each in self.done})
+
+    def add(self, scaler, run, program, peers):
+        self.done.append(scaler)
+        self.starts += [seconds for _, seconds in run.starts.values()]
+        self.write()
+        if run.hpa_inputs:
+            self.notes.append(or_why_not(f"{scaler}: laying the simulator's HPA beside it", lambda: run.model_note(scaler)))
+            say(self.notes[-1])
+        if not self.starts:
+            self.write("No worker's start was seen: nothing was simulated.")
+            return
+        told = (f"A worker took {statistics.median(self.starts):.0f} s from creation to ready (median of {len(self.starts)}; at "
+                f"most {max(self.starts):.0f} s).")
+        self.write(told, or_why_not("The simulation", lambda: self._simulate(program, peers)))
+        say(told)
+
+    def _simulate(self, program, peers):
+        def ask(words, seconds):
+            return output_of([program, *words], seconds)
+        said, self.simulated = simulate(ask, self.folder, self.folder / "manifests/ours.yaml", self.done, peers, self.facts,
+                                        statistics.median(self.starts))
+        return said
+
+
 def experiment(chosen, stack):
-    """All runs; the scalers that came to their end."""
+    """All runs."""
     programs = pathlib.Path(os.environ["EI_BIN"]).resolve()
+    whole = read_trace(programs, chosen.trace)
     # Short, and not under the result folder: sockets and namespaces have their limits.
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="elastic-inference-compare-"))
     if not chosen.keep:
         stack.callback(shutil.rmtree, scratch, ignore_errors=True)
-    (chosen.out / "manifests").mkdir(parents=True, exist_ok=True)
     settings = Settings(cpu=chosen.cpu, memory=chosen.memory, target=chosen.target, least=1, most=chosen.max,
                         seed=chosen.seed, idle_s=chosen.idle)
+    write_manifests(chosen.out / "manifests", chosen.scalers, settings)
     say(f"results: {chosen.out}; seed {chosen.seed}")
     images = make_pictures(scratch / "pictures", chosen.seed)
     cluster = provide(chosen, stack, scratch)
@@ -163,7 +173,6 @@ def experiment(chosen, stack):
 
     started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     alone_rps, worker_rps = calibrate(run_into(chosen.out), settings, chosen.out)
-    whole = read_trace(programs, chosen.trace)
     scale = chosen.scale or fitting_scale(whole, worker_rps)
     trace = read_trace(programs, chosen.trace, scale)
     if chosen.seconds:
@@ -173,7 +182,7 @@ def experiment(chosen, stack):
     notes = notes_of(chosen, settings, cluster, alone_rps, worker_rps, trace, scale)
     for note in notes:
         say(note)
-    facts = {
+    record = Record(chosen.out, {
         "kind": "cluster", "title": "On a real cluster: ours beside the HPA", "started": started, "machine": machine(),
         "kubernetes": cluster.version(),
         "trace": {"name": chosen.trace.stem if chosen.trace else "course", "scale": scale, "seconds": trace},
@@ -181,29 +190,16 @@ def experiment(chosen, stack):
         "min_replicas": settings.least, "max_replicas": settings.most,
         "worker_cpu_cores": settings.worker_cores, "worker_rps": worker_rps, "idle_s": settings.idle_s,
         "seed": settings.seed,
-    }
-    done, starts = [], []
+    }, notes)
     for scaler in chosen.scalers:
-        (chosen.out / "manifests" / f"{scaler}.yaml").write_text(manifests.of(scaler, settings))
         run = run_into(chosen.out / scaler)
         summary = run.play(scaler, trace, trace_file)
         say(f"{scaler}: p50 {summary['p50_ms']:.0f} ms, p99 {summary['p99_ms']:.0f} ms, {summary['errors']} failed")
-        done.append(scaler)
-        starts += [seconds for _, seconds in run.starts.values()]
-        told = (f"A worker took {statistics.median(starts):.0f} s from creation to ready (median of {len(starts)}; at most "
-                f"{max(starts):.0f} s).")
-        if run.hpa_inputs:
-            notes.append(run.model_note(scaler))
-            say(notes[-1])
-        told_simulated = simulate(programs / "inference-bench", chosen.out, done, facts, statistics.median(starts))
-        write_experiment(chosen.out, **facts, notes=[*notes, told, told_simulated], scalers=done,
-                         manifests={each: [f"manifests/{each}.yaml"] for each in done})
-    say(told)
-    return done
+        record.add(scaler, run, programs / "inference-bench", chosen.peers)
 
 
 def main():
-    chosen = arguments()
+    chosen = flags.cluster()
     for number in SIGNALS[1:]:
         signal.signal(number, lambda *_: sys.exit(130))
     code = 0

@@ -1,56 +1,27 @@
 #!/usr/bin/python3
 """The comparison of autoscalers with processes of this machine, without a cluster; ./bench/run cluster --local does the
-set-up and runs it."""
-import argparse
+set-up and runs it, and flags.py has the flags."""
 import os
 import pathlib
-import random
-import re
 import shutil
 import signal
+import statistics
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from compare.experiment import (BUSY_WORKERS, Failed, fitting_scale, machine, make_pictures, new_folder, quickened,  # noqa: E402
+from compare import flags  # noqa: E402
+from compare.experiment import (BUSY_WORKERS, Failed, fitting_scale, machine, make_pictures, output_of, quickened,  # noqa: E402
                                 read_trace, report, say, write_experiment)
 from compare.local_run import WORKER_MILLICORES, Run, manifest_of, write_manifest  # noqa: E402
+from compare.simulated import simulate  # noqa: E402
 from local_service import usable_cores  # noqa: E402
 
 LEAST, MOST = 1, 6
 LATENCY_TARGET_SECONDS = 0.5  # the resource's default
-SHORTEST_SECONDS = 30  # two syncs of the HPA
 QUIET_CORES = 0.15  # an idle service and what any system does by itself
-
-
-def arguments():
-    options = argparse.ArgumentParser(prog="bench/run cluster --local", description=(
-        "The same trace for the operator's own policy and for a model of the HPA at 70 % and 90 % CPU, with processes of "
-        "this machine. The last line of output is JSON."))
-    options.add_argument("--seconds", type=int, default=210,
-                         help="about the length of each run's trace; the trace is shortened to it (default 210)")
-    options.add_argument("--scaler", default="ours,hpa70,hpa90", help="which, and in which order: ours, hpaPERCENT")
-    options.add_argument("--trace", type=pathlib.Path, help="your own requests per second in place of the course trace")
-    options.add_argument("--idle", type=int, default=0, help="seconds to watch on after the trace (default 0)")
-    options.add_argument("--seed", type=int, help="of pictures, arrivals and the HPA's clock; drawn and printed when not given")
-    options.add_argument("--out", type=pathlib.Path, help="folder of the result (default: a new one in bench/results)")
-    chosen = options.parse_args()
-    chosen.scalers = chosen.scaler.split(",")
-    for scaler in chosen.scalers:
-        if not re.fullmatch(r"ours|hpa[1-9]\d{0,2}", scaler):
-            options.error(f"--scaler: {scaler!r} is neither ours nor hpa with a percentage, like hpa70")
-    if len(set(chosen.scalers)) < len(chosen.scalers):
-        options.error("--scaler: each only once")
-    if chosen.trace and not chosen.trace.is_file():
-        options.error(f"--trace: {chosen.trace} is no file")
-    if chosen.seconds < SHORTEST_SECONDS or chosen.idle < 0:
-        options.error(f"--seconds must be at least {SHORTEST_SECONDS}, and --idle not negative")
-    # Training and its held-out pictures have small seeds: a drawn one is large.
-    chosen.seed = chosen.seed if chosen.seed is not None else random.SystemRandom().randrange(1_000_000, 2**31)
-    chosen.out = (chosen.out or new_folder("local")).absolute()
-    return chosen
 
 
 class Trace:
@@ -96,15 +67,16 @@ def notes(trace, most, cores, others):
 
 
 def play_all(chosen, programs, images, trace, most):
-    """The cores that others kept busy, by scaler."""
-    others = {}
+    """The cores that others kept busy, by scaler; how long each worker took to start."""
+    others, starts = {}, []
     for number, scaler in enumerate(chosen.scalers, 1):
         say(f"run {number} of {len(chosen.scalers)}: {scaler}")
         run = Run(programs, scaler, images, LEAST, most, chosen.seed, chosen.out / scaler)
         summary = run.play(trace.fitted, chosen.idle)
         say(f"{scaler}: p50 {summary['p50_ms']:.0f} ms, p99 {summary['p99_ms']:.0f} ms, {summary['errors']} errors")
         others[scaler] = run.others_cores
-    return others
+        starts += run.workers.starts
+    return others, starts
 
 
 def compare(chosen, programs):
@@ -116,27 +88,45 @@ def compare(chosen, programs):
     started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     chosen.out.mkdir(parents=True, exist_ok=True)
     (chosen.out / "manifests").mkdir(exist_ok=True)
-    for scaler in chosen.scalers:
+    # Ours also when it is not run: the simulator takes our settings from it.
+    for scaler in {"ours", *chosen.scalers}:
         write_manifest(chosen.out / "manifests" / f"{scaler}.yaml", manifest_of(scaler, LEAST, most))
     say(f"seed {chosen.seed}; about {len(chosen.scalers) * (len(trace.full) // trace.factor + chosen.idle + 30) / 60:.0f} minutes")
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="elastic-inference-compare-"))
     try:
-        others = play_all(chosen, programs, make_pictures(scratch / "pictures", chosen.seed), trace, most)
+        others, starts = play_all(chosen, programs, make_pictures(scratch / "pictures", chosen.seed), trace, most)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    write_experiment(
-        chosen.out, kind="local", title="Autoscalers on one machine: the operator's own policy and a model of the HPA",
+    facts = dict(
+        kind="local", title="Autoscalers on one machine: the operator's own policy and a model of the HPA",
         started=started, machine={**machine(), "cores": cores},
         trace={"name": chosen.trace.name if chosen.trace else "course", "scale": trace.scale, "seconds": trace.seconds},
         latency_target_s=LATENCY_TARGET_SECONDS, min_replicas=LEAST, max_replicas=most, worker_cpu_cores=WORKER_MILLICORES / 1000,
         idle_s=chosen.idle, seed=chosen.seed, notes=notes(trace, most, cores, others), scalers=chosen.scalers,
         manifests={scaler: [f"manifests/{scaler}.yaml"] for scaler in chosen.scalers})
+    write_experiment(chosen.out, **facts)
+    (chosen.out / "trace.txt").write_text("\n".join(map(str, trace.seconds)) + "\n")
+    told, simulated = add_simulated(chosen, programs, facts, starts)
+    write_experiment(chosen.out, **{**facts, "notes": [*facts["notes"], told]}, simulated=simulated)
     sys.stdout.flush()
     report(chosen.out)
 
 
+def add_simulated(chosen, programs, facts, starts):
+    """The sentence and the figures; a simulator that fails shall not cost the runs."""
+    if not starts:
+        return "No worker's start was seen: nothing was simulated.", []
+    def ask(words, seconds):
+        return output_of([programs / "inference-bench", *words], seconds)
+    try:
+        return simulate(ask, chosen.out, chosen.out / "manifests/ours.yaml", chosen.scalers, chosen.peers,
+                        facts, statistics.median(starts))
+    except (Failed, OSError, ValueError) as failed:
+        return f"The simulation failed: {failed}", []
+
+
 def main():
-    chosen = arguments()
+    chosen = flags.local()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(130))
     try:

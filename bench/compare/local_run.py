@@ -84,6 +84,7 @@ class Workers:
     def __init__(self, log_path):
         self._log = Lines(log_path)
         self.alive = {}  # name -> {"pid", "started", "ready_since" or None, "leaving"}
+        self.starts = []  # seconds from start to ready, of all that ever were
 
     def update(self):
         for line in self._log.new():
@@ -94,6 +95,7 @@ class Workers:
                 self.alive[name] = {"pid": line["pid"], "started": unix(line["ts"]), "ready_since": None, "leaving": False}
             elif name in self.alive and line["event"] == "process_ready":
                 self.alive[name]["ready_since"] = unix(line["ts"])
+                self.starts.append(self.alive[name]["ready_since"] - self.alive[name]["started"])
             elif name in self.alive and line["event"] == "process_leaving":
                 self.alive[name]["leaving"] = True
             elif line["event"] == "process_ended":
@@ -283,9 +285,16 @@ class Run:
         rows = by_second([{**each, "time_s": clock.of(each["time_s"])} for each in samples])
         write_series(self.out / "series.csv", rows)
         write_events(self.out / "events.csv", self.hpa.events_on(clock) if self.hpa else self._decisions(clock))
+        (self.out / "service.json").write_text(json.dumps(self._service_counters()) + "\n")
         if self.hpa:
             lines = "".join(json.dumps(line) + "\n" for line in self.hpa.inputs_on(clock))
             (self.out / "hpa_inputs.jsonl").write_text(lines)
+
+    def _service_counters(self):
+        """The dispatcher's counters of service times as (first, last) of the run; null where the operator saw none."""
+        seen = [sample for sample in (each["snapshot"]["sample"] for each in self.decisions) if sample]
+        names = ("completions", "service_seconds", "service_seconds_squared")
+        return {name: [seen[0][name], seen[-1][name]] if seen else None for name in names}
 
     def _decisions(self, clock):
         decisions = [(clock.of(unix(line["ts"])), line["decision"]) for line in self.decisions]

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-LABEL = {"ours": "ours", "hpa70": "HPA 70 %", "hpa90": "HPA 90 %"}
+LABEL = {"ours": "ours", "hpa70": "HPA 70 %", "hpa90": "HPA 90 %", "kpa": "Knative KPA", "keda": "KEDA"}
 SAME_RATIO = 0.01  # closer than this is called the same: one run each carries no finer difference
 GAP_SECONDS = 3  # a series has a row a second; a longer silence is told
 

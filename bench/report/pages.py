@@ -19,6 +19,18 @@ COLUMNS = (
     ("scale events", lambda f: "–" if f.scale_events is None else str(f.scale_events)),
     ("start, s", lambda f: significant(f.start_s, 2)),
 )
+SIMULATED_COLUMNS = (
+    ("simulated", lambda row: label(row["scaler"])),
+    ("p50, s", lambda row: significant(row["p50_s"])),
+    ("p99, s", lambda row: significant(row["p99_s"])),
+    ("late", lambda row: percent(row["late_ratio"])),
+    ("core-s allocated", lambda row: significant(row["core_seconds"], 4)),
+    ("scale events", lambda row: f"{row['scale_events']:g}"),
+)
+SIMULATED_READING = (
+    "Not measured: the simulator's figures for the same trace, with the service and start times that were measured. Whoever is "
+    "not in the table of runs was not run. These rows are to be compared with each other, not with the measured ones: the "
+    "simulator's workers do not disturb each other, and every start takes as long as the median one.")
 READING = (
     "Latency counts from the instant a request was meant to be sent. Percentiles are those of the answers, and of timeouts "
     "with the time they took; late is whatever took longer than the target, and every failed request. Core-seconds "
@@ -38,6 +50,14 @@ def plain_columns(figures):
     rows = [[show(each) for _, show in COLUMNS] for each in figures]
     kept = [i for i in range(len(COLUMNS)) if any(row[i] != "–" for row in rows)]
     return [COLUMNS[i][0] for i in kept], [[row[i] for i in kept] for row in rows]
+
+
+def simulated_table(experiment):
+    """(head, rows) of what the simulator plays; None where it played nothing."""
+    simulated = experiment.about.get("simulated")
+    if not simulated:
+        return None
+    return [head for head, _ in SIMULATED_COLUMNS], [[show(row) for _, show in SIMULATED_COLUMNS] for row in simulated]
 
 
 def text_table(head, rows):
@@ -146,6 +166,8 @@ def markdown(experiment, figures, plots):
     head, rows = plain_columns(figures)
     parts = [f"# {experiment.about['title']}", *plain_list(findings(experiment, figures)), "",
              markdown_table(head, rows), "", READING]
+    if table := simulated_table(experiment):
+        parts += ["", "## In the simulator", markdown_table(*table), "", SIMULATED_READING]
     if experiment.problems:
         parts += ["", "## Missing", *(f"- {each}" for each in experiment.problems)]
     parts += ["", "## Conditions", markdown_table(("", ""), conditions(experiment)).replace("--:", "---")]
@@ -236,6 +258,8 @@ def page(experiment, figures, plots):
     head, rows = plain_columns(figures)
     parts = [f"<h1>{escape(about['title'])}</h1>", listed(findings(experiment, figures)),
              html_table(head, rows), f'<p class="note">{escape(READING)}</p>']
+    if table := simulated_table(experiment):
+        parts += ["<h2>In the simulator</h2>", html_table(*table), f'<p class="note">{escape(SIMULATED_READING)}</p>']
     if experiment.problems:
         parts.append(f'<section class="problems"><h2>Missing</h2>{listed(experiment.problems)}</section>')
     if about.get("notes"):

@@ -3,7 +3,8 @@
 
     bench/report/report.py DIR
 
-Prints the table; the last line is JSON: {"runs": [{"scaler", "p50_s", "p99_s", "late_ratio", "core_seconds", …}, …]}.
+Prints the table; the last line is JSON: {"runs": [{"scaler", "p50_s", "p99_s", "late_ratio", "core_seconds", …}, …]}, and
+beside the runs "simulated_peers" where the simulator played more than was run.
 What is missing in the folder is said and left out; exit code 1 when no run can be read."""
 import dataclasses
 import json
@@ -30,12 +31,13 @@ def standalone(svg):
     return '<?xml version="1.0" encoding="utf-8"?>\n' + svg[:head] + ON_WHITE + svg[head:]
 
 
-def json_line(figures):
+def json_line(figures, about):
     runs = []
     for each in figures:
         known = {name: round(value, 6) if isinstance(value, float) else value for name, value in dataclasses.asdict(each).items()}
         runs.append({name: known.pop(name) for name in FIRST} | known)
-    return json.dumps({"runs": runs}, allow_nan=False)
+    peers = [row for row in about.get("simulated") or [] if row["scaler"] not in about["scalers"]]
+    return json.dumps({"runs": runs, **({"simulated_peers": peers} if peers else {})}, allow_nan=False)
 
 
 def write(folder):
@@ -51,9 +53,10 @@ def write(folder):
     (experiment.folder / "report.html").write_text(pages.page(experiment, figures, plots))
     for problem in experiment.problems:
         print(f"note: {problem}", file=sys.stderr)
-    return "\n".join([pages.text_table(*pages.plain_columns(figures)), "",
+    simulated = pages.simulated_table(experiment)
+    return "\n".join([pages.text_table(*pages.plain_columns(figures)), "", *([pages.text_table(*simulated), ""] if simulated else []),
                       *pages.plain_list(pages.findings(experiment, figures)), "", f"report: {experiment.folder / 'report.html'}",
-                      json_line(figures)])
+                      json_line(figures, experiment.about)])
 
 
 def main():

@@ -1,6 +1,9 @@
 """What the comparisons count and make of what they see: the clock, the series, the events, the used cores, the manifests."""
+import contextlib
+import json
 import os
 import pathlib
+import stat
 import subprocess
 import sys
 
@@ -10,14 +13,18 @@ import yaml
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench/compare"))
 
+import cluster  # noqa: E402
 import experiment  # noqa: E402
+import flags  # noqa: E402
 import hpa_model  # noqa: E402
 import manifests  # noqa: E402
 import prometheus  # noqa: E402
 import runs  # noqa: E402
+import simulated  # noqa: E402
 import watch  # noqa: E402
 
 BIN = pathlib.Path(os.environ.get("EI_BIN", ROOT / "build/release/bin"))
+needs_bench = pytest.mark.skipif(not (BIN / "inference-bench").exists(), reason="inference-bench is not built")
 SETTINGS = runs.Settings(cpu="150m", memory="512Mi", target="500ms", least=1, most=6, seed=1, idle_s=0)
 
 
@@ -108,7 +115,7 @@ def test_a_trace_without_requests_is_refused():
         experiment.fitting_scale([0, 0], 10)
 
 
-@pytest.mark.skipif(not (BIN / "inference-bench").exists(), reason="inference-bench is not built")
+@needs_bench
 def test_the_course_trace_is_printed_and_scaled(tmp_path):
     trace = experiment.read_trace(BIN)
     assert (len(trace), sum(trace)) == (630, 9917)
@@ -196,3 +203,104 @@ def test_only_what_the_model_asks_for_itself_is_its_own():
     assert hpa_model.proposed(following, lines) == []
     asking = [{"time_s": 1, "desired": 2}, {"time_s": 2, "desired": 2}, {"time_s": 4, "desired": 3}, {"time_s": 6, "desired": 3}]
     assert hpa_model.proposed(asking, lines) == [(1, 2), (4, 3)]
+
+
+# The simulator beside the runs ------------------------------------------------------------------------------------
+
+# 20 s of service in 100 requests, all of the same length.
+COUNTERS = {"completions": [0, 100], "service_seconds": [0, 20], "service_seconds_squared": [0, 4]}
+UNSEEN = {**COUNTERS, "service_seconds": None}
+
+
+def test_service_times_are_what_the_counters_grew_by():
+    assert simulated.service_of(**COUNTERS) == (pytest.approx(0.2), pytest.approx(0))
+
+
+@pytest.mark.parametrize("counters", [UNSEEN, {**COUNTERS, "completions": [7, 7]}])
+def test_counters_that_nobody_saw_or_that_stood_tell_no_service_time(counters):
+    assert simulated.service_of(**counters) is None
+
+
+def compared(tmp_path, monkeypatch, words, counters=COUNTERS, programs=BIN):
+    """What experiment.json says after cluster.py without a cluster: its runs find their counters and starts made up."""
+    class MadeUp:
+        own, hpa_inputs, starts = True, [], {"w": (0.0, 3.0)}
+
+        def __init__(self, *arguments):
+            self.out = arguments[-1]
+
+        def version(self):
+            return "none"
+
+        def stop(self):
+            pass
+
+        def play(self, scaler, trace, trace_file):
+            self.out.mkdir()
+            (self.out / "service.json").write_text(json.dumps(counters))
+            return {"p50_ms": 1, "p99_ms": 2, "errors": 0}
+
+    monkeypatch.setenv("EI_BIN", str(programs))
+    for name in ("Prometheus", "Run"):
+        monkeypatch.setattr(cluster, name, MadeUp)
+    monkeypatch.setattr(cluster, "provide", lambda *_: MadeUp(None))
+    monkeypatch.setattr(cluster, "calibrate", lambda *_: (5.0, 5.0))
+    monkeypatch.setattr(cluster, "make_pictures", lambda *_: None)
+    trace = tmp_path / "mine.txt"
+    trace.write_text("5 " * 60)
+    chosen = flags.cluster([*words, "--trace", str(trace), "--scale", "1", "--out", str(tmp_path / "out")])
+    with contextlib.ExitStack() as stack:
+        cluster.experiment(chosen, stack)
+    return json.loads((tmp_path / "out/experiment.json").read_text())
+
+
+@needs_bench
+def test_peers_are_simulated_whoever_is_run(tmp_path, monkeypatch):
+    about = compared(tmp_path, monkeypatch, ["--scaler", "hpa90,hpa70"])
+    assert about["scalers"] == ["hpa90", "hpa70"] and list(about["manifests"]) == about["scalers"]
+    assert [row["scaler"] for row in about["simulated"]] == ["hpa90", "hpa70", "kpa", "keda"]
+    assert all(row["core_seconds"] > 0 for row in about["simulated"])
+    assert {path.name for path in (tmp_path / "out/sim").iterdir()} == {"hpa90.csv", "hpa70.csv"}
+    assert "(200 ms, squared coefficient of variation 0.00) and 3.0 s" in about["notes"][-1]
+
+
+@needs_bench
+def test_runs_whose_counters_nobody_saw_are_kept(tmp_path, monkeypatch):
+    about = compared(tmp_path, monkeypatch, ["--scaler", "hpa70,ours", "--peers", ""], counters=UNSEEN)
+    assert about["scalers"] == ["hpa70", "ours"] and about["simulated"] == []
+    assert about["notes"][-1] == "The dispatcher told no service times: nothing was simulated."
+
+
+@needs_bench
+def test_a_simulator_that_fails_is_told_and_costs_no_run(tmp_path, monkeypatch):
+    program = tmp_path / "bin/inference-bench"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\n[ "$1" != policy ] || {{ echo broken; exit 1; }}\nexec {BIN.resolve()}/inference-bench "$@"\n')
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    about = compared(tmp_path, monkeypatch, ["--scaler", "ours,hpa70"], programs=program.parent)
+    assert about["scalers"] == ["ours", "hpa70"] and about["simulated"] == []
+    assert about["notes"][-1].startswith("The simulation failed: ") and "broken" in about["notes"][-1]
+
+
+# The flags --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words, code, says", [
+    (["--help"], 0, "--peers"),
+    (["--local", "--help"], 0, "--peers"),
+    (["--scaler", "ours,kpa"], 2, "'kpa' is not allowed"),
+    (["--scaler", "ours,ours"], 2, "each only once"),
+    (["--peers", "hpa70"], 2, "'hpa70' is not allowed"),
+    (["--trace", "/no/such/file"], 2, "is no file"),
+    (["--cpu", "many"], 2, "'many' is none"),
+    (["--max", "0"], 2, "less than 1"),
+    (["--local", "--max", "3"], 2, "unrecognized arguments"),
+])
+def test_flags_are_read_before_anything_is_installed_or_built(tmp_path, words, code, says):
+    for name in ("dpkg-query", "apt-get", "cmake", "ninja"):
+        (tmp_path / name).write_text(f"#!/bin/sh\ntouch {tmp_path}/touched\nexit 1\n")
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run([ROOT / "bench/run", "cluster", *words], capture_output=True, text=True, timeout=30,
+                          env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    assert done.returncode == code and says in done.stdout + done.stderr
+    assert not (tmp_path / "touched").exists()

@@ -49,6 +49,8 @@ def test_a_run_under_the_hpa_leaves_a_whole_result_and_ends_with_its_figures(tmp
     assert any(row["queue"] != "" for row in series)
     inputs = [json.loads(line) for line in (out / "hpa50/hpa_inputs.jsonl").read_text().splitlines()]
     assert inputs[-1]["pods"][0]["ready"] and inputs[-1]["pods"][0]["cpu_seconds_total"] > 0
+    # Of an HPA at 50 % the simulator has no row, of the peers it has.
+    assert [row["scaler"] for row in json.loads(stdout.splitlines()[-1])["simulated_peers"]] == ["kpa", "keda"]
     assert (out / "report.html").exists() and yaml.safe_load((out / "manifests/hpa50.yaml").read_text())["spec"]["replicas"] == 1
 
 
@@ -64,9 +66,9 @@ def test_ended_early_it_leaves_no_process(tmp_path):
 
 
 @pytest.mark.parametrize("flags, says", [
-    (("--scaler", "ours,kpa"), "'kpa' is neither ours nor hpa with a percentage"),
+    (("--scaler", "ours,kpa"), "'kpa' is not allowed: ours, or hpa with a percentage"),
     (("--scaler", "ours,ours"), "each only once"),
-    (("--seconds", "5"), "--seconds must be at least 30"),
+    (("--seconds", "5"), "argument --seconds: 5 is less than 30"),
     (("--trace", "/no/such/file"), "is no file"),
 ])
 def test_flags_that_make_no_sense_are_refused(flags, says):

@@ -185,6 +185,19 @@ def test_a_simulated_run_is_drawn_beside_the_real_one(result):
     assert "ours: the simulator wanted the same number of workers in 80.0 % of the seconds of the trace (on average 0.20 apart)" in text
 
 
+def test_simulated_rows_stand_apart_and_those_not_run_are_named_in_the_last_line(result):
+    about = json.loads((result / "experiment.json").read_text())
+    row = {"p50_s": 0.1, "p99_s": 0.75, "late_ratio": 0.02, "core_seconds": 31.5, "core_seconds_with_idle": 40, "scale_events": 3.0}
+    about["simulated"] = [{"scaler": "ours", **row}, {"scaler": "kpa", **row, "p99_s": 1.5}]
+    (result / "experiment.json").write_text(json.dumps(about))
+    done = report(result)
+    assert list(runs_of(done)) == ["ours", "hpa70", "hpa90"]
+    assert json.loads(done.stdout.splitlines()[-1])["simulated_peers"] == [about["simulated"][1]]
+    assert "| Knative KPA | 0.100 | 1.50 | 2.00 % | 31.50 | 3 |" in (result / "report.md").read_text()
+    page = Page((result / "report.html").read_text())
+    assert page.open == [] and "Not measured" in page.text
+
+
 def test_what_is_missing_is_said_and_the_rest_reported(result):
     shutil.rmtree(result / "hpa90")
     (result / "hpa70/series.csv").unlink()
