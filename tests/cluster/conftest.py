@@ -1,8 +1,10 @@
 """Fixtures: an API server alone (`api`), or a whole cluster (`cluster`), once a session.
 
-With KUBECONFIG set both are that cluster. Otherwise they are provisioned here by
-`./cluster` and taken down at the end; `--cluster-dir` and `--api-dir` name state
-folders of running ones to use instead (and to leave running).
+With KUBECONFIG set both are that cluster, which must have neither the CRD nor a
+release of the chart: what is found at the end is what was there before. Otherwise
+they are provisioned here by `./cluster` and taken down at the end; `--cluster-dir`
+and `--api-dir` name state folders of running ones to use instead (and to leave
+running).
 """
 
 import json
@@ -20,11 +22,18 @@ sys.path.insert(0, str(HERE))
 
 from harness import tools  # noqa: E402
 
+CRD = "inferenceservices.elasticinference.dev"
+CRD_FILE = ROOT / "crds" / "elasticinference.dev_inferenceservices.yaml"
+
 
 def pytest_addoption(parser):
     parser.addoption("--cluster-dir", help="state folder of a cluster to use and to leave running")
     parser.addoption("--api-dir", help="state folder of a bare API server to use and to leave running")
-    parser.addoption("--helm-values", help="values file naming images that a cluster of yours can pull")
+    parser.addoption(
+        "--helm-values",
+        default=os.environ.get("EI_HELM_VALUES"),
+        help="values file naming images that a cluster of yours can pull (default: EI_HELM_VALUES)",
+    )
 
 
 class Cluster:
@@ -87,33 +96,60 @@ def eventually(check, deadline_s: float, interval_s: float = 0.25):
         time.sleep(interval_s)
 
 
-def _provide(option: str | None, tmp_path_factory, name: str, *up_args: str):
-    given = os.environ.get("KUBECONFIG")
-    if given and not option:
-        yield Cluster(given, None)
+def refuse_one_in_use(theirs: Cluster) -> None:
+    """Ends the run where the tests would meet InferenceServices or an operator that are not theirs."""
+    found = theirs.kubectl("get", "crd", CRD, "--ignore-not-found", "-o", "name").split()
+    releases = json.loads(theirs.helm("list", "--all-namespaces", "-o", "json"))
+    found += [
+        f"the release {each['name']} in namespace {each['namespace']}"
+        for each in releases
+        if each["chart"].startswith("elastic-inference-")
+    ]
+    if found:
+        pytest.exit(
+            f"the cluster of KUBECONFIG={theirs.kubeconfig} has {' and '.join(found)}: these tests install and remove "
+            "both, so they run only where neither is; nothing was changed",
+            returncode=2,
+        )
+
+
+@pytest.fixture(scope="session")
+def theirs():
+    """The cluster of KUBECONFIG, looked at once, before a test has changed anything."""
+    given = Cluster(os.environ["KUBECONFIG"], None)
+    refuse_one_in_use(given)
+    return given
+
+
+def _provide(request, option: str, name: str, *up_args: str):
+    folder = request.config.getoption(option)
+    if os.environ.get("KUBECONFIG") and not folder:
+        yield request.getfixturevalue("theirs")
         return
-    folder = option or str(tmp_path_factory.mktemp(name) / "state")
+    up = not folder
+    if up:
+        folder = str(request.getfixturevalue("tmp_path_factory").mktemp(name) / "state")
     own = Cluster(os.path.join(folder, "admin.kubeconfig"), folder)
-    if not option:
+    if up:
         # The first run builds Kubernetes: about six minutes on two busy cores.
         own.harness("up", *up_args, timeout=3600)
     try:
         yield own
     finally:
-        if not option:
+        if up:
             own.harness("down", timeout=120)
 
 
 @pytest.fixture(scope="session")
-def api(request, tmp_path_factory):
+def api(request):
     """etcd and an API server, nothing behind it."""
-    yield from _provide(request.config.getoption("--api-dir"), tmp_path_factory, "api", "--bare")
+    yield from _provide(request, "--api-dir", "api", "--bare")
 
 
 @pytest.fixture(scope="session")
-def cluster(request, tmp_path_factory):
+def cluster(request):
     """A node that runs pods, with Services, DNS and metrics."""
-    yield from _provide(request.config.getoption("--cluster-dir"), tmp_path_factory, "cluster")
+    yield from _provide(request, "--cluster-dir", "cluster")
 
 
 @pytest.fixture
@@ -126,9 +162,10 @@ def namespace(request):
     where.kubectl("delete", "namespace", name, "--wait=false")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def crd(api):
-    """The CRD on the API server."""
-    api.kubectl("apply", "--server-side", "-f", ROOT / "crds" / "elasticinference.dev_inferenceservices.yaml")
-    api.kubectl("wait", "--for=condition=Established", "crd/inferenceservices.elasticinference.dev", "--timeout=30s")
-    return api
+    """The CRD on the API server, and gone afterwards: helm takes over none that it has not made."""
+    api.kubectl("apply", "--server-side", "-f", CRD_FILE)
+    api.kubectl("wait", "--for=condition=Established", f"crd/{CRD}", "--timeout=30s")
+    yield api
+    api.kubectl("delete", "crd", CRD, "--timeout=60s", timeout=70)

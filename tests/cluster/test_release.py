@@ -1,24 +1,44 @@
 """The product as people use it: helm install, apply, POST, load, edit, delete, uninstall, on a node with real pods."""
 
 import json
+import os
 import subprocess
 import sys
 import time
+from typing import NamedTuple
 
 import pytest
 import yaml
 
 from conftest import HERE, ROOT, eventually
 
-SYSTEM = "elastic-inference"
+# What an InferenceService has made.
+CHILDREN = "pods,deployments,replicasets,services,secrets,poddisruptionbudgets,networkpolicies"
 
 # Two cores carry the node, the control plane and every worker: a worker gets a share, and the load is for that.
 SMALL = {"resources": {"cpu": "150m", "memory": "512Mi"}}
 
 
+class Installation(NamedTuple):
+    """Of names that nobody else has: the cluster may be one with other things on it."""
+
+    release: str
+    namespace: str
+
+    @property
+    def fullname(self):
+        return f"{self.release}-elastic-inference"
+
+
 @pytest.fixture(scope="module")
-def release(cluster, request):
-    """The operator, installed by helm."""
+def installation():
+    unique = os.urandom(4).hex()
+    return Installation(f"eis-{unique}", f"test-operator-{unique}")
+
+
+@pytest.fixture(scope="module")
+def release(cluster, request, installation):
+    """The operator, installed by helm; afterwards the cluster is as it was."""
     values = request.config.getoption("--helm-values")
     if cluster.provisioned:
         cluster.harness("load", "operator", "dispatcher", "worker", timeout=3600)
@@ -29,16 +49,25 @@ def release(cluster, request):
         values = "-"
     elif not values:
         pytest.skip("KUBECONFIG names a cluster that has not our images: push them and name them with --helm-values")
-    cluster.helm(
-        *("upgrade", "--install", "eis", ROOT / "helm", "-n", SYSTEM, "--create-namespace", "-f", values),
-        *("--set", "crd.keep=false", "--wait", "--timeout", "120s"),
-        stdin=yaml.safe_dump(images) if values == "-" else None,
-        timeout=150,
-    )
-    yield cluster
-    cluster.kubectl("delete", "eis", "--all", "--all-namespaces", "--timeout=60s", timeout=90)
-    cluster.helm("uninstall", "eis", "-n", SYSTEM, "--wait", "--timeout", "60s", timeout=90)
-    cluster.kubectl("delete", "namespace", SYSTEM, "--timeout=60s", timeout=90)
+    name, system = installation
+    cluster.kubectl("create", "namespace", system)
+    try:
+        cluster.helm(
+            *("install", name, ROOT / "helm", "-n", system, "-f", values),
+            *("--set", "crd.keep=false", "--wait", "--timeout", "120s"),
+            stdin=yaml.safe_dump(images) if values == "-" else None,
+            timeout=150,
+        )
+        yield cluster
+    finally:
+        # The CRD came with the release, and every InferenceService is one of these tests'.
+        uninstall(cluster, installation)
+        cluster.kubectl("delete", "namespace", system, "--timeout=60s", timeout=90)
+
+
+def uninstall(cluster, installation):
+    name, system = installation
+    cluster.helm("uninstall", name, "-n", system, "--ignore-not-found", "--wait", "--timeout", "60s", timeout=90)
 
 
 @pytest.fixture(scope="session")
@@ -130,8 +159,9 @@ def events_of(cluster, namespace, name):
     return {each["reason"]: each.get("note", "") for each in events if each["regarding"]["name"] == name}
 
 
-def test_helm_test_passes(release):
-    assert "Succeeded" in release.helm("test", "eis", "-n", SYSTEM, "--timeout", "90s", timeout=100)
+def test_helm_test_passes(release, installation):
+    name, system = installation
+    assert "Succeeded" in release.helm("test", name, "-n", system, "--timeout", "90s", timeout=100)
 
 
 def test_the_sample_answers_through_its_service(release, namespace, serve, load):
@@ -263,13 +293,54 @@ def test_what_is_deleted_or_edited_by_hand_comes_back(release, namespace, serve)
     eventually(lambda: release.get("service", name, f"{name}-link", "-n", namespace), 10)
 
 
-def test_requests_are_answered_while_the_operator_is_away(release, namespace, serve, load):
+def test_after_a_new_link_token_the_service_answers_and_grows(release, namespace, serve, load):
+    name = serve(service("rekeyed", {"minReplicas": 1, "maxReplicas": 2}))
+
+    def pods():
+        return {each["metadata"]["uid"] for each in release.get("pods", "-n", namespace)["items"]}
+
+    before = pods()
+    release.kubectl("delete", "secret", f"{name}-link-token", "-n", namespace)
+    eventually(lambda: release.get("secret", f"{name}-link-token", "-n", namespace), 10)
+
+    def all_new():
+        assert len(pods()) == 2 and not pods() & before
+
+    eventually(all_new, 120, 1)
+    patch = '{"spec": {"scaling": {"minReplicas": 2}}}'
+    release.kubectl("patch", "eis", name, "-n", namespace, "--type=merge", "-p", patch)
+
+    def grown():
+        assert status_of(release, namespace, name)["readyReplicas"] == 2
+
+    eventually(grown, 90, 1)
+    seen = load(name, rate=3, seconds=5).result()
+    assert set(seen["statuses"]) == {"200"}, seen
+
+
+def test_a_quota_that_forbids_pods_is_told_in_its_words(release, namespace):
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "full"}, "spec": {"hard": {"pods": "0"}}}
+    release.apply(quota, namespace)
+    eventually(lambda: release.get("quota", "full", "-n", namespace)["status"]["used"]["pods"], 20)
+    release.apply(service("forbidden", {"minReplicas": 1, "maxReplicas": 1}), namespace)
+
+    def told():
+        conditions = {each["type"]: each for each in status_of(release, namespace, "forbidden")["conditions"]}
+        assert conditions["DispatcherReady"]["status"] == "False"
+        assert "exceeded quota: full" in conditions["DispatcherReady"]["message"]
+
+    eventually(told, 60, 1)
+
+
+def test_requests_are_answered_while_the_operator_is_away(release, installation, namespace, serve, load):
     name = serve(service("alone", {"minReplicas": 1, "maxReplicas": 1}))
     running = load(name, rate=3, seconds=20)
-    release.kubectl("delete", "pod", "-n", SYSTEM, "-l", "app.kubernetes.io/component=operator", "--grace-period=0", "--force")
+    operator = ("-l", f"app.kubernetes.io/component=operator,app.kubernetes.io/instance={installation.release}")
+    release.kubectl("delete", "pod", "-n", installation.namespace, *operator, "--grace-period=0", "--force")
     seen = running.result()
     assert set(seen["statuses"]) == {"200"}, seen
-    release.kubectl("rollout", "status", "deploy/eis-elastic-inference", "-n", SYSTEM, "--timeout=60s", timeout=70)
+    rollout = ("rollout", "status", f"deploy/{installation.fullname}", "-n", installation.namespace, "--timeout=60s")
+    release.kubectl(*rollout, timeout=70)
     release.kubectl("patch", "eis", name, "-n", namespace, "--type=merge", "-p", '{"spec": {"scaling": {"paused": true}}}')
 
     def obeyed():
@@ -300,11 +371,11 @@ def test_a_restart_of_the_api_server_disturbs_nobody(release, namespace, serve, 
     assert pods <= {each["metadata"]["uid"] for each in release.get("pods", "-n", namespace)["items"]}
 
 
-def test_an_upgrade_of_the_operator_leaves_services_alone(release, namespace, serve):
+def test_an_upgrade_of_the_operator_leaves_services_alone(release, installation, namespace, serve):
     name = serve(service("kept", {"minReplicas": 1, "maxReplicas": 1}))
     pods = {each["metadata"]["uid"] for each in release.get("pods", "-n", namespace)["items"]}
     options = ("--reuse-values", "--set", "logLevel=debug", "--wait", "--timeout", "90s")
-    release.helm("upgrade", "eis", ROOT / "helm", "-n", SYSTEM, *options, timeout=100)
+    release.helm("upgrade", installation.release, ROOT / "helm", "-n", installation.namespace, *options, timeout=100)
     patch = '{"spec": {"scaling": {"paused": true}}}'
     release.kubectl("patch", "eis", name, "-n", namespace, "--type=merge", "-p", patch)
 
@@ -318,8 +389,7 @@ def test_an_upgrade_of_the_operator_leaves_services_alone(release, namespace, se
 
 def test_a_deleted_service_is_gone_within_30_seconds(release, namespace, serve):
     name = serve(service("leaving", {"minReplicas": 1, "maxReplicas": 1}))
-    kinds = "pods,deployments,replicasets,services,secrets,poddisruptionbudgets,networkpolicies"
-    mine = ("get", kinds, "-n", namespace, "-l", f"elasticinference.dev/service={name}", "-o", "name")
+    mine = ("get", CHILDREN, "-n", namespace, "-l", f"elasticinference.dev/service={name}", "-o", "name")
     assert len(release.kubectl(*mine).split()) >= 9
     release.kubectl("delete", "eis", name, "-n", namespace, "--wait=false")
     started = time.monotonic()
@@ -329,3 +399,33 @@ def test_a_deleted_service_is_gone_within_30_seconds(release, namespace, serve):
 
     eventually(gone, 30)
     print(f"gone after {time.monotonic() - started:.1f} s")
+
+
+def test_an_uninstall_leaves_nothing_of_the_release_nor_of_a_service(release, installation, namespace, serve):
+    """The last of this file: there is no operator after it."""
+    serve(service("orphaned", {"minReplicas": 1, "maxReplicas": 1}))
+    name, system = installation
+    of_release = f"app.kubernetes.io/instance={name}"
+
+    def left():
+        found = []
+        for scope in ("true", "false"):
+            kinds = ("api-resources", f"--namespaced={scope}", "--verbs=list", "-o", "name", "--cached=false")
+            # Metrics and events are no objects that somebody has to remove.
+            kinds = [each for each in release.kubectl(*kinds).split() if not each.startswith(("events", "pods.metrics"))]
+            where = ("-n", system) if scope == "true" else ()
+            labelled = ("get", ",".join(kinds), *where, "-l", of_release, "-o", "name", "--ignore-not-found")
+            found += release.kubectl(*labelled).split()
+        # Updates of a Lease may have taken its labels.
+        found += release.kubectl("get", "leases", "-n", system, "-o", "name").split()
+        managed = ("-l", "app.kubernetes.io/managed-by=inference-operator")
+        return found + release.kubectl("get", CHILDREN, "-n", namespace, *managed, "-o", "name").split()
+
+    assert len(left()) > 15
+    uninstall(release, installation)
+
+    def nothing():
+        assert left() == []
+
+    # A worker's pod has its request timeout and ten seconds to end.
+    eventually(nothing, 60, 1)
