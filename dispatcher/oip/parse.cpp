@@ -24,7 +24,7 @@ Error bad(std::string message) {
 std::string quoted(json::value const* value) {
   if (value == nullptr) return "missing";
   std::string text = json::serialize(*value);
-  return text.size() > 80 ? text.substr(0, 77) + "..." : text;
+  return text.size() > 80 ? std::string(clipped(text, 77)) + "..." : text;
 }
 
 // The one member `name` of the object's "parameters", or null.

@@ -5,6 +5,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "runtime/core/encoding.hpp"
+
 namespace ei::dispatcher {
 namespace {
 
@@ -47,11 +49,12 @@ Error status_error(int status, std::string message) {
 
 http::Response problem_of(Error const& error) {
   int const status = error.http_status == 0 ? 500 : error.http_status;
+  std::string const detail = to_utf8(error.message);  // it may quote what a client sent
   boost::json::object const body{{"type", "about:blank"},
                                  {"title", http::reason_phrase(status)},
                                  {"status", status},
-                                 {"detail", error.message},
-                                 {"error", error.message}};
+                                 {"detail", detail},
+                                 {"error", detail}};
   http::Response out;
   out.status = status;
   out.body = boost::json::serialize(body);

@@ -5,6 +5,7 @@
 
 #include "dispatcher/oip/infer.hpp"
 #include "dispatcher/routes/answer.hpp"
+#include "runtime/core/encoding.hpp"
 
 namespace ei::dispatcher {
 namespace {
@@ -13,8 +14,8 @@ namespace {
 Result<void> check_model(RouteContext const& context, http::Request const& request) {
   std::string const& asked = request.params.at("model");
   if (asked == context.options.model) return {};
-  return status_error(
-      404, "there is no model \"" + asked.substr(0, 80) + "\"; allowed: \"" + context.options.model + "\"");
+  return status_error(404, "there is no model \"" + std::string(clipped(asked, 80)) + "\"; allowed: \"" +
+                               context.options.model + "\"");
 }
 
 // The request's pictures, checked. Errors: 400, 413, 415, with the picture's place.

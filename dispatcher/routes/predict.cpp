@@ -6,6 +6,7 @@
 
 #include "dispatcher/form/multipart.hpp"
 #include "dispatcher/routes/answer.hpp"
+#include "runtime/core/encoding.hpp"
 
 namespace ei::dispatcher {
 namespace {
@@ -23,7 +24,8 @@ Result<Work> picture_of_form(http::Request const& request, std::string_view cont
   Part const* image = nullptr;
   std::string names;
   for (Part const& part : *parts) {
-    names += (names.empty() ? "" : ", ") + part.name.substr(0, 40);
+    names += names.empty() ? "" : ", ";
+    names += clipped(part.name, 40);
     if (part.name != kField) continue;
     if (image != nullptr)
       return status_error(400, "the form has more than one field \"image\"; allowed: one");

@@ -1,5 +1,6 @@
 #include "runtime/core/encoding.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -18,6 +19,37 @@ int hex_value(char c) {
 
 std::uint32_t byte_at(std::string_view bytes, std::size_t at) {
   return at < bytes.size() ? static_cast<std::uint8_t>(bytes[at]) : 0;
+}
+
+// The bytes of the character that `text` begins with; 0 where it begins with none. Not empty.
+std::size_t character_length(std::string_view text) {
+  // Unicode 15, table 3-7: how many bytes follow a lead byte, and the range of the first of them.
+  auto const lead = static_cast<std::uint8_t>(text[0]);
+  if (lead < 0x80) return 1;
+  std::size_t following = 0;
+  std::uint8_t low = 0x80;
+  std::uint8_t high = 0xBF;
+  if (lead >= 0xC2 && lead <= 0xDF) {
+    following = 1;
+  } else if (lead >= 0xE0 && lead <= 0xEF) {
+    following = 2;
+    if (lead == 0xE0) low = 0xA0;
+    if (lead == 0xED) high = 0x9F;
+  } else if (lead >= 0xF0 && lead <= 0xF4) {
+    following = 3;
+    if (lead == 0xF0) low = 0x90;
+    if (lead == 0xF4) high = 0x8F;
+  } else {
+    return 0;
+  }
+  if (text.size() <= following) return 0;
+  for (std::size_t at = 1; at <= following; ++at) {
+    auto const next = static_cast<std::uint8_t>(text[at]);
+    if (next < low || next > high) return 0;
+    low = 0x80;
+    high = 0xBF;
+  }
+  return following + 1;
 }
 
 }  // namespace
@@ -119,36 +151,30 @@ std::string percent_encode(std::string_view text) {
 }
 
 bool is_utf8(std::string_view text) {
-  // Unicode 15, table 3-7: how many bytes follow a lead byte, and the range of the first of them.
-  for (std::size_t at = 0; at < text.size();) {
-    auto const lead = static_cast<std::uint8_t>(text[at]);
-    ++at;
-    if (lead < 0x80) continue;
-    int following = 0;
-    std::uint8_t low = 0x80;
-    std::uint8_t high = 0xBF;
-    if (lead >= 0xC2 && lead <= 0xDF) {
-      following = 1;
-    } else if (lead >= 0xE0 && lead <= 0xEF) {
-      following = 2;
-      if (lead == 0xE0) low = 0xA0;
-      if (lead == 0xED) high = 0x9F;
-    } else if (lead >= 0xF0 && lead <= 0xF4) {
-      following = 3;
-      if (lead == 0xF0) low = 0x90;
-      if (lead == 0xF4) high = 0x8F;
-    } else {
-      return false;
-    }
-    for (; following > 0; --following, ++at) {
-      if (at >= text.size()) return false;
-      auto const next = static_cast<std::uint8_t>(text[at]);
-      if (next < low || next > high) return false;
-      low = 0x80;
-      high = 0xBF;
-    }
+  while (!text.empty()) {
+    std::size_t const length = character_length(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
   }
   return true;
+}
+
+std::string to_utf8(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    std::size_t const length = character_length(text);
+    out += length == 0 ? std::string_view("\xEF\xBF\xBD") : text.substr(0, length);
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  return out;
+}
+
+std::string_view clipped(std::string_view text, std::size_t max_bytes) {
+  if (text.size() <= max_bytes) return text;
+  // Bytes 10xxxxxx continue a character, so none may begin the rest.
+  while (max_bytes > 0 && (static_cast<std::uint8_t>(text[max_bytes]) & 0xC0) == 0x80) --max_bytes;
+  return text.substr(0, max_bytes);
 }
 
 }  // namespace ei

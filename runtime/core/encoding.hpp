@@ -27,4 +27,11 @@ namespace ei {
 /// True when `text` is well-formed UTF-8 (no surrogates, no overlong forms, at most U+10FFFF).
 [[nodiscard]] bool is_utf8(std::string_view text);
 
+/// `text` with U+FFFD in the place of every byte that belongs to no character: well-formed UTF-8 whatever
+/// came in.
+[[nodiscard]] std::string to_utf8(std::string_view text);
+
+/// The longest beginning of `text` that has at most `max_bytes` bytes and ends between two characters.
+[[nodiscard]] std::string_view clipped(std::string_view text, std::size_t max_bytes);
+
 }  // namespace ei

@@ -51,7 +51,7 @@ Response problem(int status, std::string title, std::string detail) {
   body["title"] = std::move(title);
   body["status"] = status;
   // A detail may quote what a client sent, and JSON must be UTF-8.
-  body["detail"] = is_utf8(detail) ? std::move(detail) : percent_encode(detail);
+  body["detail"] = to_utf8(detail);
   Response response = json(status, body);
   response.headers.set("Content-Type", "application/problem+json");
   return response;

@@ -7,6 +7,7 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/websocket/stream.hpp>
 
+#include "runtime/core/encoding.hpp"
 #include "runtime/http/client.hpp"
 #include "runtime/http/websocket_layer.hpp"
 
@@ -131,7 +132,7 @@ asio::awaitable<Result<void>> WebSocketFrames::write(WebSocket::Message const& m
 
 asio::awaitable<void> WebSocketFrames::close(std::string_view reason) {
   ws::close_reason why(ws::close_code::normal);
-  why.reason = std::string(reason.substr(0, kMaxReason));
+  why.reason = std::string(clipped(to_utf8(reason), kMaxReason));
   auto const [code] = co_await stream_->async_close(why, kAwait);
   static_cast<void>(code);  // closed either way
 }

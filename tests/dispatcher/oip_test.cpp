@@ -4,6 +4,7 @@
 #include <random>
 
 #include "dispatcher/oip/infer.hpp"
+#include "runtime/core/encoding.hpp"
 #include "runtime/core/json.hpp"
 #include "tests/dispatcher/seed.hpp"
 
@@ -175,6 +176,10 @@ TEST_CASE("a wrong request is refused with the field, its value and what is allo
        }) {
     CHECK_THAT(refusal(row.body), Catch::Contains(row.message));
   }
+  std::string umlauts;
+  for (int i = 0; i < 60; ++i) umlauts += "ü";
+  CHECK(is_utf8(refusal(R"({"inputs":")" + umlauts + "\"}")));
+  CHECK(is_utf8(refusal(R"({"inputs":"x)" + umlauts + "\"}")));
   CHECK_THAT(refusal("{}", "x"),
              Catch::Contains("Inference-Header-Content-Length is \"x\"; allowed: 0 to the body's length, 2"));
   CHECK_THAT(refusal("{}", "3"), Catch::Contains("allowed: 0 to the body's length, 2"));

@@ -72,6 +72,13 @@ TEST_CASE("an error becomes a problem that both HTTP and inference protocol clie
   CHECK(problem_of(make_error(ErrorKind::Io, "x")).status == 500);
 }
 
+TEST_CASE("a problem that quotes bytes that are no text is JSON all the same") {
+  auto const body = parse_json(problem_of(status_error(404, "there is no model \"\xff\"")).body);
+  REQUIRE(body.has_value());
+  CHECK(string_or(*body, "detail") == "there is no model \"\uFFFD\"");
+  CHECK(string_or(*body, "error") == "there is no model \"\uFFFD\"");
+}
+
 TEST_CASE("the picture of a raw body is the body, whatever image type its label says") {
   for (auto const* type : {"image/jpeg", "image/png", "IMAGE/JPG; q=1", "application/octet-stream"}) {
     auto given = request(type, kJpeg);

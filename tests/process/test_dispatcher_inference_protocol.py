@@ -119,6 +119,7 @@ def test_bad_requests_are_refused_and_never_reach_a_worker(dispatcher, link, bod
 
 def test_another_model_is_404_everywhere(dispatcher):
     assert_problem(infer(dispatcher, {}, model="vgg"), 404, '"vgg"', '"resnet18"')
+    assert_problem(infer(dispatcher, {}, model="%FF"), 404, '"\ufffd"', '"resnet18"')
     for path in ("/v2/models/vgg", "/v2/models/vgg/ready"):
         assert requests.get(dispatcher.url + path, timeout=10).status_code == 404
 

@@ -136,7 +136,21 @@ TEST_CASE("UTF-8 is told from other bytes") {
         Row{"\xf4\x90\x80\x80", "over U+10FFFF"}, Row{"\x80", "follower alone"}}) {
     INFO(row.why);
     CHECK_FALSE(is_utf8(row.text));
+    CHECK(is_utf8(to_utf8("a" + row.text + "ü")));
   }
+}
+
+TEST_CASE("bytes that are no text are replaced one by one, and text stays as it is") {
+  CHECK(to_utf8("ü€😀") == "ü€😀");
+  CHECK(to_utf8("a\xff\xc3z\xe2\x82") == "a\uFFFD\uFFFDz\uFFFD\uFFFD");
+}
+
+TEST_CASE("a text is clipped between two characters") {
+  CHECK(clipped("abc", 3) == "abc");
+  CHECK(clipped("abc", 2) == "ab");
+  CHECK(clipped("a€b", 4) == "a€");
+  CHECK(clipped("a€b", 3) == "a");
+  CHECK(clipped("€", 1).empty());
 }
 
 TEST_CASE("JSON members are found by path and faults are placed") {
