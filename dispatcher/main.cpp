@@ -21,6 +21,8 @@ using namespace ei::dispatcher;
 
 // What one request and its answer still need after the queue is empty.
 constexpr milliseconds kAnswerGrace{5'000};
+// A refusal that is ready to be sent is some hundred bytes.
+constexpr milliseconds kRefusalGrace{1'000};
 // Connections beyond those whose requests wait: idle ones, refused ones, scrapes.
 constexpr std::size_t kSpareConnections = 1024;
 ExchangeOptions exchange_options(Flags const& flags) {
@@ -85,10 +87,12 @@ asio::awaitable<void> drain(Flags const& flags, Service& service, process::Signa
   auto const patience = in_peace ? flags.drain_timeout : milliseconds(0);
   auto const ended = co_await (service.wait_idle(patience) || signals.next());
   bool const finished = ended.index() == 0 && std::get<0>(ended);
-  co_await main.drain(finished ? kAnswerGrace : milliseconds(0));
+  std::size_t const open = service.exchange().open();
+  if (!finished) service.give_up();
+  co_await main.drain(finished ? kAnswerGrace : kRefusalGrace);
   co_await link.drain(milliseconds(0));
   co_await metrics.drain(milliseconds(0));
-  log::info("drained", {{"finished", finished}, {"open", service.exchange().open()}});
+  log::info("drained", {{"finished", finished}, {"open", open}});
 }
 
 asio::awaitable<int> run(Flags const& flags) {

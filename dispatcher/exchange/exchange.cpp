@@ -175,6 +175,15 @@ void Exchange::detach(WorkerId id, Time now) {
   pump(now);
 }
 
+void Exchange::give_up() {
+  Error error = failure(ErrorKind::Unavailable, 503, "this dispatcher left before the request was answered");
+  error.retry_after = std::chrono::seconds(1);  // as for those whom a draining dispatcher refuses
+  for (auto const& pending : pending_) {
+    auto const submission = pending.submission;  // fail() empties its places
+    if (submission) fail(submission, error, &drops_.draining);
+  }
+}
+
 void Exchange::tick(Time now) {
   drop_stuck(now);
   pump(now);

@@ -126,6 +126,8 @@ class Exchange {
   /// From now on every submission is refused.
   void drain() { draining_ = true; }
   [[nodiscard]] bool draining() const { return draining_; }
+  /// Ends every open submission with Unavailable/503 and retry_after: the drain has taken too long.
+  void give_up();
 
   [[nodiscard]] RequestQueue const& queue() const { return queue_; }
   [[nodiscard]] DropCounters const& drops() const { return drops_; }

@@ -35,6 +35,8 @@ class Service {
   [[nodiscard]] bool leaving() const { return leaving_ || exchange_.draining(); }
   /// Refuses what is new from now on.
   void drain() { exchange_.drain(); }
+  /// Refuses what is still open as well.
+  void give_up() { exchange_.give_up(); }
   /// Waits until nothing waits or is computed any more, or for `timeout`; true when nothing is left.
   [[nodiscard]] asio::awaitable<bool> wait_idle(milliseconds timeout);
 

@@ -148,6 +148,25 @@ TEST_CASE("a full queue refuses with 429 and when to come back, a draining one w
   CHECK(stage.exchange.open() == 1);
 }
 
+TEST_CASE("whoever is left when a drain ends is told so, in the queue and at a worker") {
+  Stage stage;
+  auto& worker = stage.worker("w");
+  stage.ready(worker);
+  auto const computed = stage.submit("1");
+  auto const waiting = stage.submit("2", at(0s), 30s, 2);
+  stage.exchange.drain();
+  stage.exchange.give_up();
+  for (auto const& request : {computed, waiting}) {
+    CHECK(status(*request) == 503);
+    CHECK(request->outcome->error().retry_after == 1000ms);
+  }
+  CHECK(stage.done == std::map<std::string, int>{{"1", 1}, {"2", 1}});
+  CHECK(stage.exchange.open() == 0);
+  CHECK(stage.exchange.queue().empty());
+  CHECK(stage.exchange.drops().draining == 3);
+  stage.answer(worker, at(1s));  // late, and welcome
+}
+
 TEST_CASE("requests over their deadline leave their place to new ones at once") {
   Stage stage({.queue = {.capacity = 1, .capacity_bytes = 10, .late_after = {}}});
   auto const old = stage.submit("1", at(0s), 1s);

@@ -162,6 +162,23 @@ def test_a_drain_that_takes_too_long_ends_anyway(start_dispatcher):
     client.close()
 
 
+def test_who_is_left_when_the_drain_ends_hears_so(start_dispatcher):
+    dispatcher = start_dispatcher("--drain-timeout", "300ms")
+    asked = [Background(post, dispatcher) for _ in range(3)]
+    dispatcher.wait_for_metric("dispatcher_queue_size", 3)
+    worker = FakeWorker(dispatcher)
+    worker.take()  # and never answers
+    assert dispatcher.stop() == 0
+    for response in (one.result() for one in asked):
+        assert response.status_code == 503
+        assert response.headers["Content-Type"] == "application/problem+json"
+        assert response.headers["Retry-After"] == "1"
+        assert response.headers["Connection"] == "close"
+        assert "left before" in response.json()["detail"]
+    assert dispatcher.log("drained")[0]["open"] == 3
+    worker.close()
+
+
 def test_a_second_signal_ends_the_drain_at_once(start_dispatcher):
     dispatcher = start_dispatcher("--drain-timeout", "60s")
     client = RawClient(dispatcher.http)
