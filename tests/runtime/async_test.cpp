@@ -78,6 +78,22 @@ TEST_CASE("waiting for tasks gives up at its timeout") {
   });
 }
 
+TEST_CASE("what work throws under a deadline comes out at once") {
+  test::run([]() -> asio::awaitable<void> {
+    auto const failing = []() -> asio::awaitable<Result<int>> {
+      co_await sleep_for(1ms);
+      throw std::logic_error("a bug");
+    };
+    std::string seen;
+    try {
+      (void)co_await within(1h, std::string("the answer"), failing());
+    } catch (std::logic_error const& fault) {
+      seen = fault.what();
+    }
+    CHECK(seen == "a bug");
+  });
+}
+
 TEST_CASE("a deadline cuts work short and a timely answer passes") {
   test::run([]() -> asio::awaitable<void> {
     auto const late = co_await within(20ms, std::string("the answer"), slow_answer(1h));
