@@ -127,26 +127,29 @@ void Informer::stage_page() {
 }
 
 void Informer::put() {
-  learn(object_);
+  change(object_, &Store::put);
 }
 
 void Informer::learn(json::value const& object) {
+  change(object, &Store::learn);
+}
+
+void Informer::change(json::value const& object, bool (Store::*take)(CachedObject)) {
   auto cached = shrink(object);
   if (!cached) return;
   auto const key = cached->key;
   auto const* known = store_.find(key);
   auto const before = known != nullptr ? std::optional(*known) : std::nullopt;
-  if (store_.put(std::move(*cached))) on_change_(key, before ? &*before : nullptr, store_.find(key));
+  if ((store_.*take)(std::move(*cached))) on_change_(key, before ? &*before : nullptr, store_.find(key));
 }
 
 void Informer::remove() {
-  auto const cached = read_identity(object_);
+  auto cached = read_identity(object_);
   if (!cached) return;
   auto const* known = store_.find(cached->key);
-  if (known == nullptr) return;
-  auto const before = *known;
-  store_.remove(cached->key);
-  on_change_(cached->key, &before, nullptr);
+  auto const before = known != nullptr ? std::optional(*known) : std::nullopt;
+  store_.remove(cached->key, std::move(cached->resource_version));
+  if (before) on_change_(cached->key, &*before, nullptr);
 }
 
 Result<CachedObject> Informer::shrink(json::value const& object) const {

@@ -57,6 +57,7 @@ class Informer {
   void update_cache(watch::CacheOp op);
   void stage_page();
   void put();
+  void change(boost::json::value const& object, bool (Store::*take)(CachedObject));
   void remove();
   Result<CachedObject> shrink(boost::json::value const& object) const;
   void log_step(watch::Step const& step, watch::Input const& input) const;

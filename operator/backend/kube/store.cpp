@@ -107,7 +107,13 @@ bool Store::put(CachedObject object) {
   return true;
 }
 
-bool Store::remove(ObjectKey const& key) {
+bool Store::learn(CachedObject object) {
+  bool const gone = !objects_.contains(object.key) && not_newer(object.resource_version, removed_at_);
+  return !gone && put(std::move(object));
+}
+
+bool Store::remove(ObjectKey const& key, std::string resource_version) {
+  if (!not_newer(resource_version, removed_at_)) removed_at_ = std::move(resource_version);
   auto const found = objects_.find(key);
   if (found == objects_.end()) return false;
   drop_from_index(*found);

@@ -56,7 +56,11 @@ class Store {
 
   /// False when this version or a newer one is there already: a write's answer may overtake the watch.
   bool put(CachedObject object);
-  bool remove(ObjectKey const& key);
+  /// The same for a write's answer, which the watch may have overtaken as well: false also for an object that
+  /// was removed since.
+  bool learn(CachedObject object);
+  /// `resource_version` is the removal's own.
+  bool remove(ObjectKey const& key, std::string resource_version);
 
   /// The pointers hold until the next change.
   CachedObject const* find(ObjectKey const& key) const;
@@ -83,6 +87,9 @@ class Store {
 
   Objects objects_;
   Objects stage_;
+  /// Of the newest removal. A watch tells of changes in their order: an older object that is not here is
+  /// gone.
+  std::string removed_at_;
   /// (namespace, label value) → objects; the pointers are stable, the set's nodes do not move.
   std::map<ObjectKey, std::vector<CachedObject const*>> index_;
 };

@@ -53,6 +53,20 @@ TEST_CASE("an older version never replaces a newer one") {
   CHECK(store.find({"ns", "a"})->resource_version == "100");
 }
 
+TEST_CASE("a write's answer that comes after its object's removal does not bring it back") {
+  Store store;
+  store.put(object("a", "100"));
+  store.remove({"ns", "a"}, "102");
+  CHECK_FALSE(store.learn(object("a", "101")));
+  CHECK(store.find({"ns", "a"}) == nullptr);
+  // One made anew, and one that the watch has not told of yet, are younger than the removal.
+  CHECK(store.learn(object("a", "103")));
+  CHECK(store.learn(object("b", "104")));
+  // A version of what is here is judged by itself.
+  store.remove({"ns", "b"}, "110");
+  CHECK(store.learn(object("a", "109")));
+}
+
 TEST_CASE("the index follows labels that change and objects that go") {
   Store store("service");
   store.put(object("b", "1", "x"));
@@ -62,7 +76,7 @@ TEST_CASE("the index follows labels that change and objects that go") {
   store.put(object("a", "4", "y"));
   CHECK(names(store.by_index("ns", "x")) == std::vector<std::string>{"b"});
   CHECK(names(store.by_index("ns", "y")) == std::vector<std::string>{"a", "c"});
-  store.remove({"ns", "b"});
+  store.remove({"ns", "b"}, "5");
   CHECK(store.by_index("ns", "x").empty());
   CHECK(store.by_index("other", "y").empty());
   store.restage();
