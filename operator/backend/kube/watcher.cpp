@@ -217,8 +217,10 @@ Step Watcher::on_watch_failed(std::string resource_version, Error const& error, 
     case ErrorKind::NotFound:
       return relist("kind_not_served", now);
     case ErrorKind::Timeout:
-      // Silence on an open stream: the other side is gone, or has nothing to say. Ask at once.
-      if (std::holds_alternative<Watching>(state_) && retry_.failures() == 0) {
+      // Silence on an open stream: the other side is gone, or has nothing to say. Ask at once. (A server that
+      // times out says so as the first thing on a stream.)
+      if (auto const* watching = std::get_if<Watching>(&state_);
+          watching != nullptr && now - watching->opened_at >= kShortStream && retry_.failures() == 0) {
         return open_watch(std::move(resource_version), milliseconds(0), "silent_stream");
       }
       break;

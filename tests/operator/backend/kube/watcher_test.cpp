@@ -226,9 +226,21 @@ TEST_CASE("a silent stream is reopened where it was, within 70 seconds") {
   script.reach_watching();
   auto const& read = std::get<ReadEvent>(script.last.action);
   CHECK(read.timeout <= 70s);
+  script.now += read.timeout;
   auto const step = script.fail(ErrorKind::Timeout);
   CHECK(resumes_at(step) == "10");
   CHECK(step.delay == 0ms);
+}
+
+TEST_CASE("a server that times out on every stream as it opens is not asked without a pause") {
+  Script script(false);
+  script.reach_watching();
+  for (int i = 0; i < 5; ++i) {
+    auto const step = script.fail(ErrorKind::Timeout);
+    CHECK(resumes_at(step) == "10");
+    CHECK(step.delay > 0ms);
+    script(StreamOpened{});
+  }
 }
 
 TEST_CASE("a stream that ends as soon as it opens does not spin") {
