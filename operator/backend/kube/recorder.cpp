@@ -19,6 +19,11 @@ constexpr std::chrono::seconds kFlushPeriod{5};
 // While the API server is away events pile up; beyond this the oldest are the least missed.
 constexpr std::size_t kMaxWaiting = 1000;
 
+bool passes_by_itself(ErrorKind kind) {
+  return kind == ErrorKind::Unavailable || kind == ErrorKind::Timeout || kind == ErrorKind::TooMany ||
+         kind == ErrorKind::Io;
+}
+
 SteadyTime steady_now() {
   return std::chrono::steady_clock::now();
 }
@@ -44,7 +49,8 @@ void Recorder::push(EventWrite next) {
 
 asio::awaitable<void> Recorder::run() {
   while (true) {
-    co_await write_all();
+    // Where it is not to be had now: again with the next flush.
+    (void)co_await write_all();
     wake_.expires_after(kFlushPeriod);
     co_await wake_.async_wait(asio::as_tuple(asio::use_awaitable));
     for (auto& next : series_.flush(steady_now())) push(std::move(next));
@@ -61,24 +67,31 @@ asio::awaitable<Result<void>> Recorder::write_all() {
   while (!waiting_.empty()) {
     auto next = std::move(waiting_.front());
     waiting_.pop_front();
-    co_await write(std::move(next));
+    bool const settled = co_await write(next);
+    if (settled) continue;
+    // What was recorded meanwhile comes after it.
+    if (waiting_.size() < kMaxWaiting) waiting_.push_front(std::move(next));
+    co_return make_error(ErrorKind::Unavailable, "events cannot be written now");
   }
   co_return Result<void>{};
 }
 
-asio::awaitable<void> Recorder::write(EventWrite next) {
+asio::awaitable<bool> Recorder::write(EventWrite const& next) {
   auto const what = next.create ? "create" : "patch";
+  auto body = next.body;
   Client::Value written = make_error(ErrorKind::Canceled, "not sent");
   if (next.create) {
-    written = co_await client_.create(kEvents, next.key.namespace_name, std::move(next.body));
+    written = co_await client_.create(kEvents, next.key.namespace_name, std::move(body));
   } else {
-    written = co_await client_.merge_patch(kEvents, next.key, std::move(next.body));
+    written = co_await client_.merge_patch(kEvents, next.key, std::move(body));
   }
-  if (written || written.error().kind == ErrorKind::Canceled) co_return;
+  if (written || written.error().kind == ErrorKind::Canceled) co_return true;
   // A namespace that is going away takes no events, and an old event is gone after an hour: neither is worth
   // a retry.
+  bool const settled = !passes_by_itself(written.error().kind);
   log::debug("event_not_written",
              {{"namespace", next.key.namespace_name}, {"what", what}, {"error", written.error().message}});
+  co_return settled;
 }
 
 }  // namespace ei::kube

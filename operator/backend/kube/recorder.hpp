@@ -28,7 +28,8 @@ class Recorder {
  private:
   void push(EventWrite write);
   boost::asio::awaitable<Result<void>> write_all();
-  boost::asio::awaitable<void> write(EventWrite write);
+  /// Whether there is nothing more to be done about it: it was written, or never will be.
+  boost::asio::awaitable<bool> write(EventWrite const& next);
 
   Client& client_;
   EventSeries series_;
