@@ -39,6 +39,10 @@ void add_cluster(CLI::App& app, Flags& flags) {
       ->group(kCluster);
   app.add_flag("--leader-elect", flags.leader_elect, "Several operators share the work: one leads")
       ->group(kCluster);
+  app.add_option("--lease-name", flags.lease_name,
+                 "Lease of those that share the work, in their own namespace")
+      ->capture_default_str()
+      ->group(kCluster);
   app.add_option("--dispatcher-image", flags.dispatcher_image, "Image of the dispatchers")->group(kCluster);
   app.add_option("--worker-image", flags.worker_image, "Image of the workers where a service names none")
       ->group(kCluster);

@@ -32,6 +32,7 @@ struct Flags {
   std::string context;
   std::vector<std::string> namespaces;
   bool leader_elect = false;
+  std::string lease_name = "elastic-inference-operator";
   std::string dispatcher_image;
   std::string worker_image;
   std::vector<std::string> image_pull_secrets;
@@ -39,7 +40,7 @@ struct Flags {
   bool no_network_policy = false;
   bool no_service_monitors = false;
 
-  std::string prometheus_url;  ///< empty: $PROMETHEUS_URL
+  std::string prometheus_url;                 ///< empty: $PROMETHEUS_URL
   std::optional<std::uint16_t> metrics_port;  ///< empty: 8080 on a cluster, any on this machine
   std::filesystem::path ports_file;
   log::Level log_level = log::Level::Info;

@@ -8,8 +8,6 @@
 namespace ei {
 namespace {
 
-constexpr std::string_view kLeaseName = "elastic-inference-operator";
-
 // A renewal that takes longer than half the renew deadline (10 s) must leave time for another.
 constexpr milliseconds kLeaseTimeout{5'000};
 
@@ -71,7 +69,7 @@ KubernetesOperator::KubernetesOperator(asio::any_io_executor executor, Kubernete
       election_(executor, log_task()),
       changed_(executor, SteadyTime::max()) {
   if (!options_.leader_elect) return;
-  kube::ObjectKey lease{options_.lease_namespace, std::string(kLeaseName)};
+  kube::ObjectKey lease{options_.lease_namespace, options_.lease_name};
   leader_.emplace(executor, lease_client_, std::move(lease), elector_options(options_.identity));
 }
 

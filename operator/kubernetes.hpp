@@ -23,7 +23,8 @@ struct KubernetesOptions {
   bool service_monitors = true;
   bool leader_elect = false;
   std::string lease_namespace;  ///< where operators that share the work look for each other
-  std::string identity;         ///< of this process among them: the pod's name
+  std::string lease_name;
+  std::string identity;  ///< of this process among them: the pod's name
   reconcile::Options reconcile;
 };
 

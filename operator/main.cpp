@@ -200,6 +200,7 @@ KubernetesOptions kubernetes_options(Flags const& flags, kube::Access access, re
   auto const own_namespace = environment("POD_NAMESPACE");
   options.identity = pod.empty() ? "operator-" + crypto::random_hex(4) : pod;
   options.lease_namespace = own_namespace.empty() ? access.namespace_name : own_namespace;
+  options.lease_name = flags.lease_name;
   options.access = std::move(access);
   options.namespaces = flags.namespaces;
   options.children.dispatcher_image = flags.dispatcher_image;
