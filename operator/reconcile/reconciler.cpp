@@ -20,10 +20,16 @@ milliseconds scrape_deadline(milliseconds interval) {
   return std::clamp(interval / 2, milliseconds(50), milliseconds(2000));
 }
 
+/// Where enough are ready, only these: one more that starts (a rollout, an image that cannot be pulled)
+/// serves nobody yet and need not answer.
 std::vector<scrape::Target> targets_of(plan::Observation const& seen) {
+  auto const ready = std::count_if(seen.dispatchers.begin(), seen.dispatchers.end(),
+                                   [](auto const& each) { return each.ready; });
+  bool const enough = ready >= seen.spec->dispatcher.replicas;
   std::vector<scrape::Target> targets;
-  for (auto const& each : seen.dispatchers)
-    targets.push_back({each.name, each.incarnation, each.metrics_url});
+  for (auto const& each : seen.dispatchers) {
+    if (each.ready || !enough) targets.push_back({each.name, each.incarnation, each.metrics_url});
+  }
   return targets;
 }
 

@@ -9,6 +9,7 @@
 #include <deque>
 #include <set>
 
+#include "runtime/http/server.hpp"
 #include "runtime/log/log.hpp"
 
 namespace asio = boost::asio;
@@ -97,6 +98,7 @@ struct World {
   ei::reconcile::OperatorMetrics metrics{registry};
   std::vector<std::string> events;
   std::vector<std::string> ids;
+  std::string metrics_fault;
   std::optional<ei::reconcile::Reconciler> reconciler;
   std::optional<Result<void>> ended;
 
@@ -104,7 +106,10 @@ struct World {
     ei::log::set_level(ei::log::Level::Error);
     ei::reconcile::Listener listener;
     listener.on_event = [this](auto const&, auto const& event) { events.push_back(event.reason); };
-    listener.on_decided = [this](auto const& decided) { ids.push_back(decided.verdict.decision_id); };
+    listener.on_decided = [this](auto const& decided) {
+      ids.push_back(decided.verdict.decision_id);
+      metrics_fault = decided.verdict.metrics_fault;
+    };
     reconciler.emplace(context.get_executor(), backend, metrics, listener, options);
     asio::co_spawn(
         context, [this]() -> asio::awaitable<void> { ended = co_await reconciler->run(); }, asio::detached);
@@ -128,6 +133,37 @@ struct World {
 };
 
 }  // namespace
+
+TEST_CASE("One dispatcher more that is not ready yet does not blind the scaling") {
+  World world;
+  ei::http::ServerOptions options;
+  options.address = "127.0.0.1";
+  ei::http::Route metrics;
+  metrics.method = "GET";
+  metrics.pattern = "/metrics";
+  metrics.handler = [](ei::http::Request) -> asio::awaitable<ei::http::Response> {
+    co_return ei::http::text(200,
+                             "dispatcher_queue_size 0\ndispatcher_arrivals_total 1\n"
+                             "dispatcher_completions_total 1\ndispatcher_service_seconds_total 1\n"
+                             "dispatcher_service_seconds_squared_total 1\ndispatcher_in_flight 0\n"
+                             "dispatcher_oldest_age_seconds 0\n");
+  };
+  ei::http::Server server(world.context.get_executor(), options, {metrics});
+  REQUIRE(server.listen().has_value());
+  server.start();
+  auto const key = world.add("a");
+  auto& dispatchers = world.backend.services[key].dispatchers;
+  dispatchers.push_back(
+      {"serving", "1", "http://127.0.0.1:" + std::to_string(server.port()) + "/metrics", true, {}});
+  dispatchers.push_back({"starting", "2", "", false, {}});
+  world.run_for(200ms);
+  CHECK(world.metrics_fault.empty());
+  // With too few that are ready, each of them must be heard.
+  world.backend.services[key].spec->dispatcher.replicas = 2;
+  world.run_for(200ms);
+  CHECK(world.metrics_fault == "starting has no address yet");
+  world.finish();
+}
 
 TEST_CASE("A service gets its minimum of workers, and is looked at again every interval") {
   World world;
