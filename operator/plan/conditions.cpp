@@ -120,8 +120,10 @@ std::vector<Condition> next_conditions(Observation const& seen, Verdict const& v
   };
   put(ready(seen, counts));
   if (!seen.spec) return conditions;
+  auto const* dispatcher_trouble = trouble_of(seen.dispatchers);
+  if (!dispatcher_trouble && seen.dispatcher_shortage) dispatcher_trouble = &*seen.dispatcher_shortage;
   put(of_children(api::kDispatcherReady, counts.dispatchers_ready, counts.dispatchers_wanted, "dispatcher",
-                  trouble_of(seen.dispatchers)));
+                  dispatcher_trouble));
   put(of_children(api::kWorkersReady, counts.workers_ready, counts.workers_wanted, "worker",
                   trouble_of(seen.workers)));
   put(metrics_available(seen, verdict));

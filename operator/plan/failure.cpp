@@ -3,8 +3,10 @@
 namespace ei::plan {
 namespace {
 
+/// AlreadyExists: somebody else's object has the name of a child.
 bool is_refusal(ErrorKind kind) {
-  return kind == ErrorKind::Invalid || kind == ErrorKind::Forbidden || kind == ErrorKind::Unauthorized;
+  return kind == ErrorKind::Invalid || kind == ErrorKind::Forbidden || kind == ErrorKind::Unauthorized ||
+         kind == ErrorKind::AlreadyExists;
 }
 
 }  // namespace

@@ -63,6 +63,7 @@ struct Observation {
   std::vector<api::FieldError> errors;  ///< of the newest spec
   api::Status status;                   ///< as last written
   std::vector<DispatcherInstance> dispatchers;
+  std::optional<Trouble> dispatcher_shortage;  ///< why not all of them can be made or placed
   std::optional<int> worker_replicas;  ///< the count last asked for; empty when nothing was created yet
   std::vector<WorkerInstance> workers;
   std::optional<Shortage> shortage;

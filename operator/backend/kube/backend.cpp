@@ -36,8 +36,8 @@ ObjectKey object_key(api::ServiceKey const& key) {
   return {key.namespace_name, key.name};
 }
 
-Ensurer::Stamp stamp_of(plan::Observation const& seen, int replicas) {
-  return {seen.metadata.uid, seen.metadata.generation, replicas};
+Ensurer::Stamp stamp_of(plan::Observation const& seen, int replicas, std::string token_uid) {
+  return {seen.metadata.uid, seen.metadata.generation, replicas, std::move(token_uid)};
 }
 
 }  // namespace
@@ -117,9 +117,7 @@ asio::awaitable<Result<plan::Observation>> KubeBackend::observe(api::ServiceKey 
   auto const object = read_service(*service);
   read_spec(object, key, seen);
   if (auto const* status = find_member(object, "status")) seen.status = api::status_from_json(*status);
-  for (auto const* pod : caches_.of_service(kPods, key, kDispatcherComponent)) {
-    if (!pod->deleting && !has_ended(*pod)) seen.dispatchers.push_back(dispatcher_instance(*pod));
-  }
+  read_dispatchers(seen);
   read_workers(seen);
   seen.selector = worker_selector(key.name);
   seen.endpoint = "http://" + key.name + "." + key.namespace_name + ".svc";
@@ -151,6 +149,20 @@ void KubeBackend::keep_valid_spec(CachedObject const& before, CachedObject const
   if (parsed.service) valid_specs_.insert_or_assign(key, std::move(parsed.service->spec));
 }
 
+CachedObject const* KubeBackend::own_deployment(plan::Observation const& seen, std::string name) const {
+  auto const* found = caches_.find(kDeployments, {seen.metadata.namespace_name, std::move(name)});
+  return found != nullptr && found->owner_uid == seen.metadata.uid ? found : nullptr;
+}
+
+void KubeBackend::read_dispatchers(plan::Observation& seen) const {
+  auto const key = seen.metadata.key();
+  auto const pods = caches_.of_service(kPods, key, kDispatcherComponent);
+  for (auto const* pod : pods) {
+    if (!pod->deleting && !has_ended(*pod)) seen.dispatchers.push_back(dispatcher_instance(*pod));
+  }
+  seen.dispatcher_shortage = shortage_of(own_deployment(seen, dispatcher_name(key.name)), pods);
+}
+
 void KubeBackend::read_workers(plan::Observation& seen) const {
   auto const key = seen.metadata.key();
   auto const pods = caches_.of_service(kPods, key, kWorkerComponent);
@@ -160,14 +172,14 @@ void KubeBackend::read_workers(plan::Observation& seen) const {
     if (auto const first = caches_.first_ready(pod->uid)) worker.first_ready = first;
     seen.workers.push_back(std::move(worker));
   }
-  auto const* deployment = caches_.find(kDeployments, {key.namespace_name, worker_name(key.name)});
-  if (deployment != nullptr && deployment->owner_uid == seen.metadata.uid) {
-    seen.worker_replicas = wanted_replicas(*deployment);
-  }
+  auto const* deployment = own_deployment(seen, worker_name(key.name));
+  if (deployment != nullptr) seen.worker_replicas = wanted_replicas(*deployment);
   if (auto const asked = asked_replicas_.find(key); asked != asked_replicas_.end() && seen.worker_replicas) {
     seen.worker_replicas = asked->second;
   }
-  seen.shortage = shortage_of(deployment, pods);
+  // No maximum is told: room comes back by itself, and a waiting pod is what makes a cluster autoscaler act.
+  if (auto trouble = shortage_of(deployment, pods))
+    seen.shortage = plan::Shortage{std::nullopt, std::move(trouble->reason), std::move(trouble->message)};
 }
 
 // ---- apply ----
@@ -208,23 +220,25 @@ asio::awaitable<Result<void>> KubeBackend::perform(plan::Observation const& seen
 asio::awaitable<Result<void>> KubeBackend::ensure_dispatcher(plan::Observation const& seen, int replicas) {
   if (!seen.spec) co_return Result<void>{};
   auto token = co_await ensurer_.ensure_token(seen.metadata);
-  if (!token) co_return token;
-  Ensurer::Render render = [this, &seen, replicas] {
-    return dispatcher_children(seen.metadata, *seen.spec, replicas, options_.children);
+  if (!token) co_return token.error();
+  auto stamp = stamp_of(seen, replicas, *token);
+  Ensurer::Render render = [this, &seen, &stamp] {
+    return dispatcher_children(seen.metadata, *seen.spec, stamp.replicas, stamp.token_uid, options_.children);
   };
-  auto done = co_await ensurer_.ensure(seen.metadata.key(), "dispatcher", stamp_of(seen, replicas),
-                                       std::move(render));
+  auto done = co_await ensurer_.ensure(seen.metadata.key(), "dispatcher", stamp, std::move(render));
   if (!done) co_return done;
   co_return co_await ensure_monitor(seen);
 }
 
 asio::awaitable<Result<void>> KubeBackend::ensure_workers(plan::Observation const& seen, int replicas) {
   if (!seen.spec) co_return Result<void>{};
-  Ensurer::Render render = [this, &seen, replicas] {
-    return worker_children(seen.metadata, *seen.spec, replicas, options_.children);
+  auto token = co_await ensurer_.ensure_token(seen.metadata);
+  if (!token) co_return token.error();
+  auto stamp = stamp_of(seen, replicas, *token);
+  Ensurer::Render render = [this, &seen, &stamp] {
+    return worker_children(seen.metadata, *seen.spec, stamp.replicas, stamp.token_uid, options_.children);
   };
-  auto done =
-      co_await ensurer_.ensure(seen.metadata.key(), "workers", stamp_of(seen, replicas), std::move(render));
+  auto done = co_await ensurer_.ensure(seen.metadata.key(), "workers", stamp, std::move(render));
   if (done) asked_replicas_[seen.metadata.key()] = replicas;
   co_return done;
 }

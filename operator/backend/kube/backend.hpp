@@ -52,6 +52,8 @@ class KubeBackend final : public backend::Backend {
  private:
   void read_spec(boost::json::value const& service, api::ServiceKey const& key, plan::Observation& seen);
   void keep_valid_spec(CachedObject const& before, CachedObject const& after);
+  CachedObject const* own_deployment(plan::Observation const& seen, std::string name) const;
+  void read_dispatchers(plan::Observation& seen) const;
   void read_workers(plan::Observation& seen) const;
 
   boost::asio::awaitable<Result<void>> perform(plan::Observation const& seen, plan::Action const& action);

@@ -119,29 +119,34 @@ std::string Child::name() const {
 }
 
 std::vector<Child> dispatcher_children(api::Metadata const& owner, api::Spec const& spec, int replicas,
-                                       ChildOptions const& options) {
+                                       std::string const& token_uid, ChildOptions const& options) {
   std::vector<Child> children;
   children.push_back(front_service(owner));
   children.push_back(link_service(owner));
   if (options.network_policy) children.push_back(dispatcher_policy(owner));
   children.push_back(disruption_budget(owner, dispatcher_name(owner.name), kDispatcherComponent));
   children.push_back(deployment(owner, dispatcher_name(owner.name), kDispatcherComponent, replicas,
-                                dispatcher_pod_template(owner, spec, options)));
+                                dispatcher_pod_template(owner, spec, token_uid, options)));
   return children;
 }
 
 std::vector<Child> worker_children(api::Metadata const& owner, api::Spec const& spec, int replicas,
-                                   ChildOptions const& options) {
+                                   std::string const& token_uid, ChildOptions const& options) {
   std::vector<Child> children;
   if (options.network_policy) children.push_back(worker_policy(owner));
   children.push_back(disruption_budget(owner, worker_name(owner.name), kWorkerComponent));
   children.push_back(deployment(owner, worker_name(owner.name), kWorkerComponent, replicas,
-                                worker_pod_template(owner, spec, options)));
+                                worker_pod_template(owner, spec, token_uid, options)));
   return children;
 }
 
 Child service_monitor(api::Metadata const& owner) {
-  json::object endpoint{{"port", "metrics"}, {"interval", "15s"}};
+  // A label as Prometheus writes it: what is neither letter nor digit is an underscore.
+  json::object relabeling{
+      {"sourceLabels", json::array{"__meta_kubernetes_service_label_elasticinference_dev_service"}},
+      {"targetLabel", "service"}};
+  json::object endpoint{
+      {"port", "metrics"}, {"interval", "15s"}, {"relabelings", json::array{std::move(relabeling)}}};
   json::object names{{"matchNames", json::array{owner.namespace_name}}};
   json::object spec{{"selector", selector(owner, kDispatcherComponent)},
                     {"namespaceSelector", std::move(names)},
@@ -154,7 +159,6 @@ Child link_token_secret(api::Metadata const& owner, std::string const& token) {
                       {"kind", kSecrets.kind},
                       {"metadata", metadata(owner, token_name(owner.name), kDispatcherComponent)},
                       {"type", "Opaque"},
-                      {"immutable", true},
                       {"data", json::object{{"token", base64_encode(token)}}}};
   return {kSecrets, std::move(secret)};
 }

@@ -2,6 +2,7 @@
 
 #include "operator/backend/kube/labels.hpp"
 #include "operator/backend/kube/owned_fields.hpp"
+#include "runtime/core/json.hpp"
 #include "runtime/crypto/digest.hpp"
 #include "runtime/log/log.hpp"
 
@@ -16,20 +17,19 @@ namespace asio = boost::asio;
 // 256 bits: nobody guesses it, and nobody types it.
 constexpr std::size_t kTokenBytes = 32;
 
-Error taken(ResourceType const& type, ObjectKey const& key) {
+/// For a name that somebody else's object has. That of a service with the same name as ours is what an
+/// earlier one left and the garbage collector is about to remove; any other stays.
+Error not_ours(CachedObject const& live, std::string const& service) {
+  auto const* label = find_label(live.labels, kServiceLabel);
+  if (!live.owner_uid.empty() && label != nullptr && *label == service) {
+    return make_error(ErrorKind::Conflict, "that of a service that had the same name is still being removed");
+  }
   return make_error(ErrorKind::AlreadyExists,
-                    std::string(type.kind) + " " + key.name +
-                        " exists already and belongs to somebody else: remove or rename it");
+                    "exists already and belongs to somebody else: remove it, or rename the service");
 }
 
-Error still_leaving(ResourceType const& type, ObjectKey const& key) {
-  return make_error(ErrorKind::Conflict, std::string(type.kind) + " " + key.name +
-                                             " of a service that had the same name is still being removed");
-}
-
-std::string owner_of(boost::json::value const& object) {
-  auto const identity = read_identity(object);
-  return identity ? identity->owner_uid : std::string();
+Result<CachedObject> identity_of(boost::json::value const& object) {
+  return read_identity(object, {kServiceLabel});
 }
 
 void log_write(Child const& child, ObjectKey const& key) {
@@ -75,24 +75,25 @@ asio::awaitable<Result<void>> Ensurer::ensure(api::ServiceKey service, std::stri
     auto& wanted = next.wanted[i];
     auto const key = key_of(wanted);
     if (holds(wanted, key, stamp.owner_uid)) continue;
-    auto done = co_await put(std::move(children[i]), wanted, key, stamp.owner_uid);
+    auto done = co_await put(std::move(children[i]), wanted, key, service.name, stamp.owner_uid);
     if (!done) co_return done;
   }
   sets_[service][group] = std::move(next);
   co_return Result<void>{};
 }
 
-asio::awaitable<Result<void>> Ensurer::put(Child child, Wanted& wanted, ObjectKey key,
+asio::awaitable<Result<void>> Ensurer::put(Child child, Wanted& wanted, ObjectKey key, std::string service,
                                            std::string owner_uid) {
   auto const* live = caches_.find(child.type, key);
   bool const ours = live != nullptr && live->owner_uid == owner_uid;
   bool const others = live != nullptr && !live->owner_uid.empty() && !ours;
-  if (others) co_return still_leaving(child.type, key);
   Client::Value applied = make_error(ErrorKind::Canceled, "not sent");
-  if (ours) {
+  if (others) {
+    applied = not_ours(*live, service);
+  } else if (ours) {
     applied = co_await client_.apply(child.type, key, child.object);
   } else {
-    applied = co_await apply_new(child, key, owner_uid);
+    applied = co_await apply_new(child, key, service, owner_uid);
   }
   if (!applied) {
     co_return with_context(applied.error(), std::string(child.type.kind) + " " + key.name);
@@ -108,7 +109,7 @@ asio::awaitable<Result<void>> Ensurer::put(Child child, Wanted& wanted, ObjectKe
 /// For an object that is not in the cache: it does not exist, or the cache is behind, or it is somebody
 /// else's.
 asio::awaitable<Client::Value> Ensurer::apply_new(Child const& child, ObjectKey const& key,
-                                                  std::string const& owner_uid) {
+                                                  std::string const& service, std::string const& owner_uid) {
   auto applied = co_await client_.apply(child.type, key, child.object, {}, false);
   if (applied ||
       (applied.error().kind != ErrorKind::Conflict && applied.error().kind != ErrorKind::Invalid)) {
@@ -116,32 +117,33 @@ asio::awaitable<Client::Value> Ensurer::apply_new(Child const& child, ObjectKey 
   }
   auto live = co_await client_.get(child.type, key);
   if (!live) co_return applied;
-  auto const owner = owner_of(*live);
-  if (owner == owner_uid) co_return co_await client_.apply(child.type, key, child.object);
-  co_return owner.empty() ? taken(child.type, key) : still_leaving(child.type, key);
+  auto const identity = identity_of(*live);
+  if (!identity) co_return identity.error();
+  if (identity->owner_uid == owner_uid) co_return co_await client_.apply(child.type, key, child.object);
+  co_return not_ours(*identity, service);
 }
 
-asio::awaitable<Result<void>> Ensurer::ensure_token(api::Metadata const& owner) {
+asio::awaitable<Result<std::string>> Ensurer::ensure_token(api::Metadata const& owner) {
   ObjectKey const key{owner.namespace_name, token_name(owner.name)};
   auto const* live = caches_.find(kSecrets, key);
-  if (live != nullptr && live->owner_uid == owner.uid) co_return Result<void>{};
-  if (live != nullptr) co_return still_leaving(kSecrets, key);
+  if (live != nullptr && live->owner_uid == owner.uid) co_return live->uid;
+  auto const named = "Secret " + key.name;
+  if (live != nullptr) co_return with_context(not_ours(*live, owner.name), named);
   auto child = link_token_secret(owner, crypto::random_hex(kTokenBytes));
-  auto created = co_await client_.create(kSecrets, key.namespace_name, std::move(child.object));
-  if (created) {
+  auto secret = co_await client_.create(kSecrets, key.namespace_name, std::move(child.object));
+  if (secret) {
     log_write(child, key);
-    caches_.learn(kSecrets, *created);
-    co_return Result<void>{};
+  } else {
+    if (secret.error().kind != ErrorKind::AlreadyExists) co_return with_context(secret.error(), named);
+    // The cache may be behind, for instance after a restart within a reconcile.
+    secret = co_await client_.get(kSecrets, key);
+    if (!secret) co_return secret.error();
+    auto const identity = identity_of(*secret);
+    if (!identity) co_return identity.error();
+    if (identity->owner_uid != owner.uid) co_return with_context(not_ours(*identity, owner.name), named);
   }
-  if (created.error().kind != ErrorKind::AlreadyExists) {
-    co_return with_context(created.error(), "Secret " + key.name);
-  }
-  // The cache may be behind, for instance after a restart within a reconcile.
-  auto found = co_await client_.get(kSecrets, key);
-  if (!found) co_return found.error();
-  auto const uid = owner_of(*found);
-  if (uid == owner.uid) co_return Result<void>{};
-  co_return uid.empty() ? taken(kSecrets, key) : still_leaving(kSecrets, key);
+  caches_.learn(kSecrets, *secret);
+  co_return std::string(string_or(*secret, "metadata.uid"));
 }
 
 asio::awaitable<Result<void>> Ensurer::ensure_uncached(api::ServiceKey service, Child child) {

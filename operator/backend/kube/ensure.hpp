@@ -26,6 +26,7 @@ class Ensurer {
     std::string owner_uid;
     std::int64_t generation = 0;
     int replicas = 0;
+    std::string token_uid;
     bool operator==(Stamp const&) const = default;
   };
   using Render = std::function<std::vector<Child>()>;
@@ -36,8 +37,8 @@ class Ensurer {
   boost::asio::awaitable<Result<void>> ensure(api::ServiceKey service, std::string group, Stamp stamp,
                                               Render render);
 
-  /// Created with a random token where it is missing; never changed afterwards.
-  boost::asio::awaitable<Result<void>> ensure_token(api::Metadata const& owner);
+  /// Created with a random token where it is missing; never changed afterwards. Gives the Secret's UID.
+  boost::asio::awaitable<Result<std::string>> ensure_token(api::Metadata const& owner);
 
   /// Applied when it was not applied by this process as it is: there is no cache of these.
   boost::asio::awaitable<Result<void>> ensure_uncached(api::ServiceKey service, Child child);
@@ -59,9 +60,10 @@ class Ensurer {
   };
 
   bool holds(Wanted const& wanted, ObjectKey const& key, std::string const& owner_uid) const;
-  boost::asio::awaitable<Result<void>> put(Child child, Wanted& wanted, ObjectKey key, std::string owner_uid);
+  boost::asio::awaitable<Result<void>> put(Child child, Wanted& wanted, ObjectKey key, std::string service,
+                                           std::string owner_uid);
   boost::asio::awaitable<Client::Value> apply_new(Child const& child, ObjectKey const& key,
-                                                  std::string const& owner_uid);
+                                                  std::string const& service, std::string const& owner_uid);
 
   Client& client_;
   Caches& caches_;

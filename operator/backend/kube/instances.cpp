@@ -167,19 +167,19 @@ std::optional<int> wanted_replicas(CachedObject const& deployment) {
   return static_cast<int>(replicas->get_int64());
 }
 
-std::optional<plan::Shortage> shortage_of(CachedObject const* deployment,
-                                          std::vector<CachedObject const*> const& pods) {
+std::optional<plan::Trouble> shortage_of(CachedObject const* deployment,
+                                         std::vector<CachedObject const*> const& pods) {
   if (deployment != nullptr) {
     auto const failure = string_or(deployment->content, "failure");
     bool const quota = failure.find("exceeded quota") != std::string_view::npos;
     if (!failure.empty()) {
-      return plan::Shortage{std::nullopt, quota ? "QuotaExceeded" : "PodsRefused", std::string(failure)};
+      return plan::Trouble{quota ? "QuotaExceeded" : "PodsRefused", std::string(failure)};
     }
   }
   for (auto const* pod : pods) {
     auto const why = string_or(pod->content, "unschedulable");
     bool const waits = !why.empty() && !pod->deleting && !has_ended(*pod);
-    if (waits) return plan::Shortage{std::nullopt, "Unschedulable", std::string(why)};
+    if (waits) return plan::Trouble{"Unschedulable", std::string(why)};
   }
   return std::nullopt;
 }

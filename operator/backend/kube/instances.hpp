@@ -35,10 +35,9 @@ std::optional<WallTime> ready_since(CachedObject const& pod);
 
 std::optional<int> wanted_replicas(CachedObject const& deployment);
 
-/// Why not all workers can run: pods nobody has room for, or pods that may not be created (a quota, an
-/// admission). No maximum is told: room comes back by itself, and a waiting pod is what makes a cluster
-/// autoscaler act.
-std::optional<plan::Shortage> shortage_of(CachedObject const* deployment,
-                                          std::vector<CachedObject const*> const& pods);
+/// Why not all pods of a Deployment can run: nobody has room for them, or they may not be created (a quota,
+/// an admission).
+std::optional<plan::Trouble> shortage_of(CachedObject const* deployment,
+                                         std::vector<CachedObject const*> const& pods);
 
 }  // namespace ei::kube

@@ -10,6 +10,8 @@ inline constexpr std::string_view kServiceLabel = "elasticinference.dev/service"
 inline constexpr std::string_view kComponentLabel = "app.kubernetes.io/component";
 inline constexpr std::string_view kManagedByLabel = "app.kubernetes.io/managed-by";
 inline constexpr std::string_view kManagedBy = "inference-operator";
+/// On pods: the UID of the Secret whose link token they were started with.
+inline constexpr std::string_view kTokenAnnotation = "elasticinference.dev/link-token-uid";
 inline constexpr std::string_view kDispatcherComponent = "dispatcher";
 inline constexpr std::string_view kWorkerComponent = "worker";
 

@@ -105,9 +105,11 @@ json::object pod_spec(std::string const& service, std::string_view component, Ch
   return spec;
 }
 
-json::object pod_template(std::string const& service, std::string_view component, json::object spec) {
-  return {{"metadata", json::object{{"labels", child_labels(service, component)}}},
-          {"spec", std::move(spec)}};
+json::object pod_template(std::string const& service, std::string_view component,
+                          std::string const& token_uid, json::object spec) {
+  json::object metadata{{"labels", child_labels(service, component)},
+                        {"annotations", json::object{{kTokenAnnotation, token_uid}}}};
+  return {{"metadata", std::move(metadata)}, {"spec", std::move(spec)}};
 }
 
 /// The flags that every backend gives, after those of this one.
@@ -178,7 +180,7 @@ json::object child_labels(std::string const& service, std::string_view component
 }
 
 json::object dispatcher_pod_template(api::Metadata const& owner, api::Spec const& spec,
-                                     ChildOptions const& options) {
+                                     std::string const& token_uid, ChildOptions const& options) {
   auto const& service = owner.name;
   json::object container{
       {"name", "dispatcher"},
@@ -199,11 +201,11 @@ json::object dispatcher_pod_template(api::Metadata const& owner, api::Spec const
       grace_seconds(spec.dispatcher.request_timeout, kKillMargin + kEndpointDelay);
   pod["containers"] = json::array{std::move(container)};
   pod["volumes"] = json::array{token_volume(service)};
-  return pod_template(service, kDispatcherComponent, std::move(pod));
+  return pod_template(service, kDispatcherComponent, token_uid, std::move(pod));
 }
 
 json::object worker_pod_template(api::Metadata const& owner, api::Spec const& spec,
-                                 ChildOptions const& options) {
+                                 std::string const& token_uid, ChildOptions const& options) {
   auto const& service = owner.name;
   auto const model = model_place(spec.model.uri);
   json::object resources{{"cpu", spec.worker.resources.cpu}, {"memory", spec.worker.resources.memory}};
@@ -238,7 +240,7 @@ json::object worker_pod_template(api::Metadata const& owner, api::Spec const& sp
   pod["containers"] = json::array{std::move(container)};
   pod["volumes"] = std::move(volumes);
   place_worker(pod, spec.worker);
-  return pod_template(service, kWorkerComponent, std::move(pod));
+  return pod_template(service, kWorkerComponent, token_uid, std::move(pod));
 }
 
 }  // namespace ei::kube

@@ -57,6 +57,9 @@ TEST_CASE("What keeps an instance from starting is told") {
         "False ImagePullBackOff: 1 of 2 workers are ready: no such image");
   seen.dispatchers.clear();
   CHECK(shown(seen, verdict(steady()), "DispatcherReady") == "False Starting: 0 of 1 dispatcher is ready");
+  seen.dispatcher_shortage = plan::Trouble{"QuotaExceeded", "exceeded quota: pods=0"};
+  CHECK(shown(seen, verdict(steady()), "DispatcherReady") ==
+        "False QuotaExceeded: 0 of 1 dispatcher is ready: exceeded quota: pods=0");
   CHECK(shown(seen, verdict(steady()), "Ready") == "False DispatcherNotReady: no dispatcher is ready");
 }
 

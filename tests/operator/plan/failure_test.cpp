@@ -21,6 +21,11 @@ TEST_CASE("A refusal is told in a condition and an event, once for each text") {
   CHECK(plan::plan_failure(seen, error, kNow + 1h).empty());
 }
 
+TEST_CASE("A child's name that somebody else's object has is told too") {
+  auto const error = ei::make_error(ei::ErrorKind::AlreadyExists, "Service resnet18 exists already");
+  CHECK(plan::plan_failure(service(), error, kNow).size() == 2);
+}
+
 TEST_CASE("What passes by itself is not told") {
   for (auto const kind : {ei::ErrorKind::Conflict, ei::ErrorKind::Timeout, ei::ErrorKind::Unavailable,
                           ei::ErrorKind::TooMany, ei::ErrorKind::Canceled, ei::ErrorKind::NotFound}) {

@@ -61,8 +61,9 @@ std::string flag(json::object const& container, std::string_view name) {
 }  // namespace
 
 TEST_CASE("every child names its owner, its labels and its namespace") {
-  auto children = dispatcher_children(owner(), {}, 1, options());
-  for (auto& child : worker_children(owner(), {}, 1, options())) children.push_back(std::move(child));
+  auto children = dispatcher_children(owner(), {}, 1, "token-uid", options());
+  for (auto& child : worker_children(owner(), {}, 1, "token-uid", options()))
+    children.push_back(std::move(child));
   children.push_back(service_monitor(owner()));
   children.push_back(link_token_secret(owner(), "t"));
   std::set<std::string> names;
@@ -87,8 +88,17 @@ TEST_CASE("every child names its owner, its labels and its namespace") {
                               "NetworkPolicy/resnet18-worker", "ServiceMonitor/resnet18"});
 }
 
+TEST_CASE("series of a ServiceMonitor carry the InferenceService's name") {
+  auto const endpoints = at(service_monitor(owner()).object, "spec.endpoints");
+  auto const& relabeling = endpoints.as_array().at(0).at("relabelings").as_array().at(0).as_object();
+  CHECK(relabeling.at("targetLabel") == "service");
+  CHECK(relabeling.at("sourceLabels").as_array().at(0) ==
+        "__meta_kubernetes_service_label_elasticinference_dev_service");
+}
+
 TEST_CASE("a Deployment selects its own pods, whose labels say more") {
-  auto const deployment = find(worker_children(owner(), {}, 3, options()), kDeployments, "resnet18-worker");
+  auto const deployment =
+      find(worker_children(owner(), {}, 3, "token-uid", options()), kDeployments, "resnet18-worker");
   CHECK(at(deployment, "spec.replicas") == 3);
   auto const selector = at(deployment, "spec.selector.matchLabels").as_object();
   auto const labels = at(deployment, "spec.template.metadata.labels").as_object();
@@ -103,7 +113,8 @@ TEST_CASE("a dispatcher is told its part of the spec") {
   ei::api::Spec spec;
   spec.dispatcher.queue_capacity = 77;
   spec.scaling.latency_target = std::chrono::milliseconds(250);
-  auto const dispatcher = container(dispatcher_children(owner(), spec, 1, options()), "resnet18-dispatcher");
+  auto const dispatcher =
+      container(dispatcher_children(owner(), spec, 1, "token-uid", options()), "resnet18-dispatcher");
   CHECK(flag(dispatcher, "--port") == "8001");
   CHECK(flag(dispatcher, "--token-file") == "/var/run/elastic-inference/token");
   CHECK(flag(dispatcher, "--queue-capacity") == "77");
@@ -111,7 +122,7 @@ TEST_CASE("a dispatcher is told its part of the spec") {
 }
 
 TEST_CASE("a worker is one core, guaranteed, and restricted") {
-  auto const children = worker_children(owner(), {}, 1, options());
+  auto const children = worker_children(owner(), {}, 1, "token-uid", options());
   auto const worker = container(children, "resnet18-worker");
   CHECK(worker.at("resources").at("requests") == worker.at("resources").at("limits"));
   CHECK(worker.at("resources").at("limits").at("cpu") == "1");
@@ -133,16 +144,17 @@ TEST_CASE("a worker is one core, guaranteed, and restricted") {
 TEST_CASE("a pod outlives its drain time") {
   ei::api::Spec spec;
   spec.dispatcher.request_timeout = std::chrono::milliseconds(90'500);
-  auto const workers = worker_children(owner(), spec, 1, options());
+  auto const workers = worker_children(owner(), spec, 1, "token-uid", options());
   CHECK(pod_spec(workers, "resnet18-worker").at("terminationGracePeriodSeconds") == 101);
   CHECK(flag(container(workers, "resnet18-worker"), "--drain-timeout") == "1m30s500ms");
-  auto const dispatchers = dispatcher_children(owner(), spec, 1, options());
+  auto const dispatchers = dispatcher_children(owner(), spec, 1, "token-uid", options());
   CHECK(pod_spec(dispatchers, "resnet18-dispatcher").at("terminationGracePeriodSeconds") == 106);
   CHECK(flag(container(dispatchers, "resnet18-dispatcher"), "--shutdown-delay") == "5s");
 }
 
 TEST_CASE("an update never takes a pod before its successor is ready") {
-  auto const deployment = find(worker_children(owner(), {}, 1, options()), kDeployments, "resnet18-worker");
+  auto const deployment =
+      find(worker_children(owner(), {}, 1, "token-uid", options()), kDeployments, "resnet18-worker");
   CHECK(at(deployment, "spec.strategy.rollingUpdate.maxUnavailable") == 0);
 }
 
@@ -150,7 +162,7 @@ TEST_CASE("a model on a claim is mounted read-only, and read as a file") {
   ei::api::Spec spec;
   spec.model.uri = "pvc://models/dir/resnet18.safetensors";
   spec.model.sha256 = std::string(64, 'a');
-  auto const children = worker_children(owner(), spec, 1, options());
+  auto const children = worker_children(owner(), spec, 1, "token-uid", options());
   auto const worker = container(children, "resnet18-worker");
   CHECK(flag(worker, "--model-uri") == "file:///model/dir/resnet18.safetensors");
   CHECK(flag(worker, "--sha256") == std::string(64, 'a'));
@@ -171,7 +183,7 @@ TEST_CASE("where workers run is passed on as it is") {
   spec.worker.node_selector = {{"disk", "fast"}};
   spec.worker.tolerations = json::array{{{"key", "k"}, {"operator", "Exists"}}};
   spec.worker.affinity = {{"nodeAffinity", json::object{}}};
-  auto const children = worker_children(owner(), spec, 1, options());
+  auto const children = worker_children(owner(), spec, 1, "token-uid", options());
   auto const pod = pod_spec(children, "resnet18-worker");
   CHECK(container(children, "resnet18-worker").at("image") == "mine");
   CHECK(pod.at("nodeSelector").at("disk") == "fast");
@@ -180,7 +192,7 @@ TEST_CASE("where workers run is passed on as it is") {
 }
 
 TEST_CASE("without wishes there are no empty fields that others may own") {
-  auto const pod = pod_spec(worker_children(owner(), {}, 1, options()), "resnet18-worker");
+  auto const pod = pod_spec(worker_children(owner(), {}, 1, "token-uid", options()), "resnet18-worker");
   for (auto const* name :
        {"nodeSelector", "tolerations", "affinity", "imagePullSecrets", "priorityClassName"}) {
     CHECK_FALSE(pod.contains(name));
@@ -188,7 +200,7 @@ TEST_CASE("without wishes there are no empty fields that others may own") {
 }
 
 TEST_CASE("clients and workers have their own Services") {
-  auto const children = dispatcher_children(owner(), {}, 2, options());
+  auto const children = dispatcher_children(owner(), {}, 2, "token-uid", options());
   auto const front = find(children, kServices, "resnet18");
   CHECK(at(front, "spec.ports").as_array().at(0).at("port") == 80);
   CHECK(at(front, "spec.selector").as_object().at(kComponentLabel) == "dispatcher");
@@ -199,8 +211,8 @@ TEST_CASE("clients and workers have their own Services") {
 }
 
 TEST_CASE("the link is open to the service's own workers alone") {
-  auto const policy =
-      find(dispatcher_children(owner(), {}, 1, options()), kNetworkPolicies, "resnet18-dispatcher");
+  auto const policy = find(dispatcher_children(owner(), {}, 1, "token-uid", options()), kNetworkPolicies,
+                           "resnet18-dispatcher");
   auto const rules = at(policy, "spec.ingress");
   for (auto const& rule : rules.as_array()) {
     for (auto const& port : rule.at("ports").as_array()) {
@@ -215,15 +227,29 @@ TEST_CASE("the link is open to the service's own workers alone") {
   }
   auto without = options();
   without.network_policy = false;
-  for (auto const& child : dispatcher_children(owner(), {}, 1, without))
+  for (auto const& child : dispatcher_children(owner(), {}, 1, "token-uid", without))
     CHECK_FALSE(child.type == kNetworkPolicies);
+}
+
+TEST_CASE("a token that is made anew brings new pods on both sides of the link") {
+  auto const templates = [](std::string const& token_uid) {
+    return std::pair(
+        at(find(dispatcher_children(owner(), {}, 1, token_uid, options()), kDeployments,
+                "resnet18-dispatcher"),
+           "spec.template"),
+        at(find(worker_children(owner(), {}, 1, token_uid, options()), kDeployments, "resnet18-worker"),
+           "spec.template"));
+  };
+  auto const before = templates("one");
+  auto const after = templates("two");
+  CHECK(before.first != after.first);
+  CHECK(before.second != after.second);
 }
 
 TEST_CASE("a token is kept out of sight but for its Secret") {
   auto const secret = link_token_secret(owner(), "abc").object;
   CHECK(secret.at("data").at("token") == "YWJj");
-  CHECK(secret.at("immutable") == true);
-  for (auto const& child : dispatcher_children(owner(), {}, 1, options())) {
+  for (auto const& child : dispatcher_children(owner(), {}, 1, "token-uid", options())) {
     CHECK(json::serialize(child.object).find("YWJj") == std::string::npos);
   }
 }

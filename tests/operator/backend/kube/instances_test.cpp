@@ -71,14 +71,13 @@ TEST_CASE("trouble is told in the kubelet's words") {
   }
 }
 
-TEST_CASE("a pod that nobody has room for is a shortage without a maximum") {
+TEST_CASE("a pod that nobody has room for is a shortage") {
   auto const waiting = pod(R"({"metadata": {"name": "p"}, "status": {"phase": "Pending", "conditions": [
     {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes are available"}]}})");
   auto const shortage = shortage_of(nullptr, {&waiting});
   REQUIRE(shortage);
   CHECK(shortage->reason == "Unschedulable");
   CHECK(shortage->message == "0/3 nodes are available");
-  CHECK_FALSE(shortage->maximum);
   auto const ready = pod(kReady);
   CHECK_FALSE(shortage_of(nullptr, {&ready}));
 }
