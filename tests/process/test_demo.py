@@ -126,8 +126,10 @@ def test_options_out_of_range_are_refused(tmp_path, environment):
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)])
 def test_a_demo_that_is_ended_ends_all_it_started(tmp_path, environment, number, code):
     programs = fake_programs(tmp_path)
+    # As a terminal starts it: what runs in a script's background ignores Ctrl-C, and its children do too.
     demo = subprocess.Popen(command(tmp_path, "--seconds", 60), env={**environment, "EI_BIN": str(programs)},
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     try:
         wait_until(lambda: (tmp_path / "out/requests.csv").exists(), 60, "the load")
         demo.send_signal(number)
