@@ -1,7 +1,9 @@
 #include "inference/model/precision.hpp"
 
 #include <ATen/ops/ones.h>
+#if defined(__x86_64__)
 #include <cpuid.h>
+#endif
 
 #include <algorithm>
 #include <chrono>
