@@ -77,9 +77,9 @@ ComputeThread::~ComputeThread() {
   state_->thread.join();
 }
 
-asio::awaitable<Result<void>> ComputeThread::run(std::function<void()> given) {
+asio::awaitable<Result<void>> ComputeThread::run(std::function<void()> given, Admit admit) {
   auto const state = state_;
-  if (state->open >= state->capacity) {
+  if (admit == Admit::WhileRoom && state->open >= state->capacity) {
     co_return make_error(ErrorKind::TooMany, std::to_string(state->capacity) + " pictures wait already");
   }
   auto const work = std::make_shared<Work>();

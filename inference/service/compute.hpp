@@ -11,10 +11,13 @@
 namespace ei::inference {
 namespace asio = boost::asio;
 
+/// Whether work is refused when much waits already, or bounded by whoever brings it.
+enum class Admit { WhileRoom, Always };
+
 /// The one thread that computes: first come, first served. run() from the executor's thread only.
 class ComputeThread {
  public:
-  /// At most `capacity` pieces of work wait or run.
+  /// While `capacity` pieces of work wait or run, only what is always admitted is taken.
   ComputeThread(asio::any_io_executor executor, std::size_t capacity);
   /// Finishes the work in progress, drops what waits.
   ~ComputeThread();
@@ -23,7 +26,7 @@ class ComputeThread {
 
   /// Runs `work` on the thread and comes back on the executor. Cancelling the caller takes work back that has
   /// not begun, and waits for work that has. Errors: TooMany (capacity), Canceled, Io (`work` threw).
-  [[nodiscard]] asio::awaitable<Result<void>> run(std::function<void()> work);
+  [[nodiscard]] asio::awaitable<Result<void>> run(std::function<void()> work, Admit admit = Admit::WhileRoom);
 
  private:
   struct State;

@@ -41,6 +41,7 @@ asio::awaitable<Result<void>> LinkSession::say(link::FromWorker message) {
 
 asio::awaitable<Error> LinkSession::serve(link::Hello hello) {
   auto const self = shared_from_this();
+  std::size_t const slots = hello.slots;
   link::FromWorker greeting = std::move(hello);
   if (auto const said = co_await say(std::move(greeting)); !said) co_return said.error();
   if (!leaving_) {
@@ -63,6 +64,11 @@ asio::awaitable<Error> LinkSession::serve(link::Hello hello) {
     // A cancel is advisory, and the job it names has mostly begun: its result is dropped by the dispatcher.
     auto* const job = std::get_if<link::Job>(&*message);
     if (job == nullptr) continue;
+    if (jobs_ == slots) {
+      why = make_error(ErrorKind::Protocol, "worker link: a job that was not asked for");
+      co_await socket_->close(why.message);
+      break;
+    }
     auto held = std::make_shared<link::Job const>(std::move(*job));
     ++jobs_;
     tasks_.spawn("job", [self, held] { return self->answer(held); });
@@ -75,7 +81,8 @@ asio::awaitable<Error> LinkSession::serve(link::Hello hello) {
 
 asio::awaitable<void> LinkSession::answer(std::shared_ptr<link::Job const> job) {
   auto const start = std::chrono::steady_clock::now();
-  auto result = co_await worker_.answer(job);
+  // The dispatcher was asked for this one: a crowd of direct requests must not turn it away.
+  auto result = co_await worker_.answer(job, Admit::Always);
   link::JobResult answer;
   if (result) {
     answer = std::move(*result);

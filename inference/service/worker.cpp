@@ -8,8 +8,8 @@ namespace {
 
 namespace link = dispatcher::link;
 
-/// Direct requests and jobs that wait for the one core. At 10 ms each the last one waits 0.3 s: a queue
-/// longer than that belongs into the dispatcher.
+/// Work that waits for the one core, above which direct requests are refused. At 10 ms each the last one
+/// waits 0.3 s: a queue longer than that belongs into the dispatcher.
 constexpr std::size_t kMaxWaiting = 32;
 /// Class names, not weights.
 constexpr std::uint64_t kMaxLabelDownload = 16U << 20U;
@@ -106,15 +106,15 @@ void Worker::drain() {
   metrics_.set_ready(false);
 }
 
-asio::awaitable<Result<link::JobResult>> Worker::answer(std::shared_ptr<link::Job const> job) {
+asio::awaitable<Result<link::JobResult>> Worker::answer(std::shared_ptr<link::Job const> job, Admit admit) {
   auto const received = std::chrono::steady_clock::now();
   auto const result = std::make_shared<link::JobResult>();
   std::function<void()> work = [job, result, received, model = model_] {
-    bool const late =
-        job->deadline.count() > 0 && std::chrono::steady_clock::now() > received + job->deadline;
+    auto const begun = std::chrono::steady_clock::now();
+    bool const late = job->deadline.count() > 0 && begun > received + job->deadline;
     *result = late ? too_late(*job) : answer_job(*model, *job);
   };
-  auto const done = co_await compute_.run(std::move(work));
+  auto const done = co_await compute_.run(std::move(work), admit);
   if (!done) co_return done.error();
   metrics_.inferred(result->inference_ms / 1000, result->items.size());
   co_return std::move(*result);

@@ -44,9 +44,9 @@ class Worker {
   [[nodiscard]] std::string const& labels_sha256() const { return model_->labels_sha256; }
 
   /// Computes one job after those before it. A job whose deadline has passed is not computed: its items are
-  /// 504. Precondition: load() succeeded. Errors: TooMany, Canceled.
+  /// 504. Precondition: load() succeeded. Errors: TooMany (never when always admitted), Canceled.
   [[nodiscard]] asio::awaitable<Result<dispatcher::link::JobResult>> answer(
-      std::shared_ptr<dispatcher::link::Job const> job);
+      std::shared_ptr<dispatcher::link::Job const> job, Admit admit = Admit::WhileRoom);
 
  private:
   ComputeThread compute_;

@@ -84,7 +84,9 @@ TEST_CASE("compute thread: work runs in order, off the caller's thread, and its 
   });
 }
 
-TEST_CASE("compute thread: more work than its capacity is refused, and cancelled work is never begun") {
+TEST_CASE(
+    "compute thread: more work than its capacity is refused, but for what is always admitted, and cancelled "
+    "work is never begun") {
   test::run([]() -> asio::awaitable<void> {
     auto const executor = co_await asio::this_coro::executor;
     ComputeThread compute(executor, 2);
@@ -104,6 +106,12 @@ TEST_CASE("compute thread: more work than its capacity is refused, and cancelled
     co_await sleep_for(milliseconds(20));
     auto const refused = co_await compute.run(hold);
     CHECK(refused.error().kind == ErrorKind::TooMany);
+    TaskGroup always(executor, {});
+    std::function<asio::awaitable<void>()> admitted = [&]() -> asio::awaitable<void> {
+      auto const done = co_await compute.run(hold, Admit::Always);
+      CHECK(done.has_value());
+    };
+    always.spawn("always", admitted);
     // stop() waits for the task, which waits for its turn behind the first: let that go from another thread.
     std::thread later([&] {
       std::this_thread::sleep_for(milliseconds(20));
@@ -112,7 +120,8 @@ TEST_CASE("compute thread: more work than its capacity is refused, and cancelled
     co_await second.stop();
     later.join();
     CHECK(co_await first.wait(milliseconds(5000)));
-    CHECK(ran == 1);
+    CHECK(co_await always.wait(milliseconds(5000)));
+    CHECK(ran == 2);
   });
 }
 

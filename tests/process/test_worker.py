@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -227,15 +228,41 @@ def test_a_worker_of_two_dispatchers_serves_both(start_dispatcher, start_worker)
     assert [one.result().status_code for one in waiting] == [200] * 20
 
 
+def test_a_crowd_of_direct_requests_turns_no_job_away(start_dispatcher, start_worker):
+    dispatcher = start_dispatcher()
+    one = start_worker(*RANDOM, dispatchers=[dispatcher])
+    enough = threading.Event()
+
+    def crowd():
+        while not enough.is_set():
+            assert predict(one, harness.picture()).status_code in (200, 429)
+    crowding = [harness.Background(crowd) for _ in range(40)]
+
+    def refused():
+        return one.metrics().get("ml_app_requests_total", method="POST", endpoint="/predict", status=429)
+    harness.wait_until(refused, what="a direct request too many")
+    asked = [ask(dispatcher).status_code for _ in range(10)]
+    enough.set()
+    for each in crowding:
+        each.result()
+    assert asked == [200] * 10
+
+
+def in_place_of(path, own):
+    """What starts a program that sees the file `own` in the place of another, in a mount namespace."""
+    prefix = ["unshare", "--map-root-user", "--mount", "sh", "-c", f'mount --bind "$0" {path} && exec "$@"', own]
+    if subprocess.run([*prefix, "true"], capture_output=True, timeout=10).returncode and os.geteuid() == 0:
+        prefix.remove("--map-root-user")
+    if subprocess.run([*prefix, "true"], capture_output=True, timeout=10).returncode:
+        pytest.skip("this machine allows no mount namespace")
+    return prefix
+
+
 def test_every_address_behind_a_dispatchers_name_is_served_and_a_new_one_is_found(start_dispatcher, start_worker, tmp_path):
     """As behind a headless Service. The worker sees a hosts file of its own, in a mount namespace."""
     hosts = tmp_path / "hosts"
-    own_hosts = ["unshare", "--map-root-user", "--mount", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', hosts]
-    if subprocess.run([*own_hosts, "true"], capture_output=True, timeout=10).returncode and os.geteuid() == 0:
-        own_hosts.remove("--map-root-user")
     hosts.write_text("127.0.0.1 dispatchers\n127.0.0.2 dispatchers\n")
-    if subprocess.run([*own_hosts, "true"], capture_output=True, timeout=10).returncode:
-        pytest.skip("this machine allows no mount namespace")
+    own_hosts = in_place_of("/etc/hosts", hosts)
     first = start_dispatcher()
     others = [start_dispatcher(address=host, link_port=first.link) for host in ("127.0.0.2", "127.0.0.3")]
     one = start_worker(*RANDOM, "--dispatcher", f"dispatchers:{first.link}", prefix=own_hosts)
