@@ -5,8 +5,8 @@
 namespace ei::inference {
 namespace {
 
-/// A classifier over more classes than the largest public label sets (ImageNet-21k: 21,841) is a mistake.
-constexpr std::int64_t kMaxClasses = 100'000;
+/// What the worker link carries; the largest public label set, ImageNet-21k, has 21,841.
+constexpr std::int64_t kMaxClasses = 65'536;
 
 Error invalid(std::string what) {
   return make_error(ErrorKind::Invalid, std::move(what));

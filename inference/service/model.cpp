@@ -170,6 +170,12 @@ Result<Model> build_model(ModelFiles const& files) {
   auto classifier = load_classifier(files);
   keep_large_blocks();
   if (!classifier) return classifier.error();
+  // No dispatcher would let it in.
+  if (classifier->classes() > static_cast<std::int64_t>(link::kMaxClasses)) {
+    return make_error(ErrorKind::Invalid, "the model has " + std::to_string(classifier->classes()) +
+                                              " classes; allowed: at most " +
+                                              std::to_string(link::kMaxClasses));
+  }
   auto given = load_labels(files, classifier->classes());
   if (!given) return given.error();
   auto labels = check_labels(std::move(*given), classifier->classes());

@@ -219,6 +219,10 @@ TEST_CASE("resnet18: a fault names the tensor, what it is, and what is expected"
     tensors.erase("fc.weight");
     CHECK_THAT(message(select_resnet18(tensors)), Catch::Contains("'fc.weight' is missing"));
   }
+  SECTION("more classes than the worker link carries") {
+    tensors.at("fc.weight").shape = {65'537, 512};
+    CHECK_THAT(message(select_resnet18(tensors)), Catch::Contains("with 1 to 65536 classes"));
+  }
   SECTION("bias of another length") {
     tensors.at("fc.bias").shape = {8};
     CHECK_THAT(message(select_resnet18(tensors)),

@@ -169,6 +169,13 @@ TEST_CASE("models: labels that do not fit the weights are a start-up error") {
   CHECK_THAT(model.error().message, Catch::Contains("names 1000 classes, the model has 10"));
 }
 
+TEST_CASE("models: more classes than the worker link carries are a start-up error") {
+  use_one_thread();
+  auto const model = build_model({FromRandom{1, 65'537}, {}, Precision::Fp32});
+  REQUIRE_FALSE(model.has_value());
+  CHECK_THAT(model.error().message, Catch::Contains("has 65537 classes; allowed: at most 65536"));
+}
+
 TEST_CASE("models: the embedded model has a name for each class") {
   use_one_thread();
   auto const model = build_model({FromShapes{}, {}, Precision::Fp32});
