@@ -1,9 +1,6 @@
 #include "inference/service/links.hpp"
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <charconv>
 #include <map>
 #include <random>
@@ -11,6 +8,7 @@
 
 #include "inference/service/link_session.hpp"
 #include "runtime/async/task_group.hpp"
+#include "runtime/http/resolve.hpp"
 #include "runtime/log/log.hpp"
 
 namespace ei::inference {
@@ -20,6 +18,8 @@ namespace link = dispatcher::link;
 
 /// How soon a dispatcher that was added behind a name is found.
 constexpr milliseconds kResolveEvery{3'000};
+/// glibc asks each of up to three name servers twice, for 5 s: later there is no answer.
+constexpr milliseconds kResolveTimeout{30'000};
 /// Between attempts to connect; the issue is a dispatcher that restarts, which takes tens of milliseconds.
 constexpr milliseconds kFirstBackOff{50};
 constexpr milliseconds kLastBackOff{2'000};
@@ -72,28 +72,26 @@ milliseconds Links::State::jittered(milliseconds wait) {
 
 /// Resolves one name for ever and gives each new address a task.
 asio::awaitable<void> Links::State::follow(DispatcherName name) {
-  using asio::ip::tcp;
-  tcp::resolver resolver(executor);
   auto const key = name.host + ":" + std::to_string(name.port);
   bool failed_before = false;
   for (;;) {
-    auto const [error, found] = co_await resolver.async_resolve(name.host, std::to_string(name.port),
-                                                                asio::as_tuple(asio::use_awaitable));
-    if (error) {
-      if (!failed_before) log::warn("dispatcher_unresolved", {{"name", key}, {"error", error.message()}});
+    auto const deadline = std::chrono::steady_clock::now() + kResolveTimeout;
+    auto const found = co_await http::resolve(executor, name.host, name.port, deadline);
+    if (!found) {
+      if (!failed_before)
+        log::warn("dispatcher_unresolved", {{"name", key}, {"error", found.error().message}});
       failed_before = true;  // the addresses known so far stay
     } else {
       failed_before = false;
       std::set<Address> addresses;
-      for (auto const& entry : found)
-        addresses.emplace(entry.endpoint().address().to_string(), entry.endpoint().port());
+      for (auto const& endpoint : *found) addresses.emplace(endpoint.address().to_string(), endpoint.port());
       resolved[key] = addresses;
       for (auto const& address : addresses) {
         if (!tried.insert(address).second) continue;
         linking.spawn("link", [self = shared_from_this(), address] { return self->keep_linked(address); });
       }
     }
-    co_await sleep_for(error ? std::min(kResolveEvery, kLastBackOff) : kResolveEvery);
+    co_await sleep_for(found ? kResolveEvery : std::min(kResolveEvery, kLastBackOff));
   }
 }
 
@@ -155,8 +153,8 @@ void Links::start() {
 asio::awaitable<bool> Links::drain(milliseconds timeout) {
   auto const state = state_;
   state->leaving = true;
-  co_await state->resolving.stop();
   for (auto const& session : state->sessions) session->leave();
+  co_await state->resolving.stop();
   // A task without a session is between two attempts and ends when it looks next; it holds nothing.
   auto const deadline = std::chrono::steady_clock::now() + timeout;
   while (!state->sessions.empty() && std::chrono::steady_clock::now() < deadline) {

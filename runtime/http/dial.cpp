@@ -4,51 +4,16 @@
 #include <boost/asio/connect.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "runtime/http/resolve.hpp"
+
 namespace ei::http {
 namespace {
 
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
-using Endpoints = std::vector<tcp::endpoint>;
-
-// getaddrinfo runs on Asio's own thread and cannot be interrupted: the waiter leaves at its deadline instead,
-// and the late answer finds nobody.
-struct Resolution {
-  explicit Resolution(asio::any_io_executor const& executor) : resolver(executor), wait(executor) {}
-  tcp::resolver resolver;
-  asio::steady_timer wait;
-  boost::system::error_code code;
-  Endpoints endpoints;
-  bool done = false;
-};
-
-asio::awaitable<Result<Endpoints>> resolve(asio::any_io_executor executor, Url const& url,
-                                           SteadyTime deadline) {
-  boost::system::error_code code;
-  auto const address = asio::ip::make_address(url.host, code);
-  if (!code) co_return Endpoints(1, tcp::endpoint(address, url.port));
-  auto const state = std::make_shared<Resolution>(executor);
-  state->wait.expires_at(deadline);
-  state->resolver.async_resolve(
-      url.host, std::to_string(url.port),
-      [state](boost::system::error_code const& result, tcp::resolver::results_type const& found) {
-        state->done = true;
-        state->code = result;
-        for (auto const& entry : found) state->endpoints.push_back(entry.endpoint());
-        state->wait.cancel();
-      });
-  // The answer cannot come before this wait: both run on one thread.
-  auto const [waited] = co_await state->wait.async_wait(kAwait);
-  if (state->done && !state->code) co_return std::move(state->endpoints);
-  if (state->done) {
-    co_return make_error(ErrorKind::Unavailable, "cannot resolve " + url.host + ": " + state->code.message());
-  }
-  if (!waited) co_return make_error(ErrorKind::Timeout, "resolving " + url.host + " took too long");
-  co_return make_error(ErrorKind::Canceled, "resolving " + url.host + " ended");
-}
 
 asio::awaitable<Result<tcp::socket>> connect(asio::any_io_executor executor, Url const& url,
                                              SteadyTime deadline) {
-  auto endpoints = co_await resolve(executor, url, deadline);
+  auto endpoints = co_await resolve(executor, url.host, url.port, deadline);
   if (!endpoints) co_return endpoints.error();
   tcp::socket socket(executor);
   Watchdog watchdog(executor, [&socket] {

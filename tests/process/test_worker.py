@@ -297,6 +297,26 @@ def test_sigterm_finishes_the_held_job_and_loses_nothing(start_dispatcher, start
     assert dispatcher.metrics().get("dispatcher_requeued_total") == 0
 
 
+def test_a_name_server_that_is_silent_does_not_hold_a_leaving_worker(start_dispatcher, start_worker, tmp_path):
+    """As while the cluster's DNS restarts: the look-up that waits for it would take minutes."""
+    dispatcher = start_dispatcher()
+    settings = tmp_path / "resolv.conf"
+    settings.write_text("nameserver 127.0.0.99\noptions timeout:30 attempts:5\n")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        try:
+            silent.bind(("127.0.0.99", 53))
+        except OSError:
+            pytest.skip("port 53 is not to be had")
+        silent.settimeout(20)
+        one = start_worker(*RANDOM, "--dispatcher", "dispatchers.example.:8002", dispatchers=[dispatcher],
+                           prefix=in_place_of("/etc/resolv.conf", settings))
+        assert silent.recv(512)
+        assert ask(dispatcher).status_code == 200
+        one.signal(signal.SIGTERM)
+        assert one.wait() == 0
+    assert one.log("drained")[0]["finished"] is True
+
+
 def test_sigterm_finishes_a_direct_request(start_worker):
     one = start_worker(*RANDOM)
     waiting = [harness.Background(predict, one, harness.picture(size=(4000, 3000))) for _ in range(5)]

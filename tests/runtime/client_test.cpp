@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 
+#include "runtime/http/resolve.hpp"
 #include "tests/runtime/loop.hpp"
 #include "tests/runtime/raw_client.hpp"
 #include "tests/runtime/server_fixture.hpp"
@@ -123,6 +124,31 @@ TEST_CASE("a server that cannot be reached is unavailable") {
     http::Client unknown(executor, url);
     auto const unresolved = co_await test::get(unknown, "/");
     CHECK_FALSE(unresolved.has_value());
+  });
+}
+
+TEST_CASE("a host is an address or a name, and whoever leaves a look-up does not wait for it") {
+  test::run([]() -> asio::awaitable<void> {
+    auto const executor = co_await asio::this_coro::executor;
+    for (auto const* const host : {"127.0.0.1", "::1", "localhost"}) {
+      auto const found = co_await http::resolve(executor, host, 80, SteadyTime::max());
+      REQUIRE(found.has_value());
+      REQUIRE_FALSE(found->empty());
+      CHECK(found->front().address().is_loopback());
+      CHECK(found->front().port() == 80);
+    }
+    TaskGroup tasks(executor, nullptr);
+    bool begun = false;
+    bool left = false;
+    auto look_up = [&]() -> asio::awaitable<void> {
+      begun = true;
+      auto const found = co_await http::resolve(executor, "no-such-host.invalid", 80, SteadyTime::max());
+      left = !found.has_value();
+    };
+    tasks.spawn("look up", look_up);
+    while (!begun) co_await sleep_for(1ms);
+    co_await tasks.stop();
+    CHECK(left);
   });
 }
 
