@@ -130,9 +130,14 @@ Result<void> Exchange::result(WorkerId id, link::JobResult result, Time now) {
   RunningJob const job = std::move(found->second);
   jobs_.erase(found);
   std::erase(workers_.at(id).jobs, result.id);
+  // A worker asks each of its dispatchers for a job and computes them one after another. Counted as service,
+  // the wait in between would make every dispatcher's work out of the others'.
+  auto const waited =
+      std::chrono::round<Duration>(std::chrono::duration<double, std::milli>(result.waited_ms));
+  // The estimate keeps it: it says how long after a hand-out the answer comes and the worker asks again.
   double const seconds = std::chrono::duration<double>(now - job.started).count();
   for (std::size_t i = 0; i < job.taken.size(); ++i) {
-    bool const awaited = queue_.complete(job.taken[i].ticket, now, job.taken.size());
+    bool const awaited = queue_.complete(job.taken[i].ticket, now, job.taken.size(), waited);
     service_.add(seconds / static_cast<double>(job.taken.size()));
     if (awaited) answer(job, i, result, classes, now);
     pending_[job.taken[i].ticket.slot] = {};

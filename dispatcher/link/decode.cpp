@@ -7,6 +7,8 @@
 #include <limits>
 #include <optional>
 
+#include "runtime/core/encoding.hpp"
+
 namespace ei::dispatcher::link {
 namespace {
 
@@ -20,7 +22,7 @@ Error bad(std::string message) {
 std::string quoted(json::value const* value) {
   if (value == nullptr) return "missing";
   std::string text = json::serialize(*value);
-  return text.size() > 80 ? text.substr(0, 77) + "..." : text;
+  return text.size() > 80 ? std::string(clipped(text, 77)) + "..." : text;
 }
 
 // Reads typed fields of one JSON object; the first wrong one is remembered, later reads then give defaults.
@@ -163,6 +165,7 @@ Result<FromWorker> job_result(Frame const& frame) {
   out.id = fields.number("id", 0, std::numeric_limits<std::uint64_t>::max());
   out.preprocess_ms = fields.real("preprocess_ms", 0, 1e9);
   out.inference_ms = fields.real("inference_ms", 0, 1e9);
+  if (frame.header.contains("waited_ms")) out.waited_ms = fields.real("waited_ms", 0, 1e9);
   const bool probabilities = fields.boolean("probabilities");
   for (auto const* object : fields.objects("items", 1, kMaxItems)) {
     auto item = item_result(*object, "result.items[" + std::to_string(out.items.size()) + "]");

@@ -71,6 +71,7 @@ json::object header(JobResult const& m) {
           {"items", std::move(items)},
           {"preprocess_ms", m.preprocess_ms},
           {"inference_ms", m.inference_ms},
+          {"waited_ms", m.waited_ms},
           {"probabilities", !m.probabilities.empty()}};
 }
 

@@ -79,6 +79,9 @@ struct JobResult {
   std::vector<ItemResult> items;
   double preprocess_ms = 0;
   double inference_ms = 0;
+  /// From receipt until the worker began: behind the jobs of other dispatchers and direct requests. Zero from
+  /// a worker that does not say it.
+  double waited_ms = 0;
   /// float32 [items, classes] row-major, or empty when the job did not ask; an item with an error has a row
   /// of zeros.
   std::vector<float> probabilities;

@@ -41,8 +41,10 @@ Metrics::Metrics(metrics::Registry& registry)
       arrivals_(registry.counter("dispatcher_arrivals_total",
                                  "Valid requests offered to the queue, refused ones included.")),
       completions_(registry.counter("dispatcher_completions_total", "Requests that a worker answered.")),
-      service_seconds_(registry.counter("dispatcher_service_seconds_total",
-                                        "Sum of the completions' service times, hand-out to result.")),
+      service_seconds_(
+          registry.counter("dispatcher_service_seconds_total",
+                           "Sum of the completions' service times: hand-out to result, without the "
+                           "wait in a worker that serves others as well.")),
       service_seconds_squared_(registry.counter("dispatcher_service_seconds_squared_total",
                                                 "Sum of the squares of the service times.")),
       requeued_(registry.counter("dispatcher_requeued_total",

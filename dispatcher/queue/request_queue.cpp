@@ -63,12 +63,12 @@ std::optional<Taken> RequestQueue::take(Time now, std::size_t max_bytes) {
   return std::nullopt;
 }
 
-bool RequestQueue::complete(Ticket ticket, Time now, std::size_t batch) {
+bool RequestQueue::complete(Ticket ticket, Time now, std::size_t batch, Duration waited) {
   Slot* slot = find(ticket);
   if (slot == nullptr || (slot->state != State::InFlight && slot->state != State::Abandoned)) return false;
   bool const awaited = slot->state == State::InFlight;
-  double const seconds =
-      std::chrono::duration<double>(now - slot->handed_out).count() / static_cast<double>(batch);
+  Duration const service = std::max(now - slot->handed_out - waited, Duration::zero());
+  double const seconds = std::chrono::duration<double>(service).count() / static_cast<double>(batch);
   ++counters_.completions;
   counters_.service_seconds += seconds;
   counters_.service_seconds_squared += seconds * seconds;

@@ -108,9 +108,10 @@ class RequestQueue {
   [[nodiscard]] std::optional<Taken> take(Time now,
                                           std::size_t max_bytes = std::numeric_limits<std::size_t>::max());
 
-  /// Ends a request in flight with an answer. Its service time, hand-out to now, counts divided by `batch`,
-  /// the number of requests that were served together. True when its client still waits.
-  bool complete(Ticket ticket, Time now, std::size_t batch = 1);
+  /// Ends a request in flight with an answer. Its service time, hand-out to now without the time `waited` in
+  /// the worker behind the work of others, counts divided by `batch`, the number of requests that were served
+  /// together. True when its client still waits.
+  bool complete(Ticket ticket, Time now, std::size_t batch = 1, Duration waited = Duration::zero());
 
   /// The worker of a request in flight died.
   GiveBack give_back(Ticket ticket);

@@ -113,6 +113,7 @@ asio::awaitable<Result<link::JobResult>> Worker::answer(std::shared_ptr<link::Jo
     auto const begun = std::chrono::steady_clock::now();
     bool const late = job->deadline.count() > 0 && begun > received + job->deadline;
     *result = late ? too_late(*job) : answer_job(*model, *job);
+    result->waited_ms = std::chrono::duration<double, std::milli>(begun - received).count();
   };
   auto const done = co_await compute_.run(std::move(work), admit);
   if (!done) co_return done.error();

@@ -59,6 +59,24 @@ TEST_CASE("a worker that holds a job for too long is dropped") {
   CHECK_FALSE(request->outcome);
 }
 
+TEST_CASE("two dispatchers that share a worker count together what it computed") {
+  Stage first;
+  Stage second;
+  auto& of_first = first.worker("w");
+  auto& of_second = second.worker("w");
+  first.ready(of_first);
+  second.ready(of_second);
+  first.submit("1", at(0s));
+  second.submit("2", at(0s));
+  // The worker computes one second for each, one after the other.
+  first.answer(of_first, at(1s));
+  auto result = Stage::result_of(of_second.jobs.back());
+  result.waited_ms = 1000;
+  REQUIRE(second.exchange.result(of_second.id, std::move(result), at(2s)).has_value());
+  CHECK(first.exchange.queue().counters().service_seconds == Approx(1));
+  CHECK(second.exchange.queue().counters().service_seconds == Approx(1));
+}
+
 TEST_CASE("with a latency target, late requests let fresh ones pass") {
   Stage stage({.latency_target = 500ms});
   stage.submit("old", at(0s));

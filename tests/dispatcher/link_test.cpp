@@ -34,6 +34,7 @@ JobResult mixed_result() {
                   ItemError{400, "cannot decode"}};
   result.preprocess_ms = 1.5;
   result.inference_ms = 10.25;
+  result.waited_ms = 250.5;
   result.probabilities = {0.5f, 0.25f, 0.25f, 0, 0, 0};
   return result;
 }
@@ -61,6 +62,14 @@ TEST_CASE("a job's parts are its items' bytes, and encoding from parts gives the
   CHECK(views[0] == "abc");
   CHECK(views[1].size() == 2 * kTensorBytes);
   CHECK(encode_job(job, views) == encode(FromDispatcher(job)));
+}
+
+TEST_CASE("a worker need not say how long a job waited in it") {
+  auto const decoded =
+      decode_from_worker(frame(R"({"type":"result","id":1,"items":[{"error":{"status":400,"detail":"x"}}],)"
+                               R"("preprocess_ms":1,"inference_ms":2,"probabilities":false})"));
+  REQUIRE(decoded.has_value());
+  CHECK(std::get<JobResult>(*decoded).waited_ms == 0);
 }
 
 TEST_CASE("a float32 softmax that rounds over one is taken as one") {

@@ -60,6 +60,17 @@ TEST_CASE("a completion measures the service time from hand-out to answer") {
   CHECK(queue.counters().completions == 1);
 }
 
+TEST_CASE("the wait in a worker behind other work is no service, and never more than the whole") {
+  RequestQueue queue;
+  offer(queue, 1);
+  offer(queue, 2);
+  queue.complete(queue.take(at(0s))->ticket, at(5s), 1, 3s);
+  CHECK(queue.counters().service_seconds == Approx(2.0));
+  CHECK(queue.counters().service_seconds_squared == Approx(4.0));
+  queue.complete(queue.take(at(5s))->ticket, at(6s), 1, 3s);
+  CHECK(queue.counters().service_seconds == Approx(2.0));
+}
+
 TEST_CASE("requests served together share their service time") {
   RequestQueue queue;
   offer(queue, 1);

@@ -228,6 +228,30 @@ def test_a_worker_of_two_dispatchers_serves_both(start_dispatcher, start_worker)
     assert [one.result().status_code for one in waiting] == [200] * 20
 
 
+def test_two_dispatchers_of_one_worker_count_its_work_once(start_dispatcher, start_worker):
+    """Each has a job at the worker all the time, and one waits behind the other's: that is no service time."""
+    dispatchers = [start_dispatcher(), start_dispatcher()]
+    start_worker(*RANDOM, dispatchers=dispatchers)
+
+    def totals():
+        found = [each.metrics() for each in dispatchers]
+        return [sum(one.get(f"dispatcher_{what}_total") for one in found) for what in ("service_seconds", "completions")]
+
+    def load(asked):
+        """What the given dispatchers, loaded at once, add to the totals."""
+        before = totals()
+        waiting = [harness.Background(lambda to: [ask(to).status_code for _ in range(8)], each) for each in asked for _ in range(3)]
+        assert {status for one in waiting for status in one.result(60)} == {200}
+        return [after - earlier for after, earlier in zip(totals(), before)]
+
+    alone, together = [0, 0], [0, 0]
+    for _ in range(3):  # in turns, so that what else the machine does weighs on both alike
+        alone = [sum(pair) for pair in zip(alone, load(dispatchers[:1]))]
+        together = [sum(pair) for pair in zip(together, load(dispatchers))]
+    assert (alone[1], together[1]) == (72, 144)
+    assert together[0] / together[1] < 1.5 * alone[0] / alone[1], (alone, together)
+
+
 def test_a_crowd_of_direct_requests_turns_no_job_away(start_dispatcher, start_worker):
     dispatcher = start_dispatcher()
     one = start_worker(*RANDOM, dispatchers=[dispatcher])
