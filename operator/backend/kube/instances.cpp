@@ -1,11 +1,13 @@
 #include "operator/backend/kube/instances.hpp"
 
 #include "operator/backend/kube/labels.hpp"
+#include "operator/plan/last_words.hpp"
 #include "runtime/core/json.hpp"
 #include "runtime/core/units.hpp"
 
 #include <boost/json/array.hpp>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -42,19 +44,39 @@ std::int64_t integer_at(json::value const& from, std::string_view path) {
   return value != nullptr && value->is_int64() ? value->get_int64() : 0;
 }
 
-/// What a container waits for or died of, in the kubelet's words.
+/// How a container ended: `state` is its `state.terminated` or `lastState.terminated`. Empty without one.
+std::string end_of(json::value const* state) {
+  if (state == nullptr || !state->is_object()) return {};
+  auto text = "exit code " + std::to_string(integer_at(*state, "exitCode"));
+  plan::LastWords words;
+  std::string_view log = string_or(*state, "message");
+  while (!log.empty()) {
+    auto const end = std::min(log.find('\n'), log.size());
+    words.hear(log.substr(0, end));
+    log.remove_prefix(std::min(end + 1, log.size()));
+  }
+  if (!words.text().empty()) text += ": " + words.text();
+  return text;
+}
+
+/// What a container waits for or died of, in the kubelet's words and its own last ones.
 void keep_container_trouble(json::value const& container, json::object& kept) {
   auto const waiting = string_or(container, "state.waiting.reason");
   // These two are how every pod begins.
   if (!waiting.empty() && waiting != "ContainerCreating" && waiting != "PodInitializing") {
     kept["trouble"] = waiting;
-    copy_text(container, "state.waiting.message", kept, "troubleMessage");
+    auto const before = end_of(find_member(container, "lastState.terminated"));
+    if (!before.empty()) {
+      kept["troubleMessage"] = before;
+    } else {
+      copy_text(container, "state.waiting.message", kept, "troubleMessage");
+    }
     return;
   }
   auto const ended = string_or(container, "state.terminated.reason");
   if (ended.empty() || ended == "Completed") return;
   kept["trouble"] = ended;
-  kept["troubleMessage"] = "exit code " + std::to_string(integer_at(container, "state.terminated.exitCode"));
+  kept["troubleMessage"] = end_of(find_member(container, "state.terminated"));
 }
 
 std::optional<plan::Trouble> trouble_of(CachedObject const& pod) {

@@ -33,6 +33,9 @@ constexpr seconds kEndpointDelay{5};
 // Downloading weights over a slow line: 45 MB at 100 kB/s is 450 s.
 constexpr int kStartupSeconds = 600;
 
+// The end of the log of one that failed is what a condition quotes.
+constexpr std::string_view kTerminationMessagePolicy = "FallbackToLogsOnError";
+
 // One picture of 200 kB waiting for each of a thousand places, and as much again for the answers under way.
 constexpr std::string_view kDispatcherMemoryLimit = "1Gi";
 constexpr std::string_view kDispatcherMemoryRequest = "64Mi";
@@ -191,6 +194,7 @@ json::object dispatcher_pod_template(api::Metadata const& owner, api::Spec const
                             port("metrics", kDispatcherMetricsPort)}},
       {"readinessProbe", http_probe("/readyz", 2, 2)},
       {"livenessProbe", http_probe("/healthz", 10, 3)},
+      {"terminationMessagePolicy", kTerminationMessagePolicy},
       {"securityContext", container_security()},
       {"volumeMounts", json::array{mount("link-token", kTokenDirectory, true)}}};
   container["resources"] = json::object{
@@ -233,6 +237,7 @@ json::object worker_pod_template(api::Metadata const& owner, api::Spec const& sp
       {"startupProbe", http_probe("/readyz", 1, kStartupSeconds)},
       {"readinessProbe", http_probe("/readyz", 2, 2)},
       {"livenessProbe", http_probe("/healthz", 10, 6)},
+      {"terminationMessagePolicy", kTerminationMessagePolicy},
       {"securityContext", container_security()},
       {"volumeMounts", std::move(mounts)}};
   auto pod = pod_spec(service, kWorkerComponent, options);

@@ -20,6 +20,11 @@ constexpr std::size_t kLongestLine = 64 * 1024;
 
 }  // namespace
 
+std::string describe_exit(int wait_status) {
+  if (WIFSIGNALED(wait_status)) return "was killed by signal " + std::to_string(WTERMSIG(wait_status));
+  return "exited with " + std::to_string(WEXITSTATUS(wait_status));
+}
+
 Processes::Processes(asio::any_io_executor executor, Forward forward)
     : executor_(executor),
       forward_(std::move(forward)),

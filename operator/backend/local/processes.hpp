@@ -12,12 +12,15 @@
 #include <string>
 #include <string_view>
 
-#include "operator/backend/local/last_words.hpp"
 #include "operator/backend/local/spawn.hpp"
+#include "operator/plan/last_words.hpp"
 #include "runtime/async/task_group.hpp"
 
 namespace ei::backend::local {
 namespace asio = boost::asio;
+
+/// `exited with 3`, `was killed by signal 9`, from a wait status.
+[[nodiscard]] std::string describe_exit(int wait_status);
 
 /// The child processes of this one: starts them, passes their output on line by line, and tells when they
 /// end. Use from the executor's thread only, which must be the thread that runs the program to its end (see
@@ -43,7 +46,7 @@ class Processes {
     asio::posix::stream_descriptor output;
     OnExit on_exit;
     std::string partial;  ///< a line that is not finished yet
-    LastWords last_words;
+    plan::LastWords last_words;
   };
 
   asio::awaitable<void> reap();

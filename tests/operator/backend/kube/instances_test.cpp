@@ -56,6 +56,13 @@ TEST_CASE("trouble is told in the kubelet's words") {
                "no message: the reason again"},
            Row{R"({"terminated": {"reason": "OOMKilled", "exitCode": 137}})", "OOMKilled", "exit code 137",
                "too little memory"},
+           Row{R"({"terminated": {"reason": "Error", "exitCode": 1, "message":
+               "{\"level\":\"error\",\"event\":\"cannot_load\",\"error\":\"sha256 mismatch\"}\n"}})",
+               "Error", "exit code 1: cannot_load: sha256 mismatch", "its own last words"},
+           Row{R"({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 20s restarting"}},
+               "lastState": {"terminated": {"exitCode": 1, "message": "no such file"}})",
+               "CrashLoopBackOff", "exit code 1: no such file",
+               "why it crashes says more than how long it waits"},
            Row{R"({"waiting": {"reason": "ContainerCreating"}})", "", "", "how every pod begins"},
        }) {
     INFO(row.why);

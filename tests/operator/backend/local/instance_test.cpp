@@ -2,8 +2,6 @@
 
 #include <catch2/catch.hpp>
 
-#include "operator/backend/local/last_words.hpp"
-
 namespace local = ei::backend::local;
 using namespace std::chrono_literals;
 
@@ -53,20 +51,4 @@ TEST_CASE("Scaling down gives up those not ready first, then the newest") {
   CHECK(local::surplus(slots, 2) == std::vector<std::size_t>{0, 1, 4});
   CHECK(local::surplus(slots, 1) == std::vector<std::size_t>{0, 1, 3, 4});
   CHECK(local::surplus(slots, 9).empty());
-}
-
-TEST_CASE("A process's last words are its last error, else its last plain line") {
-  local::LastWords words;
-  CHECK(words.text().empty());
-  words.hear("terminate called");
-  CHECK(words.text() == "terminate called");
-  words.hear(R"({"level":"info","event":"listening"})");
-  words.hear(R"({"level":"error","event":"bad_weights","error":"sha256 mismatch","n":1})");
-  words.hear(R"({"level":"warn","event":"later"})");
-  CHECK(words.text() == "bad_weights: sha256 mismatch");
-}
-
-TEST_CASE("An end is described by its code or its signal") {
-  CHECK(local::describe_exit(3 << 8) == "exited with 3");
-  CHECK(local::describe_exit(9) == "was killed by signal 9");
 }

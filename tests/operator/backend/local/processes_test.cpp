@@ -71,6 +71,11 @@ TEST_CASE("A process finds what it is handed down from descriptor 4 on, in order
   for (int const fd : {first[0], first[1], second[0], second[1]}) close(fd);
 }
 
+TEST_CASE("An end is described by its code or its signal") {
+  CHECK(local::describe_exit(3 << 8) == "exited with 3");
+  CHECK(local::describe_exit(9) == "was killed by signal 9");
+}
+
 TEST_CASE("A process can be told to end") {
   auto const ran =
       run(shell("exec sleep 30"), [](auto& processes, pid_t pid) { processes.signal(pid, SIGTERM); });

@@ -3,9 +3,9 @@
 #include <string>
 #include <string_view>
 
-namespace ei::backend::local {
+namespace ei::plan {
 
-/// Remembers what a process last complained about, for the message that tells of its end. Pure.
+/// Remembers what a process last complained about, for the message that tells of its end.
 class LastWords {
  public:
   /// One line of its output: a JSON log line, or plain text from a library or the loader.
@@ -18,7 +18,4 @@ class LastWords {
   std::string plain_;
 };
 
-/// `exited with 3`, `was killed by signal 9`, from a wait status.
-[[nodiscard]] std::string describe_exit(int wait_status);
-
-}  // namespace ei::backend::local
+}  // namespace ei::plan

@@ -1,10 +1,8 @@
-#include "operator/backend/local/last_words.hpp"
-
-#include <sys/wait.h>
+#include "operator/plan/last_words.hpp"
 
 #include "runtime/core/json.hpp"
 
-namespace ei::backend::local {
+namespace ei::plan {
 namespace {
 
 /// A condition's message, not a log.
@@ -29,9 +27,4 @@ void LastWords::hear(std::string_view line) {
   }
 }
 
-std::string describe_exit(int wait_status) {
-  if (WIFSIGNALED(wait_status)) return "was killed by signal " + std::to_string(WTERMSIG(wait_status));
-  return "exited with " + std::to_string(WEXITSTATUS(wait_status));
-}
-
-}  // namespace ei::backend::local
+}  // namespace ei::plan
