@@ -6,6 +6,7 @@ byte, streams included, so what the operator sees is the real server but for the
 
 import asyncio
 import base64
+import contextlib
 import json
 import pathlib
 import ssl
@@ -17,6 +18,12 @@ import aiohttp
 from aiohttp import web
 
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}
+
+# What `before` returns where the connection shall end without an answer, and the server not hear of the request.
+DROP = -1
+
+# As an API server ends a watch whose place in the history it has forgotten.
+EXPIRED = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Expired", "code": 410, "message": "too old"}
 
 
 def tls_of(kubeconfig):
@@ -41,11 +48,13 @@ class FaultyProxy:
     def __init__(self, kubeconfig):
         self.server, self._context = tls_of(kubeconfig)
         self.requests = []  # (time.monotonic(), method, path with query, status or None)
-        self.before = None  # called with (method, path) before a request is forwarded; may return a status to answer
+        self.before = None  # called with (method, path) before a request is forwarded; may return a status or DROP
         self.after = None  # called with (method, path) when the server has answered, before the operator hears of it
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._clients = set()
+        self._watches = {}  # the answer that the operator reads -> its path, and the server's answer behind it
+        self._muted = None
 
     def __enter__(self):
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -85,6 +94,22 @@ class FaultyProxy:
 
         self._loop.call_soon_threadsafe(drop)
 
+    def mute(self, part):
+        """From now on nothing comes out of running watches with this in their path; None ends that."""
+        self._muted = part
+
+    def expire(self, part):
+        """Ends running watches with this in their path by the event that says that their place is too old."""
+        event = json.dumps({"type": "ERROR", "object": EXPIRED}).encode() + b"\n"
+
+        async def end():
+            for out, (path, answer) in list(self._watches.items()):
+                if part in path:
+                    await out.write(event)
+                    answer.close()
+
+        asyncio.run_coroutine_threadsafe(end(), self._loop).result(10)
+
     def _run(self):
         asyncio.set_event_loop(self._loop)
         self._loop.run_until_complete(self._start())
@@ -116,11 +141,13 @@ class FaultyProxy:
         record = [time.monotonic(), request.method, request.path_qs, None]
         self.requests.append(record)
         status = self.before(request.method, request.path_qs) if self.before else None
+        if status == DROP:
+            request.transport.abort()
+            return web.Response()
         if status:
             record[3] = status
-            return web.json_response(
-                {"kind": "Status", "status": "Failure", "code": status, "message": "refused by the test"}, status=status
-            )
+            refusal = EXPIRED if status == 410 else {"kind": "Status", "status": "Failure", "code": status}
+            return web.json_response({"message": "refused by the test", **refusal}, status=status)
         headers = {k: v for k, v in request.headers.items() if k.lower() not in ("host", "content-length")}
         body = await request.read()
         async with self._session.request(
@@ -140,6 +167,13 @@ class FaultyProxy:
                 await out.write(whole)
                 return out
             await out.prepare(request)
-            async for chunk in answer.content.iter_any():
-                await out.write(chunk)
+            self._watches[out] = (request.path_qs, answer)
+            try:
+                # Closed by `expire`.
+                with contextlib.suppress(aiohttp.ClientConnectionError):
+                    async for chunk in answer.content.iter_any():
+                        if not (self._muted and self._muted in request.path_qs):
+                            await out.write(chunk)
+            finally:
+                del self._watches[out]
             return out
