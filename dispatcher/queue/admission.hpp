@@ -21,9 +21,10 @@ struct Refusal {
   bool operator==(Refusal const&) const = default;
 };
 
-/// Mean and coefficient of variation of the recent service times: an exponentially weighted mean over about
-/// the last 32 completions, quick enough to follow a change of model or batch and steady enough for an
-/// estimate.
+/// Mean and coefficient of variation of the recent service times, each from the hand-out to the answer, waits
+/// in the worker included: for a client and for the next hand-out it takes as long. An exponentially weighted
+/// mean over about the last 32 completions, quick enough to follow a change of model or batch and steady
+/// enough for an estimate.
 class ServiceEstimate {
  public:
   void add(double seconds);

@@ -77,6 +77,17 @@ TEST_CASE("two dispatchers that share a worker count together what it computed")
   CHECK(second.exchange.queue().counters().service_seconds == Approx(1));
 }
 
+TEST_CASE("the late lane reckons with the wait in a shared worker, as an answer comes that much later") {
+  Stage stage({.latency_target = 10s});
+  auto& worker = stage.worker("w");
+  stage.ready(worker);
+  stage.submit("1", at(0s));
+  auto result = Stage::result_of(worker.jobs.back());
+  result.waited_ms = 1000;
+  REQUIRE(stage.exchange.result(worker.id, std::move(result), at(2s)).has_value());
+  CHECK(stage.exchange.queue().limits().late_after == 7800ms);
+}
+
 TEST_CASE("with a latency target, late requests let fresh ones pass") {
   Stage stage({.latency_target = 500ms});
   stage.submit("old", at(0s));
