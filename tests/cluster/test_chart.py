@@ -11,10 +11,9 @@ import subprocess
 import pytest
 import yaml
 
-from conftest import ROOT, eventually
+from conftest import CRD, ROOT, eventually
 
 CHART = ROOT / "helm"
-CRD = "inferenceservices.elasticinference.dev"
 
 # name -> values; each must render to objects that the API server takes.
 VARIANTS = {
@@ -43,7 +42,73 @@ VARIANTS = {
         "services": {"imagePullSecrets": ["a", "b"], "priorityClass": "low", "networkPolicies": False, "serviceMonitors": False}
     },
     "no roles, no CRD": {"rbac": {"create": False}, "crd": {"install": False}},
+    "an account of the user's": {"serviceAccount": {"create": False, "name": "robot"}},
+    "not in the cluster's own roles": {"rbac": {"aggregate": False}},
+    "no disruption budget": {"replicas": 2, "podDisruptionBudget": {"enabled": False}},
+    "its own spread": {
+        "topologySpreadConstraints": [
+            {"maxSkew": 2, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule"}
+        ]
+    },
+    "another port": {"metrics": {"port": 9999}, "serviceMonitor": {"enabled": False}},
+    "other names": {"nameOverride": "vision", "fullnameOverride": "vision-operator"},
 }
+
+OPERATOR = ("Deployment", "spec", "template", "spec")
+CONTAINER = (*OPERATOR, "containers", 0)
+
+# (why, values, path to something in the only object of a kind or None for that kind's absence, what is there)
+ROWS = [
+    ("an account is made", {}, (*OPERATOR, "serviceAccountName"), "eis-elastic-inference"),
+    (
+        "the user's account is used",
+        {"serviceAccount": {"create": False, "name": "robot"}},
+        (*OPERATOR, "serviceAccountName"),
+        "robot",
+    ),
+    ("and not made", {"serviceAccount": {"create": False, "name": "robot"}}, ("ServiceAccount",), None),
+    (
+        "and gets the lease's role",
+        {"serviceAccount": {"create": False, "name": "robot"}},
+        ("RoleBinding", "subjects", 0, "name"),
+        "robot",
+    ),
+    ("two replicas have a budget", {"replicas": 2}, ("PodDisruptionBudget", "spec", "maxUnavailable"), 1),
+    ("one would block a drain with it", {"replicas": 1}, ("PodDisruptionBudget",), None),
+    ("unless they shall not", {"replicas": 2, "podDisruptionBudget": {"enabled": False}}, ("PodDisruptionBudget",), None),
+    (
+        "resources are the user's",
+        {"resources": {"requests": {"cpu": "200m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}}},
+        (*CONTAINER, "resources"),
+        {"requests": {"cpu": "200m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
+    ),
+    ("time to end", {"terminationGracePeriodSeconds": 45}, (*OPERATOR, "terminationGracePeriodSeconds"), 45),
+    ("when to pull", {"image": {"pullPolicy": "Always"}}, (*CONTAINER, "imagePullPolicy"), "Always"),
+    ("and for the test", {"image": {"pullPolicy": "Always"}}, ("Pod", "spec", "containers", 0, "imagePullPolicy"), "Always"),
+    ("another port is told", {"metrics": {"port": 9999}}, (*CONTAINER, "args", 0), "--metrics-port=9999"),
+    ("and opened", {"metrics": {"port": 9999}}, (*CONTAINER, "ports", 0, "containerPort"), 9999),
+    ("and served", {"metrics": {"port": 9999}}, ("Service", "spec", "ports", 0, "port"), 9999),
+    ("operators are spread", {}, (*OPERATOR, "topologySpreadConstraints", 0, "topologyKey"), "kubernetes.io/hostname"),
+    (
+        "as the user says",
+        {"topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}]},
+        (*OPERATOR, "topologySpreadConstraints"),
+        [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}],
+    ),
+    ("the release's name comes first", {}, ("Deployment", "metadata", "name"), "eis-elastic-inference"),
+    ("a name of its own", {"nameOverride": "vision"}, ("Deployment", "metadata", "name"), "eis-vision"),
+    ("that the release has too", {"nameOverride": "ei"}, ("Deployment", "metadata", "name"), "eis"),
+    ("selects", {"nameOverride": "vision"}, ("Service", "spec", "selector", "app.kubernetes.io/name"), "vision"),
+    ("the whole name", {"fullnameOverride": "op"}, ("Deployment", "metadata", "name"), "op"),
+    ("is the lease's", {"fullnameOverride": "op"}, ("Lease", "metadata", "name"), "op"),
+    (
+        "a long one ends where a suffix still fits",
+        {"nameOverride": "n" * 35 + "-op"},
+        ("Deployment", "metadata", "name"),
+        "eis-" + "n" * 35,
+    ),
+    ("who leads alone needs no lease", {"leaderElection": False}, ("Lease",), None),
+]
 
 
 @pytest.fixture
@@ -81,6 +146,52 @@ def test_every_variant_is_taken_by_the_api_server(api, render, name):
     api.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=manifest)
 
 
+@pytest.mark.parametrize("why, values, path, wanted", ROWS, ids=[row[0] for row in ROWS])
+def test_a_value_is_where_it_belongs(render, why, values, path, wanted):
+    kind, *rest = path
+    found = of_kind(render(values), kind)
+    if wanted is None:
+        assert found == []
+        return
+    (value,) = found
+    for key in rest:
+        value = value[key]
+    assert value == wanted
+
+
+def test_the_clusters_own_roles_cover_the_services_unless_they_shall_not(render):
+    def covering(values):
+        labels = [each["metadata"]["labels"] for each in of_kind(render(values), "ClusterRole")]
+        prefix = "rbac.authorization.k8s.io/aggregate-to-"
+        return {key.removeprefix(prefix) for each in labels for key in each if key.startswith(prefix)}
+
+    assert covering({}) == {"view", "edit", "admin"}
+    assert covering({"rbac": {"aggregate": False}}) == set()
+    assert covering({"watchNamespaces": ["a"]}) == set()
+
+
+def test_an_account_that_is_not_made_must_be_named(api):
+    done = api.run("helm", "template", "eis", CHART, "--set", "serviceAccount.create=false", check=False)
+    assert done.returncode != 0
+    assert "serviceAccount.name is needed" in done.stderr
+
+
+def test_two_releases_in_a_namespace_have_a_lease_each(api):
+    def lease_of(release):
+        text = api.helm("template", release, CHART, "--namespace", "default")
+        objects = [each for each in yaml.safe_load_all(text) if each]
+        (lease,) = of_kind(objects, "Lease")
+        assert "spec" not in lease, "it is the operators'"
+        name = lease["metadata"]["name"]
+        (container,) = of_kind(objects, "Deployment")[0]["spec"]["template"]["spec"]["containers"]
+        assert f"--lease-name={name}" in container["args"]
+        (role,) = of_kind(objects, "Role")
+        assert [rule["resourceNames"] for rule in role["rules"] if "update" in rule["verbs"]] == [[name]]
+        return name
+
+    assert lease_of("one") != lease_of("two")
+
+
 def test_the_operator_learns_its_prometheus(render):
     def environment(values):
         (deployment,) = of_kind(render(values), "Deployment")
@@ -106,7 +217,8 @@ def test_dashboards_are_valid_json_and_name_only_known_metrics(render):
     for panel in json.loads(text)["panels"]:
         for target in panel["targets"]:
             used |= set(re.findall(r"\b(?:dispatcher|ml_app|eis_operator)_\w+", target["expr"]))
-    sources = "".join(path.read_text() for room in ("dispatcher", "inference") for path in (ROOT / room).rglob("*.[ch]pp"))
+    # Nobody scrapes the workers: the ServiceMonitors are the operator's and the dispatchers'.
+    sources = "".join(path.read_text() for room in ("dispatcher", "operator") for path in (ROOT / room).rglob("*.[ch]pp"))
     assert used
     assert [name for name in used if f'"{name.removesuffix("_bucket")}"' not in sources] == []
 
@@ -208,7 +320,7 @@ class TestLifeOfARelease:
                     "api-resources", f"--namespaced={scope}", "--verbs=list", "-o", "name", "--cached=false"
                 ).split()
                 # Kubernetes' own bookkeeping, and what lists are not stored objects.
-                kinds = [k for k in kinds if not k.startswith(("events", "leases.", "componentstatuses", "apiservices."))]
+                kinds = [k for k in kinds if not k.startswith(("events", "componentstatuses", "apiservices."))]
                 where = ("-n", namespace) if scope == "true" else ()
                 names |= set(api.kubectl("get", ",".join(kinds), *where, "-o", "name", "--ignore-not-found").split())
             return names

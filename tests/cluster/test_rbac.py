@@ -110,7 +110,7 @@ def run_operator(server, tmp_path):
     """The operator under the chart's service account."""
     token = server.kubectl("create", "token", ACCOUNT, "-n", NAMESPACE, "--duration=1h").strip()
     config = with_token(server, token, tmp_path / "operator.kubeconfig", NAMESPACE)
-    return operator(config, tmp_path, f"operator-{time.monotonic_ns()}", NAMESPACE)
+    return operator(config, tmp_path, f"operator-{time.monotonic_ns()}", NAMESPACE, f"--lease-name={ACCOUNT}")
 
 
 def asked_of(audit):
