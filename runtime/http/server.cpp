@@ -61,7 +61,7 @@ struct Server::Impl : std::enable_shared_from_this<Impl> {
   asio::awaitable<void> accept();
   void serve(tcp::socket socket);
   bool make_room();
-  void accept_waiting();
+  void stop_accepting();
   void close_idle(bool also_expecting);
   void abort_all();
   asio::awaitable<bool> wait_until_empty(SteadyTime deadline);
@@ -138,8 +138,9 @@ bool Server::Impl::make_room() {
   return false;
 }
 
-// Takes everybody who has connected already: closing the acceptor resets who still waits to be accepted.
-void Server::Impl::accept_waiting() {
+// Takes everybody who has connected already: the last owner's close resets who still waits to be accepted.
+void Server::Impl::stop_accepting() {
+  if (!acceptor.is_open()) return;
   boost::system::error_code code;
   acceptor.non_blocking(true, code);
   while (!code) {
@@ -147,6 +148,7 @@ void Server::Impl::accept_waiting() {
     acceptor.accept(socket, code);
     if (!code) serve(std::move(socket));
   }
+  acceptor.close(code);
 }
 
 void Server::Impl::close_idle(bool also_expecting) {
@@ -208,8 +210,7 @@ void Server::start() {
 
 void Server::retire() {
   impl_->shared->draining = true;
-  boost::system::error_code ignored;
-  if (impl_->shared->options.descriptor) impl_->acceptor.close(ignored);
+  if (impl_->shared->options.descriptor) impl_->stop_accepting();
 }
 
 void Server::close_idle() {
@@ -220,9 +221,7 @@ asio::awaitable<void> Server::drain(milliseconds grace) {
   auto const impl = impl_;
   retire();
   auto const end = Clock::now() + grace;
-  if (impl->acceptor.is_open()) impl->accept_waiting();
-  boost::system::error_code ignored;
-  impl->acceptor.close(ignored);
+  impl->stop_accepting();
   impl->close_idle(false);
   bool const quick = co_await impl->wait_until_empty(std::min(end, Clock::now() + kFirstRequestPatience));
   if (quick) co_return;

@@ -68,8 +68,8 @@ struct Completed {
 struct ServerOptions {
   std::string address = "0.0.0.0";
   std::uint16_t port = 0;  ///< 0: the system chooses, see Server::port()
-  /// Instead of both: a listening socket that this process was started with. Who retires leaves it to its
-  /// other owners, with every connection that waits.
+  /// Instead of both: a listening socket that this process was started with, and shares with whoever started
+  /// it.
   std::optional<int> descriptor = {};
   std::size_t max_body = 1024 * 1024;  ///< bytes; over it 413, before reading where Content-Length says so
   std::size_t max_header =
@@ -108,15 +108,15 @@ class Server {
   void start();
 
   /// Every answer from now on says `Connection: close` and is its connection's last, while new connections
-  /// are still accepted and served: for those who have not heard yet that this server is leaving. Those of an
-  /// inherited socket are left to the successor. drain() ends it.
+  /// are still accepted and served: for those who have not heard yet that this server is leaving. Of an
+  /// inherited socket only those that wait already: who comes later is the successor's. drain() ends it.
   void retire();
   /// Closes the connections that wait between two requests. Not those that have not asked anything yet.
   void close_idle();
 
-  /// Stops accepting, closes idle connections, lets requests that have arrived finish with `Connection:
-  /// close`, and after `grace` cancels them (terminal) and waits until the last session has ended. Who has
-  /// connected but not asked yet is given half a second of the grace to do so. Idempotent.
+  /// Accepts who waits and nobody after them, closes idle connections, lets requests that have arrived finish
+  /// with `Connection: close`, and after `grace` cancels them (terminal) and waits until the last session has
+  /// ended. Who has connected but not asked yet is given half a second of the grace to do so. Idempotent.
   [[nodiscard]] asio::awaitable<void> drain(milliseconds grace);
 
   [[nodiscard]] std::size_t connections() const;

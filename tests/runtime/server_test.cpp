@@ -12,6 +12,7 @@
 using namespace ei;
 using namespace std::chrono_literals;
 using test::RawClient;
+using test::tcp;
 using test::TestServer;
 
 namespace {
@@ -329,6 +330,31 @@ TEST_CASE("draining finishes what runs, closes what is idle and accepts nothing 
     }
     CHECK(refused);
     co_await tasks.stop();
+  });
+}
+
+TEST_CASE("who has connected before an inherited socket is given up is served, also by its last owner") {
+  test::run([]() -> asio::awaitable<void> {
+    auto const executor = co_await asio::this_coro::executor;
+    auto owned = *http::open_listener(executor, "127.0.0.1", 0);
+    auto const port = owned.local_endpoint().port();
+    auto options = test::quick_options();
+    options.descriptor = owned.release();
+    TestServer server(executor, options);
+    std::vector<tcp::socket> clients;
+    for (int i = 0; i < 3; ++i) {
+      // At once: the server has had no moment to accept.
+      clients.emplace_back(executor).connect({asio::ip::address_v4::loopback(), port});
+    }
+    server->retire();
+    for (auto& client : clients) {
+      asio::write(client, asio::buffer(std::string("GET /echo HTTP/1.1\r\nHost: a\r\n\r\n")));
+      std::string answer;
+      auto buffer = asio::dynamic_buffer(answer);
+      co_await asio::async_read(client, buffer, asio::as_tuple(asio::use_awaitable));
+      CHECK(status_of(answer) == 200);
+    }
+    co_await server->drain(1s);
   });
 }
 
