@@ -31,7 +31,7 @@ def fake_bin_dir(directory):
 
 
 class LocalOperator(Program):
-    def __init__(self, directory, documents, *flags, fake=True, environment=(), **popen):
+    def __init__(self, directory, documents, *flags, fake=True, environment=(), drain_timeout="5s", **popen):
         self.directory = pathlib.Path(directory)
         self.manifest_path = self.directory / "services.yaml"
         self.status_path = self.directory / "status.json"
@@ -41,7 +41,7 @@ class LocalOperator(Program):
         if fake:
             flags = ["--bin-dir", str(fake_bin_dir(directory)), *flags]
         super().__init__("inference-operator", directory,
-                         ["--local", str(self.manifest_path), "--dispatcher-port", "0", "--drain-timeout", "5s",
+                         ["--local", str(self.manifest_path), "--dispatcher-port", "0", "--drain-timeout", drain_timeout,
                           "--status-json", str(self.status_path), "--decision-log", str(self.decisions_path), *flags],
                          env=environment, **popen)
 
@@ -88,6 +88,11 @@ class LocalOperator(Program):
             elif line["event"] == "process_ended":
                 running.pop(line["process"], None)
         return running
+
+    def dispatcher_metrics(self, name="resnet18"):
+        process, = [each for each in self.processes() if each.startswith(f"{name}-dispatcher-")]
+        ports, = self.directory.glob(f"inference-operator-*/*/{process}.ports")
+        return harness.Metrics(requests.get(f"http://127.0.0.1:{json.loads(ports.read_text())['metrics']}/metrics", timeout=5).text)
 
     def workers(self):
         return {name: pid for name, pid in self.processes().items() if "-worker-" in name}

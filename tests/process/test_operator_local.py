@@ -1,10 +1,12 @@
 """The operator on this machine: from a manifest to answers, through load, crashes and edits, to an orderly end."""
 import datetime
+import http.client
 import json
 import os
 import pathlib
 import pty
 import signal
+import socket
 import stat
 import subprocess
 import time
@@ -139,14 +141,15 @@ def dispatcher_of(operator):
 
 
 def test_an_edit_that_replaces_the_dispatcher_loses_no_request(start_operator):
-    operator = operator_of(start_operator)
+    one = {"maxReplicas": 1}  # that the load may not change
+    operator = operator_of(start_operator, scaling=one)
     url = operator.wait_ready()
     before, _ = dispatcher_of(operator)
-    fresh = Load(url, 40)
+    fresh = Load(url, 20)
     kept = KeptConnection(url)
     for capacity in (500, 600):
         time.sleep(1)
-        operator.write(manifest(dispatcher={"queueCapacity": capacity}))
+        operator.write(manifest(scaling=one, dispatcher={"queueCapacity": capacity}))
         wait_until(lambda: any(line["process"] == before for line in operator.log("process_ended")), 20, "the old dispatcher's end")
         operator.wait_ready()
         replaced, _ = dispatcher_of(operator)
@@ -161,10 +164,96 @@ def test_while_a_killed_dispatcher_comes_back_new_connections_wait(start_operato
     operator = operator_of(start_operator)
     url = operator.wait_ready()
     name, pid = dispatcher_of(operator)
+    operator.signal(signal.SIGSTOP)  # nobody starts the next one until the client has connected
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not alive(pid), 5, "its end")
-    assert predict(url).status_code == 200
+    client = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
+    client.request("POST", "/predict", harness.picture("PNG"), {"Content-Type": "image/png"})
+    operator.signal(signal.SIGCONT)
+    assert client.getresponse().status == 200
     assert dispatcher_of(operator)[0] != name
+
+
+def started(operator, process):
+    return [line["process"] for line in operator.log("process_started") if line["process"].startswith(process)]
+
+
+def requests_in_dispatcher(operator, name="resnet18"):
+    metrics = operator.dispatcher_metrics(name)
+    return metrics.get("dispatcher_queue_size") + metrics.get("dispatcher_in_flight")
+
+
+def test_a_replaced_dispatcher_that_hangs_is_killed(start_operator):
+    operator = start_operator(manifest(dispatcher={"requestTimeout": "1s"}), drain_timeout="1s")
+    url = operator.wait_ready()
+    name, pid = dispatcher_of(operator)
+    os.kill(pid, signal.SIGSTOP)
+    operator.write(manifest(dispatcher={"requestTimeout": "1s", "queueCapacity": 500}))
+    wait_until(lambda: len(started(operator, "resnet18-dispatcher-")) == 2, 20, "the next dispatcher")
+    killed, = operator.log("process_killed")
+    assert killed["process"] == name
+    assert predict(url).status_code == 200
+
+
+def test_a_stop_while_a_replaced_dispatcher_finishes_its_queue_lets_it_finish(start_operator):
+    operator = start_operator(manifest(), environment={"FAKE_SERVICE_SECONDS": "1"})
+    url = operator.wait_ready()
+    with ThreadPoolExecutor(3) as pool:
+        answers = [pool.submit(predict, url) for _ in range(3)]
+        wait_until(lambda: requests_in_dispatcher(operator) == 3, 10, "three requests in the dispatcher")
+        operator.write(manifest(dispatcher={"queueCapacity": 500}))
+        wait_until(lambda: operator.log("draining"), 10, "a dispatcher that finishes its queue")
+        assert operator.stop(20) == 0
+        assert [answer.result().status_code for answer in answers] == [200, 200, 200]
+
+
+def test_a_service_that_comes_back_while_its_old_processes_finish_serves_again(start_operator):
+    operator = start_operator([manifest("first"), manifest("second")], environment={"FAKE_SERVICE_SECONDS": "1.5"})
+    url = operator.wait_ready("first")
+    with ThreadPoolExecutor(1) as pool:
+        old = pool.submit(predict, url)
+        wait_until(lambda: requests_in_dispatcher(operator, "first") == 1, 10, "a request that is served")
+        operator.write([manifest("second")])
+        wait_until(lambda: operator.service("first") is None, 5, "the end of the first")
+        operator.write([manifest("first"), manifest("second")])
+        wait_until(lambda: len(started(operator, "first-dispatcher-")) == 2, 5, "a new dispatcher")
+        assert not old.done()
+        assert predict(operator.wait_ready("first")).status_code == 200
+        assert old.result().status_code == 200
+    assert len(set(started(operator, "first-"))) == len(started(operator, "first-"))
+
+
+def test_a_renamed_manifest_keeps_its_service_and_is_followed_under_its_new_name(start_operator, tmp_path):
+    folder = tmp_path / "followed"
+    folder.mkdir()
+    (folder / "b.yaml").write_text(json.dumps(manifest("moved")))
+    operator = start_operator(manifest(), "--local", str(folder))
+    wait_until(lambda: started(operator, "moved-dispatcher-"), 10, "its dispatcher")
+    (folder / "b.yaml").rename(folder / "a.yaml")
+    wait_until(lambda: [line for line in operator.log("manifest_changed") if line["file"].endswith("a.yaml")], 5, "the new name")
+    assert len(started(operator, "moved-dispatcher-")) == 1
+    (folder / "a.yaml").write_text(json.dumps(manifest("moved", dispatcher={"queueCapacity": 500})))
+    wait_until(lambda: len(started(operator, "moved-dispatcher-")) == 2, 10, "the dispatcher of the edit")
+    assert not operator.log("manifest_invalid")
+
+
+def can_listen(address):
+    try:
+        socket.create_server((address, 0), family=socket.AF_INET6 if ":" in address else socket.AF_INET).close()
+        return True
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("address, shown", [("127.0.0.2", "127.0.0.2"), ("0.0.0.0", "127.0.0.1"), ("::1", "[::1]"), ("::", "[::1]")])
+def test_services_listen_where_the_operator_is_told(start_operator, address, shown):
+    if not can_listen(address):
+        pytest.skip(f"this machine has no {address}")
+    operator = start_operator(manifest(), "--address", address)
+    url = operator.wait_ready()
+    assert url.startswith(f"http://{shown}:")
+    assert predict(url).status_code == 200
+    wait_until(lambda: operator.condition("MetricsAvailable")["status"] == "True", 10, "the dispatcher's metrics")
 
 
 def test_killing_the_operator_leaves_no_orphans(start_operator):

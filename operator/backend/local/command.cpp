@@ -1,5 +1,7 @@
 #include "operator/backend/local/command.hpp"
 
+#include <algorithm>
+#include <boost/asio/ip/address.hpp>
 #include <boost/json/value.hpp>
 
 #include "operator/api/reader.hpp"
@@ -10,8 +12,9 @@ namespace ei::backend::local {
 namespace {
 
 /// A leaving dispatcher answers what comes on connections that are open already this long: on one machine the
-/// next request of a busy client is there within milliseconds.
-constexpr milliseconds kServeOn{500};
+/// next request of a busy client is there within milliseconds. Who connects meanwhile waits for the
+/// successor.
+constexpr milliseconds kServeOn{200};
 
 /// Flags whose value differs between instances of one template.
 bool is_individual(std::string const& flag) {
@@ -54,6 +57,20 @@ Result<Ports> parse_ports(std::string_view text) {
   return Ports{*http, *metrics, port_of(*root, "link").value_or(0)};
 }
 
+milliseconds drain_timeout(Settings const& settings, api::Spec const& spec) {
+  return std::max(settings.drain_timeout, spec.dispatcher.request_timeout);
+}
+
+http::Url origin(std::string const& address, std::uint16_t port) {
+  http::Url url;
+  boost::system::error_code wrong;
+  auto const ip = boost::asio::ip::make_address(address, wrong);
+  url.host = address;
+  if (!wrong && ip.is_unspecified()) url.host = ip.is_v6() ? "::1" : kLoopback;
+  url.port = port;
+  return url;
+}
+
 Command dispatcher_command(Settings const& settings, api::Spec const& spec,
                            std::filesystem::path const& token_file, std::filesystem::path const& ports_file) {
   Command command;
@@ -69,7 +86,7 @@ Command dispatcher_command(Settings const& settings, api::Spec const& spec,
                   "--shutdown-delay",
                   format_duration(kServeOn),
                   "--drain-timeout",
-                  format_duration(settings.drain_timeout),
+                  format_duration(drain_timeout(settings, spec)),
                   "--log-level",
                   settings.log_level,
                   "--token-file",
@@ -86,7 +103,7 @@ Command worker_command(Settings const& settings, api::Spec const& spec, std::str
   Command command;
   command.argv = {settings.programs / "inference-worker",
                   "--address",
-                  "127.0.0.1",
+                  kLoopback,
                   "--port",
                   "0",
                   "--metrics-port",
@@ -94,7 +111,7 @@ Command worker_command(Settings const& settings, api::Spec const& spec, std::str
                   "--name",
                   name,
                   "--drain-timeout",
-                  format_duration(settings.drain_timeout),
+                  format_duration(drain_timeout(settings, spec)),
                   "--log-level",
                   settings.log_level,
                   "--token-file",
@@ -103,7 +120,8 @@ Command worker_command(Settings const& settings, api::Spec const& spec, std::str
                   ports_file};
   append(command.argv, plan::worker_arguments(spec.model));
   for (auto const link : links) {
-    command.argv.insert(command.argv.end(), {"--dispatcher", "127.0.0.1:" + std::to_string(link)});
+    command.argv.insert(command.argv.end(),
+                        {"--dispatcher", std::string(kLoopback) + ":" + std::to_string(link)});
   }
   command.environment = {"OMP_NUM_THREADS=1", "OPENBLAS_NUM_THREADS=1", "MKL_NUM_THREADS=1"};
   return command;

@@ -10,17 +10,21 @@
 #include "operator/api/parse.hpp"
 #include "operator/backend/local/spawn.hpp"
 #include "runtime/core/result.hpp"
+#include "runtime/http/url.hpp"
 
 namespace ei::backend::local {
 
+/// Where a dispatcher and its workers meet, and where a worker is asked whether it is ready.
+inline constexpr char kLoopback[] = "127.0.0.1";
+
 /// How processes of this machine are run; the same for every service.
 struct Settings {
-  std::filesystem::path programs;  ///< folder with inference-dispatcher and inference-worker
-  std::filesystem::path run_dir;   ///< ports files, link tokens; private to the user
-  std::string address = "127.0.0.1";
+  std::filesystem::path programs;   ///< folder with inference-dispatcher and inference-worker
+  std::filesystem::path run_dir;    ///< ports files, link tokens; private to the user
+  std::string address = kLoopback;  ///< that services listen on
   /// Of the first service's first dispatcher, where it is free; 0: always whatever is free.
   std::uint16_t dispatcher_port = 8001;
-  milliseconds drain_timeout{30'000};  ///< how long a process may finish its work after SIGTERM
+  milliseconds drain_timeout{30'000};  ///< at least as long a process may finish its work after SIGTERM
   std::string log_level = "info";
 };
 
@@ -35,6 +39,13 @@ struct Ports {
 
 /// Errors: Invalid (not what a program writes: perhaps half of it).
 [[nodiscard]] Result<Ports> parse_ports(std::string_view text);
+
+/// How long a process of this service may finish its work: no less than the oldest request may still wait.
+[[nodiscard]] milliseconds drain_timeout(Settings const& settings, api::Spec const& spec);
+
+/// `http://HOST:PORT` of what listens on `address`; of one that stands for every address, the loopback of its
+/// family.
+[[nodiscard]] http::Url origin(std::string const& address, std::uint16_t port);
 
 /// A dispatcher that is handed down its listening sockets, as Listeners gives them.
 [[nodiscard]] Command dispatcher_command(Settings const& settings, api::Spec const& spec,

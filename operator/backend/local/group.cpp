@@ -22,6 +22,12 @@ constexpr milliseconds kPortsPoll{10};
 constexpr milliseconds kKillAfter{5'000};
 /// One that never became ready has no work to finish.
 constexpr milliseconds kUnreadyGrace{2'000};
+/// How often the end of a leaving process is looked for: nobody waits for it but other processes' ends.
+constexpr milliseconds kEndPoll{20};
+
+milliseconds grace_of(Instance const& instance) {
+  return instance.drain_timeout + kKillAfter;
+}
 
 void log_process(std::string_view event, api::ServiceKey const& key, Instance const& instance) {
   log::info(event, {{"namespace", key.namespace_name},
@@ -98,7 +104,7 @@ bool Group::may_start(Slot const& slot) {
 void Group::converge_dispatchers() {
   auto const wanted = static_cast<std::size_t>(dispatchers_wanted_);
   while (dispatchers_.size() > wanted) {
-    leave(dispatchers_.back().current, surroundings_.settings.drain_timeout);
+    leave(dispatchers_.back().current);
     dispatchers_.pop_back();
   }
   dispatchers_.resize(wanted);
@@ -109,17 +115,15 @@ void Group::converge_dispatchers() {
     }
     auto const command = dispatcher_command(surroundings_.settings, *spec_, folder_ / "token", "");
     // The new one starts when the old one has finished its queue and ended; meanwhile new connections wait.
-    if (!slot.current->leaving && !same_template(slot.current->command, command)) {
-      slot.current->leaving = true;
-      surroundings_.processes.signal(slot.current->pid, SIGTERM);
-    }
+    // Two at once would share the sockets: a scrape or a worker would reach either.
+    if (!same_template(slot.current->command, command)) ask_to_leave(slot.current, grace_of(*slot.current));
   }
 }
 
 void Group::start_dispatcher(Slot& slot) {
   bool const first = &slot == &dispatchers_.front();
   auto const& settings = surroundings_.settings;
-  auto const name = key_.name + "-dispatcher-" + std::to_string(++started_);
+  auto const name = key_.name + "-dispatcher-" + next_number();
   if (!slot.listeners) {
     auto opened =
         Listeners::open(surroundings_.executor, settings.address, first ? preferred_port_ : std::uint16_t{0});
@@ -131,7 +135,7 @@ void Group::start_dispatcher(Slot& slot) {
   }
   auto command = dispatcher_command(settings, *spec_, folder_ / "token", folder_ / (name + ".ports"));
   command.descriptors = slot.listeners->descriptors();
-  slot.current = start(slot, name, std::move(command));
+  slot.current = start(slot, name, settings.address, std::move(command));
 }
 
 void Group::converge_workers() {
@@ -140,7 +144,7 @@ void Group::converge_workers() {
   auto const victims = surplus(workers_, wanted);
   for (auto position = victims.rbegin(); position != victims.rend(); ++position) {
     auto& slot = workers_[*position];
-    leave(slot.current, surroundings_.settings.drain_timeout);
+    leave(slot.current);
     leave(slot.next, kUnreadyGrace);
     workers_.erase(workers_.begin() + static_cast<std::ptrdiff_t>(*position));
   }
@@ -195,10 +199,10 @@ Command Group::worker_template(std::string const& name) const {
 }
 
 Group::InstancePtr Group::start_worker(Slot& slot) {
-  auto const name = key_.name + "-worker-" + std::to_string(++started_);
+  auto const name = key_.name + "-worker-" + next_number();
   auto command = worker_template(name);
   command.core = pick_core(surroundings_.cores, surroundings_.cores_taken());
-  return start(slot, name, std::move(command));
+  return start(slot, name, kLoopback, std::move(command));
 }
 
 void Group::not_started(Slot& slot, std::string const& name, Error const& why) {
@@ -210,11 +214,13 @@ void Group::not_started(Slot& slot, std::string const& name, Error const& why) {
   may_start(slot);
 }
 
-Group::InstancePtr Group::start(Slot& slot, std::string name, Command command) {
+Group::InstancePtr Group::start(Slot& slot, std::string name, std::string address, Command command) {
   auto instance = std::make_shared<Instance>();
   instance->name = std::move(name);
+  instance->address = std::move(address);
   instance->command = std::move(command);
   instance->ports_file = folder_ / (instance->name + ".ports");
+  instance->drain_timeout = drain_timeout(surroundings_.settings, *spec_);
   instance->created = WallClock::now();
   instance->not_ready_since = instance->created;
   instance->started = SteadyClock::now();
@@ -233,15 +239,24 @@ Group::InstancePtr Group::start(Slot& slot, std::string name, Command command) {
   return instance;
 }
 
-void Group::leave(InstancePtr& instance, milliseconds grace) {
+void Group::leave(InstancePtr& instance, std::optional<milliseconds> grace) {
   if (!instance) return;
-  instance->leaving = true;
   leaving_.push_back(instance);
+  ask_to_leave(instance, grace.value_or(grace_of(*instance)));
+  instance.reset();
+}
+
+// Once: to a process that is leaving already a second signal says that it shall drop its work.
+void Group::ask_to_leave(InstancePtr const& instance, milliseconds grace) {
+  if (instance->leaving) return;
+  instance->leaving = true;
   surroundings_.processes.signal(instance->pid, SIGTERM);
   log_process("process_leaving", key_, *instance);
-  tasks_.spawn("end " + instance->name,
-               [this, instance, grace] { return wait_until_ended({instance}, grace); });
-  instance.reset();
+  tasks_.spawn("end " + instance->name, [this, instance, grace] { return kill_after(instance, grace); });
+}
+
+std::string Group::next_number() {
+  return std::to_string(++surroundings_.started[key_]);
 }
 
 void Group::ended(InstancePtr const& instance, int wait_status, std::string const& last_words) {
@@ -275,7 +290,7 @@ void Group::became_ready(InstancePtr const& instance) {
   for (auto* slots : {&dispatchers_, &workers_}) {
     for (auto& slot : *slots) {
       if (slot.next == instance) {
-        leave(slot.current, surroundings_.settings.drain_timeout);
+        leave(slot.current);
         slot.current = std::move(slot.next);
       }
       if (slot.current == instance) slot.trouble.reset();
@@ -303,7 +318,7 @@ asio::awaitable<void> Group::wait_for_ports(InstancePtr instance) {
 asio::awaitable<void> Group::follow(InstancePtr instance) {
   co_await wait_for_ports(instance);
   if (instance->ended) co_return;
-  Readiness readiness(surroundings_.executor, instance->ports->http);
+  Readiness readiness(surroundings_.executor, origin(instance->address, instance->ports->http));
   while (!instance->ended && !instance->leaving) {
     bool const ready = co_await readiness.ask();
     if (instance->ended || instance->leaving) co_return;
@@ -318,18 +333,17 @@ asio::awaitable<void> Group::follow(InstancePtr instance) {
   }
 }
 
-asio::awaitable<void> Group::wait_until_ended(std::vector<InstancePtr> instances, milliseconds grace) {
-  auto const left = [&] {
-    return std::any_of(instances.begin(), instances.end(), [](auto const& each) { return !each->ended; });
-  };
+asio::awaitable<void> Group::kill_after(InstancePtr instance, milliseconds grace) {
   auto const deadline = SteadyClock::now() + grace;
-  while (left() && SteadyClock::now() < deadline) co_await sleep_for(milliseconds(20));
-  for (auto const& instance : instances) {
-    if (instance->ended) continue;
-    log::warn("process_killed", {{"process", instance->name}, {"after", format_duration(grace)}});
-    surroundings_.processes.signal(instance->pid, SIGKILL);
-  }
-  while (left()) co_await sleep_for(milliseconds(5));
+  while (!instance->ended && SteadyClock::now() < deadline) co_await sleep_for(kEndPoll);
+  if (instance->ended) co_return;
+  log::warn("process_killed", {{"process", instance->name}, {"after", format_duration(grace)}});
+  surroundings_.processes.signal(instance->pid, SIGKILL);
+}
+
+// Whoever is waited for was asked to leave, so it is killed at the latest.
+asio::awaitable<void> Group::wait_until_ended(InstancePtr instance) {
+  while (!instance->ended) co_await sleep_for(kEndPoll);
 }
 
 std::vector<Group::InstancePtr> Group::all_of(std::vector<Slot> const& slots) const {
@@ -347,17 +361,13 @@ asio::awaitable<void> Group::stop() {
   auto const self = shared_from_this();
   // Nobody comes after this: whoever connects now is refused and need not wait.
   for (auto& slot : dispatchers_) slot.listeners.reset();
-  auto const grace = surroundings_.settings.drain_timeout + kKillAfter;
   for (auto const* slots : {&dispatchers_, &workers_}) {
     auto const instances = all_of(*slots);
-    for (auto const& instance : instances) {
-      instance->leaving = true;
-      surroundings_.processes.signal(instance->pid, SIGTERM);
-    }
-    co_await wait_until_ended(instances, grace);
+    for (auto const& instance : instances) ask_to_leave(instance, grace_of(*instance));
+    for (auto const& instance : instances) co_await wait_until_ended(instance);
   }
   auto const rest = leaving_;
-  co_await wait_until_ended(rest, grace);
+  for (auto const& instance : rest) co_await wait_until_ended(instance);
 }
 
 void Group::kill() {

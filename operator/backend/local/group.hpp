@@ -4,6 +4,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,6 +23,9 @@ struct Surroundings {
   Processes& processes;
   std::vector<int> cores;                         ///< that workers may have
   std::function<std::vector<int>()> cores_taken;  ///< a core for each worker that runs, of every service
+  /// Numbers the names. A service that was removed may be back while its old processes still end in the same
+  /// folder: the new ones need names of their own.
+  std::map<api::ServiceKey, int> started = {};
 };
 
 /// The processes of one service: as many dispatchers and workers as it was told, each started anew when it
@@ -62,15 +66,19 @@ class Group : public std::enable_shared_from_this<Group> {
   bool may_start(Slot const& slot);
   void start_dispatcher(Slot& slot);
   void not_started(Slot& slot, std::string const& name, Error const& why);
-  InstancePtr start(Slot& slot, std::string name, Command command);
+  InstancePtr start(Slot& slot, std::string name, std::string address, Command command);
   Command worker_template(std::string const& name) const;
   InstancePtr start_worker(Slot& slot);
-  void leave(InstancePtr& instance, milliseconds grace);
+  /// Without a grace: its own drain time-out.
+  void leave(InstancePtr& instance, std::optional<milliseconds> grace = {});
+  void ask_to_leave(InstancePtr const& instance, milliseconds grace);
+  std::string next_number();
   void ended(InstancePtr const& instance, int wait_status, std::string const& last_words);
   void became_ready(InstancePtr const& instance);
   asio::awaitable<void> follow(InstancePtr instance);
   asio::awaitable<void> wait_for_ports(InstancePtr instance);
-  asio::awaitable<void> wait_until_ended(std::vector<InstancePtr> instances, milliseconds grace);
+  asio::awaitable<void> kill_after(InstancePtr instance, milliseconds grace);
+  static asio::awaitable<void> wait_until_ended(InstancePtr instance);
   std::vector<InstancePtr> all_of(std::vector<Slot> const& slots) const;
 
   Surroundings& surroundings_;
@@ -84,7 +92,6 @@ class Group : public std::enable_shared_from_this<Group> {
   std::vector<InstancePtr> leaving_;
   std::optional<int> workers_wanted_;
   int dispatchers_wanted_ = 0;
-  int started_ = 0;  ///< numbers the names
   bool stopping_ = false;
   std::optional<SteadyTime> next_start_;  ///< the earliest retry that was met in this converge
   asio::steady_timer retry_timer_;

@@ -3,15 +3,16 @@
 namespace ei::backend::local {
 namespace {
 
-plan::DispatcherInstance observed_dispatcher(Slot const& slot, std::string const& host,
-                                             std::string const& service) {
+plan::DispatcherInstance observed_dispatcher(Slot const& slot, std::string const& service) {
   plan::DispatcherInstance instance;
   instance.name = slot.current ? slot.current->name : service + "-dispatcher";
   instance.trouble = slot.trouble;
   if (!slot.current || !slot.current->ports) return instance;
   // A name is never used twice, so it tells one process from the next.
   instance.incarnation = slot.current->name;
-  instance.metrics_url = "http://" + host + ":" + std::to_string(slot.current->ports->metrics) + "/metrics";
+  auto metrics = origin(slot.current->address, slot.current->ports->metrics);
+  metrics.target = "/metrics";
+  instance.metrics_url = metrics.to_string();
   instance.ready = slot.current->ready && !slot.current->leaving;
   return instance;
 }
@@ -29,12 +30,10 @@ plan::WorkerInstance observed_worker(Instance const& instance) {
 }  // namespace
 
 void Group::observe(plan::Observation& seen) const {
-  auto const& address = surroundings_.settings.address;
-  auto const host = address == "0.0.0.0" ? std::string("127.0.0.1") : address;
-  for (auto const& slot : dispatchers_)
-    seen.dispatchers.push_back(observed_dispatcher(slot, host, key_.name));
+  for (auto const& slot : dispatchers_) seen.dispatchers.push_back(observed_dispatcher(slot, key_.name));
   if (!dispatchers_.empty() && dispatchers_.front().listeners) {
-    seen.endpoint = "http://" + host + ":" + std::to_string(dispatchers_.front().listeners->ports().http);
+    auto const port = dispatchers_.front().listeners->ports().http;
+    seen.endpoint = "http://" + origin(surroundings_.settings.address, port).authority();
   }
   seen.worker_replicas = workers_wanted_;
   int waiting = 0;

@@ -18,6 +18,8 @@ struct Instance {
   std::string name;
   Command command;
   std::filesystem::path ports_file;
+  std::string address;            ///< that it listens on
+  milliseconds drain_timeout{0};  ///< that it was told
   pid_t pid = -1;
   WallTime created{};
   SteadyTime started{};

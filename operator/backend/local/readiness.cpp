@@ -1,19 +1,8 @@
 #include "operator/backend/local/readiness.hpp"
 
 namespace ei::backend::local {
-namespace {
-
-http::Url origin(std::uint16_t port) {
-  http::Url url;
-  url.host = "127.0.0.1";
-  url.port = port;
-  return url;
-}
-
-}  // namespace
-
-Readiness::Readiness(asio::any_io_executor executor, std::uint16_t port)
-    : client_(std::move(executor), origin(port)) {}
+Readiness::Readiness(asio::any_io_executor executor, http::Url origin)
+    : client_(std::move(executor), std::move(origin)) {}
 
 asio::awaitable<bool> Readiness::ask() {
   http::Request request;

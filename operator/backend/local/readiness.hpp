@@ -2,7 +2,6 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <cstdint>
 
 #include "runtime/http/client.hpp"
 
@@ -17,7 +16,7 @@ class Readiness {
   /// Afterwards: what ends is noticed by its end, this is only for what hangs.
   static constexpr milliseconds kSteadyPoll{1'000};
 
-  Readiness(asio::any_io_executor executor, std::uint16_t port);
+  Readiness(asio::any_io_executor executor, http::Url origin);
 
   /// True when /readyz gives 200. A process that was ready and does not answer in time counts as ready until
   /// the third time in a row: one core may be busy for a while.

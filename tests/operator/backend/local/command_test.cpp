@@ -62,6 +62,25 @@ TEST_CASE("A worker is replaced for another model, not for another name or core"
   CHECK_FALSE(local::same_template(two, local::worker_command(settings(), {}, "w-2", {5, 6}, "/t", "/p2")));
 }
 
+TEST_CASE("Whoever drains may take as long as a request may wait, or longer where the operator says so") {
+  ei::api::Spec spec;
+  auto asked = settings();
+  asked.drain_timeout = 40s;
+  for (auto const& [request_timeout, wanted] : {std::pair{30'000ms, "40s"}, {600'000ms, "10m"}}) {
+    spec.dispatcher.request_timeout = request_timeout;
+    CHECK(flag(local::dispatcher_command(asked, spec, "/t", "/p"), "--drain-timeout") == wanted);
+    CHECK(flag(local::worker_command(asked, spec, "w-1", {5}, "/t", "/p"), "--drain-timeout") == wanted);
+  }
+}
+
+TEST_CASE("What listens on every address is found on the loopback, and IPv6 has its brackets") {
+  CHECK(local::origin("127.0.0.2", 81).authority() == "127.0.0.2:81");
+  CHECK(local::origin("0.0.0.0", 81).authority() == "127.0.0.1:81");
+  CHECK(local::origin("::1", 81).authority() == "[::1]:81");
+  CHECK(local::origin("::", 81).authority() == "[::1]:81");
+  CHECK(local::origin("0:0:0:0:0:0:0:0", 81).authority() == "[::1]:81");
+}
+
 TEST_CASE("A ports file is read whole or not at all") {
   CHECK(*local::parse_ports(R"({"http": 1, "metrics": 2, "link": 3})") == local::Ports{1, 2, 3});
   CHECK(*local::parse_ports(R"({"http": 1, "metrics": 2})") == local::Ports{1, 2, 0});
