@@ -1,6 +1,8 @@
 #include "operator/backend/local/group.hpp"
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <csignal>
 
 #include "operator/backend/local/cores.hpp"
@@ -316,6 +318,9 @@ asio::awaitable<void> Group::wait_for_ports(InstancePtr instance) {
 
 // Watches one process from its start to its end.
 asio::awaitable<void> Group::follow(InstancePtr instance) {
+  // Not before start() has returned: on a busy machine the ports may be there already, and converge() would
+  // find the slot empty and start another.
+  co_await asio::post(asio::use_awaitable);
   co_await wait_for_ports(instance);
   if (instance->ended) co_return;
   Readiness readiness(surroundings_.executor, origin(instance->address, instance->ports->http));
