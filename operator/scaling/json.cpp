@@ -133,6 +133,10 @@ State read_state(Fields const& fields, std::string& complaint) {
     recurrence_fields.read("until_ns", into.until);
     state.recurrence = into;
   }
+  if (json::value const* policy = fields.member("policy"); policy && !policy->is_null()) {
+    fields.read_name("policy", state.policy.emplace(),
+                     {Policy::Latency, Policy::QueueRatio, Policy::External});
+  }
   fields.read("observing_since_ns", state.observing_since);
   fields.read("blind_since_ns", state.blind_since);
   fields.read_list("start_seconds", [&](json::value const& entry, std::string const& path) {
@@ -261,6 +265,7 @@ json::object to_json(State const& state) {
           {"needs", std::move(needs)},
           {"surge", std::move(surge)},
           {"recurrence", std::move(recurrence)},
+          {"policy", state.policy ? json::value(name(*state.policy)) : json::value(nullptr)},
           {"observing_since_ns", optional_time(state.observing_since)},
           {"blind_since_ns", optional_time(state.blind_since)},
           {"start_seconds", std::move(starts)},

@@ -171,17 +171,17 @@ void settle(Decision& decision, int need, int minimum, bool window_observed) {
   }
 }
 
-void explain(Load const& load, Decision& decision) {
-  if (load.service && load.arrival_rps) decision.inputs.late_ratio = load.late_with(decision.to);
+/// Of `count`, which is what is really asked for.
+void explain(Load const& load, Decision& decision, int count) {
+  if (load.service && load.arrival_rps) decision.inputs.late_ratio = load.late_with(count);
   if (decision.why_not_more.empty()) {
     decision.why_not_more = decision.inputs.late_ratio
-                                ? text("%d leave %.4f late", decision.to, *decision.inputs.late_ratio)
+                                ? text("%d leave %.4f late", count, *decision.inputs.late_ratio)
                                 : std::string("nothing asks for more");
   }
   if (!decision.why_not_less.empty()) return;
   if (decision.term == Term::Load) {
-    decision.why_not_less =
-        text("%d would leave %.4f late", decision.to - 1, load.late_with(decision.to - 1));
+    decision.why_not_less = text("%d would leave %.4f late", count - 1, load.late_with(count - 1));
   } else if (decision.term != Term::None) {
     decision.why_not_less = decision.formula;
   }
@@ -225,7 +225,9 @@ Decision decide_latency(Settings const& settings, State& state, Snapshot const& 
 
   decision.formula = formula_of(settings, state, load, decision);
   settle(decision, need, settings.min_replicas, window_observed);
-  explain(load, decision);
+  int const most = std::max(settings.min_replicas, settings.max_replicas);
+  explain(load, decision,
+          settings.paused ? workers.current : std::clamp(decision.to, settings.min_replicas, most));
   return decision;
 }
 

@@ -11,7 +11,8 @@ namespace ei::scaling {
 /// present number copes. Up at once, on the largest of four terms (load, burst, backlog, queue over target);
 /// down once no decision of the hold window needed more.
 ///
-/// Call after `observe` gave a usable sample. Nothing is clamped yet: `to` may exceed the bounds.
+/// Call after `observe` gave a usable sample. Nothing is clamped yet: `to` may exceed the bounds, while the
+/// late share and the explanations are those of the count within them.
 Decision decide_latency(Settings const& settings, State& state, Snapshot const& snapshot, Time now);
 
 }  // namespace ei::scaling

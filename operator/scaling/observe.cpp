@@ -81,6 +81,12 @@ void learn_starts(State& state, Workers const& workers) {
 }
 
 void note_continuity(Settings const& settings, State& state, SampleUse use, Time now) {
+  // Under another policy nobody noted what was needed, however long the samples came.
+  if (state.policy != settings.policy) {
+    state.policy = settings.policy;
+    state.observing_since.reset();
+    state.needs.clear();
+  }
   if (use == SampleUse::Fresh || use == SampleUse::Repeated) {
     state.blind_since.reset();
     if (!state.observing_since) state.observing_since = now;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "operator/scaling/settings.hpp"
 #include "operator/scaling/snapshot.hpp"
 
 #include <optional>
@@ -52,7 +53,8 @@ struct State {
   std::vector<Need> needs;  ///< what each decision within the cooldown needed
   std::optional<Surge> surge;
   std::optional<Recurrence> recurrence;
-  std::optional<Time> observing_since;  ///< decisions have had data without a gap since then
+  std::optional<Policy> policy;         ///< that decided last
+  std::optional<Time> observing_since;  ///< this policy's decisions have had data without a gap since then
   std::optional<Time> blind_since;      ///< decisions have had no data since then
   std::vector<double> start_seconds;    ///< the last measured starts, newest last
   std::vector<std::string> counted;     ///< present workers whose start is in there already

@@ -42,6 +42,22 @@ TEST_CASE("the maximum is named as the limit when the load needs more") {
   CHECK(decision.why_not_more == "the maximum is 6");
 }
 
+TEST_CASE("what is explained is the count within the bounds, or the one a pause keeps") {
+  Script script(6);
+  script.rate_rps = 100;
+  auto const about = [](Decision const& decision, int count) {
+    CHECK(decision.inputs.load_workers > 6);
+    std::string const less = std::to_string(count - 1) + " would leave ";
+    CHECK(decision.why_not_less.substr(0, less.size()) == less);
+    CHECK(decision.inputs.late_ratio > 0.9);  // ten workers' load
+  };
+  about(script.run(20), 6);
+  script.settings.max_replicas = 4;
+  about(script.step(), 4);
+  script.settings.paused = true;
+  CHECK(script.step().inputs.late_ratio > 0.9);
+}
+
 TEST_CASE("a rise is answered at once, even while other workers start") {
   Script script(1);
   script.rate_rps = 5;
@@ -196,6 +212,24 @@ TEST_CASE("a restarted operator does not scale down before it has seen one full 
   CHECK(decision.reason == Reason::ObservingFirst);
   CHECK(decision.limit == Limit::FirstWindow);
   CHECK(script.run(8).to == 1);
+}
+
+TEST_CASE("after another policy nothing is scaled down before one full window under this one") {
+  for (Policy const before : {Policy::External, Policy::QueueRatio}) {
+    Script script(4);
+    script.settings.policy = before;
+    script.settings.external_replicas = 4;
+    script.settings.queue_target = 1;
+    script.obedient = false;  // four stay, whatever the other policy thinks
+    script.rate_rps = 2;
+    script.run(60);
+    script.settings.policy = Policy::Latency;
+    script.obedient = true;
+    Decision const first = script.step();
+    CHECK(first.to == 4);
+    CHECK(first.reason == Reason::ObservingFirst);
+    CHECK(script.run(20).to == 1);
+  }
 }
 
 TEST_CASE("a restarted operator scales up at once where the queue says so") {
