@@ -119,7 +119,8 @@ int HpaController::reconcile(int current, std::optional<int> proposal, Time now)
 }
 
 /// The highest recommendation of the stabilisation window. With `behavior` the window holds back scale-downs
-/// alone, which the same maximum does, as scale-ups have no window by default.
+/// alone, as scale-ups have no window by default: of the range from what is desired now to the highest, what
+/// is nearest to the count in force.
 int HpaController::stabilized(int current, int desired, Time now) {
   int highest = desired;
   while (!recommendations_.empty() && recommendations_.front().at < now - settings_.downscale_stabilization) {
@@ -127,7 +128,7 @@ int HpaController::stabilized(int current, int desired, Time now) {
   }
   for (auto const& each : recommendations_) highest = std::max(highest, each.replicas);
   recommendations_.push_back({now, desired});
-  return settings_.with_behavior && desired < current ? std::min(current, highest) : highest;
+  return settings_.with_behavior ? std::clamp(current, desired, highest) : highest;
 }
 
 int HpaController::limited(int current, int desired, Time now) {
@@ -140,7 +141,7 @@ int HpaController::limited(int current, int desired, Time now) {
   };
   int up_limit = std::max(2 * current, 4);
   if (settings_.with_behavior) {
-    int const start = current - changed_within(scale_ups_);
+    int const start = current - changed_within(scale_ups_) + changed_within(scale_downs_);
     up_limit = std::max({start + 4, 2 * start, current});
   }
   int const low = settings_.min_replicas;

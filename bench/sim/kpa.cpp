@@ -41,8 +41,8 @@ int Kpa::decide(int ready, Time now) {
   }
   int wanted = limited(stable_wanted);
   if (panic_since_) {
-    // No decrease while it panics.
-    most_in_panic_ = std::max({most_in_panic_, limited(panic_wanted), static_cast<int>(serving)});
+    // The larger of both windows, and no decrease while it panics.
+    most_in_panic_ = std::max({most_in_panic_, wanted, limited(panic_wanted), static_cast<int>(serving)});
     wanted = most_in_panic_;
   }
   return std::clamp(wanted, settings_.min_replicas, settings_.max_replicas);

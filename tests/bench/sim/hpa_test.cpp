@@ -174,6 +174,26 @@ TEST_CASE("with behavior a step up is four more or double within 15 s") {
   CHECK(controller.reconcile(5, 50, at(15)) == 10);
 }
 
+TEST_CASE("with behavior what was taken away within 15 s may come back besides") {
+  HpaSettings settings;
+  settings.max_replicas = 100;
+  settings.with_behavior = true;
+  settings.downscale_stabilization = {};
+  HpaController controller(settings);
+  CHECK(controller.reconcile(10, 4, at(0)) == 10);
+  CHECK(controller.reconcile(10, 4, at(5)) == 4);
+  CHECK(controller.reconcile(4, 50, at(10)) == 20);  // twice the ten of 15 s ago
+}
+
+TEST_CASE("with behavior an old recommendation holds back, and never scales up") {
+  HpaSettings settings;
+  settings.with_behavior = true;
+  HpaController controller(settings);
+  CHECK(controller.reconcile(3, 6, at(0)) == 6);
+  CHECK(controller.reconcile(4, 4, at(15)) == 4);  // somebody else took two away
+  CHECK(controller.reconcile(4, 2, at(30)) == 4);
+}
+
 TEST_CASE("scaling down follows the highest recommendation of five minutes") {
   HpaController controller{HpaSettings{}};
   CHECK(controller.reconcile(5, 5, at(0)) == 5);

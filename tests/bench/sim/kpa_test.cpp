@@ -53,6 +53,16 @@ TEST_CASE("twice what is ready within six seconds is a panic, in which it never 
   CHECK_FALSE(kpa.panicking());
 }
 
+TEST_CASE("in a panic the larger of both windows counts") {
+  KpaSettings settings;
+  settings.max_replicas = 100;
+  Kpa kpa{settings};
+  for (int i = 0; i < 54; ++i) kpa.observe(10);
+  for (int i = 0; i < 6; ++i) kpa.observe(2);
+  CHECK(kpa.decide(1, at(60)) == 14);  // ceil(9.2/0.7); the panic window alone asks for three
+  CHECK(kpa.panicking());
+}
+
 TEST_CASE("a window that is not full yet averages what it has") {
   CHECK(steady(1.4, 3).decide(1, at(3)) == 2);
 }
