@@ -25,17 +25,19 @@ struct HpaAnswer {
   bool operator==(HpaAnswer const&) const = default;
 };
 
+// clang-format off: it would fill the table's rows as a paragraph
 /// The simulator's HPA over a recorded or running cluster: one JSON object for each second,
 /// `{"time_s": 12, "current": 1, "pods": [POD, …]}`, its times not falling. A POD:
 ///
-/// | field                                        | what |
-/// |----------------------------------------------|----------------------------------------------------------|
-/// | name                                         | | | ready, deleting, pending                     | false
-/// when absent                                        | | started_s, transition_s                      |
-/// start, and last change of Ready; absent: not known yet   | | cpu_millicores, metrics_time_s, window_s | as
-/// the metrics API says; all absent: it has none         | | cpu_seconds_total                            |
-/// in their place: the CPU counter, from which CpuMetrics   | | | makes what the metrics API would say; needs
-/// started_s    |
+/// | field                                    | what                                                   |
+/// |------------------------------------------|--------------------------------------------------------|
+/// | name                                     | its name                                               |
+/// | ready, deleting, pending                 | false when absent                                      |
+/// | started_s, transition_s                  | start, and last change of Ready; absent: not known yet |
+/// | cpu_millicores, metrics_time_s, window_s | as the metrics API says; all absent: it has none       |
+/// | cpu_seconds_total                        | in their place: the CPU counter, from which CpuMetrics |
+/// |                                          | makes what the metrics API would say; needs started_s  |
+// clang-format on
 class HpaFilter {
  public:
   explicit HpaFilter(HpaFilterSettings settings);
