@@ -45,7 +45,7 @@ def simulate(ask, folder, manifest, scalers, peers, facts, start_s):
             ["policy", "--trace", folder / "trace.txt", "--manifest", manifest,
              "--service-ms", f"{1000 * mean:.3f}", "--service-cv2", f"{cv2:.4f}", "--start-s", f"{start_s:.2f}",
              "--cpu-millicores", round(1000 * facts["worker_cpu_cores"]), "--min", facts["min_replicas"],
-             "--max", facts["max_replicas"], "--runs", 1, "--out", scratch], SIMULATION_SECONDS)
+             "--max", facts["max_replicas"], "--runs", 1, "--lane-for-all", "--out", scratch], SIMULATION_SECONDS)
         cells = {cell["policy"]: cell for cell in json.loads(said.splitlines()[-1])["cells"]}
         known = [scaler for scaler in scalers if scaler in CONTESTANTS]
         (folder / "sim").mkdir(exist_ok=True)

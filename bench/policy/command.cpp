@@ -1,13 +1,12 @@
 #include "bench/policy/command.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
-#include <span>
 #include <thread>
 
+#include "bench/policy/play.hpp"
 #include "bench/policy/replay.hpp"
 #include "bench/policy/report.hpp"
 #include "operator/manifest/manifest.hpp"
@@ -31,6 +30,7 @@ struct Flags {
   double worker_millicores = 1000;
   int min_replicas = 0;
   int max_replicas = 0;
+  bool lane_for_all = false;
   std::uint64_t seed = 1;
   int runs = 0;
   unsigned jobs = 0;
@@ -46,31 +46,6 @@ constexpr Contestant kEverybody[] = {Contestant::Latency,    Contestant::QueueRa
 constexpr Contestant kBesides[] = {Contestant::Latency, Contestant::LatencyPrometheus15s,
                                    Contestant::RayServe};
 
-/// Every contestant in every match, in that order; on several cores, with the same result as on one.
-std::vector<Cell> play_all(std::vector<Match> const& matches, std::span<Contestant const> contestants,
-                           Rules const& rules, unsigned jobs) {
-  std::vector<std::pair<Match const*, Contestant>> pairs;
-  for (Match const& match : matches) {
-    for (Contestant const contestant : contestants) {
-      // It plans for a world without faults.
-      if (contestant == Contestant::Clairvoyant && match.has_faults()) continue;
-      pairs.emplace_back(&match, contestant);
-    }
-  }
-  std::vector<Cell> cells(pairs.size());
-  std::atomic<std::size_t> next{0};
-  std::vector<std::thread> threads;
-  for (unsigned i = 0; i < std::max(1U, jobs); ++i) {
-    threads.emplace_back([&] {
-      for (std::size_t at = next++; at < pairs.size(); at = next++) {
-        cells[at] = play(*pairs[at].first, pairs[at].second, rules);
-      }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  return cells;
-}
-
 Result<scaling::Settings> settings_of(std::string const& manifest) {
   if (manifest.empty()) return scaling::Settings{};
   auto const contents = manifest::read_file(manifest);
@@ -82,6 +57,15 @@ Result<scaling::Settings> settings_of(std::string const& manifest) {
                       entry.errors.empty() ? manifest + ": no InferenceService" : entry.errors.front());
   }
   return entry.parsed.service->spec.scaling;
+}
+
+/// With the bounds that the flags name in place of the settings' own.
+Result<scaling::Settings> bounded(scaling::Settings settings, Flags const& flags) {
+  if (flags.min_replicas > 0) settings.min_replicas = flags.min_replicas;
+  if (flags.max_replicas > 0) settings.max_replicas = flags.max_replicas;
+  if (settings.min_replicas > settings.max_replicas)
+    return make_error(ErrorKind::Invalid, "the minimum is above the maximum");
+  return settings;
 }
 
 void print(std::string const& text) {
@@ -126,11 +110,14 @@ std::vector<Match> quickest_course(std::vector<Match> const& matches) {
 }
 
 Result<void> compare(std::vector<Match> const& matches, Rules const& rules, Flags const& flags) {
+  if (!flags.trace.empty()) print(demand(matches, rules));
   auto const cells = play_all(matches, kEverybody, rules, flags.jobs);
   print(table(cells));
+  print(unplanned(matches, rules));
   auto const some = quickest_course(matches);
   print("\nbesides: the metrics through a Prometheus, and Ray Serve" +
         table(play_all(some, kBesides, rules, flags.jobs)));
+  print(legend(rules));
   print(goals(cells));
   if (flags.measured.service_ms > 0) {
     auto written = write_timelines(flags.out, cells);
@@ -142,7 +129,8 @@ Result<void> compare(std::vector<Match> const& matches, Rules const& rules, Flag
   return {};
 }
 
-/// The recorded load twice: under the recorded settings, and under the asked ones where there are any.
+/// The recorded load twice: under the recorded settings, and under the asked ones where there are any (bounds
+/// alone change the recorded ones).
 Result<void> replay(Rules rules, Flags const& flags) {
   auto const text = process::read_file(flags.replay, kMaxLogBytes);
   if (!text) return text.error();
@@ -156,16 +144,23 @@ Result<void> replay(Rules rules, Flags const& flags) {
       repetition.decisions, repetition.same, match->trace.size(), match->service_ms, match->start_s);
   Rules recorded = rules;
   recorded.settings = log->back().settings;
+  auto const asked = bounded(flags.manifest.empty() ? recorded.settings : rules.settings, flags);
+  if (!asked) return asked.error();
+  rules.settings = *asked;
   std::vector<Match> matches{*match};
   std::vector<Match> changed{*match};
   changed.front().shape = "replay_changed";
   auto cells = play_all(matches, kEverybody, recorded, flags.jobs);
   print("\nunder the recorded settings" + table(cells));
-  if (!flags.manifest.empty()) {
+  if (rules.settings != recorded.settings) {
     auto const others = play_all(changed, kEverybody, rules, flags.jobs);
-    print("\nunder the settings of " + flags.manifest + table(others));
+    print("\nunder " +
+          (flags.manifest.empty() ? "the bounds asked for" : "the settings of " + flags.manifest) +
+          table(others));
     cells.insert(cells.end(), others.begin(), others.end());
   }
+  print(unplanned(matches, rules));
+  print(legend(rules));
   auto written = write_csv(flags.out, cells, rules);
   if (!written) return written;
   print("\n" + json_line(cells, rules) + "\n");
@@ -176,13 +171,15 @@ Result<void> run(Flags const& flags) {
   auto const settings = settings_of(flags.manifest);
   if (!settings) return settings.error();
   bool const few = flags.quick || !flags.trace.empty() || !flags.replay.empty();
-  scaling::Settings bounded = *settings;
-  if (flags.min_replicas > 0) bounded.min_replicas = flags.min_replicas;
-  if (flags.max_replicas > 0) bounded.max_replicas = flags.max_replicas;
-  if (bounded.min_replicas > bounded.max_replicas)
-    return make_error(ErrorKind::Invalid, "the minimum is above the maximum");
-  Rules const rules{bounded, flags.runs > 0 ? flags.runs : few ? kQuickRuns : kGridRuns, flags.seed};
+  Rules rules{*settings,
+              flags.runs > 0 ? flags.runs
+              : few          ? kQuickRuns
+                             : kGridRuns,
+              flags.seed, flags.lane_for_all};
   if (!flags.replay.empty()) return replay(rules, flags);
+  auto const asked = bounded(*settings, flags);
+  if (!asked) return asked.error();
+  rules.settings = *asked;
   if (flags.trace.empty()) return compare(grid(flags.quick), rules, flags);
   auto const text = process::read_file(flags.trace, kMaxTraceBytes);
   if (!text) return text.error();
@@ -222,14 +219,19 @@ void add_policy_command(CLI::App& program, int& code) {
       ->check(CLI::Range(1.0, 1e6))
       ->needs(service_ms)
       ->capture_default_str();
+  app->add_flag(
+      "--lane-for-all", flags->lane_for_all,
+      "Every policy has the dispatcher's late lane, as in a real run (default: ours has; the others "
+      "play each match with it and first come, first served, and the better p99 counts)");
   app->add_option("--min", flags->min_replicas, "Workers, whatever the manifest says")
       ->check(CLI::Range(1, 1000));
   app->add_option("--max", flags->max_replicas, "Workers, whatever the manifest says")
       ->check(CLI::Range(1, 1000));
   app->add_option("--manifest", flags->manifest, "Settings: those of this file's first InferenceService")
       ->check(CLI::ExistingFile);
-  app->add_option("--replay", flags->replay,
-                  "An operator's decision log: what would --manifest have done with that load?")
+  app->add_option(
+         "--replay", flags->replay,
+         "An operator's decision log: what would --manifest, --min or --max have done with that load?")
       ->check(CLI::ExistingFile)
       ->excludes("--trace");
   app->add_option("--service", flags->service, "namespace/name, for a decision log of several services");

@@ -48,16 +48,23 @@ struct Cell {
   Summary summary;         ///< percentiles of all runs' requests together, the rest their mean
   double worst_p99_s = 0;  ///< of the runs
   Outcome first;           ///< the first run's, for plots
+  bool late_lane = false;  ///< whether its dispatcher's queue had one
 };
 
 struct Rules {
   scaling::Settings settings;  ///< minimum, maximum and target hold for every contestant
   int runs = 5;  ///< each with its own spacing of arrivals, service times, clock phases and faults
   std::uint64_t seed = 1;
+  /// The dispatcher's late lane for everybody, as in a real run. Else a baseline, which knows no such lane,
+  /// meets each match both with it and first come, first served, and the better p99 counts.
+  bool lane_for_all = false;
 };
 
 /// The same match, contestant and rules give the same cell on every machine.
 Cell play(Match const& match, Contestant contestant, Rules const& rules);
+
+/// Whether the clairvoyant's plans for this match are found within about a minute.
+bool can_plan(Match const& match, Rules const& rules);
 
 /// The scenario of one run.
 Scenario scenario_of(Match const& match, Rules const& rules, int run);

@@ -4,10 +4,15 @@
 #include <boost/json/object.hpp>
 #include <cmath>
 
+#include "operator/api/limits.hpp"
+#include "operator/scaling/text.hpp"
 #include "runtime/core/json.hpp"
 
 namespace ei::bench {
 namespace {
+
+constexpr double kMostSeconds = 31 * 86'400.0;
+constexpr double kMostPerSecond = 1e6;  // as in a trace of integers
 
 /// What the counters say over the whole log, without the steps where they were reset.
 struct Totals {
@@ -15,6 +20,7 @@ struct Totals {
   double service_seconds = 0;
   double service_seconds_squared = 0;
   std::vector<double> arrivals;  ///< by second since the first sample
+  bool too_long = false;         ///< and not counted to its end
 };
 
 /// Spreads `count` evenly over [from, to), which may begin and end within seconds.
@@ -42,8 +48,10 @@ Totals totals_of(std::vector<scaling::LogRecord> const& log) {
   for (scaling::LogRecord const& record : log) {
     if (!record.snapshot.sample) continue;
     scaling::Sample const& sample = *record.snapshot.sample;
-    if (before && sample.at == before->at) continue;
+    if (before && sample.at <= before->at) continue;  // told before, or too late to tell anything
     if (!begin) begin = sample.at;
+    totals.too_long = in_seconds(sample.at - *begin) > kMostSeconds;
+    if (totals.too_long) break;
     if (before && goes_on(*before, sample)) {
       totals.completions += sample.completions - before->completions;
       totals.service_seconds += sample.service_seconds - before->service_seconds;
@@ -76,7 +84,9 @@ double mean_start_seconds(std::vector<scaling::LogRecord> const& log) {
   std::vector<std::string> seen;
   for (scaling::LogRecord const& record : log) {
     for (scaling::Worker const& worker : record.snapshot.workers.list) {
-      if (!worker.start_seconds || std::find(seen.begin(), seen.end(), worker.name) != seen.end()) continue;
+      // What is no start is no start: a clock that was set, a line written by hand.
+      if (!worker.start_seconds || !(*worker.start_seconds >= 0 && *worker.start_seconds <= 3600)) continue;
+      if (std::find(seen.begin(), seen.end(), worker.name) != seen.end()) continue;
       seen.push_back(worker.name);
       sum += *worker.start_seconds;
       ++count;
@@ -84,6 +94,29 @@ double mean_start_seconds(std::vector<scaling::LogRecord> const& log) {
   }
   constexpr double kUsualStartSeconds = 3;
   return count > 0 ? sum / count : kUsualStartSeconds;
+}
+
+/// What the simulator cannot play, named as the log names it; empty when all is well. The ranges are those of
+/// a manifest.
+std::string out_of_range(scaling::Settings const& settings) {
+  std::string complaint;
+  auto const check = [&](char const* field, long long value, auto const& range) {
+    auto const least = static_cast<long long>(range.least);
+    auto const most = static_cast<long long>(range.most);
+    if (!complaint.empty() || (value >= least && value <= most)) return;
+    complaint =
+        scaling::text("settings.%s is %lld: it must be within [%lld, %lld]", field, value, least, most);
+  };
+  auto const in_ms = [](api::Range<milliseconds> const& range) {
+    return api::Range<long long>{range.least.count(), range.most.count()};
+  };
+  check("queue_target", settings.queue_target, api::kQueueTarget);
+  check("min_replicas", settings.min_replicas, api::kReplicas);
+  check("max_replicas", settings.max_replicas, api::kReplicas);
+  check("cooldown_ms", settings.cooldown.count(), in_ms(api::kCooldown));
+  check("latency_target_ms", settings.latency_target.count(), in_ms(api::kLatencyTarget));
+  check("interval_ms", settings.interval.count(), in_ms(api::kInterval));
+  return complaint;
 }
 
 std::string service_of(boost::json::value const& record) {
@@ -109,6 +142,13 @@ Result<std::vector<scaling::LogRecord>> read_decision_log(std::string_view text,
     if (service_of(*value) != wanted) continue;
     auto record = scaling::log_record_from_json(*value);
     if (!record) return with_context(record.error(), where);
+    if (auto const complaint = out_of_range(record->settings); !complaint.empty())
+      return make_error(ErrorKind::Invalid, where + ": " + complaint);
+    if (!records.empty() && record->now < records.back().now)
+      return make_error(ErrorKind::Invalid,
+                        where +
+                            ": time runs backwards: here the log of another operator begins, "
+                            "which its clock cannot follow; give one log at a time");
     records.push_back(std::move(*record));
   }
   if (records.empty())
@@ -129,6 +169,12 @@ Repetition repeat(std::vector<scaling::LogRecord> const& log) {
 
 Result<Match> match_of_log(std::vector<scaling::LogRecord> const& log) {
   Totals const totals = totals_of(log);
+  bool const too_many = std::any_of(totals.arrivals.begin(), totals.arrivals.end(),
+                                    [](double count) { return !(count <= kMostPerSecond); });
+  if (totals.too_long || too_many) {
+    return make_error(ErrorKind::Invalid,
+                      "the log is of more than a month, or of more than a million requests in a second");
+  }
   if (totals.arrivals.empty() || totals.completions <= 0 || totals.service_seconds <= 0) {
     return make_error(ErrorKind::Invalid,
                       "the log is too short: it takes two samples and a completed request");

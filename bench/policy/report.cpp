@@ -92,14 +92,51 @@ std::string table(std::vector<Cell> const& cells) {
     if (cell.match != match) {
       match = cell.match;
       out += heading(*match);
-      out += "  policy                  p50 s    p99 s    max s   late %   core-s  with idle   events\n";
+      out +=
+          "  policy                  p50 s    p99 s    max s   late %   core-s  with idle   events  queue\n";
     }
     Summary const& s = cell.summary;
-    out += text("  %-20s %8.3f %8.3f %8.2f %8.2f %8.0f %10.0f %8.1f\n",
+    out += text("  %-20s %8.3f %8.3f %8.2f %8.2f %8.0f %10.0f %8.1f  %s\n",
                 std::string(name(cell.contestant)).c_str(), s.p50_s, s.p99_s, s.max_s, 100 * s.late_ratio,
-                s.core_seconds, s.core_seconds_with_idle, s.scale_events);
+                s.core_seconds, s.core_seconds_with_idle, s.scale_events, cell.late_lane ? "lane" : "fifo");
   }
   return out;
+}
+
+std::string legend(Rules const& rules) {
+  std::string const lane =
+      "\nqueue: lane is the dispatcher's own, in which requests that can still be punctual go before those "
+      "that no\n"
+      "longer can; fifo is first come, first served. ";
+  return lane + (rules.lane_for_all
+                     ? "Everybody has the lane, as in a real run.\n"
+                     : "Ours and the clairvoyant have the lane; every other policy was\n"
+                       "played with both in each match, and the one with the better p99 stands here.\n");
+}
+
+std::string demand(std::vector<Match> const& matches, Rules const& rules) {
+  std::string out = "\nworkers that the trace's busiest minute keeps busy\n";
+  std::vector<std::pair<double, double>> told;
+  for (Match const& match : matches) {
+    std::pair const key(match.service_ms, match.rate_scale);
+    if (std::find(told.begin(), told.end(), key) != told.end()) continue;
+    told.push_back(key);
+    double const busy = busiest_minute_rps(match.trace) * match.service_ms / 1000;
+    int const most = std::max(rules.settings.min_replicas, rules.settings.max_replicas);
+    out += text("  %g ms, rate x%g: %.1f of %d%s\n", match.service_ms, match.rate_scale, busy, most,
+                busy > most ? ": more than there may be, nobody can be punctual" : "");
+  }
+  return out;
+}
+
+std::string unplanned(std::vector<Match> const& matches, Rules const& rules) {
+  auto const count =
+      std::count_if(matches.begin(), matches.end(), [&](auto const& m) { return !can_plan(m, rules); });
+  if (count == 0) return {};
+  return text(
+      "\nno Clairvoyant in %ld of %zu matches: its search would take more than a minute for so many "
+      "requests\n",
+      static_cast<long>(count), matches.size());
 }
 
 std::string goals(std::vector<Cell> const& cells) {
@@ -136,6 +173,7 @@ std::string json_line(std::vector<Cell> const& cells, Rules const& rules) {
                                        {"rate_scale", cell.match->rate_scale},
                                        {"start_s", cell.match->start_s},
                                        {"policy", name(cell.contestant)},
+                                       {"late_lane", cell.late_lane},
                                        {"p50_s", s.p50_s},
                                        {"p99_s", s.p99_s},
                                        {"max_s", s.max_s},

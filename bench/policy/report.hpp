@@ -10,6 +10,16 @@ namespace ei::bench {
 /// A table of the cells, those of one match together.
 std::string table(std::vector<Cell> const& cells);
 
+/// What the tables' columns do not say of themselves.
+std::string legend(Rules const& rules);
+
+/// How many workers the busiest minute of the matches' trace keeps busy at each service time and scale, and
+/// where that is more than there may be: there nobody can be punctual.
+std::string demand(std::vector<Match> const& matches, Rules const& rules);
+
+/// The sentence about matches that have no plan of the clairvoyant because they are too long; empty for none.
+std::string unplanned(std::vector<Match> const& matches, Rules const& rules);
+
 /// What was aimed at against what was measured, for the course-shaped cells among them; empty without any.
 std::string goals(std::vector<Cell> const& cells);
 

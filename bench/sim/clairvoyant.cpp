@@ -146,7 +146,7 @@ class Search {
   }
 
   long late() const { return late_; }
-  int cost() const { return cost(0, serving_.size(), serving_); }
+  int cost() const { return cost(0, serving_.size()); }
   std::vector<int> const& serving() const { return serving_; }
   std::vector<int> plan() const {
     std::vector<int> counts;
@@ -157,28 +157,29 @@ class Search {
   }
 
  private:
-  int cost(std::size_t from, std::size_t to, std::vector<int> const& serving) const {
+  int cost(std::size_t from, std::size_t to) const {
     int sum = 0;
-    for (std::size_t i = from; i < to; ++i) sum += allocated_at(serving, i, start_seconds_);
+    for (std::size_t i = from; i < to; ++i) sum += allocated_at(serving_, i, start_seconds_);
     return sum;
   }
 
   bool try_change(std::size_t from, std::size_t to, int change, double price) {
-    std::vector<int>& changed = scratch_;
-    changed = serving_;
-    bool any = false;
-    for (std::size_t i = from; i < to; ++i) {
-      changed[i] = std::clamp(changed[i] + change, minimum_, maximum_);
-      any |= changed[i] != serving_[i];
-    }
-    if (!any) return false;
-    std::size_t const cost_from = from > start_seconds_ ? from - start_seconds_ : 0;
-    int const saved = cost(cost_from, to, serving_) - cost(cost_from, to, changed);
     if (change > 0 && late_ == 0) return false;
-    long const late = timeline_.late(changed, from, to, false);
-    if (saved + price * static_cast<double>(late_ - late) <= 1e-9) return false;
-    late_ = timeline_.late(changed, from, to, true);
-    serving_ = changed;
+    auto const begin = serving_.begin() + static_cast<std::ptrdiff_t>(from);
+    auto const end = serving_.begin() + static_cast<std::ptrdiff_t>(to);
+    // Changed in place and put back: a copy of the whole plan for each try would cost more than the try.
+    std::size_t const cost_from = from > start_seconds_ ? from - start_seconds_ : 0;
+    int const cost_before = cost(cost_from, to);
+    before_.assign(begin, end);
+    for (auto each = begin; each != end; ++each) *each = std::clamp(*each + change, minimum_, maximum_);
+    if (std::equal(begin, end, before_.begin())) return false;
+    int const saved = cost_before - cost(cost_from, to);
+    long const late = timeline_.late(serving_, from, to, false);
+    if (saved + price * static_cast<double>(late_ - late) <= 1e-9) {
+      std::copy(before_.begin(), before_.end(), begin);
+      return false;
+    }
+    late_ = timeline_.late(serving_, from, to, true);
     return true;
   }
 
@@ -187,7 +188,7 @@ class Search {
   int maximum_;
   std::size_t start_seconds_;
   std::vector<int> serving_;
-  std::vector<int> scratch_;
+  std::vector<int> before_;  // a try's seconds as they were
   long late_ = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <numeric>
 #include <string>
 
 namespace ei::bench {
@@ -47,6 +48,19 @@ Trace scale(Trace const& trace, double factor) {
     scaled.push_back(static_cast<int>(now));
   }
   return scaled;
+}
+
+double busiest_minute_rps(Trace const& trace) {
+  std::size_t const window = std::min<std::size_t>(60, trace.size());
+  if (window == 0) return 0;
+  auto const after = trace.begin() + static_cast<std::ptrdiff_t>(window);
+  long sum = std::accumulate(trace.begin(), after, 0L);
+  long most = sum;
+  for (std::size_t at = window; at < trace.size(); ++at) {
+    sum += trace[at] - trace[at - window];
+    most = std::max(most, sum);
+  }
+  return static_cast<double>(most) / static_cast<double>(window);
 }
 
 std::vector<Time> arrivals(Trace const& trace, Rng& rng) {

@@ -31,6 +31,9 @@ Result<Trace> parse_trace(std::string_view text);
 /// request.
 Trace scale(Trace const& trace, double factor);
 
+/// The mean rate of the busiest minute, or of the whole trace when it is shorter.
+double busiest_minute_rps(Trace const& trace);
+
 /// Arrival instants, sorted. Within a second they are as a load test's random waits make them: exponential
 /// gaps of mean 1/count, added up from the second's start (so the last ones may fall into the next second).
 std::vector<Time> arrivals(Trace const& trace, Rng& rng);

@@ -143,3 +143,101 @@ TEST_CASE("the grid has every shape, service time and start") {
   CHECK(all.size() == 117);
   CHECK(grid(true).size() == 6);
 }
+
+TEST_CASE("a line that no operator of that log can have written is refused, by its number and field") {
+  auto const record = [](scaling::Settings const& settings, double at_s) {
+    Time const at = Time(seconds(at_s));
+    return boost::json::serialize(scaling::log_record(settings, {}, {}, at)) + "\n";
+  };
+  scaling::Settings const good;
+  auto const with = [&](auto change) {
+    scaling::Settings settings = good;
+    change(settings);
+    return record(settings, 1) + record(good, 2);
+  };
+  struct Row {
+    std::string log;
+    char const* complaint;
+  };
+  for (Row const& row : {
+           Row{with([](auto& s) { s.interval = {}; }),
+               "line 1: settings.interval_ms is 0: it must be within [100, 300000]"},
+           Row{with([](auto& s) { s.max_replicas = 0; }), "line 1: settings.max_replicas is 0"},
+           Row{with([](auto& s) { s.min_replicas = -1; }), "line 1: settings.min_replicas is -1"},
+           Row{with([](auto& s) { s.queue_target = 0; }), "line 1: settings.queue_target is 0"},
+           Row{with([](auto& s) { s.latency_target = {}; }), "line 1: settings.latency_target_ms is 0"},
+           Row{record(good, 5) + record(good, 6) + record(good, 1), "line 3: time runs backwards"},
+       }) {
+    auto const read = read_decision_log(row.log, "");
+    REQUIRE_FALSE(read.has_value());
+    CHECK(read.error().message.find(row.complaint) == 0);
+  }
+}
+
+TEST_CASE("a sample from before the one before it tells no arrivals") {
+  std::vector<scaling::LogRecord> log(4);
+  double const at_s[] = {10, 5, 7, 12};
+  for (std::size_t i = 0; i < log.size(); ++i) {
+    scaling::Sample sample;
+    sample.at = Time(seconds(at_s[i]));
+    sample.arrivals = sample.completions = sample.service_seconds = 10.0 * static_cast<double>(i);
+    log[i].snapshot.sample = sample;
+  }
+  auto const match = match_of_log(log);
+  REQUIRE(match.has_value());
+  CHECK(match->trace == Trace{15, 15});
+}
+
+TEST_CASE("a log that no service can have written is refused, and not simulated for years") {
+  std::vector<scaling::LogRecord> log(2);
+  log[0].snapshot.sample = scaling::Sample{};
+  log[1].snapshot.sample = scaling::Sample{};
+  log[1].snapshot.sample->at = Time(std::chrono::hours(24 * 365));
+  CHECK(match_of_log(log).error().message.find("more than a month") != std::string::npos);
+  log[1].snapshot.sample->at = Time(std::chrono::seconds(1));
+  log[1].snapshot.sample->arrivals = 1e12;
+  CHECK(match_of_log(log).error().kind == ErrorKind::Invalid);
+}
+
+TEST_CASE("a baseline stands with the queue that gives it the better p99, ours always with the lane") {
+  Rules rules;
+  rules.runs = 1;
+  Rules as_run = rules;
+  as_run.lane_for_all = true;
+  auto const matches = grid(true);
+  Match const& light = matches[5];  // 30 ms, unscaled: one in eight is late, and the lane lets them wait
+  Cell const plain = play(light, Contestant::Hpa90, rules);
+  CHECK_FALSE(plain.late_lane);
+  CHECK(plain.summary.p99_s < play(light, Contestant::Hpa90, as_run).summary.p99_s);
+  Cell const laned = play(course(), Contestant::Kpa, rules);
+  CHECK(laned.late_lane);
+  CHECK(laned.summary == play(course(), Contestant::Kpa, as_run).summary);
+  CHECK(play(light, Contestant::Latency, rules).late_lane);
+}
+
+TEST_CASE("the classic rule keeps the interval of settings that are its own") {
+  Rules rules;
+  rules.runs = 1;
+  rules.settings.policy = scaling::Policy::QueueRatio;
+  rules.settings.interval = std::chrono::seconds(5);
+  Rules slower = rules;
+  slower.settings.interval = std::chrono::seconds(15);
+  CHECK_FALSE(play(course(), Contestant::QueueRatio, rules).summary ==
+              play(course(), Contestant::QueueRatio, slower).summary);
+}
+
+TEST_CASE("a trace of another size shows where nobody can be punctual") {
+  auto const text = demand(matches_of(Trace(100, 10), true), {});
+  CHECK(text.find("  250 ms, rate x0.36: 0.9 of 6\n") != std::string::npos);
+  CHECK(demand(matches_of(Trace(100, 30), true), {}).find("  250 ms, rate x1: 7.5 of 6: more than") !=
+        std::string::npos);
+}
+
+TEST_CASE("no plan is searched for where that would take more than about a minute") {
+  Match long_one = course();
+  CHECK(can_plan(long_one, {}));
+  CHECK(unplanned({long_one}, {}).empty());
+  long_one.trace.assign(86'400, 10);
+  CHECK_FALSE(can_plan(long_one, {}));
+  CHECK(unplanned({course(), long_one}, {}).find("no Clairvoyant in 1 of 2 matches") != std::string::npos);
+}

@@ -9,6 +9,14 @@
 
 using namespace ei::bench;
 
+TEST_CASE("the busiest minute is any sixty seconds, or the whole of a shorter trace") {
+  Trace trace(100, 1);
+  for (int i = 25; i < 85; ++i) trace[static_cast<std::size_t>(i)] = 3;
+  CHECK(busiest_minute_rps(trace) == 3);
+  CHECK(busiest_minute_rps({2, 4}) == 3);
+  CHECK(busiest_minute_rps({}) == 0);
+}
+
 TEST_CASE("a trace is integers, however they are separated") {
   CHECK(*parse_trace("1\n2\n3\n") == Trace{1, 2, 3});
   CHECK(*parse_trace("1,2, 3") == Trace{1, 2, 3});
