@@ -15,12 +15,15 @@ void add_local(CLI::App& app, Flags& flags, std::string& drain_timeout) {
   app.add_flag("--once", flags.once, "Check the manifests, print what would be done, and end")->group(kLocal);
   app.add_option("--bin-dir", flags.bin_dir, "Folder of inference-dispatcher and inference-worker")
       ->group(kLocal);
-  app.add_option("--address", flags.address, "Address that the services listen on")->group(kLocal);
+  app.add_option("--address", flags.address,
+                 "IP address that the services listen on; workers and dispatchers talk on the loopback")
+      ->group(kLocal);
   app.add_option("--dispatcher-port", flags.dispatcher_port,
                  "Port of the first service, where it is free; 0: whatever is free")
       ->group(kLocal);
-  app.add_option("--drain-timeout", drain_timeout,
-                 "How long a process may finish its work when it is stopped")
+  app.add_option(
+         "--drain-timeout", drain_timeout,
+         "How long a process may finish its work when it is stopped; at least a service's requestTimeout")
       ->group(kLocal);
   app.add_flag("--no-table", flags.no_table, "Log lines instead of the live table, also on a terminal")
       ->group(kLocal);
