@@ -129,6 +129,7 @@ class Record:
 
     def add(self, scaler, run, program, peers):
         self.done.append(scaler)
+        self.simulated = []  # of the runs before it
         self.starts += [seconds for _, seconds in run.starts.values()]
         self.write()
         if run.hpa_inputs:

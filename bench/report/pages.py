@@ -28,9 +28,10 @@ SIMULATED_COLUMNS = (
     ("scale events", lambda row: f"{row['scale_events']:g}"),
 )
 SIMULATED_READING = (
-    "Not measured: the simulator's figures for the same trace, with the service and start times that were measured. Whoever is "
-    "not in the table of runs was not run. These rows are to be compared with each other, not with the measured ones: the "
-    "simulator's workers do not disturb each other, and every start takes as long as the median one.")
+    "Not measured: the simulator's figures for the same trace, with the service and start times that were measured, and for "
+    "everyone with the dispatcher's own queue, as in the runs. Whoever is not in the table of runs was not run. These rows are to "
+    "be compared with each other, not with the measured ones: the simulator's workers do not disturb each other, and every start "
+    "takes as long as the median one.")
 READING = (
     "Latency counts from the instant a request was meant to be sent. Percentiles are those of the answers, and of timeouts "
     "with the time they took; late is whatever took longer than the target, and every failed request. Core-seconds "
