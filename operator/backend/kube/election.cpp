@@ -28,12 +28,18 @@ LeaseRecord read_lease(boost::json::value const& object) {
   record.renewed = time_at(object, "spec.renewTime");
   record.transitions = integer_at(object, "spec.leaseTransitions");
   record.resource_version = string_or(object, "metadata.resourceVersion");
+  for (auto const* name : {"labels", "annotations"}) {
+    auto const* value = find_member(object, std::string("metadata.") + name);
+    if (value != nullptr && value->is_object()) record.others[name] = *value;
+  }
   return record;
 }
 
 boost::json::object write_lease(LeaseRecord const& record, std::string const& namespace_name,
                                 std::string const& name) {
-  boost::json::object metadata{{"name", name}, {"namespace", namespace_name}};
+  boost::json::object metadata = record.others;
+  metadata["name"] = name;
+  metadata["namespace"] = namespace_name;
   if (!record.resource_version.empty()) metadata["resourceVersion"] = record.resource_version;
   boost::json::object spec{{"holderIdentity", record.holder},
                            {"leaseDurationSeconds", record.duration.count()},

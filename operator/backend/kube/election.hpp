@@ -22,6 +22,7 @@ struct LeaseRecord {
   std::optional<WallTime> renewed;
   std::int64_t transitions = 0;
   std::string resource_version;  ///< of the object read; a write with it meets nobody else's change
+  boost::json::object others;    ///< labels and annotations, by these names: a write leaves them as they are
 
   bool operator==(LeaseRecord const&) const = default;
 };

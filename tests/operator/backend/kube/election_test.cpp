@@ -190,3 +190,17 @@ TEST_CASE("a lease is read back as it was written") {
   CHECK(object.at("spec").at("renewTime") == "1970-01-01T00:00:01.500000Z");
   CHECK(object.at("metadata").at("namespace") == "ns");
 }
+
+TEST_CASE("a lease keeps the labels and annotations that others gave it") {
+  boost::json::value const chart{{"metadata",
+                                  {{"name", "n"},
+                                   {"resourceVersion", "7"},
+                                   {"labels", {{"app.kubernetes.io/managed-by", "Helm"}}},
+                                   {"annotations", {{"meta.helm.sh/release-name", "eis"}}}}}};
+  auto record = read_lease(chart);
+  record.holder = "a";
+  boost::json::value const written = write_lease(record, "ns", "n");
+  CHECK(written.at("metadata").at("labels") == chart.at("metadata").at("labels"));
+  CHECK(written.at("metadata").at("annotations") == chart.at("metadata").at("annotations"));
+  CHECK(written.at("metadata").at("resourceVersion") == "7");
+}
