@@ -36,10 +36,6 @@ ObjectKey object_key(api::ServiceKey const& key) {
   return {key.namespace_name, key.name};
 }
 
-Ensurer::Stamp stamp_of(plan::Observation const& seen, int replicas, std::string token_uid) {
-  return {seen.metadata.uid, seen.metadata.generation, replicas, std::move(token_uid)};
-}
-
 }  // namespace
 
 KubeBackend::KubeBackend(asio::any_io_executor executor, Client& client, BackendOptions options)
@@ -217,28 +213,27 @@ asio::awaitable<Result<void>> KubeBackend::perform(plan::Observation const& seen
   co_return Result<void>{};
 }
 
-asio::awaitable<Result<void>> KubeBackend::ensure_dispatcher(plan::Observation const& seen, int replicas) {
-  if (!seen.spec) co_return Result<void>{};
+asio::awaitable<Result<void>> KubeBackend::ensure_children(plan::Observation const& seen, std::string group,
+                                                           int replicas, Children render) {
   auto token = co_await ensurer_.ensure_token(seen.metadata);
   if (!token) co_return token.error();
-  auto stamp = stamp_of(seen, replicas, *token);
-  Ensurer::Render render = [this, &seen, &stamp] {
-    return dispatcher_children(seen.metadata, *seen.spec, stamp.replicas, stamp.token_uid, options_.children);
+  Ensurer::Stamp const stamp{seen.metadata.uid, seen.metadata.generation, replicas, *token};
+  Ensurer::Render rendered = [this, &seen, &stamp, render] {
+    return render(seen.metadata, *seen.spec, stamp.replicas, stamp.token_uid, options_.children);
   };
-  auto done = co_await ensurer_.ensure(seen.metadata.key(), "dispatcher", stamp, std::move(render));
+  co_return co_await ensurer_.ensure(seen.metadata.key(), std::move(group), stamp, std::move(rendered));
+}
+
+asio::awaitable<Result<void>> KubeBackend::ensure_dispatcher(plan::Observation const& seen, int replicas) {
+  if (!seen.spec) co_return Result<void>{};
+  auto done = co_await ensure_children(seen, "dispatcher", replicas, dispatcher_children);
   if (!done) co_return done;
   co_return co_await ensure_monitor(seen);
 }
 
 asio::awaitable<Result<void>> KubeBackend::ensure_workers(plan::Observation const& seen, int replicas) {
   if (!seen.spec) co_return Result<void>{};
-  auto token = co_await ensurer_.ensure_token(seen.metadata);
-  if (!token) co_return token.error();
-  auto stamp = stamp_of(seen, replicas, *token);
-  Ensurer::Render render = [this, &seen, &stamp] {
-    return worker_children(seen.metadata, *seen.spec, stamp.replicas, stamp.token_uid, options_.children);
-  };
-  auto done = co_await ensurer_.ensure(seen.metadata.key(), "workers", stamp, std::move(render));
+  auto done = co_await ensure_children(seen, "workers", replicas, worker_children);
   if (done) asked_replicas_[seen.metadata.key()] = replicas;
   co_return done;
 }

@@ -57,6 +57,11 @@ class KubeBackend final : public backend::Backend {
   void read_workers(plan::Observation& seen) const;
 
   boost::asio::awaitable<Result<void>> perform(plan::Observation const& seen, plan::Action const& action);
+  /// dispatcher_children or worker_children.
+  using Children = std::vector<Child> (*)(api::Metadata const&, api::Spec const&, int, std::string const&,
+                                          ChildOptions const&);
+  boost::asio::awaitable<Result<void>> ensure_children(plan::Observation const& seen, std::string group,
+                                                       int replicas, Children render);
   boost::asio::awaitable<Result<void>> ensure_dispatcher(plan::Observation const& seen, int replicas);
   boost::asio::awaitable<Result<void>> ensure_workers(plan::Observation const& seen, int replicas);
   boost::asio::awaitable<Result<void>> ensure_monitor(plan::Observation const& seen);
