@@ -56,7 +56,7 @@ HpaSettings hpa(Rules const& rules, int percent) {
   return settings;
 }
 
-/// Ours come with the late lane, which belongs to them; the baselines without one.
+/// With or without the late lane is for whoever plays it to say.
 Scaler scaler_of(Contestant contestant, Rules const& rules, Scenario const& scenario, std::uint64_t seed) {
   switch (contestant) {
     case Contestant::Latency:
