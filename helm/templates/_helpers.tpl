@@ -79,7 +79,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if .Values.services.serviceMonitors }}
 - apiGroups: [monitoring.coreos.com]
   resources: [servicemonitors]
-  verbs: [create, patch]
+  verbs: [get, create, patch]
 {{- end }}
 - apiGroups: [events.k8s.io]
   resources: [events]

@@ -240,7 +240,8 @@ asio::awaitable<Result<void>> KubeBackend::ensure_workers(plan::Observation cons
 
 asio::awaitable<Result<void>> KubeBackend::ensure_monitor(plan::Observation const& seen) {
   if (!monitors_served_) co_return Result<void>{};
-  auto done = co_await ensurer_.ensure_uncached(seen.metadata.key(), service_monitor(seen.metadata));
+  auto done = co_await ensurer_.ensure_uncached(seen.metadata.key(), seen.metadata.uid,
+                                                service_monitor(seen.metadata));
   if (done || done.error().kind == ErrorKind::Canceled) co_return done;
   // Serving goes on without being watched: looked at again with the next look for the API.
   monitors_served_ = false;

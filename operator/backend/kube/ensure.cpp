@@ -17,11 +17,16 @@ namespace asio = boost::asio;
 // 256 bits: nobody guesses it, and nobody types it.
 constexpr std::size_t kTokenBytes = 32;
 
+/// Whether it was made for a service of this name, be it ours or an earlier one.
+bool is_of(CachedObject const& object, std::string const& service) {
+  auto const* label = find_label(object.labels, kServiceLabel);
+  return label != nullptr && *label == service;
+}
+
 /// For a name that somebody else's object has. That of a service with the same name as ours is what an
 /// earlier one left and the garbage collector is about to remove; any other stays.
 Error not_ours(CachedObject const& live, std::string const& service) {
-  auto const* label = find_label(live.labels, kServiceLabel);
-  if (!live.owner_uid.empty() && label != nullptr && *label == service) {
+  if (!live.owner_uid.empty() && is_of(live, service)) {
     return make_error(ErrorKind::Conflict, "that of a service that had the same name is still being removed");
   }
   return make_error(ErrorKind::AlreadyExists,
@@ -107,20 +112,18 @@ asio::awaitable<Result<void>> Ensurer::put(Child child, Wanted& wanted, ObjectKe
 }
 
 /// For an object that is not in the cache: it does not exist, or the cache is behind, or it is somebody
-/// else's.
+/// else's. An apply by itself would not tell: it meets a conflict only in fields that somebody else has set.
 asio::awaitable<Client::Value> Ensurer::apply_new(Child const& child, ObjectKey const& key,
                                                   std::string const& service, std::string const& owner_uid) {
-  auto applied = co_await client_.apply(child.type, key, child.object, {}, false);
-  if (applied ||
-      (applied.error().kind != ErrorKind::Conflict && applied.error().kind != ErrorKind::Invalid)) {
-    co_return applied;
-  }
   auto live = co_await client_.get(child.type, key);
-  if (!live) co_return applied;
-  auto const identity = identity_of(*live);
-  if (!identity) co_return identity.error();
-  if (identity->owner_uid == owner_uid) co_return co_await client_.apply(child.type, key, child.object);
-  co_return not_ours(*identity, service);
+  if (!live && live.error().kind != ErrorKind::NotFound) co_return live;
+  if (live) {
+    auto const identity = identity_of(*live);
+    if (!identity) co_return identity.error();
+    bool const orphan = identity->owner_uid.empty() && is_of(*identity, service);
+    if (identity->owner_uid != owner_uid && !orphan) co_return not_ours(*identity, service);
+  }
+  co_return co_await client_.apply(child.type, key, child.object, {}, live.has_value());
 }
 
 asio::awaitable<Result<std::string>> Ensurer::ensure_token(api::Metadata const& owner) {
@@ -146,13 +149,14 @@ asio::awaitable<Result<std::string>> Ensurer::ensure_token(api::Metadata const& 
   co_return std::string(string_or(*secret, "metadata.uid"));
 }
 
-asio::awaitable<Result<void>> Ensurer::ensure_uncached(api::ServiceKey service, Child child) {
+asio::awaitable<Result<void>> Ensurer::ensure_uncached(api::ServiceKey service, std::string owner_uid,
+                                                       Child child) {
   auto const group = std::string(child.type.plural);
   auto const digest = owned_digest(child.object);
   auto const& known = sets_[service][group].wanted;
   if (!known.empty() && known.front().digest == digest) co_return Result<void>{};
   ObjectKey const key{service.namespace_name, child.name()};
-  auto applied = co_await client_.apply(child.type, key, child.object);
+  auto applied = co_await apply_new(child, key, service.name, owner_uid);
   if (!applied) co_return with_context(applied.error(), std::string(child.type.kind) + " " + key.name);
   log_write(child, key);
   Wanted wanted{child.type.plural, key.name, digest, 0};
