@@ -1,5 +1,7 @@
 #include "operator/backend/kube/event_series.hpp"
 
+#include "runtime/core/encoding.hpp"
+
 #include <boost/json/value.hpp>
 
 #include <algorithm>
@@ -35,12 +37,9 @@ constexpr std::size_t kMaxTracked = 4096;
 // The API server refuses a longer note.
 constexpr std::size_t kMaxNoteBytes = 1024;
 
-/// Cut where a UTF-8 character starts.
 std::string cut_note(std::string const& note) {
   if (note.size() <= kMaxNoteBytes) return note;
-  auto end = kMaxNoteBytes - 3;
-  while (end > 0 && (static_cast<unsigned char>(note[end]) & 0xC0U) == 0x80U) --end;
-  return note.substr(0, end) + "...";
+  return std::string(clipped(note, kMaxNoteBytes - 3)) + "...";
 }
 
 /// "name.17a3f…": unique as long as one operator does not create two in one microsecond; `serial` takes care

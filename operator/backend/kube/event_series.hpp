@@ -30,6 +30,7 @@ struct EventWrite {
   ObjectKey key;
   bool create = false;
   boost::json::object body;
+  std::optional<SteadyTime> first_failed = {};  ///< when it could first not be written
 };
 
 /// Turns occurrences into few writes. The same occurrence again within ten minutes makes a series (count and

@@ -6,7 +6,9 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <iterator>
 #include <utility>
+#include <vector>
 
 namespace ei::kube {
 namespace {
@@ -19,9 +21,14 @@ constexpr std::chrono::seconds kFlushPeriod{5};
 // While the API server is away events pile up; beyond this the oldest are the least missed.
 constexpr std::size_t kMaxWaiting = 1000;
 
+// An API server that is restarted is back by then. One event that never goes through (a failing admission
+// webhook) is not tried for ever.
+constexpr std::chrono::seconds kPatience{60};
+
+/// Canceled: the next leader has other news, but this process may still have time to write it.
 bool passes_by_itself(ErrorKind kind) {
-  return kind == ErrorKind::Unavailable || kind == ErrorKind::Timeout || kind == ErrorKind::TooMany ||
-         kind == ErrorKind::Io;
+  return kind == ErrorKind::Canceled || kind == ErrorKind::Unavailable || kind == ErrorKind::Timeout ||
+         kind == ErrorKind::TooMany || kind == ErrorKind::Io;
 }
 
 SteadyTime steady_now() {
@@ -64,19 +71,24 @@ asio::awaitable<void> Recorder::drain(milliseconds timeout) {
 }
 
 asio::awaitable<Result<void>> Recorder::write_all() {
-  while (!waiting_.empty()) {
+  // Tried again with the next flush, before what is recorded until then.
+  std::vector<EventWrite> again;
+  bool reachable = true;
+  while (reachable && !waiting_.empty()) {
     auto next = std::move(waiting_.front());
     waiting_.pop_front();
-    bool const settled = co_await write(next);
-    if (settled) continue;
-    // What was recorded meanwhile comes after it.
-    if (waiting_.size() < kMaxWaiting) waiting_.push_front(std::move(next));
-    co_return make_error(ErrorKind::Unavailable, "events cannot be written now");
+    auto const failed = co_await write(next);
+    if (!failed) continue;
+    reachable = *failed == ErrorKind::TooMany || *failed == ErrorKind::Unavailable;
+    if (!next.first_failed) next.first_failed = steady_now();
+    if (steady_now() - *next.first_failed < kPatience) again.push_back(std::move(next));
   }
-  co_return Result<void>{};
+  if (again.empty()) co_return Result<void>{};
+  waiting_.insert(waiting_.begin(), std::move_iterator(again.begin()), std::move_iterator(again.end()));
+  co_return make_error(ErrorKind::Unavailable, "not all events could be written");
 }
 
-asio::awaitable<bool> Recorder::write(EventWrite const& next) {
+asio::awaitable<std::optional<ErrorKind>> Recorder::write(EventWrite const& next) {
   auto const what = next.create ? "create" : "patch";
   auto body = next.body;
   Client::Value written = make_error(ErrorKind::Canceled, "not sent");
@@ -85,13 +97,13 @@ asio::awaitable<bool> Recorder::write(EventWrite const& next) {
   } else {
     written = co_await client_.merge_patch(kEvents, next.key, std::move(body));
   }
-  if (written || written.error().kind == ErrorKind::Canceled) co_return true;
-  // A namespace that is going away takes no events, and an old event is gone after an hour: neither is worth
-  // a retry.
-  bool const settled = !passes_by_itself(written.error().kind);
+  if (written) co_return std::nullopt;
+  auto const kind = written.error().kind;
   log::debug("event_not_written",
              {{"namespace", next.key.namespace_name}, {"what", what}, {"error", written.error().message}});
-  co_return settled;
+  // A namespace that is going away takes no events, and an old event is gone after an hour: neither is worth
+  // a retry.
+  co_return passes_by_itself(kind) ? std::optional(kind) : std::nullopt;
 }
 
 }  // namespace ei::kube

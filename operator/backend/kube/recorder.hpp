@@ -8,6 +8,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <deque>
+#include <optional>
 #include <string>
 
 namespace ei::kube {
@@ -28,8 +29,9 @@ class Recorder {
  private:
   void push(EventWrite write);
   boost::asio::awaitable<Result<void>> write_all();
-  /// Whether there is nothing more to be done about it: it was written, or never will be.
-  boost::asio::awaitable<bool> write(EventWrite const& next);
+  /// Empty when there is nothing more to be done about it (it was written, or never will be), else why not
+  /// now.
+  boost::asio::awaitable<std::optional<ErrorKind>> write(EventWrite const& next);
 
   Client& client_;
   EventSeries series_;
