@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "runtime/core/encoding.hpp"
 #include "runtime/core/json.hpp"
 
 namespace ei::api {
@@ -44,7 +45,7 @@ std::size_t characters(std::string_view text) {
 std::string invalid_value(json::value const& value, std::string_view must) {
   constexpr std::size_t kShown = 80;  // enough to recognise the value in an error line
   std::string shown = to_json_text(value);
-  if (shown.size() > kShown) shown = shown.substr(0, kShown) + "…";
+  if (shown.size() > kShown) shown = std::string(clipped(shown, kShown)) + "…";
   return "Invalid value: " + shown + ": must be " + std::string(must);
 }
 

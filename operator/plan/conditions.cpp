@@ -47,7 +47,7 @@ Condition metrics_available(Observation const& seen, Verdict const& verdict) {
   if (seen.spec && !seen.spec->prometheus_query.empty()) {
     return make(api::kMetricsAvailable, true, "Queried", "Prometheus answers spec.scaling.prometheusQuery");
   }
-  return make(api::kMetricsAvailable, true, "Scraped", "every dispatcher answers");
+  return make(api::kMetricsAvailable, true, "Scraped", "the dispatchers answer");
 }
 
 // needs more than spec.max | backend says how many fit | backend cannot place what it has | result

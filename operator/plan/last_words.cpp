@@ -1,5 +1,6 @@
 #include "operator/plan/last_words.hpp"
 
+#include "runtime/core/encoding.hpp"
 #include "runtime/core/json.hpp"
 
 namespace ei::plan {
@@ -14,7 +15,7 @@ void LastWords::hear(std::string_view line) {
   if (line.empty()) return;
   auto const parsed = line.front() == '{' ? parse_json(line) : make_error(ErrorKind::Invalid, "no object");
   if (!parsed) {
-    plain_ = std::string(line.substr(0, kLongest));
+    plain_ = std::string(clipped(line, kLongest));
     return;
   }
   if (string_or(*parsed, "level") != "error") return;
@@ -22,7 +23,7 @@ void LastWords::hear(std::string_view line) {
   for (auto const* field : {"error", "message", "detail", "reason"}) {
     auto const more = string_or(*parsed, field);
     if (more.empty()) continue;
-    error_ += ": " + std::string(more.substr(0, kLongest));
+    error_ += ": " + std::string(clipped(more, kLongest));
     return;
   }
 }

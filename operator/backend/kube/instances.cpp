@@ -2,6 +2,7 @@
 
 #include "operator/backend/kube/labels.hpp"
 #include "operator/plan/last_words.hpp"
+#include "runtime/core/encoding.hpp"
 #include "runtime/core/json.hpp"
 #include "runtime/core/units.hpp"
 
@@ -31,7 +32,7 @@ json::value const* condition_of(json::value const& object, std::string_view type
 
 void copy_text(json::value const& from, std::string_view path, json::object& to, std::string_view name) {
   auto const text = string_or(from, path);
-  if (!text.empty()) to[name] = text.substr(0, kMaxMessageBytes);
+  if (!text.empty()) to[name] = clipped(text, kMaxMessageBytes);
 }
 
 std::optional<WallTime> time_at(json::value const& from, std::string_view name) {
@@ -65,7 +66,9 @@ void keep_container_trouble(json::value const& container, json::object& kept) {
   // These two are how every pod begins.
   if (!waiting.empty() && waiting != "ContainerCreating" && waiting != "PodInitializing") {
     kept["trouble"] = waiting;
-    auto const before = end_of(find_member(container, "lastState.terminated"));
+    // How long it is held back says less than why it crashes.
+    bool const crashed = waiting == "CrashLoopBackOff";
+    auto const before = crashed ? end_of(find_member(container, "lastState.terminated")) : std::string();
     if (!before.empty()) {
       kept["troubleMessage"] = before;
     } else {

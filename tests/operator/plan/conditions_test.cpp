@@ -67,7 +67,7 @@ TEST_CASE("Metrics that never came are a start, metrics that stopped coming are 
   CHECK(shown(service(), blind("no dispatcher yet"), "MetricsAvailable") ==
         "False Starting: no dispatcher yet");
   auto const fresh = settled(service(), verdict(steady()));
-  CHECK(shown(fresh, verdict(steady()), "MetricsAvailable") == "True Scraped: every dispatcher answers");
+  CHECK(shown(fresh, verdict(steady()), "MetricsAvailable") == "True Scraped: the dispatchers answer");
   CHECK(shown(fresh, blind("timed out"), "MetricsAvailable") == "False NoFreshMetrics: timed out");
   auto queried = service();
   queried.spec->prometheus_query = "sum(dispatcher_queue_size)";

@@ -148,7 +148,7 @@ TEST_CASE("Only changes of conditions are events") {
     auto const lost = settled(good, blind);
     CHECK(events(plan::make_plan(lost, blind, kNow)).empty());
     CHECK(events(plan::make_plan(lost, verdict(steady()), kNow)) ==
-          std::vector<std::string>{"MetricsAvailable: every dispatcher answers"});
+          std::vector<std::string>{"MetricsAvailable: the dispatchers answer"});
   }
   SECTION("metrics that are missing at the start") {
     auto blind = verdict(steady());
