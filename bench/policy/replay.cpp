@@ -112,7 +112,7 @@ std::string out_of_range(scaling::Settings const& settings) {
   };
   check("queue_target", settings.queue_target, api::kQueueTarget);
   check("min_replicas", settings.min_replicas, api::kReplicas);
-  check("max_replicas", settings.max_replicas, api::kReplicas);
+  check("max_replicas", settings.max_replicas, api::Range<int>{settings.min_replicas, api::kReplicas.most});
   check("cooldown_ms", settings.cooldown.count(), in_ms(api::kCooldown));
   check("latency_target_ms", settings.latency_target.count(), in_ms(api::kLatencyTarget));
   check("interval_ms", settings.interval.count(), in_ms(api::kInterval));

@@ -180,7 +180,7 @@ void explain(Load const& load, Decision& decision, int count) {
                                 : std::string("nothing asks for more");
   }
   if (!decision.why_not_less.empty()) return;
-  if (decision.term == Term::Load) {
+  if (decision.term == Term::Load && count > 0) {
     decision.why_not_less = text("%d would leave %.4f late", count - 1, load.late_with(count - 1));
   } else if (decision.term != Term::None) {
     decision.why_not_less = decision.formula;

@@ -54,6 +54,8 @@ TEST_CASE("what is explained is the count within the bounds, or the one a pause 
   about(script.run(20), 6);
   script.settings.max_replicas = 4;
   about(script.step(), 4);
+  // Nothing bounds it any more but the pause.
+  script.settings.max_replicas = 40;
   script.settings.paused = true;
   CHECK(script.step().inputs.late_ratio > 0.9);
 }
