@@ -27,8 +27,10 @@ packages_cluster=(
   containerd runc containernetworking-plugins buildah debootstrap busybox-static nftables
   iproute2 util-linux binutils openssl curl prometheus
 )
+# On a cluster of yours: helm and kubectl, and for some tests an API server that may be stopped, are built with go.
+packages_clients=(openssl)
 # Any Go fetches the version that is needed; one of the user's own is used as it is.
-command -v go >/dev/null || packages_cluster+=(golang-go)
+command -v go >/dev/null || { packages_cluster+=(golang-go); packages_clients+=(golang-go); }
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
