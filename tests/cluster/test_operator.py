@@ -183,8 +183,8 @@ class Killed:
                 return None
             # Whatever it has sent besides does not arrive either.
             if self._count == at:
-                process.kill()
                 self.path = path
+                process.kill()
             return DROP if moment == "before" else None
 
         self._proxy, self._moment = proxy, moment
@@ -250,6 +250,7 @@ def test_killed_at_any_write_the_end_is_the_same(server, space, proxy, tmp_path,
             eventually(lambda: process.poll() is not None or settled(server, space, proxy), 30)
             killed.end()
             if killed.path is None:
+                assert process.poll() is None, "the operator ended by itself"
                 break
             assert process.wait(5) == -signal.SIGKILL
             killed_at.append(killed.path)
@@ -499,7 +500,7 @@ def test_a_new_link_token_rolls_both_programs(server, space, proxy, tmp_path):
 
 
 def test_an_object_of_somebody_else_with_a_childs_name_is_told_and_left_alone(server, space, proxy, tmp_path):
-    theirs = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "svc"}, "spec": {"ports": [{"port": 5432}]}}
+    theirs = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "svc"}, "spec": {"ports": [{"name": "pg", "port": 5432}]}}
     server.apply(theirs, space)
     create(server, space, "svc")
     with operator(proxy, space, tmp_path):
@@ -512,7 +513,7 @@ def test_an_object_of_somebody_else_with_a_childs_name_is_told_and_left_alone(se
         eventually(told, 10)
         eventually(lambda: _assert(notes(server, space, "Refused")), 10)
         kept = server.get("service", "svc", "-n", space)
-        assert kept["spec"]["ports"][0]["port"] == 5432 and "ownerReferences" not in kept["metadata"]
+        assert [port["port"] for port in kept["spec"]["ports"]] == [5432] and "ownerReferences" not in kept["metadata"]
         # Out of the way, the service gets its own.
         server.kubectl("-n", space, "delete", "service", "svc")
         wait_for_children(server, space)

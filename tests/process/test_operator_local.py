@@ -104,7 +104,7 @@ def test_one_decision_id_runs_through_status_event_log_and_decision_log(start_op
 
 
 def test_a_killed_worker_is_replaced_and_its_request_answered(start_operator):
-    operator = start_operator(manifest(), environment={"FAKE_SERVICE_SECONDS": "1.5"})
+    operator = start_operator(manifest(), environment={"FAKE_SERVICE_SECONDS": "4"})
     url = operator.wait_ready()
     (name, pid), = operator.workers().items()
     with ThreadPoolExecutor(1) as pool:

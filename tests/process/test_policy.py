@@ -57,7 +57,7 @@ def test_bounds_alone_are_another_setting_for_a_recorded_load(tmp_path):
 @pytest.mark.parametrize("flag, text, says", [
     ("--trace", "1, two", "two"),
     ("--trace", "# nothing\n", "the trace is empty"),
-    ("--manifest", "kind: Pod", ""),
+    ("--manifest", "kind: Pod", "apiVersion"),
     ("--manifest", MANIFEST.replace("3", "many"), "maxReplicas"),
     ("--replay", "{\n{\n", "line 1"),
     ("--replay", json.dumps({**RECORD, "settings": {**RECORD["settings"], "interval_ms": 0}}) + "\n", "settings.interval_ms is 0"),

@@ -259,7 +259,9 @@ def test_a_crowd_of_direct_requests_turns_no_job_away(start_dispatcher, start_wo
 
     def crowd():
         while not enough.is_set():
-            assert predict(one, harness.picture()).status_code in (200, 429)
+            assert predict(one, picture).status_code in (200, 429)
+    # Large, so that a quick worker too has more waiting than it takes.
+    picture = harness.picture(size=(2000, 1500))
     crowding = [harness.Background(crowd) for _ in range(40)]
 
     def refused():
