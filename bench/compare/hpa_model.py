@@ -1,4 +1,5 @@
 """The simulator's HPA beside the real controller: what both make of the same CPU readings."""
+import itertools
 import json
 
 from experiment import output_of
@@ -49,14 +50,20 @@ def read_ahead(lines):
 def agreement(program, lines, sync_s, flags, step_s=1.0):
     """(the controller's changes, the model's, the largest distance between them in seconds; infinite when the counts
     differ), with what nobody can see as it fits best: the phase of the controller's period (in steps of `step_s`), and
-    whether it read the CPU before or after a look of ours."""
-    real = changes([(line["time_s"], line["current"]) for line in lines])
+    whether it read the CPU before or after a look of ours. Without those of the recording's last period: the other's may
+    come after its end."""
+    end_s = lines[-1]["time_s"] - sync_s
+
+    def within(found):
+        return [(at, count) for at, count in found if at <= end_s]
+    real = within(changes([(line["time_s"], line["current"]) for line in lines]))
     ways = [(seen, step * step_s) for seen in (lines, read_ahead(lines)) for step in range(round(sync_s / step_s))]
-    best = None
+    fits = []
     for seen, phase_s in ways:
-        model = replayed(program, seen, [*flags, "--sync", sync_s, "--phase", phase_s])
-        same = [count for _, count in model] == [count for _, count in real]
+        model = within(replayed(program, seen, [*flags, "--sync", sync_s, "--phase", phase_s]))
+        alike = len(list(itertools.takewhile(lambda pair: pair[0][1] == pair[1][1], zip(model, real))))
+        same = alike == len(model) == len(real)
         apart = max((abs(at - then) for (at, _), (then, _) in zip(model, real)), default=0) if same else float("inf")
-        if best is None or apart < best[2]:
-            best = real, model, apart
-    return best
+        fits.append((apart, -alike, model))
+    apart, _, model = min(fits)
+    return real, model, apart

@@ -178,10 +178,10 @@ class Run:
         flags = ["--target-percent", percent, "--request-millicores", request, "--min", self.settings.least, "--max", self.settings.most]
         program = self.programs / "inference-bench"
         real, model, apart = hpa_model.agreement(program, self.hpa_inputs, HPA_SYNC_SECONDS, flags)
+        subject = f"{scaler}: the simulator's HPA, given the same CPU readings and the phase of its period that fits best,"
         if apart == float("inf"):
-            return f"{scaler}: the simulator's HPA, given the same CPU readings, scales otherwise: {model}; the controller: {real}."
-        return (f"{scaler}: the simulator's HPA, given the same CPU readings, makes the same {len(real)} changes as the controller, "
-                f"at most {apart:.1f} s apart.")
+            return f"{subject} scales otherwise: {model}; the controller: {real}."
+        return f"{subject} makes the same {len(real)} changes as the controller, at most {apart:.1f} s apart."
 
     def _service(self, mine, since, until):
         """The dispatcher's counters of service times as (first, last) of the run; null where they were not scraped."""

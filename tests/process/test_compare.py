@@ -205,6 +205,22 @@ def test_only_what_the_model_asks_for_itself_is_its_own():
     assert hpa_model.proposed(asking, lines) == [(1, 2), (4, 3)]
 
 
+@pytest.mark.parametrize("model, apart, why", [
+    ([(11, 2), (31, 3)], 1, "the same, a second later"),
+    ([(11, 2), (31, 3), (58, 2)], 1, "what either does in the last period the other may do after it"),
+    ([(11, 2)], float("inf"), "one change too few"),
+    ([(11, 2), (31, 4)], float("inf"), "another count"),
+])
+def test_model_and_controller_agree_on_all_that_both_had_the_time_for(monkeypatch, model, apart, why):
+    counts = [1] * 10 + [2] * 20 + [3] * 25 + [2] * 5
+    lines = [{"time_s": at, "current": count, "pods": []} for at, count in enumerate(counts)]
+    # Only with this phase does the model look when the controller does.
+    monkeypatch.setattr(hpa_model, "replayed", lambda program, seen, flags: model if flags[-1] == 11 else [])
+    real, fitting, seen_apart = hpa_model.agreement("program", lines, 15, [])
+    assert real == [(10, 2), (30, 3)]
+    assert (fitting, seen_apart) == ([each for each in model if each[0] <= 44], apart), why
+
+
 # The simulator beside the runs ------------------------------------------------------------------------------------
 
 # 20 s of service in 100 requests, all of the same length.
