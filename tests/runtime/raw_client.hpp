@@ -56,4 +56,9 @@ class RawClient {
   tcp::socket socket_;
 };
 
+/// Of an answer as it was read; 0 where there is none.
+inline int status_of(std::string const& answer) {
+  return answer.size() < 12 ? 0 : std::stoi(answer.substr(9, 3));
+}
+
 }  // namespace ei::test
