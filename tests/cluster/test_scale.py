@@ -9,7 +9,6 @@ import http.client
 import json
 import os
 import pathlib
-import ssl
 import subprocess
 import threading
 import time
