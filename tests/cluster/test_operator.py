@@ -1,114 +1,31 @@
-"""The operator as a process against a bare API server: what it does on the bad days of both.
-
-A proxy between the two counts requests, refuses some, cuts connections, and says when to kill.
-"""
+"""The operator as a process against a bare API server: what it does on the bad days of both."""
 
 import contextlib
-import copy
 import itertools
 import json
-import os
-import pathlib
 import re
 import signal
-import subprocess
 import time
 import urllib.request
 
 import pytest
-import yaml
 
-from conftest import CRD_FILE, ROOT, Cluster, eventually
+from conftest import eventually
 from faulty_proxy import DROP, FaultyProxy
-
-PROGRAM = pathlib.Path(os.environ.get("EI_BIN", ROOT / "build" / "release" / "bin")) / "inference-operator"
-KINDS = "services,deployments,poddisruptionbudgets,networkpolicies,secrets"
-CHILDREN = 9
-TOKEN_ANNOTATION = "elasticinference.dev/link-token-uid"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """A bare API server of our own, which may be stopped."""
-    if not PROGRAM.exists():
-        pytest.fail(f"{PROGRAM} is not built; set EI_BIN to the folder with the programs")
-    folder = str(tmp_path_factory.mktemp("operator") / "state")
-    own = Cluster(os.path.join(folder, "admin.kubeconfig"), folder)
-    own.harness("up", "--bare", timeout=3600)
-    try:
-        own.kubectl("apply", "--server-side", "-f", CRD_FILE)
-        own.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
-        yield own
-    finally:
-        own.harness("down")
-
-
-@pytest.fixture
-def space(server):
-    """A namespace for one test, and only it is watched."""
-    name = f"test-{os.urandom(4).hex()}"
-    server.kubectl("create", "namespace", name)
-    return name
-
-
-@pytest.fixture
-def proxy(server):
-    with FaultyProxy(server.kubeconfig) as running:
-        yield running
-
-
-@contextlib.contextmanager
-def operator(proxy, space, folder, name="operator-0", *flags):
-    flags = ["--namespace", space, "--metrics-port", "0", "--dispatcher-image", "d:1", "--worker-image", "w:1", *flags]
-    env = dict(os.environ, POD_NAME=name, POD_NAMESPACE=space)
-    folder.mkdir(exist_ok=True)
-    with open(folder / f"{name}.log", "ab") as log:
-        process = subprocess.Popen(
-            [PROGRAM, "--kubeconfig", proxy.kubeconfig(folder, space), *flags], stdout=log, stderr=log, env=env
-        )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGCONT)
-            process.terminate()
-            process.wait(15)
-
-
-def create(server, space, name, **spec):
-    body = {"apiVersion": "elasticinference.dev/v1alpha1", "kind": "InferenceService", "metadata": {"name": name}}
-    server.apply({**body, "spec": spec}, space)
-
-
-def children(server, space):
-    return {f"{each['kind']}/{each['metadata']['name']}": each for each in server.get(KINDS, "-n", space)["items"]}
-
-
-def wait_for_children(server, space, services=1):
-    def all_there():
-        found = children(server, space)
-        assert len(found) == CHILDREN * services, sorted(found)
-        for each in server.get("eis", "-n", space)["items"]:
-            assert each["status"]["observedGeneration"] == each["metadata"]["generation"]
-        return found
-
-    return eventually(all_there, 20)
-
-
-def essence(objects):
-    """What two runs must agree on: everything but identities, times and the random token."""
-    seen = {}
-    for name, each in objects.items():
-        each = copy.deepcopy(each)
-        meta = each["metadata"]
-        template = each.get("spec", {}).get("template", {}).get("metadata", {})
-        template.get("annotations", {}).pop(TOKEN_ANNOTATION, None)
-        seen[name] = {
-            "labels": meta["labels"],
-            "owners": len(meta["ownerReferences"]),
-            "spec": {k: v for k, v in each.get("spec", {}).items() if k not in ("clusterIP", "clusterIPs")},
-        }
-    return seen
+from proxied_operator import (  # noqa: F401 (fixtures)
+    CHILDREN,
+    KINDS,
+    TOKEN_ANNOTATION,
+    children,
+    condition,
+    create,
+    essence,
+    operator,
+    proxy,
+    server,
+    space,
+    wait_for_children,
+)
 
 
 def test_nothing_is_written_while_nothing_changes_nor_after_a_restart(server, space, proxy, tmp_path):
@@ -262,10 +179,6 @@ def test_killed_at_any_write_the_end_is_the_same(server, space, proxy, tmp_path,
         assert any(f"/{kind}" in path for path in killed_at), f"no kill at {kind}: {killed_at}"
 
 
-def _assert(condition):
-    assert condition
-
-
 def test_cut_connections_are_opened_again_where_they_were(server, space, proxy, tmp_path):
     create(server, space, "svc")
     with operator(proxy, space, tmp_path):
@@ -339,52 +252,6 @@ def test_a_leader_that_ends_hands_over_at_once(server, space, proxy, tmp_path):
                 assert time.monotonic() - ended < 6
 
 
-def test_what_is_denied_is_not_asked_for_in_a_hot_loop_and_harms_nobody_else(server, space, proxy, tmp_path):
-    proxy.before = lambda method, path: 403 if method == "PATCH" and "/deployments/denied-" in path else None
-    create(server, space, "denied")
-    create(server, space, "fine")
-    since = time.monotonic()
-    with operator(proxy, space, tmp_path):
-        eventually(lambda: _assert("Deployment/fine-worker" in children(server, space)), 10)
-        time.sleep(10 - (time.monotonic() - since))
-        # 5 ms doubled: eleven tries in ten seconds.
-        assert 3 < len([each for each in proxy.writes(since) if "/deployments/denied-" in each[1]]) < 16
-        proxy.before = None
-        eventually(lambda: _assert("Deployment/denied-worker" in children(server, space)), 30)
-
-
-def test_a_quota_is_told_and_not_run_against_in_a_hot_loop(server, space, proxy, tmp_path):
-    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "full"}}
-    hard = {"count/deployments.apps": "1"}
-    server.apply({**quota, "spec": {"hard": hard}}, space)
-
-    def allow(deployments):
-        # No controller counts here.
-        status = {"hard": {"count/deployments.apps": deployments}, "used": {"count/deployments.apps": "0"}}
-        server.kubectl("patch", "quota", "full", "-n", space, "--subresource=status", "--type=merge", "-p",
-                       json.dumps({"spec": {"hard": status["hard"]}, "status": status}))
-
-    allow("1")
-    create(server, space, "svc")
-    since = time.monotonic()
-    with operator(proxy, space, tmp_path):
-
-        def told():
-            conditions = {each["type"]: each for each in server.get("eis", "svc", "-n", space)["status"]["conditions"]}
-            assert conditions["WorkersReady"]["reason"] == "Refused"
-            assert "exceeded quota: full" in conditions["WorkersReady"]["message"]
-
-        eventually(told, 10)
-        time.sleep(max(0, 10 - (time.monotonic() - since)))
-        assert 3 < len([each for each in proxy.writes(since) if "/deployments/" in each[1]]) < 20
-        # The same refusal is one event, however often it comes.
-        notes = [each["note"] for each in server.get("events.events.k8s.io", "-n", space)["items"] if each["reason"] == "Refused"]
-        assert 1 <= len(notes) <= 2, notes
-        server.kubectl("delete", "quota", "full", "-n", space)
-        # Its next try comes within twice the time that it has waited.
-        eventually(lambda: _assert({"Deployment/svc-worker", "Deployment/svc-dispatcher"} <= set(children(server, space))), 30)
-
-
 def test_an_overloaded_server_is_not_listed_again(server, space, proxy, tmp_path):
     create(server, space, "svc")
     with operator(proxy, space, tmp_path):
@@ -444,42 +311,6 @@ def test_a_watch_that_is_too_old_costs_one_listing_and_no_change(server, space, 
         assert listings(proxy, since) == ["inferenceservices"]
 
 
-def test_a_stored_service_that_is_invalid_is_told_and_harms_nobody_else(server, space, proxy, tmp_path):
-    """One of a time when the CRD had fewer rules."""
-    crd = yaml.safe_load(CRD_FILE.read_text())
-    loose = copy.deepcopy(crd)
-    spec = loose["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
-    del spec["properties"]["scaling"]["x-kubernetes-validations"]
-    apply = ("apply", "--server-side", "--force-conflicts", "-f", "-")
-    try:
-        server.kubectl(*apply, stdin=json.dumps(loose))
-        eventually(lambda: create(server, space, "invalid", scaling={"minReplicas": 5, "maxReplicas": 2}), 10)
-    finally:
-        server.kubectl(*apply, stdin=json.dumps(crd))
-    create(server, space, "fine")
-    with operator(proxy, space, tmp_path):
-
-        def told():
-            ready = condition(server, space, "invalid", "Ready")
-            assert (ready["status"], ready["reason"]) == ("False", "InvalidSpec")
-            assert "minReplicas" in ready["message"]
-            found = children(server, space)
-            assert len(found) == CHILDREN and all("fine" in name for name in found), sorted(found)
-
-        eventually(told, 20)
-        assert [note for note in notes(server, space, "InvalidSpec") if "minReplicas" in note]
-
-
-def condition(server, space, name, kind):
-    conditions = server.get("eis", name, "-n", space)["status"]["conditions"]
-    return next(each for each in conditions if each["type"] == kind)
-
-
-def notes(server, space, reason):
-    events = server.get("events.events.k8s.io", "-n", space)["items"]
-    return [each["note"] for each in events if each["reason"] == reason]
-
-
 def test_a_new_link_token_rolls_both_programs(server, space, proxy, tmp_path):
     """A pod reads its token once: those of before and after would not let each other in."""
     create(server, space, "svc")
@@ -497,42 +328,3 @@ def test_a_new_link_token_rolls_both_programs(server, space, proxy, tmp_path):
         first = eventually(lambda: of_one_token(lambda uid: uid), 5)
         server.kubectl("-n", space, "delete", "secret", "svc-link-token")
         eventually(lambda: of_one_token(lambda uid: uid != first), 5)
-
-
-def test_an_object_of_somebody_else_with_a_childs_name_is_told_and_left_alone(server, space, proxy, tmp_path):
-    theirs = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "svc"}, "spec": {"ports": [{"name": "pg", "port": 5432}]}}
-    server.apply(theirs, space)
-    create(server, space, "svc")
-    with operator(proxy, space, tmp_path):
-
-        def told():
-            workers = condition(server, space, "svc", "WorkersReady")
-            assert (workers["status"], workers["reason"]) == ("False", "Refused")
-            assert "svc" in workers["message"]
-
-        eventually(told, 10)
-        eventually(lambda: _assert(notes(server, space, "Refused")), 10)
-        kept = server.get("service", "svc", "-n", space)
-        assert [port["port"] for port in kept["spec"]["ports"]] == [5432] and "ownerReferences" not in kept["metadata"]
-        # Out of the way, the service gets its own.
-        server.kubectl("-n", space, "delete", "service", "svc")
-        wait_for_children(server, space)
-
-
-def test_dispatchers_that_a_quota_forbids_are_told_in_its_words(server, space, proxy, tmp_path):
-    create(server, space, "svc")
-    words = 'pods "svc-dispatcher-1" is forbidden: exceeded quota: full, requested: pods=1, used: pods=4, limited: pods=4'
-    failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": words}
-    with operator(proxy, space, tmp_path):
-        wait_for_children(server, space)
-        # As the Deployment's controller passes on what its ReplicaSet was told; there is none here.
-        patch = json.dumps({"status": {"conditions": [failure]}})
-        server.kubectl("-n", space, "patch", "deployment", "svc-dispatcher", "--subresource=status", "-p", patch)
-
-        def told():
-            ready = condition(server, space, "svc", "DispatcherReady")
-            assert (ready["status"], ready["reason"]) == ("False", "QuotaExceeded")
-            assert "exceeded quota: full" in ready["message"]
-
-        eventually(told, 10)
-        eventually(lambda: _assert([note for note in notes(server, space, "QuotaExceeded") if "quota: full" in note]), 10)

@@ -1,0 +1,119 @@
+"""The operator as a process against a bare API server, with a proxy between the two.
+
+The proxy counts requests, refuses some, cuts connections, and says when to kill.
+"""
+
+import contextlib
+import copy
+import os
+import pathlib
+import signal
+import subprocess
+
+import pytest
+
+from conftest import CRD_FILE, ROOT, Cluster, eventually
+from faulty_proxy import FaultyProxy
+
+PROGRAM = pathlib.Path(os.environ.get("EI_BIN", ROOT / "build" / "release" / "bin")) / "inference-operator"
+KINDS = "services,deployments,poddisruptionbudgets,networkpolicies,secrets"
+CHILDREN = 9
+TOKEN_ANNOTATION = "elasticinference.dev/link-token-uid"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A bare API server of our own, which may be stopped."""
+    if not PROGRAM.exists():
+        pytest.fail(f"{PROGRAM} is not built; set EI_BIN to the folder with the programs")
+    folder = str(tmp_path_factory.mktemp("operator") / "state")
+    own = Cluster(os.path.join(folder, "admin.kubeconfig"), folder)
+    own.harness("up", "--bare", timeout=3600)
+    try:
+        own.kubectl("apply", "--server-side", "-f", CRD_FILE)
+        own.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        yield own
+    finally:
+        own.harness("down")
+
+
+@pytest.fixture
+def space(server):
+    """A namespace for one test, and only it is watched."""
+    name = f"test-{os.urandom(4).hex()}"
+    server.kubectl("create", "namespace", name)
+    return name
+
+
+@pytest.fixture
+def proxy(server):
+    with FaultyProxy(server.kubeconfig) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def operator(proxy, space, folder, name="operator-0", *flags):
+    flags = ["--namespace", space, "--metrics-port", "0", "--dispatcher-image", "d:1", "--worker-image", "w:1", *flags]
+    env = dict(os.environ, POD_NAME=name, POD_NAMESPACE=space)
+    folder.mkdir(exist_ok=True)
+    with open(folder / f"{name}.log", "ab") as log:
+        process = subprocess.Popen(
+            [PROGRAM, "--kubeconfig", proxy.kubeconfig(folder, space), *flags], stdout=log, stderr=log, env=env
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+            process.wait(15)
+
+
+def create(server, space, name, **spec):
+    body = {"apiVersion": "elasticinference.dev/v1alpha1", "kind": "InferenceService", "metadata": {"name": name}}
+    server.apply({**body, "spec": spec}, space)
+
+
+def children(server, space):
+    return {f"{each['kind']}/{each['metadata']['name']}": each for each in server.get(KINDS, "-n", space)["items"]}
+
+
+def wait_for_children(server, space, services=1):
+    def all_there():
+        found = children(server, space)
+        assert len(found) == CHILDREN * services, sorted(found)
+        for each in server.get("eis", "-n", space)["items"]:
+            assert each["status"]["observedGeneration"] == each["metadata"]["generation"]
+        return found
+
+    return eventually(all_there, 20)
+
+
+def essence(objects):
+    """What two runs must agree on: everything but identities, times and the random token."""
+    seen = {}
+    for name, each in objects.items():
+        each = copy.deepcopy(each)
+        meta = each["metadata"]
+        template = each.get("spec", {}).get("template", {}).get("metadata", {})
+        template.get("annotations", {}).pop(TOKEN_ANNOTATION, None)
+        seen[name] = {
+            "labels": meta["labels"],
+            "owners": len(meta["ownerReferences"]),
+            "spec": {k: v for k, v in each.get("spec", {}).items() if k not in ("clusterIP", "clusterIPs")},
+        }
+    return seen
+
+
+def expect(condition):
+    assert condition
+
+
+def condition(server, space, name, kind):
+    conditions = server.get("eis", name, "-n", space)["status"]["conditions"]
+    return next(each for each in conditions if each["type"] == kind)
+
+
+def notes(server, space, reason):
+    events = server.get("events.events.k8s.io", "-n", space)["items"]
+    return [each["note"] for each in events if each["reason"] == reason]

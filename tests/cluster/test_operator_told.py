@@ -1,0 +1,133 @@
+"""The operator against a bare API server: what stands in its way is told, and not run against in a hot loop."""
+
+import copy
+import json
+import time
+
+import yaml
+
+from conftest import CRD_FILE, eventually
+from proxied_operator import (  # noqa: F401 (fixtures)
+    CHILDREN,
+    children,
+    condition,
+    create,
+    expect,
+    notes,
+    operator,
+    proxy,
+    server,
+    space,
+    wait_for_children,
+)
+
+
+def test_what_is_denied_is_not_asked_for_in_a_hot_loop_and_harms_nobody_else(server, space, proxy, tmp_path):
+    proxy.before = lambda method, path: 403 if method == "PATCH" and "/deployments/denied-" in path else None
+    create(server, space, "denied")
+    create(server, space, "fine")
+    since = time.monotonic()
+    with operator(proxy, space, tmp_path):
+        eventually(lambda: expect("Deployment/fine-worker" in children(server, space)), 10)
+        time.sleep(10 - (time.monotonic() - since))
+        # 5 ms doubled: eleven tries in ten seconds.
+        assert 3 < len([each for each in proxy.writes(since) if "/deployments/denied-" in each[1]]) < 16
+        proxy.before = None
+        eventually(lambda: expect("Deployment/denied-worker" in children(server, space)), 30)
+
+
+def test_a_quota_is_told_and_not_run_against_in_a_hot_loop(server, space, proxy, tmp_path):
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "full"}}
+    hard = {"count/deployments.apps": "1"}
+    server.apply({**quota, "spec": {"hard": hard}}, space)
+
+    def allow(deployments):
+        # No controller counts here.
+        status = {"hard": {"count/deployments.apps": deployments}, "used": {"count/deployments.apps": "0"}}
+        server.kubectl("patch", "quota", "full", "-n", space, "--subresource=status", "--type=merge", "-p",
+                       json.dumps({"spec": {"hard": status["hard"]}, "status": status}))
+
+    allow("1")
+    create(server, space, "svc")
+    since = time.monotonic()
+    with operator(proxy, space, tmp_path):
+
+        def told():
+            conditions = {each["type"]: each for each in server.get("eis", "svc", "-n", space)["status"]["conditions"]}
+            assert conditions["WorkersReady"]["reason"] == "Refused"
+            assert "exceeded quota: full" in conditions["WorkersReady"]["message"]
+
+        eventually(told, 10)
+        time.sleep(max(0, 10 - (time.monotonic() - since)))
+        assert 3 < len([each for each in proxy.writes(since) if "/deployments/" in each[1]]) < 20
+        # The same refusal is one event, however often it comes.
+        notes = [each["note"] for each in server.get("events.events.k8s.io", "-n", space)["items"] if each["reason"] == "Refused"]
+        assert 1 <= len(notes) <= 2, notes
+        server.kubectl("delete", "quota", "full", "-n", space)
+        # Its next try comes within twice the time that it has waited.
+        eventually(lambda: expect({"Deployment/svc-worker", "Deployment/svc-dispatcher"} <= set(children(server, space))), 30)
+
+
+def test_a_stored_service_that_is_invalid_is_told_and_harms_nobody_else(server, space, proxy, tmp_path):
+    """One of a time when the CRD had fewer rules."""
+    crd = yaml.safe_load(CRD_FILE.read_text())
+    loose = copy.deepcopy(crd)
+    spec = loose["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    del spec["properties"]["scaling"]["x-kubernetes-validations"]
+    apply = ("apply", "--server-side", "--force-conflicts", "-f", "-")
+    try:
+        server.kubectl(*apply, stdin=json.dumps(loose))
+        eventually(lambda: create(server, space, "invalid", scaling={"minReplicas": 5, "maxReplicas": 2}), 10)
+    finally:
+        server.kubectl(*apply, stdin=json.dumps(crd))
+    create(server, space, "fine")
+    with operator(proxy, space, tmp_path):
+
+        def told():
+            ready = condition(server, space, "invalid", "Ready")
+            assert (ready["status"], ready["reason"]) == ("False", "InvalidSpec")
+            assert "minReplicas" in ready["message"]
+            found = children(server, space)
+            assert len(found) == CHILDREN and all("fine" in name for name in found), sorted(found)
+
+        eventually(told, 20)
+        assert [note for note in notes(server, space, "InvalidSpec") if "minReplicas" in note]
+
+
+def test_an_object_of_somebody_else_with_a_childs_name_is_told_and_left_alone(server, space, proxy, tmp_path):
+    theirs = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "svc"}, "spec": {"ports": [{"name": "pg", "port": 5432}]}}
+    server.apply(theirs, space)
+    create(server, space, "svc")
+    with operator(proxy, space, tmp_path):
+
+        def told():
+            workers = condition(server, space, "svc", "WorkersReady")
+            assert (workers["status"], workers["reason"]) == ("False", "Refused")
+            assert "svc" in workers["message"]
+
+        eventually(told, 10)
+        eventually(lambda: expect(notes(server, space, "Refused")), 10)
+        kept = server.get("service", "svc", "-n", space)
+        assert [port["port"] for port in kept["spec"]["ports"]] == [5432] and "ownerReferences" not in kept["metadata"]
+        # Out of the way, the service gets its own.
+        server.kubectl("-n", space, "delete", "service", "svc")
+        wait_for_children(server, space)
+
+
+def test_dispatchers_that_a_quota_forbids_are_told_in_its_words(server, space, proxy, tmp_path):
+    create(server, space, "svc")
+    words = 'pods "svc-dispatcher-1" is forbidden: exceeded quota: full, requested: pods=1, used: pods=4, limited: pods=4'
+    failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": words}
+    with operator(proxy, space, tmp_path):
+        wait_for_children(server, space)
+        # As the Deployment's controller passes on what its ReplicaSet was told; there is none here.
+        patch = json.dumps({"status": {"conditions": [failure]}})
+        server.kubectl("-n", space, "patch", "deployment", "svc-dispatcher", "--subresource=status", "-p", patch)
+
+        def told():
+            ready = condition(server, space, "svc", "DispatcherReady")
+            assert (ready["status"], ready["reason"]) == ("False", "QuotaExceeded")
+            assert "exceeded quota: full" in ready["message"]
+
+        eventually(told, 10)
+        eventually(lambda: expect([note for note in notes(server, space, "QuotaExceeded") if "quota: full" in note]), 10)
