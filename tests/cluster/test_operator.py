@@ -12,6 +12,7 @@ import pytest
 
 from conftest import eventually
 from faulty_proxy import DROP, FaultyProxy
+from operator_process import MONITOR_CRD
 from proxied_operator import (  # noqa: F401 (fixtures)
     CHILDREN,
     KINDS,
@@ -84,6 +85,47 @@ def test_drift_is_put_right_within_a_second(server, space, proxy, tmp_path):
         server.kubectl("-n", space, "annotate", "deployment", "svc-worker", "mine=1")
         time.sleep(1)
         assert children(server, space)["Deployment/svc-worker"]["metadata"]["annotations"]["mine"] == "1"
+
+
+@pytest.fixture
+def monitors(server):
+    """The Prometheus operator's API, for one test."""
+    server.kubectl("apply", "-f", "-", stdin=json.dumps(MONITOR_CRD))
+    server.kubectl("wait", "--for=condition=Established", "crd", MONITOR_CRD["metadata"]["name"], "--timeout=30s")
+    yield
+    server.kubectl("delete", "crd", MONITOR_CRD["metadata"]["name"])
+
+
+def test_a_service_monitor_that_drifts_is_put_right_and_one_of_somebody_else_left_alone(server, space, proxy, tmp_path, monitors):
+    foreign = {"apiVersion": "monitoring.coreos.com/v1", "kind": "ServiceMonitor", "metadata": {"name": "taken"}, "spec": {"mine": 1}}
+    server.apply(foreign, space)
+    create(server, space, "taken")
+    with operator(proxy, space, tmp_path):
+        wait_for_children(server, space)
+        create(server, space, "svc")
+
+        def monitor():
+            found = server.get("servicemonitor", "svc", "-n", space)
+            return {"labels": found["metadata"]["labels"], "spec": found["spec"]}
+
+        wanted = eventually(monitor, 20)
+        spec = json.dumps({"spec": {"endpoints": [{"port": "nowhere"}]}})
+        edits = [
+            ("patch", "servicemonitor", "svc", "--type=merge", "-p", spec),
+            ("label", "servicemonitor", "svc", "app.kubernetes.io/managed-by=me", "--overwrite"),
+            ("delete", "servicemonitor", "svc"),
+        ]
+        for edit in edits:
+            server.kubectl("-n", space, *edit)
+
+            def as_before():
+                assert monitor() == wanted, edit
+
+            eventually(as_before, 2, 0.05)  # a second, and one for kubectl itself
+        since = time.monotonic()
+        time.sleep(3)
+        assert not proxy.matching("servicemonitors/", since), "what is in a monitor's way is asked about all the time"
+        assert server.get("servicemonitor", "taken", "-n", space)["spec"] == {"mine": 1}
 
 
 class Killed:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from conftest import ROOT, Cluster, eventually
-from operator_process import Audit, operator, resource_of, with_token
+from operator_process import MONITOR_CRD, Audit, operator, resource_of, with_token
 
 NAMESPACE = "rbac"
 ACCOUNT = "eis-elastic-inference"
@@ -69,27 +69,6 @@ def server(tmp_path_factory):
         yield own
     finally:
         own.harness("down")
-
-
-# Enough of the Prometheus operator's API for the operator to find it served.
-MONITOR_CRD = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {"name": "servicemonitors.monitoring.coreos.com"},
-    "spec": {
-        "group": "monitoring.coreos.com",
-        "scope": "Namespaced",
-        "names": {"kind": "ServiceMonitor", "plural": "servicemonitors", "singular": "servicemonitor"},
-        "versions": [
-            {
-                "name": "v1",
-                "served": True,
-                "storage": True,
-                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
-            }
-        ],
-    },
-}
 
 
 @pytest.fixture(scope="module")

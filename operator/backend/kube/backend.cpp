@@ -18,7 +18,8 @@ namespace {
 
 namespace asio = boost::asio;
 
-// The Prometheus operator may be installed after us; nobody waits for its monitors.
+// The Prometheus operator may be installed after us, and what is in a monitor's way be removed; nobody waits
+// for monitors.
 constexpr std::chrono::minutes kMonitorCheck{5};
 
 // Until the caches are filled the caller asks again; readiness says the same.
@@ -79,6 +80,7 @@ asio::awaitable<void> KubeBackend::look_for_monitors() {
   while (true) {
     auto const served = co_await client_.serves(kServiceMonitors);
     if (served) monitors_served_ = *served;
+    if (monitors_served_) caches_.start_monitors(tasks_);
     co_await sleep_for(kMonitorCheck);
   }
 }
@@ -209,6 +211,7 @@ asio::awaitable<Result<void>> KubeBackend::perform(plan::Observation const& seen
     ensurer_.forget(seen.metadata.key());
     valid_specs_.erase(seen.metadata.key());
     asked_replicas_.erase(seen.metadata.key());
+    monitor_failed_.erase(seen.metadata.key());
   }
   co_return Result<void>{};
 }
@@ -239,15 +242,21 @@ asio::awaitable<Result<void>> KubeBackend::ensure_workers(plan::Observation cons
 }
 
 asio::awaitable<Result<void>> KubeBackend::ensure_monitor(plan::Observation const& seen) {
-  if (!monitors_served_) co_return Result<void>{};
-  auto done = co_await ensurer_.ensure_uncached(seen.metadata.key(), seen.metadata.uid,
-                                                service_monitor(seen.metadata));
+  if (!monitors_served_ || !caches_.monitors_synced()) co_return Result<void>{};
+  auto const key = seen.metadata.key();
+  auto const now = std::chrono::steady_clock::now();
+  if (auto const failed = monitor_failed_.find(key);
+      failed != monitor_failed_.end() && now < failed->second + kMonitorCheck)
+    co_return Result<void>{};
+  Ensurer::Stamp const stamp{seen.metadata.uid, 0, 0, {}};
+  Ensurer::Render rendered = [&seen] { return std::vector<Child>{service_monitor(seen.metadata)}; };
+  auto done = co_await ensurer_.ensure(key, "monitor", stamp, std::move(rendered));
+  monitor_failed_.erase(key);
   if (done || done.error().kind == ErrorKind::Canceled) co_return done;
-  // Serving goes on without being watched: looked at again with the next look for the API.
-  monitors_served_ = false;
-  log::warn("service_monitor_not_applied", {{"namespace", seen.metadata.namespace_name},
-                                            {"name", seen.metadata.name},
-                                            {"error", done.error().message}});
+  // Serving goes on without being watched.
+  monitor_failed_[key] = now;
+  log::warn("service_monitor_not_applied",
+            {{"namespace", key.namespace_name}, {"name", key.name}, {"error", done.error().message}});
   co_return Result<void>{};
 }
 

@@ -77,6 +77,7 @@ class KubeBackend final : public backend::Backend {
   boost::asio::steady_timer wake_;  ///< cancelled when changed_ grows or the end comes
   bool ended_ = false;
   bool monitors_served_ = false;
+  std::map<api::ServiceKey, SteadyTime> monitor_failed_;  ///< when the last try to apply one failed
   /// The spec in force of services whose newest one is invalid.
   std::map<api::ServiceKey, api::Spec> valid_specs_;
   Caches caches_;

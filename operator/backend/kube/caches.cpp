@@ -21,33 +21,37 @@ bool child_changed(CachedObject const& before, CachedObject const& after) {
          before.content != after.content || before.labels != after.labels;
 }
 
+bool is_of_monitors(std::unique_ptr<Informer> const& informer) {
+  return informer->options().type == kServiceMonitors;
+}
+
 }  // namespace
 
-Caches::Caches(Client& client, Options const& options, OnChange on_change, OnEdit on_edit)
-    : on_change_(std::move(on_change)), on_edit_(std::move(on_edit)) {
-  auto namespaces = options.namespaces;
-  if (namespaces.empty()) namespaces.emplace_back();
-  for (auto const& name : namespaces) {
-    add(client, options, kInferenceServices, name, keep_service, Detail::Full);
-    add(client, options, kDeployments, name, keep_deployment, Detail::Full);
-    add(client, options, kPods, name, keep_pod, Detail::Full);
-    add(client, options, kServices, name, nullptr, Detail::Full);
-    add(client, options, kPodDisruptionBudgets, name, nullptr, Detail::Full);
-    if (options.network_policies) add(client, options, kNetworkPolicies, name, nullptr, Detail::Full);
+Caches::Caches(Client& client, Options options, OnChange on_change, OnEdit on_edit)
+    : client_(client),
+      options_(std::move(options)),
+      on_change_(std::move(on_change)),
+      on_edit_(std::move(on_edit)) {
+  if (options_.namespaces.empty()) options_.namespaces.emplace_back();
+  for (auto const& name : options_.namespaces) {
+    add(kInferenceServices, name, keep_service, Detail::Full);
+    add(kDeployments, name, keep_deployment, Detail::Full);
+    add(kPods, name, keep_pod, Detail::Full);
+    add(kServices, name, nullptr, Detail::Full);
+    add(kPodDisruptionBudgets, name, nullptr, Detail::Full);
+    if (options_.network_policies) add(kNetworkPolicies, name, nullptr, Detail::Full);
     // The token itself is of no use here.
-    add(client, options, kSecrets, name, nullptr, Detail::Metadata);
+    add(kSecrets, name, nullptr, Detail::Metadata);
   }
 }
 
-void Caches::add(Client& client, Options const& options, ResourceType const& type,
-                 std::string const& namespace_name,
-                 std::function<boost::json::value(boost::json::value const&)> keep, Detail detail) {
+void Caches::add(ResourceType const& type, std::string const& namespace_name, Keep keep, Detail detail) {
   InformerOptions informer;
   informer.type = type;
   informer.namespace_name = namespace_name;
-  informer.keep = std::move(keep);
+  informer.keep = keep;
   informer.detail = detail;
-  informer.watcher.seed = options.seed + informers_.size();
+  informer.watcher.seed = options_.seed + informers_.size();
   Informer::OnChange on_change;
   if (type == kInferenceServices) {
     on_change = [this](auto const& key, auto const* before, auto const* after) {
@@ -58,25 +62,43 @@ void Caches::add(Client& client, Options const& options, ResourceType const& typ
     informer.label_selector = std::string(kManagedByLabel) + "=" + std::string(kManagedBy);
     informer.index_label = kServiceLabel;
     informer.keep_labels = {kServiceLabel, kComponentLabel};
-    if (!pods) informer.field_manager = options.field_manager;
+    if (!pods) informer.field_manager = options_.field_manager;
     on_change = [this, pods](auto const&, auto const* before, auto const* after) {
       if (pods) remember_ready(before, after);
       on_child(before, after);
     };
   }
-  informers_.push_back(std::make_unique<Informer>(client, std::move(informer), std::move(on_change)));
+  informers_.push_back(std::make_unique<Informer>(client_, std::move(informer), std::move(on_change)));
 }
 
 void Caches::start(TaskGroup& tasks) {
-  for (auto& each : informers_) {
-    auto* informer = each.get();
+  start(tasks, 0);
+}
+
+void Caches::start(TaskGroup& tasks, std::size_t first) {
+  for (auto i = first; i < informers_.size(); ++i) {
+    auto* informer = informers_[i].get();
     auto name = "watch " + std::string(informer->options().type.plural);
     tasks.spawn(std::move(name), [informer] { return informer->run(); });
   }
 }
 
+void Caches::start_monitors(TaskGroup& tasks) {
+  if (std::any_of(informers_.begin(), informers_.end(), is_of_monitors)) return;
+  auto const first = informers_.size();
+  for (auto const& name : options_.namespaces) add(kServiceMonitors, name, nullptr, Detail::Full);
+  start(tasks, first);
+}
+
 bool Caches::synced() const {
-  return std::all_of(informers_.begin(), informers_.end(), [](auto const& each) { return each->synced(); });
+  return std::all_of(informers_.begin(), informers_.end(),
+                     [](auto const& each) { return each->synced() || is_of_monitors(each); });
+}
+
+bool Caches::monitors_synced() const {
+  auto const those = std::find_if(informers_.begin(), informers_.end(), is_of_monitors);  // the last ones
+  return those != informers_.end() &&
+         std::all_of(those, informers_.end(), [](auto const& each) { return each->synced(); });
 }
 
 void Caches::on_service(ObjectKey const& key, CachedObject const* before, CachedObject const* after) {

@@ -30,11 +30,16 @@ class Caches {
   using OnEdit = std::function<void(CachedObject const& before, CachedObject const& after)>;
 
   /// `client` must outlive the caches.
-  Caches(Client& client, Options const& options, OnChange on_change, OnEdit on_edit);
+  Caches(Client& client, Options options, OnChange on_change, OnEdit on_edit);
 
   void start(TaskGroup& tasks);
-  /// True once every collection was listed whole.
+  /// True once every collection was listed whole, but for ServiceMonitors: nobody waits for them.
   bool synced() const;
+
+  /// Looks at ServiceMonitors too from now on: their API may be installed long after us, or never.
+  void start_monitors(TaskGroup& tasks);
+  /// True once they were listed whole.
+  bool monitors_synced() const;
 
   /// `plural` is the type's: no two of these kinds share one.
   CachedObject const* find(std::string_view plural, ObjectKey const& key) const;
@@ -51,14 +56,16 @@ class Caches {
   std::optional<WallTime> first_ready(std::string const& pod_uid) const;
 
  private:
-  void add(Client& client, Options const& options, ResourceType const& type,
-           std::string const& namespace_name,
-           std::function<boost::json::value(boost::json::value const&)> keep, Detail detail);
+  using Keep = boost::json::value (*)(boost::json::value const&);
+  void add(ResourceType const& type, std::string const& namespace_name, Keep keep, Detail detail);
+  void start(TaskGroup& tasks, std::size_t first);
   void on_service(ObjectKey const& key, CachedObject const* before, CachedObject const* after);
   void on_child(CachedObject const* before, CachedObject const* after);
   void remember_ready(CachedObject const* before, CachedObject const* after);
   Informer* informer(std::string_view plural, std::string const& namespace_name) const;
 
+  Client& client_;
+  Options options_;
   OnChange on_change_;
   OnEdit on_edit_;
   std::vector<std::unique_ptr<Informer>> informers_;

@@ -149,21 +149,6 @@ asio::awaitable<Result<std::string>> Ensurer::ensure_token(api::Metadata const& 
   co_return std::string(string_or(*secret, "metadata.uid"));
 }
 
-asio::awaitable<Result<void>> Ensurer::ensure_uncached(api::ServiceKey service, std::string owner_uid,
-                                                       Child child) {
-  auto const group = std::string(child.type.plural);
-  auto const digest = owned_digest(child.object);
-  auto const& known = sets_[service][group].wanted;
-  if (!known.empty() && known.front().digest == digest) co_return Result<void>{};
-  ObjectKey const key{service.namespace_name, child.name()};
-  auto applied = co_await apply_new(child, key, service.name, owner_uid);
-  if (!applied) co_return with_context(applied.error(), std::string(child.type.kind) + " " + key.name);
-  log_write(child, key);
-  Wanted wanted{child.type.plural, key.name, digest, 0};
-  sets_[service][group].wanted = {std::move(wanted)};
-  co_return Result<void>{};
-}
-
 void Ensurer::forget(api::ServiceKey const& service) {
   sets_.erase(service);
 }

@@ -40,10 +40,6 @@ class Ensurer {
   /// Created with a random token where it is missing; never changed afterwards. Gives the Secret's UID.
   boost::asio::awaitable<Result<std::string>> ensure_token(api::Metadata const& owner);
 
-  /// Applied when it was not applied by this process as it is: there is no cache of these.
-  boost::asio::awaitable<Result<void>> ensure_uncached(api::ServiceKey service, std::string owner_uid,
-                                                       Child child);
-
   void forget(api::ServiceKey const& service);
 
  private:
