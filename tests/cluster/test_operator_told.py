@@ -9,6 +9,7 @@ import yaml
 from conftest import CRD_FILE, eventually
 from proxied_operator import (  # noqa: F401 (fixtures)
     CHILDREN,
+    TOKEN_ANNOTATION,
     children,
     condition,
     create,
@@ -66,6 +67,22 @@ def test_a_quota_is_told_and_not_run_against_in_a_hot_loop(server, space, proxy,
         server.kubectl("delete", "quota", "full", "-n", space)
         # Its next try comes within twice the time that it has waited.
         eventually(lambda: expect({"Deployment/svc-worker", "Deployment/svc-dispatcher"} <= set(children(server, space))), 30)
+
+
+def test_a_link_token_that_cannot_be_found_by_its_label_any_more_is_not_asked_for_all_the_time(server, space, proxy, tmp_path):
+    create(server, space, "svc")
+    with operator(proxy, space, tmp_path):
+        wait_for_children(server, space)
+        server.kubectl("-n", space, "label", "secret", "svc-link-token", "app.kubernetes.io/managed-by-")
+        time.sleep(1)
+        since = time.monotonic()
+        time.sleep(4)
+        asked = [each for each in proxy.requests if each[0] >= since and "/secrets" in each[2] and "watch=true" not in each[2]]
+        assert len(asked) <= 2, asked  # once, and what is made when it is not known yet
+        # It is still the one that both programs are given.
+        template = children(server, space)["Deployment/svc-worker"]["spec"]["template"]["metadata"]
+        uid = server.get("secret", "svc-link-token", "-n", space)["metadata"]["uid"]
+        assert template["annotations"][TOKEN_ANNOTATION] == uid
 
 
 def test_a_stored_service_that_is_invalid_is_told_and_harms_nobody_else(server, space, proxy, tmp_path):

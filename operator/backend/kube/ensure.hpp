@@ -66,6 +66,13 @@ class Ensurer {
   Caches& caches_;
   std::string field_manager_;
   std::map<api::ServiceKey, std::map<std::string, Set>> sets_;
+  /// A link token that exists and is not in the cache: somebody took the label by which it is found.
+  struct UnlistedToken {
+    std::string owner_uid;
+    std::string uid;
+    SteadyTime seen{};
+  };
+  std::map<api::ServiceKey, UnlistedToken> unlisted_tokens_;
 };
 
 }  // namespace ei::kube
