@@ -57,7 +57,8 @@ api::Status next_status(Observation const& seen, Verdict const& verdict, WallTim
     auto decision = record_of(verdict.decision_id, *verdict.decision, counts.workers_wanted, now);
     if (decision.from != decision.to) {
       record(status, std::move(decision));
-    } else if (!status.last_decision || status.last_decision->reason != decision.reason) {
+    } else if (!status.last_decision || status.last_decision->reason != decision.reason ||
+               status.queue != seen.status.queue) {
       status.last_decision = std::move(decision);
     }
   }

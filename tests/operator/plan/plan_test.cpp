@@ -84,6 +84,18 @@ TEST_CASE("Scaling down is told as such") {
         std::vector<std::string>{"ScaledDown: 4 -> 2, LoadFell: n = 2"});
 }
 
+TEST_CASE("The last decision told is that of the numbers told beside it") {
+  auto decision = steady();
+  decision.formula = "no load";
+  auto const seen = settled(service(), verdict(decision));
+  decision.formula = "load: 50/s";
+  auto last = verdict(decision);
+  last.decision_id = "d-2";
+  CHECK(plan::make_plan(seen, last, kNow).status.last_decision->formula == "no load");
+  last.decision->inputs.arrival_rps = 50;
+  CHECK(plan::make_plan(seen, last, kNow).status.last_decision->formula == "load: 50/s");
+}
+
 TEST_CASE("The history keeps the last ten changes, newest first") {
   auto seen = service();
   for (int i = 0; i < 15; ++i) {
