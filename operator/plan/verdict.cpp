@@ -32,8 +32,7 @@ scaling::Workers workers_of(Observation const& seen, scaling::Settings const& se
   for (auto const& each : seen.workers) {
     if (each.terminating) continue;
     scaling::Worker worker{each.name, each.ready, 0, {}};
-    if (!each.ready)
-      worker.not_ready_seconds = seconds_between(each.not_ready_since.value_or(each.created), now);
+    if (each.not_ready_since) worker.not_ready_seconds = seconds_between(*each.not_ready_since, now);
     if (each.first_ready) worker.start_seconds = seconds_between(each.created, *each.first_ready);
     workers.list.push_back(std::move(worker));
   }

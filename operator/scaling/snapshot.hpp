@@ -37,7 +37,7 @@ struct Sample {
 struct Worker {
   std::string name;
   bool ready = false;
-  double not_ready_seconds = 0;         ///< how long it has not been ready; 0 when it is
+  double not_ready_seconds = 0;         ///< how long it has not been ready though it could; 0 when it is
   std::optional<double> start_seconds;  ///< creation to first ready, once it has been ready
 
   bool operator==(Worker const&) const = default;

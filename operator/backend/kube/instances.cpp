@@ -102,6 +102,8 @@ json::value keep_pod(json::value const& pod) {
   if (auto const* scheduled = condition_of(pod, "PodScheduled")) {
     if (string_or(*scheduled, "reason") == "Unschedulable")
       copy_text(*scheduled, "message", kept, "unschedulable");
+    if (string_or(*scheduled, "status") == "True")
+      copy_text(*scheduled, "lastTransitionTime", kept, "placed");
   }
   auto const* containers = find_member(pod, "status.containerStatuses");
   std::int64_t restarts = 0;
@@ -177,9 +179,10 @@ plan::WorkerInstance worker_instance(CachedObject const& pod) {
   instance.ready = since.has_value();
   instance.first_ready = since;
   if (!instance.ready) {
-    // The Ready condition's first transition is to False, when the pod is placed: that is as good as its
-    // creation.
-    instance.not_ready_since = time_at(pod.content, "readyChanged").value_or(instance.created);
+    // The Ready condition's first transition is to False, by the kubelet of the node where the pod was
+    // placed.
+    instance.not_ready_since = time_at(pod.content, "readyChanged");
+    if (!instance.not_ready_since) instance.not_ready_since = time_at(pod.content, "placed");
   }
   instance.terminating = pod.deleting;
   instance.trouble = trouble_of(pod);

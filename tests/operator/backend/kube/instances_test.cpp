@@ -78,6 +78,33 @@ TEST_CASE("trouble is told in the kubelet's words") {
   }
 }
 
+TEST_CASE(
+    "a worker is not ready from when its pod has a place on, and before that it does not count as hanging") {
+  struct Row {
+    char const* conditions;
+    char const* since;  ///< empty: not at all
+    char const* why;
+  };
+  for (auto const& row : {
+           Row{R"({"type": "PodScheduled", "status": "False", "reason": "Unschedulable"})", "",
+               "no node has room: a new pod would only wait behind the others"},
+           Row{R"({"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-01-01T00:03:00Z"})",
+               "2026-01-01T00:03:00Z", "placed, and its kubelet has not spoken yet"},
+           Row{R"({"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-01-01T00:03:00Z"},
+               {"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-01T00:03:01Z"})",
+               "2026-01-01T00:03:01Z", "its kubelet's word"},
+       }) {
+    INFO(row.why);
+    auto const instance = worker_instance(pod(
+        std::string(R"({"metadata": {"name": "p", "creationTimestamp": "2026-01-01T00:00:00Z"}, "status": {
+      "phase": "Pending", "conditions": [)") +
+        row.conditions + "]}}"));
+    CHECK_FALSE(instance.ready);
+    CHECK(instance.not_ready_since.has_value() == (row.since[0] != '\0'));
+    if (instance.not_ready_since) CHECK(instance.not_ready_since == ei::parse_rfc3339(row.since).value());
+  }
+}
+
 TEST_CASE("a pod that nobody has room for is a shortage") {
   auto const waiting = pod(R"({"metadata": {"name": "p"}, "status": {"phase": "Pending", "conditions": [
     {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes are available"}]}})");
