@@ -8,6 +8,9 @@ namespace {
 using api::Condition;
 using api::ConditionStatus;
 
+// Twice the longest default time between two looks at the queue, QueueRatio's.
+constexpr std::chrono::seconds kMetricsPatience{30};
+
 ConditionStatus truth(bool value) {
   return value ? ConditionStatus::True : ConditionStatus::False;
 }
@@ -37,10 +40,18 @@ Condition of_children(std::string_view type, int ready, int wanted, std::string 
   return make(type, false, trouble->reason, of(ready, wanted, noun) + ": " + trouble->message);
 }
 
-Condition metrics_available(Observation const& seen, Verdict const& verdict) {
+/// Whether there were no metrics yet, and need not have been.
+bool metrics_start(std::vector<Condition> const& conditions, WallTime now) {
+  auto const* old = find_condition(conditions, api::kMetricsAvailable);
+  if (old && old->reason != kMetricsStarting) return false;
+  auto const* dispatchers = find_condition(conditions, api::kDispatcherReady);
+  bool const ready = dispatchers && dispatchers->status == ConditionStatus::True;
+  return !ready || now - dispatchers->last_transition < kMetricsPatience;
+}
+
+Condition metrics_available(Observation const& seen, Verdict const& verdict, WallTime now) {
   if (!verdict.metrics_fault.empty()) {
-    auto const* old = find_condition(seen.status.conditions, api::kMetricsAvailable);
-    bool const starting = !old || old->reason == kMetricsStarting;
+    bool const starting = metrics_start(seen.status.conditions, now);
     return make(api::kMetricsAvailable, false, starting ? std::string(kMetricsStarting) : "NoFreshMetrics",
                 verdict.metrics_fault);
   }
@@ -124,9 +135,12 @@ std::vector<Condition> next_conditions(Observation const& seen, Verdict const& v
   if (!dispatcher_trouble && seen.dispatcher_shortage) dispatcher_trouble = &*seen.dispatcher_shortage;
   put(of_children(api::kDispatcherReady, counts.dispatchers_ready, counts.dispatchers_wanted, "dispatcher",
                   dispatcher_trouble));
-  put(of_children(api::kWorkersReady, counts.workers_ready, counts.workers_wanted, "worker",
-                  trouble_of(seen.workers)));
-  put(metrics_available(seen, verdict));
+  auto const* worker_trouble = trouble_of(seen.workers);
+  std::optional<Trouble> no_place;
+  if (!worker_trouble && seen.shortage && !seen.shortage->maximum)
+    worker_trouble = &no_place.emplace(Trouble{seen.shortage->reason, seen.shortage->message});
+  put(of_children(api::kWorkersReady, counts.workers_ready, counts.workers_wanted, "worker", worker_trouble));
+  put(metrics_available(seen, verdict, now));
   put(scaling_limited(seen, verdict, counts));
   put(paused(seen));
   return conditions;

@@ -17,7 +17,7 @@ struct Counts {
 };
 [[nodiscard]] Counts count(Observation const& seen, Verdict const& verdict);
 
-/// Reason of MetricsAvailable until the first scrape has succeeded: no alarm yet.
+/// Reason of MetricsAvailable until the first scrape has succeeded, or should have long ago: no alarm yet.
 inline constexpr std::string_view kMetricsStarting = "Starting";
 
 /// Every condition of a service, in the order people read them; transition times carried over from

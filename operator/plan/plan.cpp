@@ -44,7 +44,8 @@ void events_of_conditions(std::vector<Condition> const& before, std::vector<Cond
   });
   tell(before, after, api::kMetricsAvailable, actions,
        [](Condition const* old, Condition const& next) -> Event {
-         if (is(&next, ConditionStatus::False) && is(old, ConditionStatus::True)) {
+         bool const alarm = is(&next, ConditionStatus::False) && next.reason != kMetricsStarting;
+         if (alarm && (!old || is(old, ConditionStatus::True) || old->reason == kMetricsStarting)) {
            return warn("MetricsUnavailable", next.message);
          }
          // Metrics are missing at every start; only their coming back afterwards is news.
@@ -69,7 +70,9 @@ void events_of_conditions(std::vector<Condition> const& before, std::vector<Cond
     tell(before, after, type, actions, [&](Condition const* old, Condition const& next) -> Event {
       bool const trouble = is(&next, ConditionStatus::False) && next.reason != "Starting";
       bool const news = !old || old->reason != next.reason;
-      return trouble && news ? warn(next.reason, next.message) : Event{};
+      auto const* limited = find_condition(after, api::kScalingLimited);
+      bool const told = is(limited, ConditionStatus::True) && limited->reason == next.reason;
+      return trouble && news && !told ? warn(next.reason, next.message) : Event{};
     });
   }
 }

@@ -63,6 +63,20 @@ TEST_CASE("What keeps an instance from starting is told") {
   CHECK(shown(seen, verdict(steady()), "Ready") == "False DispatcherNotReady: no dispatcher is ready");
 }
 
+TEST_CASE("What workers without a place wait for is told as their condition, and as one event") {
+  auto seen = service();
+  seen.workers[1] = starting_worker("worker-1", 2s);
+  seen.shortage = plan::Shortage{{}, "Unschedulable", "no node has room"};
+  CHECK(shown(seen, verdict(steady()), "WorkersReady") ==
+        "False Unschedulable: 1 of 2 workers are ready: no node has room");
+  CHECK(events(plan::make_plan(seen, verdict(steady()), kNow)) ==
+        std::vector<std::string>{"Ready: requests are answered at http://127.0.0.1:8001",
+                                 "ScalingLimited: Unschedulable: no node has room"});
+  seen.workers[1].trouble = plan::Trouble{"ImagePullBackOff", "no such image"};
+  CHECK(shown(seen, verdict(steady()), "WorkersReady") ==
+        "False ImagePullBackOff: 1 of 2 workers are ready: no such image");
+}
+
 TEST_CASE("Metrics that never came are a start, metrics that stopped coming are a loss") {
   CHECK(shown(service(), blind("no dispatcher yet"), "MetricsAvailable") ==
         "False Starting: no dispatcher yet");
@@ -73,6 +87,19 @@ TEST_CASE("Metrics that never came are a start, metrics that stopped coming are 
   queried.spec->prometheus_query = "sum(dispatcher_queue_size)";
   CHECK(shown(queried, verdict(steady()), "MetricsAvailable") ==
         "True Queried: Prometheus answers spec.scaling.prometheusQuery");
+}
+
+TEST_CASE("Metrics that do not come though dispatchers have long been ready are a loss, told once") {
+  auto const last = blind("PROMETHEUS_URL is not set");
+  auto seen = settled(service(), last);
+  CHECK(events(plan::make_plan(service(), last, kNow)) ==
+        std::vector<std::string>{"Ready: requests are answered at http://127.0.0.1:8001"});
+  CHECK(events(plan::make_plan(seen, last, kNow + 20s)).empty());
+  auto const made = plan::make_plan(seen, last, kNow + 40s);
+  CHECK(find_condition(made.status.conditions, "MetricsAvailable")->reason == "NoFreshMetrics");
+  CHECK(events(made) == std::vector<std::string>{"MetricsUnavailable: PROMETHEUS_URL is not set"});
+  seen.status = made.status;
+  CHECK(events(plan::make_plan(seen, last, kNow + 80s)).empty());
 }
 
 TEST_CASE("ScalingLimited says which limit holds the count down") {

@@ -58,4 +58,20 @@ inline Observation settled(Observation seen, Verdict const& last) {
   return seen;
 }
 
+template <class Wanted>
+std::vector<Wanted> all(Plan const& made) {
+  std::vector<Wanted> found;
+  for (auto const& action : made.actions) {
+    if (auto const* wanted = std::get_if<Wanted>(&action)) found.push_back(*wanted);
+  }
+  return found;
+}
+
+/// `Reason: message` of every event.
+inline std::vector<std::string> events(Plan const& made) {
+  std::vector<std::string> texts;
+  for (auto const& event : all<RecordEvent>(made)) texts.push_back(event.reason + ": " + event.message);
+  return texts;
+}
+
 }  // namespace ei::plan::example

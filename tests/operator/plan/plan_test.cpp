@@ -12,26 +12,6 @@ using namespace ei::plan::example;
 using namespace std::chrono_literals;
 using ei::scaling::Reason;
 
-namespace {
-
-template <class Wanted>
-std::vector<Wanted> all(plan::Plan const& made) {
-  std::vector<Wanted> found;
-  for (auto const& action : made.actions) {
-    if (auto const* wanted = std::get_if<Wanted>(&action)) found.push_back(*wanted);
-  }
-  return found;
-}
-
-/// `Reason: message` of every event.
-std::vector<std::string> events(plan::Plan const& made) {
-  std::vector<std::string> texts;
-  for (auto const& event : all<plan::RecordEvent>(made)) texts.push_back(event.reason + ": " + event.message);
-  return texts;
-}
-
-}  // namespace
-
 TEST_CASE("A new service gets its dispatcher, its minimum of workers and a status, in that order") {
   plan::Observation seen;
   seen.metadata.name = "resnet18";
