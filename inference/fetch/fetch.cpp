@@ -21,6 +21,10 @@ namespace fs = std::filesystem;
 /// Between attempts: doubled each time, from the first to the last.
 constexpr milliseconds kFirstBackOff{500};
 constexpr milliseconds kLastBackOff{15'000};
+/// A transfer that began is worth waiting for. One that does not begin is more often a wrong address, which
+/// whoever started this process can tell people once it ends, and starts it again. Less than an operator's
+/// patience with a worker.
+constexpr milliseconds kFirstByteWait{5'000};
 /// How often a process looks whether the one that downloads has finished.
 constexpr milliseconds kLockPoll{200};
 
@@ -112,12 +116,17 @@ milliseconds jittered(milliseconds wait) {
 
 asio::awaitable<Result<void>> transfer_all(asio::any_io_executor executor, Transfer& transfer) {
   milliseconds wait = kFirstBackOff;
+  bool begun = false;
+  auto const give_up = std::chrono::steady_clock::now() + kFirstByteWait;
   for (;;) {
     auto const before = transfer.file.size();
     auto const done = co_await attempt(executor, transfer);
     if (done) co_return done;
+    bool const progress = transfer.file.size() > before;
+    begun = begun || progress;
     if (!can_mend(done.error())) co_return done;
-    if (transfer.file.size() > before) wait = kFirstBackOff;
+    if (!begun && std::chrono::steady_clock::now() >= give_up) co_return done;
+    if (progress) wait = kFirstBackOff;
     milliseconds const pause = jittered(wait);
     log::warn("download_broken", {{"url", transfer.url.to_string()},
                                   {"error", done.error().message},

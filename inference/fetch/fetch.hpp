@@ -31,7 +31,8 @@ struct FetchOptions {
 /// process, after a back-off of 0.5 s to 15 s; several processes with one cache download once. The file
 /// appears whole or not at all. Without a digest every start downloads anew. http is refused but to this
 /// machine itself. Errors: Invalid (scheme, digest differs, too large), the status's own kind for an HTTP
-/// error that a repeat cannot mend (4xx), Timeout (deadline), Io (cache folder).
+/// error that a repeat cannot mend (4xx), Unavailable and the like when not one byte has come in five seconds
+/// of trying, Timeout (deadline), Io (cache folder).
 [[nodiscard]] asio::awaitable<Result<std::filesystem::path>> fetch(asio::any_io_executor executor,
                                                                    http::Url url, FetchOptions options);
 

@@ -189,18 +189,21 @@ def test_a_missing_file_is_an_error_at_once(serve, classify):
     assert len(server.requests) == 1
 
 
-def test_an_unknown_certificate_is_not_trusted(serve, classify, weights, tmp_path):
+def test_an_unknown_certificate_is_not_trusted(serve, classify, weights):
     server = serve()
-    process = subprocess.Popen([str(harness.BIN / "inference-worker"), "--model-uri", server.url, "--sha256", digest(weights),
-                                "--cache-dir", str(tmp_path / "cache"), "--classify", str(tmp_path / "a.png")],
-                               stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-    try:
-        lines = [process.stderr.readline() for _ in range(2)]
-    finally:
-        process.kill()
-        process.wait()
-    assert any("download_broken" in line and "certificate" in line for line in lines), lines
+    done = classify(server.url, "--sha256", digest(weights), trust=False)
+    assert done.returncode == 1
+    assert "certificate" in done.stderr.splitlines()[-1]
     assert server.requests == []
+
+
+def test_a_transfer_that_does_not_begin_ends_the_worker_with_the_reason(serve, classify):
+    server = serve()
+    server.close()
+    done = classify(server.url, "--sha256", "0" * 64)
+    assert done.returncode == 1
+    assert done.stderr.count("download_broken") >= 2, "it is tried again before"
+    assert "refused" in done.stderr.splitlines()[-1]
 
 
 def test_plain_http_is_refused_but_to_this_machine(tmp_path):
