@@ -36,8 +36,7 @@ struct WorkerInstance {
   WallTime created{};
   bool ready = false;
   std::optional<WallTime> first_ready;  ///< empty until it has been ready once
-  /// Set while it is not ready and could be: since it was started or placed on a node, or since it last
-  /// stopped being ready.
+  /// Set while it is not ready and could be: since its process started, or since it last stopped being ready.
   std::optional<WallTime> not_ready_since;
   bool terminating = false;  ///< asked to leave: no longer wanted, may still answer requests
   std::optional<Trouble> trouble;

@@ -170,7 +170,9 @@ def hang_a_worker(server, name):
     apply(server, [pod])
     hour_ago = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 3600))
     ready = {"type": "Ready", "status": "False", "lastTransitionTime": hour_ago}
-    status = json.dumps({"status": {"phase": "Running", "conditions": [ready]}})
+    state = {"running": {"startedAt": hour_ago}}
+    running = {"name": "worker", "image": "w", "imageID": "w", "ready": False, "restartCount": 0, "state": state}
+    status = json.dumps({"status": {"phase": "Running", "conditions": [ready], "containerStatuses": [running]}})
     server.kubectl("patch", "pod", f"{name}-worker-hung", "-n", NAMESPACE, "--subresource=status", "-p", status)
 
 

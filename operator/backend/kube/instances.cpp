@@ -88,6 +88,15 @@ std::optional<plan::Trouble> trouble_of(CachedObject const& pod) {
   return plan::Trouble{std::string(reason), std::string(string_or(pod.content, "troubleMessage", reason))};
 }
 
+/// From when on a worker that is not ready could be: it ran once, or runs for the first time. What waits for
+/// a node, an image or a volume would wait as well in a pod made anew.
+std::optional<WallTime> hanging_since(CachedObject const& pod) {
+  auto const changed = time_at(pod.content, "readyChanged");
+  if (integer_at(pod.content, "restarts") > 0) return changed;
+  auto const started = time_at(pod.content, "started");
+  return started && changed ? std::optional(std::max(*started, *changed)) : std::nullopt;
+}
+
 }  // namespace
 
 json::value keep_pod(json::value const& pod) {
@@ -102,8 +111,6 @@ json::value keep_pod(json::value const& pod) {
   if (auto const* scheduled = condition_of(pod, "PodScheduled")) {
     if (string_or(*scheduled, "reason") == "Unschedulable")
       copy_text(*scheduled, "message", kept, "unschedulable");
-    if (string_or(*scheduled, "status") == "True")
-      copy_text(*scheduled, "lastTransitionTime", kept, "placed");
   }
   auto const* containers = find_member(pod, "status.containerStatuses");
   std::int64_t restarts = 0;
@@ -111,6 +118,7 @@ json::value keep_pod(json::value const& pod) {
     for (auto const& container : containers->get_array()) {
       restarts += integer_at(container, "restartCount");
       keep_container_trouble(container, kept);
+      copy_text(container, "state.running.startedAt", kept, "started");
     }
   }
   kept["restarts"] = restarts;
@@ -178,12 +186,7 @@ plan::WorkerInstance worker_instance(CachedObject const& pod) {
   auto const since = ready_since(pod);
   instance.ready = since.has_value();
   instance.first_ready = since;
-  if (!instance.ready) {
-    // The Ready condition's first transition is to False, by the kubelet of the node where the pod was
-    // placed.
-    instance.not_ready_since = time_at(pod.content, "readyChanged");
-    if (!instance.not_ready_since) instance.not_ready_since = time_at(pod.content, "placed");
-  }
+  if (!instance.ready) instance.not_ready_since = hanging_since(pod);
   instance.terminating = pod.deleting;
   instance.trouble = trouble_of(pod);
   return instance;

@@ -79,26 +79,41 @@ TEST_CASE("trouble is told in the kubelet's words") {
 }
 
 TEST_CASE(
-    "a worker is not ready from when its pod has a place on, and before that it does not count as hanging") {
+    "a worker hangs from when its process runs on, and not while its pod waits for a node or an image") {
   struct Row {
     char const* conditions;
+    char const* container;
     char const* since;  ///< empty: not at all
     char const* why;
   };
+  constexpr char const* kPlaced =
+      R"({"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-01T00:03:01Z"})";
   for (auto const& row : {
-           Row{R"({"type": "PodScheduled", "status": "False", "reason": "Unschedulable"})", "",
+           Row{R"({"type": "PodScheduled", "status": "False", "reason": "Unschedulable"})", "", "",
                "no node has room: a new pod would only wait behind the others"},
-           Row{R"({"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-01-01T00:03:00Z"})",
-               "2026-01-01T00:03:00Z", "placed, and its kubelet has not spoken yet"},
-           Row{R"({"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-01-01T00:03:00Z"},
-               {"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-01T00:03:01Z"})",
-               "2026-01-01T00:03:01Z", "its kubelet's word"},
+           Row{kPlaced, R"({"restartCount": 0, "state": {"waiting": {"reason": "ContainerCreating"}}})", "",
+               "a new pod would have to wait for the image or the volume as well"},
+           Row{kPlaced, R"({"restartCount": 0, "state": {"waiting": {"reason": "ImagePullBackOff"}}})", "",
+               "and would not get an image that is not there"},
+           Row{kPlaced, R"({"restartCount": 0, "state": {"running": {"startedAt": "2026-01-01T00:04:00Z"}}})",
+               "2026-01-01T00:04:00Z", "from its start"},
+           Row{kPlaced,
+               R"({"restartCount": 3, "state": {"running": {"startedAt": "2026-01-01T00:04:00Z"}},
+                   "lastState": {"terminated": {"exitCode": 1}}})",
+               "2026-01-01T00:03:01Z", "not anew with each restart"},
+           Row{kPlaced,
+               R"({"restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+                   "lastState": {"terminated": {"exitCode": 1}}})",
+               "2026-01-01T00:03:01Z", "it had its tries"},
+           Row{R"({"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-01T00:09:00Z"})",
+               R"({"restartCount": 0, "state": {"running": {"startedAt": "2026-01-01T00:04:00Z"}}})",
+               "2026-01-01T00:09:00Z", "it was ready until then"},
        }) {
     INFO(row.why);
     auto const instance = worker_instance(pod(
         std::string(R"({"metadata": {"name": "p", "creationTimestamp": "2026-01-01T00:00:00Z"}, "status": {
       "phase": "Pending", "conditions": [)") +
-        row.conditions + "]}}"));
+        row.conditions + R"(], "containerStatuses": [)" + row.container + "]}}"));
     CHECK_FALSE(instance.ready);
     CHECK(instance.not_ready_since.has_value() == (row.since[0] != '\0'));
     if (instance.not_ready_since) CHECK(instance.not_ready_since == ei::parse_rfc3339(row.since).value());
