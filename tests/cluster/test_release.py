@@ -217,6 +217,17 @@ def test_workers_that_no_node_has_room_for_wait_and_are_told(release, namespace)
     assert "WorkerReplaced" not in events_of(release, namespace, "large")
 
 
+def test_weights_that_cannot_be_fetched_are_told_in_the_workers_words(release, namespace):
+    nowhere = {"uri": "https://127.0.0.1:1/resnet18.pth"}  # its own pod, where nobody listens
+    release.apply(service("nowhere", {"minReplicas": 1, "maxReplicas": 1}, model=nowhere), namespace)
+
+    def told():
+        workers = {each["type"]: each for each in status_of(release, namespace, "nowhere")["conditions"]}["WorkersReady"]
+        assert "cannot_load" in workers["message"] and "refused" in workers["message"], workers
+
+    eventually(told, 60, 1)
+
+
 def test_requests_are_answered_while_the_operator_is_away(release, installation, namespace, serve, load):
     name = serve(service("alone", {"minReplicas": 1, "maxReplicas": 1}))
     running = load(name, rate=3, seconds=20)
