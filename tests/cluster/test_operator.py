@@ -18,7 +18,6 @@ from proxied_operator import (  # noqa: F401 (fixtures)
     KINDS,
     TOKEN_ANNOTATION,
     children,
-    condition,
     create,
     essence,
     operator,

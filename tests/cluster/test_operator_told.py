@@ -148,3 +148,32 @@ def test_dispatchers_that_a_quota_forbids_are_told_in_its_words(server, space, p
 
         eventually(told, 10)
         eventually(lambda: expect([note for note in notes(server, space, "QuotaExceeded") if "quota: full" in note]), 10)
+
+
+def test_pods_that_a_service_of_the_same_name_left_are_not_taken_for_its_own(server, space, proxy, tmp_path):
+    labels = {
+        "app.kubernetes.io/managed-by": "inference-operator",
+        "app.kubernetes.io/component": "dispatcher",
+        "elasticinference.dev/service": "svc",
+    }
+    spec = {"containers": [{"name": "dispatcher", "image": "d"}]}
+    ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    status = json.dumps({"status": {"phase": "Running", "podIP": "127.0.0.1", "conditions": [ready]}})
+
+    def ready_pod(name):
+        server.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels}, "spec": spec}, space)
+        server.kubectl("patch", "pod", name, "-n", space, "--subresource=status", "-p", status)
+
+    ready_pod("svc-old")
+    time.sleep(1.1)  # times of creation are whole seconds
+    create(server, space, "svc")
+    with operator(proxy, space, tmp_path):
+        wait_for_children(server, space)
+        time.sleep(3)
+        assert condition(server, space, "svc", "DispatcherReady")["message"] == "0 of 1 dispatcher is ready"
+        ready_pod("svc-new")
+
+        def counted():
+            assert condition(server, space, "svc", "DispatcherReady")["message"] == "1 of 1 dispatcher is ready"
+
+        eventually(counted, 10)

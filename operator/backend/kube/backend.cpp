@@ -152,9 +152,18 @@ CachedObject const* KubeBackend::own_deployment(plan::Observation const& seen, s
   return found != nullptr && found->owner_uid == seen.metadata.uid ? found : nullptr;
 }
 
+std::vector<CachedObject const*> KubeBackend::own_pods(plan::Observation const& seen,
+                                                       std::string_view component) const {
+  auto pods = caches_.of_service(kPods, seen.metadata.key(), component);
+  // A service that was deleted under the same name may have left some that are still being removed.
+  if (seen.metadata.created)
+    std::erase_if(pods, [&](auto const* pod) { return is_older(*pod, *seen.metadata.created); });
+  return pods;
+}
+
 void KubeBackend::read_dispatchers(plan::Observation& seen) const {
   auto const key = seen.metadata.key();
-  auto const pods = caches_.of_service(kPods, key, kDispatcherComponent);
+  auto const pods = own_pods(seen, kDispatcherComponent);
   for (auto const* pod : pods) {
     if (!pod->deleting && !has_ended(*pod)) seen.dispatchers.push_back(dispatcher_instance(*pod));
   }
@@ -163,7 +172,7 @@ void KubeBackend::read_dispatchers(plan::Observation& seen) const {
 
 void KubeBackend::read_workers(plan::Observation& seen) const {
   auto const key = seen.metadata.key();
-  auto const pods = caches_.of_service(kPods, key, kWorkerComponent);
+  auto const pods = own_pods(seen, kWorkerComponent);
   for (auto const* pod : pods) {
     if (has_ended(*pod)) continue;
     auto worker = worker_instance(*pod);
