@@ -23,7 +23,7 @@ constexpr milliseconds kFirstBackOff{500};
 constexpr milliseconds kLastBackOff{15'000};
 /// A transfer that began is worth waiting for. One that does not begin is more often a wrong address, which
 /// whoever started this process can tell people once it ends, and starts it again. Less than an operator's
-/// patience with a worker.
+/// patience with a worker, but for a server that takes the connection and is silent.
 constexpr milliseconds kFirstByteWait{5'000};
 /// How often a process looks whether the one that downloads has finished.
 constexpr milliseconds kLockPoll{200};
@@ -63,6 +63,7 @@ struct Transfer {
   FetchOptions options;
   PartialFile file;
   std::string validator;  ///< the strong ETag that the bytes so far belong to
+  std::uint64_t received = 0;
 };
 
 /// Empties the file where the answer does not continue it. Errors: the status's.
@@ -105,6 +106,7 @@ asio::awaitable<Result<void>> attempt(asio::any_io_executor executor, Transfer& 
                            "larger than " + std::to_string(transfer.options.max_bytes) + " bytes");
     }
     if (auto const written = transfer.file.append(*bytes); !written) co_return written.error();
+    transfer.received += bytes->size();
   }
 }
 
@@ -116,18 +118,17 @@ milliseconds jittered(milliseconds wait) {
 
 asio::awaitable<Result<void>> transfer_all(asio::any_io_executor executor, Transfer& transfer) {
   milliseconds wait = kFirstBackOff;
-  bool begun = false;
   auto const give_up = std::chrono::steady_clock::now() + kFirstByteWait;
   for (;;) {
-    auto const before = transfer.file.size();
+    auto const before = transfer.received;
     auto const done = co_await attempt(executor, transfer);
     if (done) co_return done;
-    bool const progress = transfer.file.size() > before;
-    begun = begun || progress;
     if (!can_mend(done.error())) co_return done;
-    if (!begun && std::chrono::steady_clock::now() >= give_up) co_return done;
-    if (progress) wait = kFirstBackOff;
-    milliseconds const pause = jittered(wait);
+    auto const left = std::chrono::duration_cast<milliseconds>(give_up - std::chrono::steady_clock::now());
+    bool const begun = transfer.received > 0;
+    if (!begun && left <= milliseconds(0)) co_return done;
+    if (transfer.received > before) wait = kFirstBackOff;
+    milliseconds const pause = begun ? jittered(wait) : std::min(jittered(wait), left);
     log::warn("download_broken", {{"url", transfer.url.to_string()},
                                   {"error", done.error().message},
                                   {"at_bytes", transfer.file.size()},

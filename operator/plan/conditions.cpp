@@ -9,7 +9,7 @@ using api::Condition;
 using api::ConditionStatus;
 
 // Twice the longest default time between two looks at the queue, QueueRatio's.
-constexpr std::chrono::seconds kMetricsPatience{30};
+constexpr milliseconds kMetricsPatience{30'000};
 
 ConditionStatus truth(bool value) {
   return value ? ConditionStatus::True : ConditionStatus::False;
@@ -41,17 +41,20 @@ Condition of_children(std::string_view type, int ready, int wanted, std::string 
 }
 
 /// Whether there were no metrics yet, and need not have been.
-bool metrics_start(std::vector<Condition> const& conditions, WallTime now) {
+bool metrics_start(Observation const& seen, WallTime now) {
+  auto const& conditions = seen.status.conditions;
   auto const* old = find_condition(conditions, api::kMetricsAvailable);
   if (old && old->reason != kMetricsStarting) return false;
   auto const* dispatchers = find_condition(conditions, api::kDispatcherReady);
   bool const ready = dispatchers && dispatchers->status == ConditionStatus::True;
-  return !ready || now - dispatchers->last_transition < kMetricsPatience;
+  auto patience = kMetricsPatience;
+  if (seen.spec) patience = std::max(patience, 2 * seen.spec->scaling.interval);
+  return !ready || now - dispatchers->last_transition < patience;
 }
 
 Condition metrics_available(Observation const& seen, Verdict const& verdict, WallTime now) {
   if (!verdict.metrics_fault.empty()) {
-    bool const starting = metrics_start(seen.status.conditions, now);
+    bool const starting = metrics_start(seen, now);
     return make(api::kMetricsAvailable, false, starting ? std::string(kMetricsStarting) : "NoFreshMetrics",
                 verdict.metrics_fault);
   }

@@ -71,7 +71,8 @@ void events_of_conditions(std::vector<Condition> const& before, std::vector<Cond
       bool const trouble = is(&next, ConditionStatus::False) && next.reason != "Starting";
       bool const news = !old || old->reason != next.reason;
       auto const* limited = find_condition(after, api::kScalingLimited);
-      bool const told = is(limited, ConditionStatus::True) && limited->reason == next.reason;
+      bool const told =
+          type == api::kWorkersReady && is(limited, ConditionStatus::True) && limited->reason == next.reason;
       return trouble && news && !told ? warn(next.reason, next.message) : Event{};
     });
   }

@@ -19,7 +19,7 @@ from experiment import Clock, EverySecond  # noqa: E402
 BENCH = os.path.join(os.environ.get("EI_BIN", ROOT / "build/release/bin"), "inference-bench")
 PAUSE_IMAGE = "localhost/elastic-inference/pause:1"  # one busybox, on every node of the harness
 SYNC_S = 5  # the harness's controller manager
-PUBLISHED_S = 60  # a deadline: metrics-server of the harness publishes every 15 s, a pod's first reading can take two
+PUBLISHED_S = 120  # a deadline: metrics-server of the harness publishes every 15 s, a pod's first reading can take two
 # What is measured between a look and the controller's is not seen in time: the looks are close together.
 SAMPLE_S = 0.25
 REQUEST, TARGET, MOST = 50, 50, 6

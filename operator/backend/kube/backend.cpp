@@ -22,6 +22,9 @@ namespace asio = boost::asio;
 // for monitors.
 constexpr std::chrono::minutes kMonitorCheck{5};
 
+// Between two API servers, whose clocks give objects their times of creation; in whole seconds at that.
+constexpr std::chrono::seconds kClockSkew{10};
+
 // Until the caches are filled the caller asks again; readiness says the same.
 constexpr milliseconds kSyncPoll{20};
 
@@ -156,8 +159,8 @@ std::vector<CachedObject const*> KubeBackend::own_pods(plan::Observation const& 
                                                        std::string_view component) const {
   auto pods = caches_.of_service(kPods, seen.metadata.key(), component);
   // A service that was deleted under the same name may have left some that are still being removed.
-  if (seen.metadata.created)
-    std::erase_if(pods, [&](auto const* pod) { return is_older(*pod, *seen.metadata.created); });
+  if (auto const created = seen.metadata.created)
+    std::erase_if(pods, [&](auto const* pod) { return is_older(*pod, *created - kClockSkew); });
   return pods;
 }
 
@@ -262,7 +265,8 @@ asio::awaitable<Result<void>> KubeBackend::ensure_monitor(plan::Observation cons
   auto done = co_await ensurer_.ensure(key, "monitor", stamp, std::move(rendered));
   monitor_failed_.erase(key);
   if (done || done.error().kind == ErrorKind::Canceled) co_return done;
-  // Serving goes on without being watched.
+  // Serving goes on without being watched. That of a service that had the same name is gone in a moment.
+  if (done.error().kind == ErrorKind::Conflict) co_return Result<void>{};
   monitor_failed_[key] = now;
   log::warn("service_monitor_not_applied",
             {{"namespace", key.namespace_name}, {"name", key.name}, {"error", done.error().message}});

@@ -156,7 +156,9 @@ asio::awaitable<Result<std::string>> Ensurer::ensure_token(api::Metadata const& 
     auto const identity = identity_of(*secret);
     if (!identity) co_return identity.error();
     if (identity->owner_uid != owner.uid) co_return with_context(not_ours(*identity, owner.name), named);
+    // Not to the cache: no watch would tell it that this one is gone.
     unlisted_tokens_.insert_or_assign(owner.key(), UnlistedToken{owner.uid, identity->uid, now});
+    co_return identity->uid;
   }
   caches_.learn(kSecrets, *secret);
   co_return std::string(string_or(*secret, "metadata.uid"));

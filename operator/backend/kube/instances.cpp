@@ -76,10 +76,16 @@ void keep_container_trouble(json::value const& container, json::object& kept) {
     }
     return;
   }
-  auto const ended = string_or(container, "state.terminated.reason");
-  if (ended.empty() || ended == "Completed") return;
-  kept["trouble"] = ended;
-  kept["troubleMessage"] = end_of(find_member(container, "state.terminated"));
+  // While it runs again and is not ready, it is still the last crash that matters.
+  for (std::string_view const state : {"state.terminated", "lastState.terminated"}) {
+    auto const* end = find_member(container, state);
+    if (end == nullptr || !end->is_object()) continue;
+    auto const ended = string_or(*end, "reason");
+    if (ended.empty() || ended == "Completed") continue;
+    kept["trouble"] = ended;
+    kept["troubleMessage"] = end_of(end);
+    return;
+  }
 }
 
 std::optional<plan::Trouble> trouble_of(CachedObject const& pod) {

@@ -75,6 +75,12 @@ TEST_CASE("What workers without a place wait for is told as their condition, and
   seen.workers[1].trouble = plan::Trouble{"ImagePullBackOff", "no such image"};
   CHECK(shown(seen, verdict(steady()), "WorkersReady") ==
         "False ImagePullBackOff: 1 of 2 workers are ready: no such image");
+  seen.workers[1].trouble.reset();
+  seen.dispatchers.clear();
+  seen.dispatcher_shortage = plan::Trouble{"Unschedulable", "no node has room"};
+  CHECK(events(plan::make_plan(seen, verdict(steady()), kNow)) ==
+        std::vector<std::string>{"ScalingLimited: Unschedulable: no node has room",
+                                 "Unschedulable: 0 of 1 dispatcher is ready: no node has room"});
 }
 
 TEST_CASE("Metrics that never came are a start, metrics that stopped coming are a loss") {

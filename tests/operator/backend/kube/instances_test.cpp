@@ -63,6 +63,8 @@ TEST_CASE("trouble is told in the kubelet's words") {
                "lastState": {"terminated": {"exitCode": 1, "message": "no such file"}})",
                "CrashLoopBackOff", "exit code 1: no such file",
                "why it crashes says more than how long it waits"},
+           Row{R"({"running": {}}, "lastState": {"terminated": {"reason": "Error", "exitCode": 1}})", "Error",
+               "exit code 1", "it runs again, and is not ready yet"},
            Row{R"({"waiting": {"reason": "ContainerCreating"}})", "", "", "how every pod begins"},
        }) {
     INFO(row.why);
