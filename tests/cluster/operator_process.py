@@ -6,7 +6,7 @@ import os
 import pathlib
 import subprocess
 
-from conftest import ROOT
+from conftest import CRD_FILE, ROOT, Cluster
 
 PROGRAM = pathlib.Path(os.environ.get("EI_BIN", ROOT / "build" / "release" / "bin")) / "inference-operator"
 
@@ -29,6 +29,20 @@ MONITOR_CRD = {
         ],
     },
 }
+
+
+@contextlib.contextmanager
+def bare_server(folder, *flags):
+    """A bare API server of our own, which may be stopped, with the CRD."""
+    assert PROGRAM.exists(), f"{PROGRAM} is not built; set EI_BIN to the folder with the programs"
+    own = Cluster(os.path.join(folder, "admin.kubeconfig"), str(folder))
+    own.harness("up", "--bare", *flags, timeout=3600)
+    try:
+        own.kubectl("apply", "--server-side", "-f", CRD_FILE)
+        own.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        yield own
+    finally:
+        own.harness("down")
 
 
 @contextlib.contextmanager

@@ -6,16 +6,15 @@ The proxy counts requests, refuses some, cuts connections, and says when to kill
 import contextlib
 import copy
 import os
-import pathlib
 import signal
 import subprocess
 
 import pytest
 
-from conftest import CRD_FILE, ROOT, Cluster, eventually
+from conftest import eventually
 from faulty_proxy import FaultyProxy
+from operator_process import PROGRAM, bare_server
 
-PROGRAM = pathlib.Path(os.environ.get("EI_BIN", ROOT / "build" / "release" / "bin")) / "inference-operator"
 KINDS = "services,deployments,poddisruptionbudgets,networkpolicies,secrets"
 CHILDREN = 9
 TOKEN_ANNOTATION = "elasticinference.dev/link-token-uid"
@@ -24,17 +23,8 @@ TOKEN_ANNOTATION = "elasticinference.dev/link-token-uid"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """A bare API server of our own, which may be stopped."""
-    if not PROGRAM.exists():
-        pytest.fail(f"{PROGRAM} is not built; set EI_BIN to the folder with the programs")
-    folder = str(tmp_path_factory.mktemp("operator") / "state")
-    own = Cluster(os.path.join(folder, "admin.kubeconfig"), folder)
-    own.harness("up", "--bare", timeout=3600)
-    try:
-        own.kubectl("apply", "--server-side", "-f", CRD_FILE)
-        own.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    with bare_server(tmp_path_factory.mktemp("operator") / "state") as own:
         yield own
-    finally:
-        own.harness("down")
 
 
 @pytest.fixture

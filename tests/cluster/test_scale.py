@@ -7,7 +7,6 @@ machine, so it is printed and kept in the report beside its goal (50 ms at p99) 
 import concurrent.futures
 import http.client
 import json
-import os
 import pathlib
 import subprocess
 import threading
@@ -16,27 +15,18 @@ from datetime import datetime
 
 import pytest
 
-from conftest import ROOT, Cluster, eventually
+from conftest import eventually
 from faulty_proxy import tls_of
+from operator_process import PROGRAM, bare_server
 
-PROGRAM = pathlib.Path(os.environ.get("EI_BIN", ROOT / "build" / "release" / "bin")) / "inference-operator"
 SERVICES = 1000
 PATH = "/apis/elasticinference.dev/v1alpha1/namespaces/default/inferenceservices"
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    if not PROGRAM.exists():
-        pytest.fail(f"{PROGRAM} is not built; set EI_BIN to the folder with the programs")
-    folder = str(tmp_path_factory.mktemp("scale") / "state")
-    own = Cluster(os.path.join(folder, "admin.kubeconfig"), folder)
-    own.harness("up", "--bare", "--audit", timeout=3600)
-    try:
-        own.kubectl("apply", "--server-side", "-f", ROOT / "crds" / "elasticinference.dev_inferenceservices.yaml")
-        own.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    with bare_server(tmp_path_factory.mktemp("scale") / "state", "--audit") as own:
         yield own
-    finally:
-        own.harness("down")
 
 
 class Requests:
