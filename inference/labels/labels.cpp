@@ -1,5 +1,7 @@
 #include "inference/labels/labels.hpp"
 
+#include <algorithm>
+
 #include "runtime/core/encoding.hpp"
 
 namespace ei::inference {
@@ -8,7 +10,8 @@ Result<Labels> parse_labels(std::string_view text) {
   auto const invalid = [](std::size_t line, std::string_view what) {
     return make_error(ErrorKind::Invalid, "labels: line " + std::to_string(line) + " " + std::string(what));
   };
-  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // a byte order mark, as Windows editors write
+  while (text.starts_with("\xEF\xBB\xBF"))
+    text.remove_prefix(3);  // a byte order mark, as Windows editors write
   while (text.ends_with('\n') || text.ends_with('\r')) text.remove_suffix(1);
   Labels labels;
   while (!text.empty()) {
@@ -19,6 +22,9 @@ Result<Labels> parse_labels(std::string_view text) {
     auto const number = labels.size() + 1;
     if (line.empty()) return invalid(number, "is empty");
     if (line.size() > kMaxLabelBytes) return invalid(number, "is longer than 200 bytes");
+    bool const control = std::any_of(line.begin(), line.end(),
+                                     [](unsigned char c) { return (c < 0x20 && c != '\t') || c == 0x7F; });
+    if (control) return invalid(number, "has a control character");
     if (!is_utf8(line)) return invalid(number, "is not UTF-8");
     labels.emplace_back(line);
   }

@@ -16,7 +16,7 @@ using Labels = std::vector<std::string>;
 inline constexpr std::size_t kMaxLabelBytes = 200;
 
 /// Parses a label file: UTF-8, one name per line in the order of the classes, line ends LF or CRLF. Empty
-/// lines at the end are ignored, one in between is an error. Errors: Invalid, naming the line.
+/// lines at the end are ignored; one in between or a control character but a tab is an Invalid, by line.
 [[nodiscard]] Result<Labels> parse_labels(std::string_view text);
 
 /// The names of a model with `classes` classes. `given` are the ones asked for. Errors: Invalid when their

@@ -1,10 +1,13 @@
 #include "operator/manifest/manifest.hpp"
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <set>
+#include <sstream>
 #include <stdexcept>
 
 #include "operator/manifest/scalar.hpp"
@@ -105,6 +108,35 @@ class Converter {
   std::size_t nodes_ = 0;
 };
 
+/// Hears of a document without keeping it.
+struct Ignore : YAML::EventHandler {
+  void OnDocumentStart(YAML::Mark const& mark) override { line = mark.line + 1; }
+  void OnDocumentEnd() override {}
+  void OnNull(YAML::Mark const&, YAML::anchor_t) override {}
+  void OnAlias(YAML::Mark const&, YAML::anchor_t) override {}
+  void OnScalar(YAML::Mark const&, std::string const&, YAML::anchor_t, std::string const&) override {}
+  void OnSequenceStart(YAML::Mark const&, std::string const&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(YAML::Mark const&, std::string const&, YAML::anchor_t, YAML::EmitterStyle::value) override {
+  }
+  void OnMapEnd() override {}
+
+  int line = 1;
+};
+
+/// Some faulty texts keep yaml-cpp (0.7) finding one more empty document at the same place for ever, and
+/// LoadAll keeps them all. A document takes a line at least.
+void check_that_it_ends(std::string const& text) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  Ignore ignore;
+  auto left = std::count(text.begin(), text.end(), '\n') + 2;
+  while (parser.HandleNextDocument(ignore)) {
+    if (--left < 0) throw Fault{ErrorKind::Invalid, ignore.line, "no YAML from here on"};
+  }
+}
+
 /// The line of a path, or of the nearest thing that holds it (a missing field has no line of its own).
 int line_of(Document const& document, std::string path) {
   while (true) {
@@ -140,7 +172,9 @@ std::string foreign_kind(json::value const& value) {
 Result<std::vector<Document>> parse_yaml(std::string_view text) {
   std::vector<Document> documents;
   try {
-    for (auto const& node : YAML::LoadAll(std::string(text))) {
+    std::string const yaml(text);
+    check_that_it_ends(yaml);
+    for (auto const& node : YAML::LoadAll(yaml)) {
       if (!node.IsDefined() || node.IsNull()) continue;
       Document document;
       document.line = Converter::line_of(node);

@@ -1,6 +1,7 @@
 #include "operator/scrape/reading.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <limits>
 
@@ -17,13 +18,23 @@ bool is_work(std::string_view endpoint) {
   return endpoint == "/predict" || endpoint == "/add_to_queue" || ends_with("/infer");
 }
 
-/// An upper bound as text: `0.5`, `+Inf`. Empty when it is no number.
+/// An upper bound as text: `0.5`, `+Inf`. Empty when it is no number; NaN is none, and would break the order.
 std::optional<double> bound(std::string const& text) {
   if (text == "+Inf") return std::numeric_limits<double>::infinity();
-  char* end = nullptr;
-  double const value = std::strtod(text.c_str(), &end);
-  if (text.empty() || end != text.c_str() + text.size()) return {};
+  double value = 0;
+  auto const read = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (read.ec != std::errc() || read.ptr != text.data() + text.size() || !std::isfinite(value)) return {};
   return value;
+}
+
+/// What a count, a sum or an age can be.
+bool is_amount(double value) {
+  return std::isfinite(value) && value >= 0;
+}
+
+Error no_amount(metrics::Sample const& sample) {
+  return make_error(ErrorKind::Protocol, "the metric " + sample.name + " is " + std::to_string(sample.value) +
+                                             "; allowed: a number from 0 on");
 }
 
 /// FNV-1a (Fowler, Noll, Vo), 64 bits: the same on every run, unlike std::hash.
@@ -52,6 +63,7 @@ Result<Reading> read_exposition(std::string_view text) {
       {"dispatcher_oldest_age_seconds", &reading.oldest_age_seconds}};
   for (auto const& sample : *samples) {
     if (auto const found = wanted.find(sample.name); found != wanted.end()) {
+      if (!is_amount(sample.value)) return no_amount(sample);
       *found->second = sample.value;
       wanted.erase(found);
     } else if (sample.name == "dispatcher_response_time_seconds_bucket") {
@@ -59,6 +71,7 @@ Result<Reading> read_exposition(std::string_view text) {
       auto const le = sample.labels.find("le");
       if (endpoint == sample.labels.end() || le == sample.labels.end() || !is_work(endpoint->second))
         continue;
+      if (!is_amount(sample.value)) return no_amount(sample);
       if (auto const upper = bound(le->second)) reading.answers[*upper] += sample.value;
     }
   }

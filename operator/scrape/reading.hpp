@@ -32,7 +32,7 @@ struct Reading {
 };
 
 /// Reads a dispatcher's exposition. Pure. Errors: Invalid (no Prometheus text), Protocol, naming a metric
-/// that is missing.
+/// that is missing, negative or no finite number.
 [[nodiscard]] Result<Reading> read_exposition(std::string_view text);
 
 /// The sum over dispatchers (of ages the maximum). `incarnations` name the summed processes and make the

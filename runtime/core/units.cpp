@@ -1,5 +1,6 @@
 #include "runtime/core/units.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdio>
@@ -266,7 +267,10 @@ std::optional<WallTime> read_rfc3339(std::string_view text) {
   if (!date.ok() || *h > 23 || *mi > 59 || *s > 60) return {};
   auto const since_epoch =
       sys_days{date}.time_since_epoch() + hours{*h} + minutes{*mi} + seconds{*s} - *offset;
-  return WallTime{duration_cast<WallTime::duration>(since_epoch + *fraction)};
+  // The clock counts nanoseconds in 64 bits, from 1677 to 2262. A credential that never expires says 9999.
+  constexpr microseconds kFirst = sys_days{year{1678} / 1 / 1}.time_since_epoch();
+  constexpr microseconds kLast = sys_days{year{2262} / 1 / 1}.time_since_epoch();
+  return WallTime{std::clamp<microseconds>(since_epoch + *fraction, kFirst, kLast)};
 }
 
 }  // namespace

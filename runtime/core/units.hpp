@@ -33,7 +33,7 @@ using std::chrono::milliseconds;
 /// `2026-11-24T00:41:22Z`: RFC 3339 in UTC with whole seconds (truncated), as Kubernetes' Time.
 [[nodiscard]] std::string format_rfc3339_seconds(WallTime time);
 
-/// Parses RFC 3339 with any offset and 0–9 fraction digits (cut to microseconds). Errors: Invalid.
+/// Parses RFC 3339; fractions are cut to microseconds, times to what the clock holds. Errors: Invalid.
 [[nodiscard]] Result<WallTime> parse_rfc3339(std::string_view text);
 
 }  // namespace ei

@@ -27,13 +27,15 @@ bool read_authority(std::string_view authority, Url& url) {
     auto const close = authority.find(']');
     if (close == std::string_view::npos) return false;
     url.host = authority.substr(1, close - 1);
+    // Brackets are for IPv6 alone; without a colon the host would be written without them.
+    if (url.host.find(':') == std::string::npos) return false;
     port = authority.substr(close + 1);
   } else {
     auto const colon = authority.find(':');
     url.host = authority.substr(0, colon);
     port = colon == std::string_view::npos ? std::string_view{} : authority.substr(colon);
   }
-  if (url.host.empty()) return false;
+  if (url.host.empty() || url.host.find_first_of("[]") != std::string::npos) return false;
   if (port.empty() || port == ":") return port.empty();
   if (port.front() != ':') return false;
   port.remove_prefix(1);

@@ -85,6 +85,8 @@ TEST_CASE("times are written and read with microseconds") {
   CHECK(format_rfc3339_seconds(*time) == "2026-11-24T00:41:22Z");
   CHECK(*parse_rfc3339("2026-11-24T02:41:22.123456789+02:00") == *time);
   CHECK(*parse_rfc3339("2026-11-23T19:11:22.123456-05:30") == *time);
+  CHECK(format_rfc3339_seconds(*parse_rfc3339("9999-12-31T23:59:59Z")) == "2262-01-01T00:00:00Z");
+  CHECK(format_rfc3339_seconds(*parse_rfc3339("1013-05-24T00:41:22+01:00")) == "1678-01-01T00:00:00Z");
   CHECK(format_rfc3339(WallTime{}) == "1970-01-01T00:00:00.000000Z");
   CHECK(format_rfc3339(WallTime{-1us}) == "1969-12-31T23:59:59.999999Z");
 }

@@ -59,7 +59,7 @@ TEST_CASE("URLs are taken apart and put together") {
   CHECK(parse_url("ws://a:80/")->authority() == "a");
   for (std::string const text :
        {"", "a", "ftp://a/", "http://", "http://a:0/", "http://a:99999/", "http://u@a/", "http://a b/",
-        "http://[::1/", "http://a:/", "http://a:8x/"}) {
+        "http://[::1/", "http://a:/", "http://a:8x/", "http://[a]/", "http://[[::1]/", "http://a]/"}) {
     INFO(text);
     CHECK_FALSE(parse_url(text).has_value());
   }

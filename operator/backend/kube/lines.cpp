@@ -1,5 +1,7 @@
 #include "operator/backend/kube/lines.hpp"
 
+#include <algorithm>
+
 namespace ei::kube {
 
 Result<void> LineSplitter::feed(std::string_view chunk) {
@@ -10,11 +12,14 @@ Result<void> LineSplitter::feed(std::string_view chunk) {
   constexpr std::size_t kKeptBytes = 64U * 1024U;
   if (buffer_.empty() && buffer_.capacity() > kKeptBytes) buffer_.shrink_to_fit();
   buffer_.append(chunk);
-  auto const first_end = buffer_.find('\n', scanned_);
-  auto const first_length = first_end == std::string::npos ? buffer_.size() : first_end;
-  if (first_length > max_line_bytes_) {
-    return make_error(ErrorKind::Protocol,
-                      "watch line longer than " + std::to_string(max_line_bytes_) + " bytes");
+  // Every line of the chunk, not the first alone: how long a line may be must not depend on where chunks end.
+  for (std::size_t begin = 0, from = scanned_; begin < buffer_.size();) {
+    auto const end = std::min(buffer_.find('\n', from), buffer_.size());
+    if (end - begin > max_line_bytes_) {
+      return make_error(ErrorKind::Protocol,
+                        "watch line longer than " + std::to_string(max_line_bytes_) + " bytes");
+    }
+    begin = from = end + 1;
   }
   return {};
 }

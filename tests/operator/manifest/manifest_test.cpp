@@ -176,6 +176,15 @@ TEST_CASE("A file without any document, or that is none, says so") {
   CHECK(manifest::read_file("/nonexistent/a.yaml").error().kind == ei::ErrorKind::NotFound);
 }
 
+TEST_CASE("A text in which yaml-cpp finds documents for ever is refused where they begin") {
+  // Found by fuzzing: after the map of its third line the parser stays where it is.
+  std::string const text = "- a\n- !!str 5\xB5ce:\n        name: cpu\n''s'\n- |\n  text\n";
+  auto const documents = manifest::parse_yaml(text);
+  REQUIRE(documents.has_error());
+  CHECK(documents.error().kind == ei::ErrorKind::Invalid);
+  CHECK(only_value("a: 1\n---\n---\n---\n---") == json::value{{"a", 1}});
+}
+
 TEST_CASE("The shipped samples are valid") {
   int read = 0;
   auto const folder = std::filesystem::path(EI_SOURCE_DIR) / "crds" / "samples";

@@ -61,6 +61,29 @@ TEST_CASE("An exposition that lacks a needed metric is no data, not zero") {
   CHECK(scrape::read_exposition("<html>").has_error());
 }
 
+TEST_CASE("An amount that can be none is refused by name, and a bound that is no number is no bound") {
+  auto const with = [](std::string const& from, std::string const& to) {
+    std::string text = kExposition;
+    text.replace(text.find(from), from.size(), to);
+    return scrape::read_exposition(text);
+  };
+  for (std::string const value : {"NaN", "+Inf", "-1"}) {
+    INFO(value);
+    auto const reading = with("dispatcher_queue_size 7", "dispatcher_queue_size " + value);
+    REQUIRE(reading.has_error());
+    CHECK(reading.error().kind == ei::ErrorKind::Protocol);
+    CHECK(reading.error().message.find("dispatcher_queue_size") != std::string::npos);
+    CHECK(with("le=\"0.1\"} 50", "le=\"0.1\"} " + value).has_error());
+  }
+  for (std::string const bound : {"nan", "-Inf", "infinity", "0x1", " 0.1", "0.1s", ""}) {
+    INFO(bound);
+    auto const reading =
+        with("{endpoint=\"/predict\",le=\"0.1\"}", "{endpoint=\"/predict\",le=\"" + bound + "\"}");
+    REQUIRE(reading.has_value());
+    CHECK(reading->answers == scrape::Buckets{{0.1, 5}, {kInf, 65}});
+  }
+}
+
 TEST_CASE("Dispatchers are summed, and of ages the oldest counts") {
   scrape::Reading one = *scrape::read_exposition(kExposition);
   scrape::Reading two = one;

@@ -49,3 +49,13 @@ TEST_CASE("a line over the cap is an error, many short ones are not") {
   REQUIRE_FALSE(fed.has_value());
   CHECK(fed.error().kind == ei::ErrorKind::Protocol);
 }
+
+TEST_CASE("a line over the cap is an error also behind a short one in the same chunk") {
+  LineSplitter splitter(8);
+  CHECK_FALSE(splitter.feed("1234\n123456789\n1234\n").has_value());
+  LineSplitter other(8);
+  CHECK(other.feed("1234\n12345678\n12").has_value());
+  CHECK(drain(other) == std::vector<std::string>{"1234", "12345678"});
+  CHECK(other.feed("345678\n").has_value());
+  CHECK(drain(other) == std::vector<std::string>{"12345678"});
+}
