@@ -22,6 +22,7 @@ packages_test=(
 # Measures and keeps the series of a comparison on a cluster of yours.
 packages_prometheus=(prometheus)
 packages_clang=(clang)
+packages_fuzz=(clang libclang-rt-dev) # the second has libFuzzer and the sanitizers' own code
 # A real Kubernetes node on this machine; its own binaries are built with go (see tests/cluster).
 packages_cluster=(
   containerd runc containernetworking-plugins buildah debootstrap busybox-static nftables
