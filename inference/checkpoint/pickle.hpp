@@ -51,8 +51,9 @@ struct Document {
   std::size_t consumed = 0;  ///< bytes up to and with the STOP opcode
 };
 
-/// Reads one pickle of protocol 2 to 5. Errors: Invalid (truncated, unknown opcode, broken stack), with the
-/// offset.
+/// Reads one pickle of protocol 2 to 5. Bounded: a million opcodes; texts over 64 KiB are kept empty. Nothing
+/// recurses, however deep the values nest. Errors: Invalid (truncated, unknown opcode, broken stack, too
+/// much), with the offset.
 [[nodiscard]] Result<Document> read(std::span<const std::byte> bytes);
 
 template <class T>

@@ -2,32 +2,14 @@
 
 #include <algorithm>
 
+#include "inference/checkpoint/names.hpp"
+#include "inference/checkpoint/values.hpp"
+
 namespace ei::inference {
 namespace {
 
-/// What the worker link carries; the largest public label set, ImageNet-21k, has 21,841.
-constexpr std::int64_t kMaxClasses = 65'536;
-
 Error invalid(std::string what) {
   return make_error(ErrorKind::Invalid, std::move(what));
-}
-
-/// The wrapper's prefix (`module.`, `_orig_mod.`, `backbone.` …) in front of every tensor of the network, or
-/// "".
-std::string common_prefix(StateDict const& tensors) {
-  constexpr std::string_view kFirst = "conv1.weight";
-  if (tensors.contains(std::string(kFirst))) return "";
-  for (auto const& [name, tensor] : tensors) {
-    if (!name.ends_with("." + std::string(kFirst))) continue;
-    auto const prefix = name.substr(0, name.size() - kFirst.size());
-    // A block has a conv1 as well; only the network has an fc beside it.
-    if (tensors.contains(prefix + "fc.weight")) return prefix;
-  }
-  return "";
-}
-
-bool is_floating(DType type) {
-  return type == DType::F32 || type == DType::F16 || type == DType::BF16 || type == DType::F64;
 }
 
 Result<void> check(std::string const& name, TensorView const& tensor,
@@ -37,8 +19,32 @@ Result<void> check(std::string const& name, TensorView const& tensor,
                    format_shape(expected));
   }
   if (!is_floating(tensor.type)) {
-    return invalid("tensor '" + name + "' is of type " + std::string(to_string(tensor.type)) +
+    return invalid("tensor " + quoted(name, tensor) + " is of type " + std::string(to_string(tensor.type)) +
                    ", expected is one of F32, F16, BF16, F64");
+  }
+  return {};
+}
+
+using Shapes = std::vector<std::pair<std::string, std::vector<std::int64_t>>>;
+
+/// Each tensor of `expected` is there and as it should be, and no other is.
+Result<void> check_all(StateDict const& tensors, Shapes const& expected) {
+  for (auto const& [name, shape] : expected) {
+    auto const found = tensors.find(name);
+    if (found == tensors.end()) {
+      return invalid("tensor '" + name + "' " + format_shape(shape) +
+                     " is missing: these are not the weights of a ResNet18");
+    }
+    if (auto const ok = check(name, found->second, shape); !ok) return ok.error();
+  }
+  for (auto const& [name, tensor] : tensors) {
+    // Named again, as clang++ 14 captures no structured binding.
+    bool const known = std::any_of(expected.begin(), expected.end(),
+                                   [&name = name](auto const& entry) { return entry.first == name; });
+    if (!known) {
+      return invalid("tensor " + quoted(name, tensor) + " " + format_shape(tensor.shape) +
+                     " is not part of a ResNet18: these are the weights of another network");
+    }
   }
   return {};
 }
@@ -88,38 +94,22 @@ std::vector<std::pair<std::string, std::vector<std::int64_t>>> resnet18_shapes(s
 }
 
 Result<StateDict> select_resnet18(StateDict tensors) {
-  auto const prefix = common_prefix(tensors);
-  StateDict named;
-  for (auto& [name, tensor] : tensors) {
-    if (!name.starts_with(prefix) || name.ends_with(".num_batches_tracked")) continue;
-    named.emplace(name.substr(prefix.size()), std::move(tensor));
+  auto named = name_tensors(std::move(tensors));
+  if (!named) return named.error();
+  auto& selected = named->body;
+  // The body first: another network's head would only distract from what it is.
+  auto body = resnet18_shapes(1);
+  std::erase_if(body, [](auto const& entry) { return entry.first.starts_with("fc."); });
+  if (auto const ok = check_all(selected, body); !ok) return ok.error();
+  auto head = find_head(named->rest);
+  if (!head) return head.error();
+  auto const classes = head->at("fc.weight").shape[0];
+  for (auto const& [name, shape] : {std::pair{"fc.weight", std::vector{classes, resnet18_spec().features}},
+                                    std::pair{"fc.bias", std::vector{classes}}}) {
+    if (auto const ok = check(name, head->at(name), shape); !ok) return ok.error();
   }
-  auto const fc = named.find("fc.weight");
-  if (fc == named.end())
-    return invalid("tensor 'fc.weight' is missing: these are not the weights of a ResNet18");
-  if (fc->second.shape.size() != 2 || fc->second.shape[0] < 1 || fc->second.shape[0] > kMaxClasses) {
-    return invalid("tensor 'fc.weight' has shape " + format_shape(fc->second.shape) +
-                   ", a ResNet18 has [classes, 512] with 1 to " + std::to_string(kMaxClasses) + " classes");
-  }
-  auto const expected = resnet18_shapes(fc->second.shape[0]);
-  for (auto const& [name, shape] : expected) {
-    auto const found = named.find(name);
-    if (found == named.end()) {
-      return invalid("tensor '" + name + "' " + format_shape(shape) +
-                     " is missing: these are not the weights of a ResNet18");
-    }
-    if (auto const ok = check(name, found->second, shape); !ok) return ok.error();
-  }
-  for (auto const& [name, tensor] : named) {
-    // Named again, as clang++ 14 captures no structured binding.
-    bool const known = std::any_of(expected.begin(), expected.end(),
-                                   [&name = name](auto const& entry) { return entry.first == name; });
-    if (!known) {
-      return invalid("tensor '" + name + "' " + format_shape(tensor.shape) +
-                     " is not part of a ResNet18: these are the weights of another network");
-    }
-  }
-  return named;
+  selected.merge(*head);
+  return std::move(selected);
 }
 
 std::int64_t class_count(StateDict const& tensors) {

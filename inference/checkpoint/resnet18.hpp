@@ -40,9 +40,13 @@ struct ResNet18Spec {
 [[nodiscard]] std::vector<std::pair<std::string, std::vector<std::int64_t>>> resnet18_shapes(
     std::int64_t classes);
 
-/// Brings a state dict to torchvision's names (a wrapper's prefix such as `module.` is dropped, counters of
-/// batches are ignored) and checks that it is exactly a ResNet18's, with any number of classes in `fc`.
-/// Errors: Invalid, naming the tensor, what it is, and what is expected.
+/// The most classes a last layer may have: what the worker link carries; the largest public label set,
+/// ImageNet-21k, has 21,841.
+inline constexpr std::int64_t kMaxClasses = 65'536;
+
+/// Brings a state dict to torchvision's names (name_tensors, find_head) and checks that it is exactly a
+/// ResNet18's, with any number of classes in `fc`. Errors: Invalid, naming the tensor, what it is, and what
+/// is expected.
 [[nodiscard]] Result<StateDict> select_resnet18(StateDict tensors);
 
 /// The number of classes. Precondition: select_resnet18 returned `tensors`.

@@ -65,6 +65,20 @@ std::int64_t TensorView::count() const {
   return product;
 }
 
+std::string quoted(std::string const& name, TensorView const& tensor) {
+  if (tensor.name_in_file.empty()) return "'" + name + "'";
+  return "'" + name + "' (in the file: '" + tensor.name_in_file.substr(0, 200) + "')";
+}
+
+TensorView zeros(std::vector<std::int64_t> shape) {
+  TensorView tensor{DType::F32, std::move(shape), {}, {}};
+  tensor.strides = contiguous_strides(tensor.shape);
+  auto const elements = std::make_shared<std::vector<float>>(static_cast<std::size_t>(tensor.count()));
+  tensor.bytes = std::as_bytes(std::span<const float>(*elements));
+  tensor.keep = elements;
+  return tensor;
+}
+
 std::string format_shape(std::vector<std::int64_t> const& shape) {
   std::string text = "[";
   for (auto const size : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(size);

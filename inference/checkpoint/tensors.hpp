@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,13 +25,21 @@ struct TensorView {
   std::vector<std::int64_t> shape;
   std::vector<std::int64_t> strides;  ///< in elements, one per dimension; never negative
   std::span<const std::byte> bytes;   ///< from the first element; covers every element that the strides reach
+  std::shared_ptr<void const> keep = nullptr;  ///< what owns the bytes, where the file does not
+  std::string name_in_file = {};               ///< where a StateDict calls it otherwise
 
   /// Number of elements.
   [[nodiscard]] std::int64_t count() const;
 };
 
-/// Name → tensor, in torchvision's names once select_state_dict has seen it.
+/// Name → tensor, in torchvision's names once select_resnet18 has seen it.
 using StateDict = std::map<std::string, TensorView>;
+
+/// `'conv1.weight'`, and what the file calls it where that differs: how a message names a tensor.
+[[nodiscard]] std::string quoted(std::string const& name, TensorView const& tensor);
+
+/// float32 zeros that own their elements.
+[[nodiscard]] TensorView zeros(std::vector<std::int64_t> shape);
 
 /// `[64, 3, 7, 7]`
 [[nodiscard]] std::string format_shape(std::vector<std::int64_t> const& shape);

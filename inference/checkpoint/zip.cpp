@@ -5,6 +5,8 @@
 #include <cstring>
 #include <optional>
 
+#include "inference/checkpoint/inflate.hpp"
+
 namespace ei::inference {
 namespace {
 
@@ -60,8 +62,10 @@ Result<Directory> find_directory(Bytes file) {
 struct Member {
   std::string name;
   std::uint64_t size = 0;
+  std::uint64_t packed = 0;
   std::uint64_t local = 0;  ///< offset of the local header
-  bool stored = true;
+  std::uint32_t crc = 0;
+  int method = 0;
 };
 
 /// Replaces the 32-bit fields that say "see ZIP64" by the extra field's values (4.5.3: in this order, where
@@ -73,14 +77,15 @@ bool apply_zip64(Bytes extra, bool need_size, bool need_packed, bool need_local,
     if (!fits(extra, 4, length)) return false;
     if (id == 1) {
       std::size_t at = 4;
-      auto const next = [&](bool needed, std::uint64_t* into) {
+      auto const next = [&](bool needed, std::uint64_t& into) {
         if (!needed) return true;
         if (at + 8 > 4U + length) return false;
-        if (into != nullptr) *into = read_at<std::uint64_t>(extra, at);
+        into = read_at<std::uint64_t>(extra, at);
         at += 8;
         return true;
       };
-      return next(need_size, &member.size) && next(need_packed, nullptr) && next(need_local, &member.local);
+      return next(need_size, member.size) && next(need_packed, member.packed) &&
+             next(need_local, member.local);
     }
     extra = extra.subspan(4U + length);
   }
@@ -105,23 +110,30 @@ Result<Member> read_member(Bytes file, std::uint64_t& at) {
   Member member;
   member.name.assign(reinterpret_cast<char const*>(file.data() + at + 46), name_length);
   member.size = size;
+  member.packed = packed;
   member.local = local;
+  member.crc = read_at<std::uint32_t>(file, at + 16);
   auto const extra = file.subspan(at + 46 + name_length, extra_length);
   if (!apply_zip64(extra, size == kSeeZip64, packed == kSeeZip64, local == kSeeZip64, member)) {
     return broken(member.name + ": a broken ZIP64 field");
   }
   if ((flags & 1U) != 0) return broken(member.name + " is encrypted");
-  member.stored = method == 0;
+  member.method = method;
+  if (method == 0 && member.size != member.packed)
+    return broken(member.name + ": two sizes for one stored file");
   at += length;
   return member;
 }
 
 }  // namespace
 
-Result<std::map<std::string, ZipMember>> read_zip(Bytes file) {
+Result<ZipMembers> read_zip(Bytes file) {
   auto const directory = find_directory(file);
   if (!directory) return directory.error();
-  std::map<std::string, ZipMember> members;
+  // A training checkpoint has a few hundred.
+  constexpr std::uint64_t kMaxMembers = 65'536;
+  if (directory->entries > kMaxMembers) return broken("more than 65,536 members");
+  ZipMembers members;
   std::uint64_t at = directory->offset;
   for (std::uint64_t i = 0; i < directory->entries; ++i) {
     auto member = read_member(file, at);
@@ -131,11 +143,28 @@ Result<std::map<std::string, ZipMember>> read_zip(Bytes file) {
     }
     std::uint64_t const data = member->local + 30 + read_at<std::uint16_t>(file, member->local + 26) +
                                read_at<std::uint16_t>(file, member->local + 28);
-    if (!fits(file, data, member->size))
+    if (!fits(file, data, member->packed))
       return broken(member->name + " reaches beyond the file (truncated?)");
-    members.emplace(std::move(member->name), ZipMember{file.subspan(data, member->size), member->stored});
+    ZipMember const found{file.subspan(data, member->packed), member->method == 0, member->method,
+                          member->size, member->crc};
+    // Which of two would be read depends on the reader.
+    if (!members.emplace(member->name, found).second) return broken("two members are called " + member->name);
   }
   return members;
+}
+
+Result<ZipContents> Unzip::operator()(ZipMember const& member) {
+  if (member.stored) return ZipContents{member.bytes, nullptr};
+  constexpr int kDeflate = 8;
+  if (member.method != kDeflate)
+    return make_error(ErrorKind::Invalid, "is compressed by method " + std::to_string(member.method) +
+                                              "; allowed are deflate and none");
+  if (member.size > left_)
+    return make_error(ErrorKind::Invalid, "is compressed, and the archive unpacks to more than 512 MiB");
+  left_ -= member.size;
+  auto const bytes = inflate_raw(member.bytes, static_cast<std::size_t>(member.size), member.crc);
+  if (!bytes) return make_error(ErrorKind::Invalid, "is compressed, and " + bytes.error().message);
+  return ZipContents{**bytes, *bytes};
 }
 
 }  // namespace ei::inference

@@ -1,21 +1,17 @@
 #include "inference/model/classifier.hpp"
 
 #include <ATen/Parallel.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/from_blob.h>
-#include <ATen/ops/zeros.h>
 #include <c10/core/InferenceMode.h>
-#include <torch/csrc/jit/api/module.h>
-#include <torch/csrc/jit/frontend/tracer.h>
-#include <torch/csrc/jit/passes/frozen_graph_optimizations.h>
-#include <torch/csrc/jit/serialization/import.h>
 
-#include <algorithm>
-#include <cmath>
 #include <functional>
 
 #include "inference/checkpoint/resnet18.hpp"
 #include "inference/model/precision.hpp"
 #include "inference/model/resnet18_network.hpp"
+#include "inference/model/tensor_values.hpp"
+#include "inference/model/torchscript.hpp"
 
 namespace ei::inference {
 
@@ -23,21 +19,21 @@ struct Classifier::Network {
   std::function<at::Tensor(at::Tensor const&)> run;
   std::int64_t classes = 0;
   Precision precision = Precision::Fp32;
+  Output output = Output::Scores;
+  std::vector<std::string> warnings;
 };
 
 namespace {
 
-/// LibTorch's message up to its stack trace.
-std::string first_line(std::exception const& error) {
-  std::string const text = error.what();
-  return text.substr(0, text.find('\n'));
-}
-
-at::Tensor checked_scores(at::Tensor const& out, std::int64_t pictures) {
-  TORCH_CHECK(out.dim() == 2 && out.size(0) == pictures && out.size(1) > 0,
-              "the model gives a tensor of shape ", out.sizes(), ", a classifier gives [", pictures,
-              ", classes]");
-  return out.to(at::kFloat).contiguous();
+/// A script sees one picture at a time: many are exported for a batch of one.
+at::Tensor run_singly(Script const& script, at::Tensor const& pictures) {
+  std::vector<at::Tensor> rows;
+  for (auto const& picture : pictures.split(1)) {
+    rows.push_back(script.run(picture));
+    TORCH_CHECK(rows.back().size(1) == script.classes, "the model gives ", rows.back().size(1),
+                " scores; it gave ", script.classes, " when it was loaded");
+  }
+  return at::cat(rows);
 }
 
 }  // namespace
@@ -68,8 +64,10 @@ Result<Classifier> Classifier::from_state_dict(StateDict const& tensors, Precisi
     network->classes = class_count(tensors);
     network->precision = precision;
     return Classifier(std::move(network));
+  } catch (FoldingOverflow const& overflow) {
+    return make_error(ErrorKind::Invalid, overflow.what());
   } catch (std::exception const& error) {
-    return make_error(ErrorKind::Io, "LibTorch cannot build the model: " + first_line(error));
+    return make_error(ErrorKind::Io, "LibTorch cannot build the model: " + reason_of(error));
   }
 }
 
@@ -80,18 +78,19 @@ Result<Classifier> Classifier::from_torchscript(std::filesystem::path const& pat
   }
   try {
     c10::InferenceMode const inference;
-    auto module = torch::jit::load(path.string(), at::kCPU);
-    module.eval();
-    auto const frozen = std::make_shared<torch::jit::Module>(torch::jit::optimize_for_inference(module));
+    auto script = load_script(path);
+    if (!script) return with_context(script.error(), path.string());
     auto network = std::make_unique<Network>();
-    network->run = [frozen](at::Tensor const& pictures) {
-      return checked_scores(frozen->forward({pictures}).toTensor(), pictures.size(0));
+    network->classes = script->classes;
+    network->output = script->output;
+    network->warnings = std::move(script->warnings);
+    network->run = [script = std::move(*script)](at::Tensor const& pictures) {
+      return run_singly(script, pictures);
     };
-    network->classes = network->run(at::zeros({1, 3, 224, 224})).size(1);
     return Classifier(std::move(network));
   } catch (std::exception const& error) {
     return make_error(ErrorKind::Invalid,
-                      path.string() + ": not a usable TorchScript classifier: " + first_line(error));
+                      path.string() + ": not a usable TorchScript classifier: " + reason_of(error));
   }
 }
 
@@ -102,7 +101,14 @@ Precision Classifier::precision() const {
   return network_->precision;
 }
 
-Result<std::vector<float>> Classifier::logits(std::span<const float> pictures) {
+Output Classifier::output() const {
+  return network_->output;
+}
+std::vector<std::string> const& Classifier::warnings() const {
+  return network_->warnings;
+}
+
+Result<std::vector<float>> Classifier::outputs(std::span<const float> pictures) {
   if (pictures.empty() || pictures.size() % kPictureElements != 0) {
     return make_error(ErrorKind::Invalid,
                       std::to_string(pictures.size()) + " values are no whole number of pictures");
@@ -116,17 +122,7 @@ Result<std::vector<float>> Classifier::logits(std::span<const float> pictures) {
     auto const* const scores = out.data_ptr<float>();
     return std::vector<float>(scores, scores + out.numel());
   } catch (std::exception const& error) {
-    return make_error(ErrorKind::Io, "LibTorch: " + first_line(error));
-  }
-}
-
-void softmax_rows(std::span<float> scores, std::size_t classes) {
-  for (; scores.size() >= classes; scores = scores.subspan(classes)) {
-    auto const row = scores.first(classes);
-    float const largest = *std::max_element(row.begin(), row.end());
-    double sum = 0;
-    for (auto& score : row) sum += score = std::exp(score - largest);
-    for (auto& score : row) score = static_cast<float>(score / sum);
+    return make_error(ErrorKind::Io, "LibTorch: " + reason_of(error));
   }
 }
 

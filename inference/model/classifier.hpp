@@ -5,9 +5,11 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "inference/checkpoint/tensors.hpp"
+#include "inference/model/output.hpp"
 #include "inference/model/precision.hpp"
 #include "runtime/core/result.hpp"
 
@@ -26,11 +28,12 @@ class Classifier {
   /// Folds the normalisations into the convolutions and packs the weights for this CPU; `tensors` is not
   /// needed afterwards. Auto takes bf16 where the CPU has instructions for it (AVX512-BF16, AMX-BF16) and a
   /// convolution measured here and now is faster with them. Precondition: select_resnet18 returned `tensors`.
+  /// Errors: Invalid (a convolution overflows once its normalisation is folded in), Io (LibTorch).
   [[nodiscard]] static Result<Classifier> from_state_dict(StateDict const& tensors, Precision precision);
 
-  /// Loads what torch.jit.save wrote: any classifier from float32 [N,3,224,224] to [N,classes]. Computes in
-  /// float32; Auto means that. A TorchScript file is a program: load only what you trust. Errors: Invalid (no
-  /// such archive, wrong output shape, bf16 asked for).
+  /// Loads what torch.jit.save wrote: any classifier from float32 [N,3,224,224] to [N,classes], which is
+  /// tried on a few pictures. Computes in float32; Auto means that. A TorchScript file is a program: load
+  /// only what you trust. Errors: Invalid (no such archive, load_script's, bf16 asked for).
   [[nodiscard]] static Result<Classifier> from_torchscript(std::filesystem::path const& path,
                                                            Precision precision);
 
@@ -41,19 +44,20 @@ class Classifier {
   [[nodiscard]] std::int64_t classes() const;
   /// Fp32 or Bf16: what Auto came to.
   [[nodiscard]] Precision precision() const;
+  /// What outputs() gives: a state dict's network gives scores, a TorchScript model what its probes showed.
+  [[nodiscard]] Output output() const;
+  /// What could not be made sure of when the model was loaded, one sentence each, for the log.
+  [[nodiscard]] std::vector<std::string> const& warnings() const;
 
   /// `pictures`: float32 [n, 3, 224, 224] NCHW, ImageNet-normalised, n × kPictureElements values, n ≥ 1.
-  /// Returns the scores before the softmax, float32 [n, classes] row-major. Errors: Invalid (size), Io
-  /// (LibTorch).
-  [[nodiscard]] Result<std::vector<float>> logits(std::span<const float> pictures);
+  /// Returns the last layer's output, float32 [n, classes] row-major, which output() tells how to read.
+  /// Errors: Invalid (size), Io (LibTorch).
+  [[nodiscard]] Result<std::vector<float>> outputs(std::span<const float> pictures);
 
  private:
   struct Network;
   explicit Classifier(std::unique_ptr<Network> network);
   std::unique_ptr<Network> network_;
 };
-
-/// Turns each row of scores into probabilities in place: e^x / Σ e^x, computed without overflow.
-void softmax_rows(std::span<float> scores, std::size_t classes);
 
 }  // namespace ei::inference

@@ -7,6 +7,8 @@
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/rsqrt.h>
 
+#include "inference/model/tensor_values.hpp"
+
 namespace ei::inference {
 namespace {
 
@@ -28,6 +30,14 @@ at::ScalarType scalar_type(DType type) {
 
 auto find_operator(char const* name) {  // c10::optional or std::optional, by version
   return c10::Dispatcher::singleton().findSchema({name, ""});
+}
+
+/// A scale divided by the root of a tiny variance, or a weight near float32's end, may overflow only here.
+void check_folded(at::Tensor const& folded, std::string const& name, ConvolutionSpec const& spec) {
+  auto const fault = fault_of_values(folded);
+  if (fault.empty()) return;
+  throw FoldingOverflow("tensor '" + name + "' with the normalisation '" + spec.norm +
+                        "' folded in (scale / sqrt(running_var + 1e-5)) " + fault);
 }
 
 c10::IValue pack(ConvolutionSpec const& spec, at::Tensor const& weight, at::Tensor const& bias, After after,
@@ -78,6 +88,8 @@ Convolution::Convolution(ConvolutionSpec const& spec, StateDict const& tensors, 
   auto const bias = (norm(".bias") - norm(".running_mean") * k).to(type);
   auto const folded = to_tensor(tensors.at(spec.weight)) * k.reshape({-1, 1, 1, 1});
   auto const weight = folded.to(type).contiguous(at::MemoryFormat::ChannelsLast);
+  check_folded(weight, spec.weight, spec);
+  check_folded(bias, spec.norm + ".bias", spec);
   auto packed = pack(spec, weight, bias, after, side);
   bool const done = !packed.isNone();
   packed_ = std::make_shared<Packed>(

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <stdexcept>
 
 #include "inference/checkpoint/resnet18.hpp"
 #include "inference/model/precision.hpp"
@@ -15,6 +16,11 @@ namespace ei::inference {
 /// What a convolution does with its result.
 enum class After { Nothing, Relu };
 
+/// Finite weights whose product with the normalisation is not: says which.
+struct FoldingOverflow : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 /// A convolution with its batch normalisation folded in, whose weights are packed once for this CPU.
 ///
 /// Uses `mkldnn_prepacked::conv2d_run`, the one fused oneDNN convolution that LibTorch offers since 1.10;
@@ -24,6 +30,7 @@ enum class After { Nothing, Relu };
 class Convolution {
  public:
   /// `side`: height and width of the input, which the packing is tuned for. Precondition: as Classifier's.
+  /// Throws FoldingOverflow.
   Convolution(ConvolutionSpec const& spec, StateDict const& tensors, After after, std::int64_t side,
               Precision precision);
 

@@ -55,6 +55,7 @@ int classify_files(ModelFiles const& files, std::vector<std::string> const& path
     log::error("cannot_load", {{"error", model.error().message}});
     return 1;
   }
+  for (auto const& warning : model->classifier.warnings()) log::warn("model_doubt", {{"detail", warning}});
   int code = 0;
   for (auto const& path : paths) {
     auto const line = classify_file(*model, path);

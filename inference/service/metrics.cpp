@@ -21,7 +21,8 @@ double seconds(std::chrono::nanoseconds duration) {
 }  // namespace
 
 Metrics::Metrics(metrics::Registry& registry)
-    : requests_(registry, {kRequests, kRequestsHelp}, {kResponseTime, kResponseTimeHelp}),
+    : registry_(registry),
+      requests_(registry, {kRequests, kRequestsHelp}, {kResponseTime, kResponseTimeHelp}),
       ready_(registry.gauge("ml_app_ready", "1 once the model is warm, 0 before and while leaving.")),
       links_(registry.gauge("ml_app_links", "Dispatchers this worker is linked to.")),
       cpu_(registry.gauge("ml_app_cpu_usage_percent", "CPU time used, of what this process may use.")),
@@ -31,8 +32,10 @@ Metrics::Metrics(metrics::Registry& registry)
           registry.gauge("ml_app_model_load_seconds", "From the weights on disk to the warm model.")),
       inference_seconds_(registry.histogram("ml_app_inference_seconds", "Seconds in the network, per job.",
                                             inference_buckets())),
-      pictures_(
-          registry.counter("ml_app_pictures_total", "Pictures and tensors answered, errors included.")) {}
+      pictures_(registry.counter("ml_app_pictures_total", "Pictures and tensors answered, errors included.")),
+      nonfinite_(registry.counter("ml_app_nonfinite_total",
+                                  "Finite pictures whose scores were not: the model's weights are broken.")) {
+}
 
 void Metrics::completed(http::Completed const& answer) {
   requests_.answered(answer.method, answer.pattern, answer.status, answer.elapsed);
@@ -47,8 +50,16 @@ void Metrics::inferred(double inference_seconds, std::size_t pictures) {
   pictures_.Increment(static_cast<double>(pictures));
 }
 
-void Metrics::loaded(std::chrono::nanoseconds elapsed) {
+void Metrics::nonfinite(std::size_t pictures) {
+  nonfinite_.Increment(static_cast<double>(pictures));
+}
+
+void Metrics::loaded(std::chrono::nanoseconds elapsed, std::string_view output, std::string_view precision) {
   load_seconds_.Set(seconds(elapsed));
+  registry_
+      .gauge("ml_app_model_info", "1; what the model's last layer gives, and what it computes in.",
+             {{"output", std::string(output)}, {"precision", std::string(precision)}})
+      .Set(1);
 }
 void Metrics::set_ready(bool ready) {
   ready_.Set(ready ? 1 : 0);

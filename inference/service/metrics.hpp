@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <string_view>
 
 #include "runtime/http/server.hpp"
 #include "runtime/metrics/requests.hpp"
@@ -17,12 +18,16 @@ class Metrics {
   /// One job of the worker link, counted as method JOB of the endpoint `link`.
   void job_completed(bool ok, std::chrono::nanoseconds elapsed);
   void inferred(double seconds, std::size_t pictures);
-  void loaded(std::chrono::nanoseconds elapsed);
+  /// Pictures whose scores were not finite although the pictures were.
+  void nonfinite(std::size_t pictures);
+  /// `output` and `precision`: the words of Classifier's, as labels of an info metric.
+  void loaded(std::chrono::nanoseconds elapsed, std::string_view output, std::string_view precision);
   void set_ready(bool ready);
   void set_links(std::size_t links);
   void collect(process::Usage const& usage);
 
  private:
+  metrics::Registry& registry_;
   metrics::RequestMetrics requests_;
   metrics::Gauge& ready_;
   metrics::Gauge& links_;
@@ -31,6 +36,7 @@ class Metrics {
   metrics::Gauge& load_seconds_;
   metrics::Histogram& inference_seconds_;
   metrics::Counter& pictures_;
+  metrics::Counter& nonfinite_;
 };
 
 }  // namespace ei::inference

@@ -5,14 +5,17 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <numeric>
+#include <optional>
 
 #include "inference/builtin/builtin.hpp"
 #include "inference/checkpoint/checkpoint.hpp"
 #include "inference/checkpoint/mapped_file.hpp"
 #include "inference/checkpoint/random_weights.hpp"
 #include "inference/checkpoint/torch_file.hpp"
+#include "inference/model/probes.hpp"
 #include "inference/preprocess/transform.hpp"
 #include "runtime/crypto/digest.hpp"
 #include "runtime/process/files.hpp"
@@ -36,8 +39,8 @@ void keep_large_blocks() {
   ::malloc_trim(0);
 }
 
-/// 65,536 names of the longest kind.
-constexpr std::size_t kMaxLabelFile = 65'536 * (kMaxLabelBytes + 2);
+/// 65,536 names of the longest kind, each with its number and quotes.
+constexpr std::size_t kMaxLabelFile = 16U << 20U;
 constexpr std::int64_t kImagenetClasses = 1000;
 
 double elapsed_ms(Clock::time_point since) {
@@ -96,18 +99,38 @@ bool all_finite(std::span<const float> values) {
   return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
 }
 
+/// A normalised pixel lies between -2.2 and 2.7, a raw one of 16 bits below 65,536. What is far beyond
+/// overflows in sane networks too, and that would blame the weights for the client's tensor.
+constexpr float kLargestInput = 1e6F;
+
+/// What is wrong with a client's tensor; empty when nothing is.
+std::string fault_of(std::span<const float> tensor) {
+  for (std::size_t i = 0; i < tensor.size(); ++i) {
+    float const value = tensor[i];
+    if (std::abs(value) <= kLargestInput) continue;  // false for a NaN
+    if (!std::isfinite(value))
+      return "the tensor holds values that are not finite, the first at element " + std::to_string(i);
+    char text[32];
+    std::snprintf(text, sizeof text, "%g", static_cast<double>(value));
+    return "the tensor holds " + std::string(text) + " at element " + std::to_string(i) +
+           "; allowed are values of a normalised picture, at most 1e6 in size";
+  }
+  return {};
+}
+
 /// One normalised picture, as the client made it.
 void prepare_tensor(std::string_view bytes, Prepared& prepared) {
   auto const start = prepared.pictures.size();
   prepared.pictures.resize(start + kPictureElements);
   std::memcpy(prepared.pictures.data() + start, bytes.data(), link::kTensorBytes);
   // Checked here, as the network's maxima would let a NaN vanish and answer at random.
-  if (all_finite(std::span(prepared.pictures).subspan(start))) {
+  auto fault = fault_of(std::span(prepared.pictures).subspan(start));
+  if (fault.empty()) {
     prepared.places.emplace_back(start / kPictureElements);
     return;
   }
   prepared.pictures.resize(start);
-  prepared.places.emplace_back(link::ItemError{400, "the tensor holds values that are not finite"});
+  prepared.places.emplace_back(link::ItemError{400, std::move(fault)});
 }
 
 void prepare_picture(std::string_view file, Prepared& prepared) {
@@ -136,21 +159,27 @@ Prepared prepare(link::Job const& job) {
 
 /// One picture at a time: on one core a batch is no faster, and its activations would not fit the caches.
 Result<std::vector<float>> compute(Classifier& classifier, std::span<const float> pictures) {
-  std::vector<float> probabilities;
+  std::vector<float> outputs;
   for (; !pictures.empty(); pictures = pictures.subspan(kPictureElements)) {
-    auto const scores = classifier.logits(pictures.first(kPictureElements));
-    if (!scores) return scores.error();
-    probabilities.insert(probabilities.end(), scores->begin(), scores->end());
+    auto const row = classifier.outputs(pictures.first(kPictureElements));
+    if (!row) return row.error();
+    outputs.insert(outputs.end(), row->begin(), row->end());
   }
-  softmax_rows(probabilities, static_cast<std::size_t>(classifier.classes()));
-  return probabilities;
+  return outputs;
+}
+
+/// The probabilities of one picture in place, or why there are none: the pictures are finite, so that it is
+/// the weights' fault.
+std::optional<link::ItemError> to_probabilities(Model& model, std::span<float> row) {
+  if (!all_finite(row)) {
+    ++model.nonfinite;
+    return link::ItemError{500, "the model's scores for this picture are not finite: its weights are broken"};
+  }
+  make_probabilities(row, row.size(), model.classifier.output());
+  return {};
 }
 
 link::ItemResult most_probable(Labels const& labels, std::span<const float> row, std::size_t top) {
-  if (!all_finite(row)) {
-    return link::ItemError{400,
-                           "the input leads to values that are not finite; it is not a normalised picture"};
-  }
   std::vector<std::size_t> order(row.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   top = std::min(top, order.size());
@@ -181,13 +210,20 @@ Result<Model> build_model(ModelFiles const& files) {
   auto labels = check_labels(std::move(*given), classifier->classes());
   if (!labels) return labels.error();
   auto digest = crypto::sha256_hex(join_labels(*labels));
-  return Model{std::move(*classifier), std::move(*labels), std::move(digest)};
+  return Model{std::move(*classifier), std::move(*labels), std::move(digest), 0};
 }
 
 Result<void> warm_up(Model& model) {
-  std::vector<float> const empty(kPictureElements);
-  for (int run = 0; run < 2; ++run) {
-    if (auto const scores = model.classifier.logits(empty); !scores) return scores.error();
+  auto const probes = probe_pictures();
+  for (auto const* const probe : {&probes.front(), &probes.back()}) {
+    auto const row = model.classifier.outputs(*probe);
+    if (!row) return row.error();
+    if (!all_finite(*row)) {
+      return make_error(
+          ErrorKind::Invalid,
+          "the model's scores for a picture of finite values are not finite: its weights overflow "
+          "float32 on the way through the network");
+    }
   }
   return {};
 }
@@ -199,7 +235,7 @@ link::JobResult answer_job(Model& model, link::Job const& job) {
   auto const prepared = prepare(job);
   result.preprocess_ms = elapsed_ms(start);
   auto const computing = Clock::now();
-  auto const probabilities = compute(model.classifier, prepared.pictures);
+  auto outputs = compute(model.classifier, prepared.pictures);
   result.inference_ms = elapsed_ms(computing);
   auto const classes = static_cast<std::size_t>(model.classifier.classes());
   if (job.probabilities) result.probabilities.resize(prepared.places.size() * classes);
@@ -208,15 +244,18 @@ link::JobResult answer_job(Model& model, link::Job const& job) {
       result.items.emplace_back(*error);
       continue;
     }
-    if (!probabilities) {
-      result.items.emplace_back(link::ItemError{500, probabilities.error().message});
+    if (!outputs) {
+      result.items.emplace_back(link::ItemError{500, outputs.error().message});
       continue;
     }
     auto const row =
-        std::span(*probabilities).subspan(std::get<std::size_t>(prepared.places[i]) * classes, classes);
+        std::span(*outputs).subspan(std::get<std::size_t>(prepared.places[i]) * classes, classes);
+    if (auto broken = to_probabilities(model, row)) {
+      result.items.emplace_back(std::move(*broken));
+      continue;
+    }
     result.items.push_back(most_probable(model.labels, row, job.top));
-    bool const usable = !std::holds_alternative<link::ItemError>(result.items.back());
-    if (job.probabilities && usable) {
+    if (job.probabilities) {
       std::copy(row.begin(), row.end(),
                 result.probabilities.begin() + static_cast<std::ptrdiff_t>(i * classes));
     }

@@ -15,6 +15,8 @@ struct Model {
   Classifier classifier;
   Labels labels;              ///< classifier.classes() of them
   std::string labels_sha256;  ///< of the names, one a line
+  /// Finite pictures so far whose scores were not: only broken weights do that.
+  std::size_t nonfinite = 0;
 };
 
 /// Where everything lies once nothing more has to be fetched.
@@ -28,8 +30,8 @@ struct ModelFiles {
 /// Reads, checks and builds the model. Errors: Invalid, NotFound or Io, naming the file and the fault.
 [[nodiscard]] Result<Model> build_model(ModelFiles const& files);
 
-/// Runs the network twice on an empty picture, so that the first request does not pay for what LibTorch
-/// prepares.
+/// Runs the network on two pictures, so that the first request does not pay for what LibTorch prepares.
+/// Errors: Invalid (scores that are not finite), Io.
 [[nodiscard]] Result<void> warm_up(Model& model);
 
 /// Answers one job of the worker link: one item result per picture, in order. What cannot be decoded or

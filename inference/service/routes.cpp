@@ -104,7 +104,7 @@ http::Response answer_of(link::JobResult const& result, double total_ms) {
 
 asio::awaitable<http::Response> predict(RouteContext& context, http::Request request) {
   auto const start = std::chrono::steady_clock::now();
-  if (!context.worker.ready()) {
+  if (!context.worker.accepts()) {
     co_return problem_of(
         make_error(ErrorKind::Unavailable, "the worker is still loading its model, or is leaving"));
   }
@@ -128,17 +128,29 @@ http::Route get(std::string pattern, std::function<http::Response()> answer) {
 }
 
 http::Response about(RouteContext const& context) {
-  return http::json(200, json::object{{"name", "inference-worker"},
-                                      {"version", EI_VERSION},
-                                      {"model", context.model_name},
-                                      {"ready", context.worker.ready()},
-                                      {"predict", "POST /predict with a JPEG or PNG"}});
+  json::object body{{"name", "inference-worker"},
+                    {"version", EI_VERSION},
+                    {"model", context.model_name},
+                    {"ready", context.worker.ready()},
+                    {"predict", "POST /predict with a JPEG or PNG"}};
+  if (context.worker.accepts()) {
+    body["classes"] = context.worker.classes();
+    body["precision"] = context.worker.precision();
+    body["output"] = context.worker.output();
+  }
+  return http::json(200, std::move(body));
+}
+
+std::string unready_reason(Worker const& worker) {
+  if (worker.draining()) return "the worker is leaving";
+  if (!worker.accepts()) return "the model is loading";
+  return "the model's weights are broken: the scores of " + std::to_string(worker.nonfinite()) +
+         " finite pictures were not finite";
 }
 
 http::Response ready(Worker const& worker) {
   if (worker.ready()) return http::text(200, "ready\n");
-  return http::problem(503, "Service Unavailable",
-                       worker.draining() ? "the worker is leaving" : "the model is loading");
+  return http::problem(503, "Service Unavailable", unready_reason(worker));
 }
 
 }  // namespace

@@ -92,10 +92,12 @@ asio::awaitable<Result<void>> Worker::load(ModelFiles files) {
   if (!built->value()) co_return built->value().error();
   model_ = std::make_shared<Model>(std::move(built->value().value()));
   auto const elapsed = std::chrono::steady_clock::now() - start;
-  metrics_.loaded(elapsed);
+  metrics_.loaded(elapsed, output(), precision());
   metrics_.set_ready(ready());
+  for (auto const& warning : model_->classifier.warnings()) log::warn("model_doubt", {{"detail", warning}});
   log::info("model_ready", {{"classes", model_->labels.size()},
-                            {"precision", to_string(model_->classifier.precision())},
+                            {"precision", precision()},
+                            {"output", output()},
                             {"labels_sha256", model_->labels_sha256},
                             {"load_ms", std::chrono::duration<double, std::milli>(elapsed).count()}});
   co_return Result<void>();
@@ -109,16 +111,30 @@ void Worker::drain() {
 asio::awaitable<Result<link::JobResult>> Worker::answer(std::shared_ptr<link::Job const> job, Admit admit) {
   auto const received = std::chrono::steady_clock::now();
   auto const result = std::make_shared<link::JobResult>();
-  std::function<void()> work = [job, result, received, model = model_] {
+  auto const nonfinite = std::make_shared<std::size_t>(0);
+  std::function<void()> work = [job, result, nonfinite, received, model = model_] {
     auto const begun = std::chrono::steady_clock::now();
     bool const late = job->deadline.count() > 0 && begun > received + job->deadline;
     *result = late ? too_late(*job) : answer_job(*model, *job);
+    *nonfinite = model->nonfinite;
     result->waited_ms = std::chrono::duration<double, std::milli>(begun - received).count();
   };
   auto const done = co_await compute_.run(std::move(work), admit);
   if (!done) co_return done.error();
   metrics_.inferred(result->inference_ms / 1000, result->items.size());
+  note_nonfinite(*nonfinite);
   co_return std::move(*result);
+}
+
+void Worker::note_nonfinite(std::size_t count) {
+  if (count <= nonfinite_) return;
+  if (nonfinite_ == 0) {
+    log::error("model_broken", {{"detail", "a finite picture has scores that are not finite"},
+                                {"labels_sha256", model_->labels_sha256}});
+  }
+  metrics_.nonfinite(count - nonfinite_);
+  nonfinite_ = count;
+  metrics_.set_ready(ready());
 }
 
 }  // namespace ei::inference

@@ -35,13 +35,22 @@ class Worker {
   /// Builds and warms the model up. Call once. Errors: build_model's.
   [[nodiscard]] asio::awaitable<Result<void>> load(ModelFiles files);
 
-  [[nodiscard]] bool ready() const { return model_ != nullptr && !draining_; }
+  /// Loaded, not leaving, and without an answer so far that shows broken weights.
+  [[nodiscard]] bool ready() const { return accepts() && nonfinite_ == 0; }
+  /// Loaded and not leaving: jobs are answered, each for itself.
+  [[nodiscard]] bool accepts() const { return model_ != nullptr && !draining_; }
+  /// Finite pictures whose scores were not finite.
+  [[nodiscard]] std::size_t nonfinite() const { return nonfinite_; }
   [[nodiscard]] bool draining() const { return draining_; }
   void drain();
 
   /// What the worker says of itself on a link. Precondition: load() succeeded.
   [[nodiscard]] std::size_t classes() const { return model_->labels.size(); }
   [[nodiscard]] std::string const& labels_sha256() const { return model_->labels_sha256; }
+
+  /// `scores`, `probabilities` …: what the model's last layer gives; fp32 or bf16. Precondition: accepts().
+  [[nodiscard]] std::string_view output() const { return to_string(model_->classifier.output()); }
+  [[nodiscard]] std::string_view precision() const { return to_string(model_->classifier.precision()); }
 
   /// Computes one job after those before it. A job whose deadline has passed is not computed: its items are
   /// 504. Precondition: load() succeeded. Errors: TooMany (never when always admitted), Canceled.
@@ -53,6 +62,9 @@ class Worker {
   Metrics& metrics_;
   std::shared_ptr<Model> model_;  ///< touched by the compute thread alone, but for its constant parts
   bool draining_ = false;
+  std::size_t nonfinite_ = 0;
+
+  void note_nonfinite(std::size_t count);
 };
 
 }  // namespace ei::inference

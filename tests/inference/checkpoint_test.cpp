@@ -1,4 +1,5 @@
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <cstring>
 #include <random>
 #include <string>
@@ -9,42 +10,13 @@
 #include "inference/checkpoint/resnet18.hpp"
 #include "inference/checkpoint/safetensors.hpp"
 #include "inference/checkpoint/torch_file.hpp"
-#include "inference/checkpoint/zip.hpp"
+#include "inference/checkpoint/values.hpp"
 #include "runtime/core/encoding.hpp"
 #include "tests/inference/torch_files.hpp"
 
 using namespace ei;
 using namespace ei::inference;
-
-namespace {
-
-std::span<const std::byte> bytes_of(std::string const& text) {
-  return std::as_bytes(std::span<char const>(text.data(), text.size()));
-}
-
-std::string safetensors(std::string const& header, std::string const& data) {
-  std::uint64_t const length = header.size();
-  std::string file(sizeof length, '\0');
-  std::memcpy(file.data(), &length, sizeof length);
-  return file + header + data;
-}
-
-template <class T>
-T first_element(TensorView const& tensor) {
-  T value;
-  std::memcpy(&value, tensor.bytes.data(), sizeof value);
-  return value;
-}
-
-std::string message(Result<StateDict> const& result) {
-  return result ? "no error" : result.error().message;
-}
-
-std::string torch_file(std::string_view base64) {
-  return base64_decode(base64).value();
-}
-
-}  // namespace
+using namespace ei::test;
 
 TEST_CASE("safetensors: tensors are found with their type, shape and bytes") {
   auto const file =
@@ -96,7 +68,7 @@ TEST_CASE("safetensors: a header longer than the file is refused") {
 
 TEST_CASE("torch.save: the present and the old format give the same tensors") {
   auto const old = GENERATE(false, true);
-  auto const file = torch_file(old ? test::kTorchLegacy : test::kTorchZip);
+  auto const file = torch_file(old ? kTorchLegacy : kTorchZip);
   CHECK(detect_format(bytes_of(file)) == (old ? FileFormat::TorchSaveLegacy : FileFormat::TorchSave));
   auto const tensors = read_torch_save(bytes_of(file));
   REQUIRE(message(tensors) == "no error");
@@ -112,7 +84,7 @@ TEST_CASE("torch.save: the present and the old format give the same tensors") {
 
 TEST_CASE("torch.save: a file cut off anywhere is an error, never a crash") {
   auto const old = GENERATE(false, true);
-  auto const whole = torch_file(old ? test::kTorchLegacy : test::kTorchZip);
+  auto const whole = torch_file(old ? kTorchLegacy : kTorchZip);
   for (std::size_t length = 0; length < whole.size(); ++length) {
     std::string const cut = whole.substr(0, length);
     CHECK_FALSE(read_torch_save(bytes_of(cut)).has_value());
@@ -123,7 +95,7 @@ TEST_CASE("torch.save: a file cut off anywhere is an error, never a crash") {
 TEST_CASE(
     "torch.save: a file with changed bytes is an error or other tensors within the file, never a crash") {
   auto const old = GENERATE(false, true);
-  auto const whole = torch_file(old ? test::kTorchLegacy : test::kTorchZip);
+  auto const whole = torch_file(old ? kTorchLegacy : kTorchZip);
   constexpr unsigned kSeed = 20260711;
   CAPTURE(kSeed);
   std::mt19937 random(kSeed);
@@ -154,15 +126,6 @@ TEST_CASE("pickle: a callable is described, not called") {
   auto const* const call = pickle::get<pickle::Call>(document->root);
   REQUIRE(call != nullptr);
   CHECK(pickle::get<pickle::Global>(call->callable)->path == "posix.system");
-}
-
-TEST_CASE("torch.save: a compressed pickle is refused") {
-  auto file = torch_file(test::kTorchZip);
-  auto const directory = file.find("PK\x01\x02");
-  REQUIRE(directory != std::string::npos);
-  file[directory + 10] = 8;  // deflate
-  CHECK_FALSE(read_zip(bytes_of(file)).value().begin()->second.stored);
-  CHECK_THAT(message(read_torch_save(bytes_of(file))), Catch::Contains("data.pkl is compressed"));
 }
 
 TEST_CASE("resnet18: torchvision's 102 tensors with 11,689,512 parameters and 9,600 statistics") {
@@ -228,6 +191,59 @@ TEST_CASE("resnet18: a fault names the tensor, what it is, and what is expected"
     CHECK_THAT(message(select_resnet18(tensors)),
                Catch::Contains("'fc.bias' has shape [8], a ResNet18 has [7]"));
   }
+}
+
+TEST_CASE("values: what float32 cannot hold, and a negative variance, is refused with its place and number") {
+  struct Row {
+    DType type;
+    std::string elements;  // of [2, 2]
+    Values allowed;
+    std::string expected;
+    std::string why;
+  };
+  using namespace std::string_literals;
+  auto const floats = [](std::vector<float> const& values) {
+    return std::string(reinterpret_cast<char const*>(values.data()), values.size() * sizeof(float));
+  };
+  auto const doubles = [](std::vector<double> const& values) {
+    return std::string(reinterpret_cast<char const*>(values.data()), values.size() * sizeof(double));
+  };
+  auto const finite = Values::Finite;
+  auto const row = GENERATE_COPY(values<Row>({
+      {DType::F32, floats({1, -2, 0, 3e38F}), finite, "", "all finite"},
+      {DType::F32, floats({1, NAN, -NAN, 1}), finite,
+       "holds nan at [0, 1], the first of 2 bad ones among its 4", "NaN of either sign"},
+      {DType::F32, floats({1, 1, 1, -INFINITY}), finite, "holds -inf at [1, 1], the first of 1 bad ones",
+       "infinity"},
+      {DType::F32, floats({0, 1e-45F, -1, -2}), Values::Variance,
+       "holds -1 at [1, 0], the first of 2 bad ones", "a variance below 0"},
+      {DType::F32, floats({-0.0F, 0, 0, 0}), Values::Variance, "", "zero is a variance, also -0"},
+      {DType::F16, "\x00\x3c\x00\x7c\x00\x00\x01\x00"s, finite, "holds inf at [0, 1]",
+       "float16 that overflowed"},
+      {DType::F16, "\x00\x3c\xff\x7b\x00\x00\x01\x80"s, finite, "", "float16's largest and smallest"},
+      {DType::BF16, "\x80\x3f\xc0\xff\x00\x00\x01\x00"s, finite, "holds nan at [0, 1]", "bfloat16"},
+      {DType::BF16, "\x80\x3f\x80\xbf\x00\x00\x01\x00"s, Values::Variance, "holds -1 at [0, 1]",
+       "bfloat16 below 0"},
+      {DType::F64, doubles({1, 1, 1e300, 1}), finite, "holds 1e+300 at [1, 0]",
+       "float64 that float32 cannot hold"},
+      {DType::F64, doubles({1, 1, 1e-300, 1}), finite, "", "float64 that rounds to 0"},
+  }));
+  CAPTURE(row.why);
+  TensorView const tensor{row.type, {2, 2}, {2, 1}, bytes_of(row.elements)};
+  auto const result = check_values(tensor, row.allowed);
+  CHECK(result.has_value() == row.expected.empty());
+  CHECK_THAT(result ? "" : result.error().message, Catch::StartsWith(row.expected));
+}
+
+TEST_CASE("values: the index is the tensor's own, also where it lies transposed or repeated") {
+  std::vector<float> const data = {0, 1, 2, NAN, 4, 5};
+  auto const bytes = std::as_bytes(std::span(data));
+  auto const message_of = [&](TensorView const& tensor) {
+    return check_values(tensor, Values::Finite).error().message;
+  };
+  CHECK_THAT(message_of({DType::F32, {2, 3}, {1, 2}, bytes}), Catch::Contains("at [1, 1], the first of 1 "));
+  CHECK_THAT(message_of({DType::F32, {2, 4}, {0, 1}, bytes}), Catch::Contains("at [0, 3], the first of 2 "));
+  CHECK(check_values(TensorView{DType::F32, {0, 3}, {3, 1}, {}}, Values::Finite).has_value());
 }
 
 TEST_CASE("random weights depend on the seed alone") {

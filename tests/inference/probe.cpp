@@ -50,7 +50,7 @@ int main(int argc, char** argv) {
     auto const bytes = read(arguments[3]);
     std::vector<float> pictures(bytes.size() / sizeof(float));
     std::memcpy(pictures.data(), bytes.data(), pictures.size() * sizeof(float));
-    write(arguments[4], model.classifier.logits(pictures).value());
+    write(arguments[4], model.classifier.outputs(pictures).value());
     return 0;
   }
   if (arguments.size() == 3 && arguments[0] == "picture") {
@@ -68,7 +68,7 @@ int main(int argc, char** argv) {
     std::vector<float> const picture(kPictureElements, 0.5F);
     for (int run = 0; run < std::stoi(arguments[3]); ++run) {
       auto const start = std::chrono::steady_clock::now();
-      model.classifier.logits(picture).value();
+      model.classifier.outputs(picture).value();
       auto const elapsed = std::chrono::steady_clock::now() - start;
       std::printf("%.3f\n", std::chrono::duration<double, std::milli>(elapsed).count());
     }

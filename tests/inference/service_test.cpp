@@ -165,6 +165,25 @@ TEST_CASE("jobs: a tensor of no numbers is a 400, not a NaN in the answer") {
   CHECK(std::get<wire::ItemError>(result.items.at(0)).status == 400);
 }
 
+TEST_CASE("jobs: a tensor far from any picture is the client's 400; within that, scores are finite") {
+  use_one_thread();
+  auto model = build_model({FromRandom{1, 4}, {}, Precision::Fp32});
+  REQUIRE(model.has_value());
+  auto const answer = [&](float value) {
+    std::vector<float> const tensor(kPictureElements, value);
+    wire::Job job;
+    job.items = {{wire::ItemKind::Tensor, wire::kTensorBytes, 1}};
+    job.payload.assign(reinterpret_cast<char const*>(tensor.data()), wire::kTensorBytes);
+    return answer_job(*model, job).items.at(0);
+  };
+  CHECK(
+      std::get<wire::ItemError>(answer(3e38F)).detail ==
+      "the tensor holds 3e+38 at element 0; allowed are values of a normalised picture, at most 1e6 in size");
+  CHECK(std::holds_alternative<std::vector<wire::Prediction>>(answer(65'535)));
+  CHECK(std::holds_alternative<std::vector<wire::Prediction>>(answer(-1e6F)));
+  CHECK(model->nonfinite == 0);
+}
+
 TEST_CASE("models: labels that do not fit the weights are a start-up error") {
   auto const model = build_model({FromRandom{1, 10}, FromImagenet{}, Precision::Fp32});
   REQUIRE_FALSE(model.has_value());

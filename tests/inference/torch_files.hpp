@@ -4,7 +4,13 @@
 // in its present format (ZIP) and in the one before PyTorch 1.6. Base64.
 #pragma once
 
+#include <cstring>
+#include <span>
+#include <string>
 #include <string_view>
+
+#include "inference/checkpoint/tensors.hpp"
+#include "runtime/core/encoding.hpp"
 
 namespace ei::test {
 
@@ -40,5 +46,31 @@ inline constexpr std::string_view kTorchLegacy =
     "MjE1NjQ0OHEdaApLAk50cR5RSwBLAoVxH0sBhXEgiWgDKVJxIXRxIlJxI4hoAylScSSHcSVScSZ1dS6AAl1xAChYCQAAADYzMjA0"
     "MTU2OHEBWAkAAAA2MzIxNTY0NDhxAlgJAAAANjkzNzc3MjE2cQNlLgQAAAAAAAAAAACAPwAAAEAAAEBAAACAQAIAAAAAAAAAADgA"
     "tAEAAAAAAAAABQAAAAAAAAA=";
+
+inline std::span<const std::byte> bytes_of(std::string const& text) {
+  return std::as_bytes(std::span<char const>(text.data(), text.size()));
+}
+
+inline std::string safetensors(std::string const& header, std::string const& data) {
+  std::uint64_t const length = header.size();
+  std::string file(sizeof length, '\0');
+  std::memcpy(file.data(), &length, sizeof length);
+  return file + header + data;
+}
+
+template <class T>
+T first_element(inference::TensorView const& tensor) {
+  T value;
+  std::memcpy(&value, tensor.bytes.data(), sizeof value);
+  return value;
+}
+
+inline std::string message(Result<inference::StateDict> const& result) {
+  return result ? "no error" : result.error().message;
+}
+
+inline std::string torch_file(std::string_view base64) {
+  return base64_decode(base64).value();
+}
 
 }  // namespace ei::test

@@ -40,22 +40,33 @@ def no_sanitizer_reports(sanitizer_reports):
 @pytest.fixture
 def start_dispatcher(tmp_path):
     """Starts dispatchers with the given flags. At the test's end each must stop on SIGTERM with 0."""
-    started = []
+    yield from started(harness.Dispatcher, tmp_path / "dispatcher")
+
+
+@pytest.fixture
+def start_worker(tmp_path):
+    """Starts workers. At the test's end each must stop on SIGTERM with 0."""
+    import worker
+    yield from started(worker.Worker, tmp_path / "worker")
+
+
+def started(kind, directory):
+    programs = []
 
     def start(*flags, **options):
-        started.append(harness.Dispatcher(tmp_path / f"dispatcher{len(started)}", *flags, **options))
-        return started[-1]
+        programs.append(kind(f"{directory}{len(programs)}", *flags, **options))
+        return programs[-1]
 
     yield start
     faults = []
-    for dispatcher in started:
+    for program in programs:
         try:
-            code = dispatcher.stop()
+            code = program.stop()
         except BaseException:
-            dispatcher.kill()
+            program.kill()
             code = "killed: it did not stop"
         if code != 0:
-            faults.append(f"exit {code}:\n{dispatcher.log_text()[-8000:]}")
+            faults.append(f"exit {code}:\n{program.log_text()[-8000:]}")
     assert not faults, "\n".join(faults)
 
 

@@ -16,28 +16,6 @@ import worker
 RANDOM = ("--model-uri", "builtin://random?classes=4")
 
 
-@pytest.fixture
-def start_worker(tmp_path):
-    """Starts workers; at the test's end each must stop on SIGTERM with 0."""
-    started = []
-
-    def start(*flags, **options):
-        started.append(worker.Worker(tmp_path / f"worker{len(started)}", *flags, **options))
-        return started[-1]
-
-    yield start
-    faults = []
-    for one in started:
-        try:
-            code = one.stop()
-        except BaseException:
-            one.kill()
-            code = "killed: it did not stop"
-        if code != 0:
-            faults.append(f"exit {code}:\n{one.log_text()[-8000:]}")
-    assert not faults, "\n".join(faults)
-
-
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
     """One worker for the tests that only ask."""
