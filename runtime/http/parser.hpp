@@ -14,6 +14,10 @@ namespace ei::http {
 
 /// Reads one request from bytes, without I/O. Feed it until header_done(), decide about the body, call
 /// allow_body, feed on until done(). Bytes after the request are left alone: they are the next one's.
+///
+/// `max_header` bounds the bytes of request line, fields, trailers and the empty lines before all, and
+/// kMaxFields the fields, however the bytes arrive. What two readers could understand in two ways is refused,
+/// for that is how requests are smuggled past a proxy.
 class RequestParser {
  public:
   explicit RequestParser(std::size_t max_header);
@@ -21,10 +25,12 @@ class RequestParser {
   RequestParser(RequestParser&&) noexcept;
   RequestParser& operator=(RequestParser&&) noexcept;
 
-  /// Takes bytes from the front of `input` and says how many; 0 asks for a longer input that starts the same.
-  /// Stops after the header. On a fault http_status is the answer: 400, 413, 431, 501 or 505.
+  /// Takes bytes from the front of `input` and says how many: all of them, up to the end of the header or of
+  /// the request. On a fault http_status is the answer: 400, 413, 431, 501 or 505.
   [[nodiscard]] Result<std::size_t> feed(std::string_view input);
 
+  /// False while nothing but empty lines has come, which are skipped (RFC 9112, section 2.2).
+  [[nodiscard]] bool begun() const;
   [[nodiscard]] bool header_done() const;
   [[nodiscard]] bool done() const;
 
@@ -43,7 +49,8 @@ class RequestParser {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Reads one answer from bytes, without I/O; 1xx answers but 101 are skipped.
+/// Reads one answer from bytes, without I/O; 1xx answers but 101 are skipped. `max_header` and kMaxFields
+/// bound all heads and the trailers together.
 class ResponseParser {
  public:
   ResponseParser(std::size_t max_header, bool answers_head);

@@ -72,8 +72,9 @@ struct ServerOptions {
   /// it.
   std::optional<int> descriptor = {};
   std::size_t max_body = 1024 * 1024;  ///< bytes; over it 413, before reading where Content-Length says so
-  std::size_t max_header =
-      8 * 1024;  ///< bytes of request line and headers, as nginx and Apache allow; over it 431
+  /// Bytes of request line, header fields and trailers, twice what nginx and Apache allow of one line; over it,
+  /// or over kMaxFields fields, 431.
+  std::size_t max_header = 16 * 1024;
   std::size_t max_connections = 4096;   ///< above, the oldest idle one is closed, else the new one gets 503
   milliseconds header_timeout{10'000};  ///< from the first byte to the end of the headers; then 408
   milliseconds body_timeout{30'000};    ///< from the end of the headers to the end of the body; then 408

@@ -77,32 +77,44 @@ asio::awaitable<Session::Next> Session::serve_one() {
   pattern_.clear();
   keep_alive_ = false;
   http_1_0_ = false;
-  if (buffer_.empty()) {
-    auto const first = co_await fill(Clock::now() + shared_->options.idle_timeout);
-    if (!first) co_return Next::Drop;
-  }
-  if (state_ == State::Closed) co_return Next::Drop;
-  state_ = State::Reading;
-  started_ = Clock::now();
   RequestParser parser(shared_->options.max_header);
-  Next const next = co_await read_header(parser);
+  Next next = co_await await_request(parser);
+  if (next == Next::KeepAlive) next = co_await read_header(parser);
   if (next != Next::KeepAlive) co_return next;
   co_return co_await dispatch(parser);
 }
 
-asio::awaitable<Session::Next> Session::read_header(RequestParser& parser) {
-  auto const deadline = started_ + shared_->options.header_timeout;
+// Empty lines before a request do not begin it: the connection stays idle.
+asio::awaitable<Session::Next> Session::await_request(RequestParser& parser) {
+  auto const deadline = Clock::now() + shared_->options.idle_timeout;
+  started_ = Clock::now();
   for (;;) {
     auto const used = parser.feed(buffer_);
     if (!used) co_return co_await refuse(used.error());
     buffer_.erase(0, *used);
-    if (parser.header_done()) co_return Next::KeepAlive;
+    if (parser.begun()) break;
     auto const got = co_await fill(deadline);
-    if (got) continue;
-    if (got.error().kind != ErrorKind::Timeout) co_return Next::Drop;
-    Error const error = late("header");
-    co_return co_await refuse(error);
+    if (!got || state_ == State::Closed) co_return Next::Drop;
+    started_ = Clock::now();
   }
+  state_ = State::Reading;
+  co_return Next::KeepAlive;
+}
+
+asio::awaitable<Session::Next> Session::read_header(RequestParser& parser) {
+  auto const deadline = started_ + shared_->options.header_timeout;
+  while (!parser.header_done()) {
+    auto const got = co_await fill(deadline);
+    if (!got && got.error().kind != ErrorKind::Timeout) co_return Next::Drop;
+    if (!got) {
+      Error const error = late("header");
+      co_return co_await refuse(error);
+    }
+    auto const used = parser.feed(buffer_);
+    if (!used) co_return co_await refuse(used.error());
+    buffer_.erase(0, *used);
+  }
+  co_return Next::KeepAlive;
 }
 
 std::size_t Session::body_limit(RouteMatch const& match) const {

@@ -53,6 +53,7 @@ class Session {
 
   asio::awaitable<Next> serve_one();
   asio::awaitable<Result<void>> fill(SteadyTime deadline);
+  asio::awaitable<Next> await_request(RequestParser& parser);
   asio::awaitable<Next> read_header(RequestParser& parser);
   asio::awaitable<Next> read_body(RequestParser& parser, std::size_t max_body);
   asio::awaitable<Next> dispatch(RequestParser& parser);

@@ -9,6 +9,7 @@
 
 #include "runtime/core/encoding.hpp"
 #include "runtime/http/client.hpp"
+#include "runtime/http/parser.hpp"
 #include "runtime/http/websocket_layer.hpp"
 
 namespace ei::http {
@@ -23,6 +24,8 @@ constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kFrameBytes = 64 * 1024;
 // For the server's side of the handshake; the client's has the caller's deadline.
 constexpr milliseconds kHandshakeTimeout{5'000};
+// The head of the answer to an upgrade, as much as a server takes of a request's.
+constexpr std::size_t kMaxHeader = 16 * 1024;
 // An answer that refuses the upgrade; ours are a few hundred bytes.
 constexpr std::size_t kMaxRefusal = 64 * 1024;
 // RFC 6455, section 5.5: a control frame carries 125 bytes, two of them the code.
@@ -56,6 +59,24 @@ Error refusal_error(ws::response_type const& answer) {
   refusal.body = answer.body().substr(0, kMaxRefusal);
   return error_from_response(refusal);
 }
+
+// Reads the answer to an upgrade before Beast does, which bounds the bytes of one read, not of all.
+class HandshakeGate {
+ public:
+  bool operator()(std::string_view bytes) {
+    auto const used = parser_.feed(bytes);
+    if (!used) fault_ = used.error();
+    body_ += parser_.take_body().size();
+    if (body_ > kMaxRefusal) fault_ = make_error(ErrorKind::Protocol, "the answer's body is too large");
+    return !fault_;
+  }
+  [[nodiscard]] std::optional<Error> const& fault() const { return fault_; }
+
+ private:
+  ResponseParser parser_{kMaxHeader, false};
+  std::size_t body_ = 0;
+  std::optional<Error> fault_;
+};
 
 }  // namespace
 
@@ -103,8 +124,12 @@ asio::awaitable<Result<void>> WebSocketFrames::handshake(WebSocketConnect const&
   }));
   ws::response_type answer;
   auto const host = options.url.authority();
+  auto const gate = std::make_shared<HandshakeGate>();
+  stream_->next_layer().set_gate([gate](std::string_view bytes) { return (*gate)(bytes); });
   auto const [code] = co_await stream_->async_handshake(answer, host, options.url.target, kAwait);
+  stream_->next_layer().set_gate(nullptr);
   stream_->set_option(ws::stream_base::decorator([](ws::request_type&) {}));
+  if (gate->fault()) co_return with_context(*gate->fault(), "the WebSocket upgrade");
   if (code == ws::error::upgrade_declined) co_return refusal_error(answer);
   if (code == beast::error::timeout)
     co_return make_error(ErrorKind::Timeout, "the WebSocket upgrade took too long");

@@ -1,13 +1,33 @@
 #include "runtime/http/websocket_layer.hpp"
 
+#include <algorithm>
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/beast/websocket/ssl.hpp>
 #include <boost/beast/websocket/teardown.hpp>
 
 namespace ei::http {
 
+bool WebSocketLayer::passes(FewBuffers<asio::mutable_buffer> const& read, std::size_t size) {
+  for (asio::mutable_buffer const& piece : read) {
+    auto const part = std::min(size, piece.size());
+    if (part > 0 && !gate_(std::string_view(static_cast<char const*>(piece.data()), part))) return false;
+    size -= part;
+  }
+  return true;
+}
+
 void WebSocketLayer::start_read(FewBuffers<asio::mutable_buffer> const& into,
                                 asio::any_completion_handler<Transferred> handler) {
+  if (gate_) {
+    auto const slot = asio::get_associated_cancellation_slot(handler);
+    auto looked = [this, into, handler = std::move(handler)](boost::system::error_code code,
+                                                             std::size_t size) mutable {
+      if (!code && !passes(into, size)) code = asio::error::message_size;
+      handler(code, size);
+    };
+    handler = asio::bind_cancellation_slot(slot, asio::bind_executor(get_executor(), std::move(looked)));
+  }
   std::visit([&](auto& stream) { stream.async_read_some(into, std::move(handler)); }, stream_);
 }
 

@@ -8,6 +8,8 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/system/error_code.hpp>
 #include <cstddef>
+#include <functional>
+#include <string_view>
 #include <utility>
 
 #include "runtime/http/transport.hpp"
@@ -46,7 +48,13 @@ class WebSocketLayer {
   using Transferred = void(boost::system::error_code, std::size_t);
   using Ended = void(boost::system::error_code);
 
+  /// Sees what has been read before Beast does; false ends the read with an error.
+  using Gate = std::function<bool(std::string_view)>;
+
   explicit WebSocketLayer(AnyStream stream) : stream_(std::move(stream)) {}
+
+  /// For a handshake, of which Beast alone would not count the bytes; null again afterwards.
+  void set_gate(Gate gate) { gate_ = std::move(gate); }
 
   [[nodiscard]] executor_type get_executor() { return socket().get_executor(); }
   [[nodiscard]] tcp::socket& socket() { return lowest(stream_); }
@@ -86,7 +94,10 @@ class WebSocketLayer {
                    asio::any_completion_handler<Transferred> handler);
   void start_teardown(boost::beast::role_type role, asio::any_completion_handler<Ended> handler);
 
+  [[nodiscard]] bool passes(FewBuffers<asio::mutable_buffer> const& read, std::size_t size);
+
   AnyStream stream_;
+  Gate gate_;
 };
 
 }  // namespace ei::http
