@@ -75,6 +75,7 @@ char const* take_labels(Cursor& cursor, std::map<std::string, std::string>& labe
     cursor.skip_blanks();
     auto value = take_quoted(cursor);
     if (!value) return "a quoted label value was expected";
+    if (labels.size() == kMaxLabels) return "it has too many labels";
     if (!labels.emplace(name, std::move(*value)).second) return "a label name appears twice";
     cursor.skip_blanks();
     if (!cursor.take(',') && cursor.front() != '}') return "',' or '}' was expected after a label";
@@ -93,7 +94,15 @@ bool same_without_case(std::string_view text, std::string_view lower) {
                     [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + ('a' - 'A') : a) == b; });
 }
 
-std::optional<double> read_value(std::string_view word) {
+// `le` of a bucket: the buckets are put in its order, which NaN has none of.
+bool is_bound(std::string_view text) {
+  auto const value = parse_number(text);
+  return value && *value > -std::numeric_limits<double>::infinity();
+}
+
+}  // namespace
+
+std::optional<double> parse_number(std::string_view word) {
   bool const negative = word.starts_with('-');
   if (negative || word.starts_with('+')) word.remove_prefix(1);
   double value = 0;
@@ -102,12 +111,15 @@ std::optional<double> read_value(std::string_view word) {
   } else if (same_without_case(word, "inf") || same_without_case(word, "infinity")) {
     value = std::numeric_limits<double>::infinity();
   } else {
-    if (word.empty() || word.front() == '-') return {};
+    // The library's other words for what is no number are not this format's.
+    if (word.empty() || (word.front() != '.' && (word.front() < '0' || word.front() > '9'))) return {};
     auto const read = std::from_chars(word.data(), word.data() + word.size(), value);
     if (read.ec != std::errc() || read.ptr != word.data() + word.size()) return {};
   }
   return negative ? -value : value;
 }
+
+namespace {
 
 char const* read_sample(std::string_view line, Sample& sample) {
   Cursor cursor{line};
@@ -115,8 +127,12 @@ char const* read_sample(std::string_view line, Sample& sample) {
   if (sample.name.empty()) return "a metric name was expected";
   cursor.skip_blanks();
   if (char const* fault = take_labels(cursor, sample.labels)) return fault;
+  if (auto const le = sample.labels.find("le");
+      le != sample.labels.end() && sample.name.ends_with("_bucket")) {
+    if (!is_bound(le->second)) return "a bucket's bound (le) is no number";
+  }
   cursor.skip_blanks();
-  auto const value = read_value(take_word(cursor));
+  auto const value = parse_number(take_word(cursor));
   if (!value) return "a number was expected as the value";
   sample.value = *value;
   cursor.skip_blanks();
@@ -148,6 +164,8 @@ Result<std::vector<Sample>> parse_exposition(std::string_view text) {
       return make_error(ErrorKind::Protocol, "more than " + std::to_string(kMaxSamples) + " samples");
     }
     Sample sample;
+    if (line.size() > kMaxLineBytes)
+      return make_error(ErrorKind::Invalid, "line " + std::to_string(number) + ": it is too long");
     if (char const* fault = read_sample(cursor.rest, sample)) {
       return make_error(ErrorKind::Invalid, "line " + std::to_string(number) + ": " + fault);
     }

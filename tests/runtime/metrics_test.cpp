@@ -90,6 +90,30 @@ TEST_CASE("a fault is reported with its line") {
   }
 }
 
+TEST_CASE("a bucket's bound is a number that has a place in an order") {
+  struct Row {
+    std::string bound;
+    bool fine;
+  };
+  for (Row const& row :
+       {Row{"0.5", true}, Row{"+Inf", true}, Row{"Inf", true}, Row{"1e-3", true}, Row{"-1", true},
+        Row{"nan", false}, Row{"NaN", false}, Row{"-nan", false}, Row{"nan(0x7)", false}, Row{"-Inf", false},
+        Row{"0x1p3", false}, Row{"", false}, Row{" 1", false}, Row{"1 ", false}, Row{"1,5", false},
+        Row{"1e999", false}, Row{"+-1", false}}) {
+    INFO(row.bound);
+    CHECK(parse_exposition("a_bucket{le=\"" + row.bound + "\"} 1\n").has_value() == row.fine);
+    CHECK(parse_exposition("a{le=\"" + row.bound + "\"} 1\n").has_value());
+  }
+}
+
+TEST_CASE("one sample has a bounded size") {
+  std::string labels;
+  for (std::size_t i = 0; i <= kMaxLabels; ++i) labels += "l" + std::to_string(i) + "=\"x\",";
+  CHECK_FALSE(parse_exposition("a{" + labels + "} 1\n").has_value());
+  CHECK_FALSE(parse_exposition("a{b=\"" + std::string(kMaxLineBytes, 'x') + "\"} 1\n").has_value());
+  CHECK_FALSE(parse_exposition("a nan(1)\n").has_value());
+}
+
 TEST_CASE("a hostile number of samples is refused") {
   std::string text;
   for (std::size_t i = 0; i <= kMaxSamples; ++i) text += "a 1\n";
