@@ -30,13 +30,16 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
   std::string precision = "auto";
   std::string drain_timeout = "30s";
   std::string level = "info";
-  CLI::App app("Classifies pictures with a ResNet18 on one core, for dispatchers and over HTTP.",
+  CLI::App app("Classifies pictures with a ResNet18 on one core, for dispatchers and, where asked, over HTTP.",
                "inference-worker");
   app.set_version_flag("--version", EI_VERSION);
   app.option_defaults()->always_capture_default();
   app.add_option("--address", flags.address, "Address to listen on");
-  app.add_option("--port", flags.port, "HTTP port; 0 lets the system choose");
-  app.add_option("--metrics-port", flags.metrics_port, "Port of /metrics; 0 lets the system choose");
+  app.add_option("--port", flags.port,
+                 "Port of its own POST /predict, for whoever asks it without a dispatcher; 0 lets the system "
+                 "choose; none: it is not served");
+  app.add_option("--metrics-port", flags.metrics_port,
+                 "Port of /metrics, /healthz and /readyz; 0 lets the system choose");
   app.add_option(
       "--dispatcher", dispatchers,
       "HOST:PORT of a dispatcher's worker link; every address behind the name is served; may be repeated");

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -13,7 +14,7 @@ namespace ei::inference {
 
 struct Flags {
   std::string address = "0.0.0.0";
-  std::uint16_t port = 8000;
+  std::optional<std::uint16_t> port;  ///< none: no HTTP of its own but metrics and probes
   std::uint16_t metrics_port = 9001;
   std::vector<DispatcherName> dispatchers;
   std::string name;  ///< none: main() takes the host's

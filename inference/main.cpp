@@ -27,6 +27,11 @@ using namespace ei::inference;
 // For answers that are computed but not yet sent.
 constexpr milliseconds kAnswerGrace{5'000};
 
+// For probes and a few scrapers; who asks there is answered at once.
+constexpr std::size_t kMetricsConnections = 64;
+// Of one address: a node's kubelet and the scrapers on it, which share its address on some networks.
+constexpr std::size_t kMetricsConnectionsPerAddress = 16;
+
 std::string variable(char const* name) {
   char const* const value = std::getenv(name);
   return value == nullptr ? std::string() : std::string(value);
@@ -61,18 +66,31 @@ http::ServerOptions server_options(Flags const& flags, std::uint16_t port) {
   return options;
 }
 
+http::ServerOptions metrics_options(Flags const& flags) {
+  auto options = server_options(flags, flags.metrics_port);
+  options.max_body = 0;  // nothing there takes one
+  options.max_connections = kMetricsConnections;
+  options.max_connections_per_address = kMetricsConnectionsPerAddress;
+  return options;
+}
+
+// `main` listens only where a port was asked for; else its port is 0 and not written.
 Result<void> listen_all(Flags const& flags, http::Server& main, http::Server& metrics) {
-  for (http::Server* server : {&main, &metrics}) {
+  std::vector<http::Server*> servers{&metrics};
+  if (flags.port) servers.push_back(&main);
+  for (http::Server* server : servers) {
     if (auto listening = server->listen(); !listening) return listening.error();
     server->start();
   }
+  process::Ports ports{{"metrics", metrics.port()}};
+  if (flags.port) ports.emplace_back("http", main.port());
   log::info("listening", {{"address", flags.address},
                           {"http", main.port()},
                           {"metrics", metrics.port()},
                           {"model", flags.model_name},
                           {"uri", flags.model_uri},
                           {"version", EI_VERSION}});
-  return process::write_ports(flags.ports_file, {{"http", main.port()}, {"metrics", metrics.port()}});
+  return process::write_ports(flags.ports_file, std::move(ports));
 }
 
 asio::awaitable<Result<void>> load(asio::any_io_executor executor, Worker& worker, LoadOptions options) {
@@ -109,10 +127,10 @@ asio::awaitable<int> run(Flags const& flags) {
     metrics.collect(usage.sample());
     return registry.exposition();
   };
-  auto main_options = server_options(flags, flags.port);
+  auto main_options = server_options(flags, flags.port.value_or(0));
   main_options.on_completed = [&metrics](http::Completed const& answer) { metrics.completed(answer); };
   http::Server main(executor, std::move(main_options), main_routes(context));
-  http::Server metrics_server(executor, server_options(flags, flags.metrics_port), metrics_routes(context));
+  http::Server metrics_server(executor, metrics_options(flags), metrics_routes(context));
   if (auto const listening = listen_all(flags, main, metrics_server); !listening) {
     log::error("cannot_listen", {{"error", listening.error().message}});
     co_return 1;

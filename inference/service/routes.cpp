@@ -177,6 +177,7 @@ std::vector<http::Route> metrics_routes(RouteContext& context) {
     return response;
   }));
   routes.push_back(get("/healthz", [] { return http::text(200, "ok\n"); }));
+  routes.push_back(get("/readyz", [&context] { return ready(context.worker); }));
   return routes;
 }
 

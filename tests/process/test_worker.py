@@ -123,6 +123,16 @@ def test_one_thread_computes(shared):
 
 # --- start ---
 
+def test_a_worker_that_was_not_asked_to_serve_pictures_listens_for_probes_and_scrapes_alone(tmp_path):
+    one = harness.Program("inference-worker", tmp_path, ["--address", "127.0.0.1", "--metrics-port", "0", *RANDOM])
+    assert set(one.ports) == {"metrics"}
+    url = f"http://127.0.0.1:{one.ports['metrics']}"
+    harness.wait_until(lambda: requests.get(url + "/readyz", timeout=10).status_code == 200, what="readiness")
+    assert requests.get(url + "/healthz", timeout=10).status_code == 200
+    assert requests.post(url + "/predict", data=b"x", timeout=10).status_code == 404
+    assert one.stop() == 0
+
+
 def test_flags_that_make_no_sense_end_with_2():
     for flags in (["--precision", "int8"], ["--model-uri", "ftp://x/y"], ["--sha256", "12"], ["--dispatcher", "a:x"],
                   ["--no-such-flag"], ["--labels", "builtin://nothing"]):

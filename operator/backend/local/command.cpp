@@ -53,8 +53,9 @@ Result<Ports> parse_ports(std::string_view text) {
   if (!root) return root.error();
   auto const http = port_of(*root, "http");
   auto const metrics = port_of(*root, "metrics");
-  if (!http || !metrics) return make_error(ErrorKind::Invalid, "a ports file without http and metrics");
-  return Ports{*http, *metrics, port_of(*root, "link").value_or(0)};
+  if (!metrics || (!http && find_member(*root, "http") != nullptr))
+    return make_error(ErrorKind::Invalid, "a ports file without metrics, or with another http than a port");
+  return Ports{http.value_or(0), *metrics, port_of(*root, "link").value_or(0)};
 }
 
 milliseconds drain_timeout(Settings const& settings, api::Spec const& spec) {
@@ -104,8 +105,6 @@ Command worker_command(Settings const& settings, api::Spec const& spec, std::str
   command.argv = {settings.programs / "inference-worker",
                   "--address",
                   kLoopback,
-                  "--port",
-                  "0",
                   "--metrics-port",
                   "0",
                   "--name",

@@ -323,7 +323,10 @@ asio::awaitable<void> Group::follow(InstancePtr instance) {
   co_await asio::post(asio::use_awaitable);
   co_await wait_for_ports(instance);
   if (instance->ended) co_return;
-  Readiness readiness(surroundings_.executor, origin(instance->address, instance->ports->http));
+  // A worker has no port for clients.
+  auto const& ports = *instance->ports;
+  Readiness readiness(surroundings_.executor,
+                      origin(instance->address, ports.http != 0 ? ports.http : ports.metrics));
   while (!instance->ended && !instance->leaving) {
     bool const ready = co_await readiness.ask();
     if (instance->ended || instance->leaving) co_return;

@@ -100,3 +100,7 @@ TEST_CASE("What only a cluster can run is refused here") {
         "this machine: "
         "pvc:// names a volume of a cluster");
 }
+
+TEST_CASE("a worker listens for metrics and probes alone") {
+  CHECK(*local::parse_ports(R"({"metrics": 2})") == local::Ports{0, 2, 0});
+}
