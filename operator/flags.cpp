@@ -71,8 +71,12 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
                  "Server that answers spec.scaling.prometheusQuery, instead of $PROMETHEUS_URL");
   app.add_option("--metrics-port", flags.metrics_port,
                  "Port of /metrics, /healthz and /readyz; 0: whatever is free");
+  app.add_option("--probe-port", flags.probe_port,
+                 "Port of /healthz and /readyz alone, which scrapers cannot fill; 0: whatever is free; none: "
+                 "only the metrics port has them")
+      ->group(kCluster);
   app.add_option("--ports-file", flags.ports_file,
-                 "Where to write that port, as JSON, once it is listened on");
+                 "Where to write these ports, as JSON, once they are listened on");
   app.add_option("--decision-log", flags.decision_log,
                  "Write every decision with all its inputs there, one a line");
   app.add_option("--log-level", level, "debug, info, warn or error");

@@ -42,6 +42,7 @@ struct Flags {
 
   std::string prometheus_url;                 ///< empty: $PROMETHEUS_URL
   std::optional<std::uint16_t> metrics_port;  ///< empty: 8080 on a cluster, any on this machine
+  std::optional<std::uint16_t> probe_port;    ///< empty: none, the metrics port answers probes too
   std::filesystem::path ports_file;
   log::Level log_level = log::Level::Info;
 };

@@ -128,7 +128,7 @@ boost::asio::awaitable<int> serve_local(Flags const& flags, reconcile::Options o
   if (auto const started = common.reporter.start(); !started) co_return fail(started.error().message);
   auto const server = make_server(executor, flags.address, flags.metrics_port.value_or(0), common.registry,
                                   [] { return true; });
-  if (auto const started = start_server(*server, flags.ports_file); !started)
+  if (auto const started = start_servers(*server, nullptr, flags.ports_file); !started)
     co_return fail(started.error().message);
   backend::local::LocalBackend backend(executor, local_settings(flags, run_dir), flags.local, forward);
   reconcile::Reconciler reconciler(executor, backend, common.metrics, common.reporter.listener(),
@@ -222,9 +222,12 @@ boost::asio::awaitable<int> serve_cluster(Flags const& flags, KubernetesOptions 
   Common common(executor, std::move(reporting));
   if (auto const started = common.reporter.start(); !started) co_return fail(started.error().message);
   KubernetesOperator kubernetes(executor, std::move(options), common.metrics, common.reporter.listener());
+  auto const ready = [&kubernetes] { return kubernetes.ready(); };
   auto const server = make_server(executor, "0.0.0.0", flags.metrics_port.value_or(kClusterMetricsPort),
-                                  common.registry, [&] { return kubernetes.ready(); });
-  if (auto const started = start_server(*server, flags.ports_file); !started)
+                                  common.registry, ready);
+  std::unique_ptr<http::Server> probes;
+  if (flags.probe_port) probes = make_probe_server(executor, "0.0.0.0", *flags.probe_port, ready);
+  if (auto const started = start_servers(*server, probes.get(), flags.ports_file); !started)
     co_return fail(started.error().message);
   TaskGroup tasks(executor, [](std::string const& name, std::string const& what) {
     log::error("task_failed", {{"task", name}, {"error", what}});
@@ -239,6 +242,7 @@ boost::asio::awaitable<int> serve_cluster(Flags const& flags, KubernetesOptions 
   if (!ended) log::error("ended", {{"error", ended.error().message}});
   co_await tasks.stop();
   co_await server->drain(milliseconds(0));
+  if (probes) co_await probes->drain(milliseconds(0));
   co_return ended ? 0 : 1;
 }
 

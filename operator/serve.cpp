@@ -8,6 +8,11 @@
 namespace ei {
 namespace {
 
+// A few scrapers or probes, each with a connection or two.
+constexpr std::size_t kConnections = 64;
+// Of one address: a node's kubelet and the scrapers on it, which share its address on some networks.
+constexpr std::size_t kConnectionsPerAddress = 16;
+
 http::Route get(std::string path, std::function<http::Response()> answer) {
   http::Route route;
   route.method = "GET";
@@ -25,31 +30,56 @@ http::Response exposition(metrics::Registry const& registry) {
   return response;
 }
 
-}  // namespace
-
-std::unique_ptr<http::Server> make_server(boost::asio::any_io_executor executor, std::string address,
-                                          std::uint16_t port, metrics::Registry const& registry,
-                                          std::function<bool()> ready) {
-  http::ServerOptions options;
-  options.address = std::move(address);
-  options.port = port;
-  options.max_connections = 64;  // a few scrapers and probes
+std::vector<http::Route> probe_routes(std::function<bool()> ready) {
   std::vector<http::Route> routes;
   routes.push_back(get("/healthz", [] { return http::text(200, "ok\n"); }));
   routes.push_back(get("/readyz", [ready = std::move(ready)] {
     return ready() ? http::text(200, "ready\n")
                    : http::problem(503, "Service Unavailable", "what there is has not been read yet");
   }));
-  routes.push_back(get("/metrics", [&registry] { return exposition(registry); }));
-  return std::make_unique<http::Server>(std::move(executor), std::move(options), std::move(routes));
+  return routes;
 }
 
-Result<void> start_server(http::Server& server, std::filesystem::path const& ports_file) {
-  auto const listening = server.listen();
-  if (!listening) return listening.error();
-  server.start();
-  log::info("listening", {{"metrics", server.port()}, {"version", EI_VERSION}});
-  return process::write_ports(ports_file, {{"metrics", server.port()}});
+http::ServerOptions small_options(std::string address, std::uint16_t port) {
+  http::ServerOptions options;
+  options.address = std::move(address);
+  options.port = port;
+  options.max_body = 0;  // nothing here takes one
+  options.max_connections = kConnections;
+  options.max_connections_per_address = kConnectionsPerAddress;
+  return options;
+}
+
+}  // namespace
+
+std::unique_ptr<http::Server> make_server(boost::asio::any_io_executor executor, std::string address,
+                                          std::uint16_t port, metrics::Registry const& registry,
+                                          std::function<bool()> ready) {
+  auto routes = probe_routes(std::move(ready));
+  routes.push_back(get("/metrics", [&registry] { return exposition(registry); }));
+  return std::make_unique<http::Server>(std::move(executor), small_options(std::move(address), port),
+                                        std::move(routes));
+}
+
+std::unique_ptr<http::Server> make_probe_server(boost::asio::any_io_executor executor, std::string address,
+                                                std::uint16_t port, std::function<bool()> ready) {
+  return std::make_unique<http::Server>(std::move(executor), small_options(std::move(address), port),
+                                        probe_routes(std::move(ready)));
+}
+
+Result<void> start_servers(http::Server& metrics, http::Server* probes,
+                           std::filesystem::path const& ports_file) {
+  process::Ports ports;
+  for (auto const& [name, server] : {std::pair{"metrics", &metrics}, std::pair{"probes", probes}}) {
+    if (server == nullptr) continue;
+    if (auto const listening = server->listen(); !listening) return listening.error();
+    server->start();
+    ports.emplace_back(name, server->port());
+  }
+  log::info("listening", {{"metrics", metrics.port()},
+                          {"probes", probes == nullptr ? 0 : probes->port()},
+                          {"version", EI_VERSION}});
+  return process::write_ports(ports_file, std::move(ports));
 }
 
 }  // namespace ei

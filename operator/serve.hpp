@@ -12,13 +12,21 @@
 
 namespace ei {
 
-/// The operator's own HTTP server: /metrics, /healthz and /readyz (503 until `ready` says true).
+/// One of the operator's own HTTP servers: /metrics, /healthz and /readyz (503 until `ready` says true).
 [[nodiscard]] std::unique_ptr<http::Server> make_server(boost::asio::any_io_executor executor,
                                                         std::string address, std::uint16_t port,
                                                         metrics::Registry const& registry,
                                                         std::function<bool()> ready);
 
-/// Listens, starts, and writes `{"metrics": PORT}` where that is asked for. Errors: Io, Invalid.
-[[nodiscard]] Result<void> start_server(http::Server& server, std::filesystem::path const& ports_file);
+/// The same for probes alone: /healthz and /readyz on a port that scrapers, however many and slow, cannot
+/// fill.
+[[nodiscard]] std::unique_ptr<http::Server> make_probe_server(boost::asio::any_io_executor executor,
+                                                              std::string address, std::uint16_t port,
+                                                              std::function<bool()> ready);
+
+/// Listens, starts, and writes `{"metrics": PORT, "probes": PORT}` where that is asked for; `probes` may be
+/// null. Errors: Io, Invalid.
+[[nodiscard]] Result<void> start_servers(http::Server& metrics, http::Server* probes,
+                                         std::filesystem::path const& ports_file);
 
 }  // namespace ei

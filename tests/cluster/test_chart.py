@@ -87,6 +87,9 @@ ROWS = [
     ("and for the test", {"image": {"pullPolicy": "Always"}}, ("Pod", "spec", "containers", 0, "imagePullPolicy"), "Always"),
     ("another port is told", {"metrics": {"port": 9999}}, (*CONTAINER, "args", 0), "--metrics-port=9999"),
     ("and opened", {"metrics": {"port": 9999}}, (*CONTAINER, "ports", 0, "containerPort"), 9999),
+    ("probes have their own", {}, (*CONTAINER, "args", 1), "--probe-port=8081"),
+    ("which the kubelet asks", {}, (*CONTAINER, "livenessProbe", "httpGet", "port"), "probes"),
+    ("also another", {"probes": {"port": 9998}}, (*CONTAINER, "ports", 1, "containerPort"), 9998),
     ("and served", {"metrics": {"port": 9999}}, ("Service", "spec", "ports", 0, "port"), 9999),
     ("operators are spread", {}, (*OPERATOR, "topologySpreadConstraints", 0, "topologyKey"), "kubernetes.io/hostname"),
     (

@@ -108,7 +108,7 @@ Child dispatcher_policy(api::Metadata const& owner) {
 }
 
 Child worker_policy(api::Metadata const& owner) {
-  json::array ingress{open_ports({kWorkerPort, kWorkerMetricsPort})};
+  json::array ingress{open_ports({kWorkerMetricsPort})};
   return network_policy(owner, worker_name(owner.name), kWorkerComponent, std::move(ingress));
 }
 

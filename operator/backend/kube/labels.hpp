@@ -19,7 +19,6 @@ inline constexpr std::string_view kWorkerComponent = "worker";
 inline constexpr int kDispatcherPort = 8001;
 inline constexpr int kDispatcherLinkPort = 8002;
 inline constexpr int kDispatcherMetricsPort = 9000;
-inline constexpr int kWorkerPort = 8000;
 inline constexpr int kWorkerMetricsPort = 9001;
 
 // Names of the children of service NAME.

@@ -2,6 +2,7 @@
 
 #include "operator/backend/kube/labels.hpp"
 #include "operator/plan/arguments.hpp"
+#include "operator/plan/footprint.hpp"
 #include "runtime/core/units.hpp"
 
 #include <boost/json/array.hpp>
@@ -36,8 +37,6 @@ constexpr int kStartupSeconds = 600;
 // The end of the log of one that failed is what a condition quotes.
 constexpr std::string_view kTerminationMessagePolicy = "FallbackToLogsOnError";
 
-// One picture of 200 kB waiting for each of a thousand places, and as much again for the answers under way.
-constexpr std::string_view kDispatcherMemoryLimit = "1Gi";
 constexpr std::string_view kDispatcherMemoryRequest = "64Mi";
 // A dispatcher copies bytes: a tenth of a core moves hundreds of requests a second. No limit, for throttling
 // is delay.
@@ -47,8 +46,9 @@ constexpr std::string_view kDispatcherCpuRequest = "100m";
 constexpr std::string_view kCacheSizeLimit = "2Gi";
 constexpr std::string_view kTemporarySizeLimit = "64Mi";
 
+/// Asks the metrics port, which clients' connections cannot fill.
 json::object http_probe(std::string_view path, int period_seconds, int failures) {
-  return {{"httpGet", json::object{{"path", path}, {"port", "http"}}},
+  return {{"httpGet", json::object{{"path", path}, {"port", "metrics"}}},
           {"periodSeconds", period_seconds},
           {"timeoutSeconds", 3},
           {"failureThreshold", failures}};
@@ -122,8 +122,12 @@ json::array with(json::array arguments, std::vector<std::string> const& more) {
 }
 
 json::array dispatcher_arguments(api::Spec const& spec) {
+  auto const footprint = plan::dispatcher_footprint(spec.dispatcher.queue_capacity);
   return with({"--port", std::to_string(kDispatcherPort), "--metrics-port",
                std::to_string(kDispatcherMetricsPort), "--link-port", std::to_string(kDispatcherLinkPort),
+               "--max-connections", std::to_string(footprint.connections), "--queue-max-bytes",
+               std::to_string(footprint.queue_bytes), "--upload-max-bytes",
+               std::to_string(footprint.upload_bytes),
                "--shutdown-delay", format_duration(kEndpointDelay), "--drain-timeout",
                format_duration(spec.dispatcher.request_timeout), "--token-file", kTokenFile},
               plan::dispatcher_arguments(spec));
@@ -151,8 +155,8 @@ json::array worker_arguments(api::Metadata const& owner, api::Spec const& spec, 
   // Class names may lie on the same claim as the weights.
   auto const labels = model_place(model.labels);
   if (labels.claim == place.claim) model.labels = labels.uri;
-  return with({"--port", std::to_string(kWorkerPort), "--metrics-port", std::to_string(kWorkerMetricsPort),
-               "--dispatcher", link + ":" + std::to_string(kDispatcherLinkPort), "--name", "$(POD_NAME)",
+  return with({"--metrics-port", std::to_string(kWorkerMetricsPort), "--dispatcher",
+               link + ":" + std::to_string(kDispatcherLinkPort), "--name", "$(POD_NAME)",
                "--cache-dir", kCacheDirectory, "--drain-timeout",
                format_duration(spec.dispatcher.request_timeout), "--token-file", kTokenFile},
               plan::worker_arguments(model));
@@ -199,7 +203,9 @@ json::object dispatcher_pod_template(api::Metadata const& owner, api::Spec const
       {"volumeMounts", json::array{mount("link-token", kTokenDirectory, true)}}};
   container["resources"] = json::object{
       {"requests", json::object{{"cpu", kDispatcherCpuRequest}, {"memory", kDispatcherMemoryRequest}}},
-      {"limits", json::object{{"memory", kDispatcherMemoryLimit}}}};
+      {"limits",
+       json::object{{"memory", plan::quantity_of_mib(
+                                   plan::dispatcher_footprint(spec.dispatcher.queue_capacity).memory_mib)}}}};
   auto pod = pod_spec(service, kDispatcherComponent, options);
   pod["terminationGracePeriodSeconds"] =
       grace_seconds(spec.dispatcher.request_timeout, kKillMargin + kEndpointDelay);
@@ -231,7 +237,7 @@ json::object worker_pod_template(api::Metadata const& owner, api::Spec const& sp
       {"imagePullPolicy", "IfNotPresent"},
       {"args", worker_arguments(owner, spec, model)},
       {"env", json::array{std::move(pod_name)}},
-      {"ports", json::array{port("http", kWorkerPort), port("metrics", kWorkerMetricsPort)}},
+      {"ports", json::array{port("metrics", kWorkerMetricsPort)}},
       // Requests equal limits: the pod is Guaranteed, and a static CPU manager pins it to a core.
       {"resources", json::object{{"requests", resources}, {"limits", resources}}},
       {"startupProbe", http_probe("/readyz", 1, kStartupSeconds)},

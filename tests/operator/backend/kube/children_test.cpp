@@ -121,6 +121,25 @@ TEST_CASE("a dispatcher is told its part of the spec") {
   CHECK(flag(dispatcher, "--latency-target") == "250ms");
 }
 
+TEST_CASE("a dispatcher's memory follows from its queue's capacity, and its probes have a port of their own") {
+  ei::api::Spec spec;
+  spec.dispatcher.queue_capacity = 100'000;
+  auto const large =
+      container(dispatcher_children(owner(), spec, 1, "token-uid", options()), "resnet18-dispatcher");
+  CHECK(flag(large, "--max-connections") == "126024");
+  CHECK(flag(large, "--upload-max-bytes") == std::to_string(256 << 20));
+  CHECK(large.at("resources").at("limits").at("memory") == "4928Mi");
+  auto const usual =
+      container(dispatcher_children(owner(), {}, 1, "token-uid", options()), "resnet18-dispatcher");
+  CHECK(usual.at("resources").at("limits").at("memory") == "1Gi");
+  auto const worker = container(worker_children(owner(), {}, 1, "token-uid", options()), "resnet18-worker");
+  for (auto const& probed : {usual, worker}) {
+    for (std::string const probe : {"readinessProbe", "livenessProbe"})
+      CHECK(probed.at(probe).at("httpGet").at("port") == "metrics");
+  }
+  CHECK(flag(worker, "--port") == "missing");
+}
+
 TEST_CASE("a worker is one core, guaranteed, and restricted") {
   auto const children = worker_children(owner(), {}, 1, "token-uid", options());
   auto const worker = container(children, "resnet18-worker");

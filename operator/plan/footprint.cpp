@@ -1,0 +1,37 @@
+#include "operator/plan/footprint.hpp"
+
+namespace ei::plan {
+namespace {
+
+constexpr std::int64_t kMiB = 1024 * 1024;
+
+// The program with its libraries (30 MiB), the jobs that workers hold, and answers under way.
+constexpr std::int64_t kProgramMib = 160;
+// Four times what 1,000 ordinary photographs (128 KiB) take; the dispatcher's own default.
+constexpr std::int64_t kQueueMib = 512;
+// Twenty-five of the largest pictures at a time, or 2,000 ordinary ones.
+constexpr std::int64_t kUploadMib = 256;
+// Measured: 7 KiB while a request waits, and at worst a header of 16 KiB and as many bytes sent ahead.
+constexpr std::int64_t kConnectionBytes = 32 * 1024;
+constexpr std::int64_t kSpareConnections = 1024;
+constexpr std::int64_t kStepMib = 64;
+
+}  // namespace
+
+Footprint dispatcher_footprint(int queue_capacity) {
+  Footprint out;
+  std::int64_t const capacity = queue_capacity;
+  out.connections = capacity + capacity / 4 + kSpareConnections;
+  out.queue_bytes = kQueueMib * kMiB;
+  out.upload_bytes = kUploadMib * kMiB;
+  std::int64_t const connections_mib = (out.connections * kConnectionBytes + kMiB - 1) / kMiB;
+  std::int64_t const sum = kProgramMib + kQueueMib + kUploadMib + connections_mib;
+  out.memory_mib = (sum + kStepMib - 1) / kStepMib * kStepMib;
+  return out;
+}
+
+std::string quantity_of_mib(std::int64_t mib) {
+  return mib % 1024 == 0 ? std::to_string(mib / 1024) + "Gi" : std::to_string(mib) + "Mi";
+}
+
+}  // namespace ei::plan

@@ -1,0 +1,22 @@
+#include <catch2/catch.hpp>
+
+#include "operator/plan/footprint.hpp"
+
+using namespace ei::plan;
+
+TEST_CASE("a dispatcher's memory holds what its queue, its bodies and its connections may take") {
+  struct Row {
+    int capacity;
+    std::int64_t connections;
+    std::string memory;
+  };
+  for (Row const& row : {Row{1, 1025, "1Gi"}, Row{1000, 2274, "1Gi"}, Row{10'000, 13'524, "1408Mi"},
+                         Row{100'000, 126'024, "4928Mi"}}) {
+    INFO(row.capacity);
+    auto const footprint = dispatcher_footprint(row.capacity);
+    CHECK(footprint.connections == row.connections);
+    CHECK(quantity_of_mib(footprint.memory_mib) == row.memory);
+    CHECK(footprint.connections * 32 * 1024 + footprint.queue_bytes + footprint.upload_bytes <
+          footprint.memory_mib * 1024 * 1024);
+  }
+}
