@@ -49,6 +49,17 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
       ->check(CLI::Range(1, 1'000'000));
   app.add_option("--queue-max-bytes", flags.queue.capacity_bytes, "Bytes that may wait; above, 429")
       ->transform(CLI::AsSizeValue(false));
+  app.add_option("--upload-max-bytes", flags.upload_max_bytes,
+                 "Bytes of bodies that may be on their way in; above, 429")
+      ->transform(CLI::AsSizeValue(false));
+  app.add_option(
+         "--max-connections", flags.max_connections,
+         "Connections of clients; above, the slowest is closed; none: the queue's capacity and a quarter "
+         "and 1024 more")
+      ->check(CLI::Range(1, 10'000'000));
+  app.add_option(
+      "--max-connections-per-address", flags.max_connections_per_address,
+      "Of one client address; none: seven eighths of them, 0: no cap, for clients behind one proxy");
   add_duration(app, "--request-timeout", flags.request_timeout, "Longest time to an answer", milliseconds(1),
                std::chrono::hours(24));
   add_duration(app, "--latency-target", flags.latency_target,

@@ -29,6 +29,9 @@ struct Flags {
   milliseconds drain_timeout{30'000};
   milliseconds header_timeout{10'000};
   milliseconds body_timeout{30'000};
+  std::optional<std::size_t> max_connections;  ///< none: max_connections_for(the queue's capacity)
+  std::optional<std::size_t> max_connections_per_address;  ///< none: seven eighths of the above; 0: no cap
+  std::size_t upload_max_bytes = std::size_t{256} << 20;
   std::string token_file;
   std::string ports_file;
   log::Level log_level = log::Level::Info;
@@ -38,6 +41,13 @@ struct Flags {
 struct Exit {
   int code = 0;
 };
+
+/// Connections for a queue of that capacity: whoever waits holds one, a client of a full queue must be able
+/// to connect to hear so, and a quarter and 1,024 more are idle, uploading, or hear 429. The operator
+/// computes the same (plan::dispatcher_footprint).
+[[nodiscard]] constexpr std::size_t max_connections_for(std::size_t queue_capacity) {
+  return queue_capacity + queue_capacity / 4 + 1024;
+}
 
 [[nodiscard]] std::variant<Flags, Exit> parse_flags(int argc, char** argv);
 

@@ -23,8 +23,13 @@ using namespace ei::dispatcher;
 constexpr milliseconds kAnswerGrace{5'000};
 // A refusal that is ready to be sent is some hundred bytes.
 constexpr milliseconds kRefusalGrace{1'000};
-// Connections beyond those whose requests wait: idle ones, refused ones, scrapes.
-constexpr std::size_t kSpareConnections = 1024;
+// For probes, a few scrapers and the operator, whom a crowd of small clients must not reach: 8 MiB at most.
+constexpr std::size_t kMetricsConnections = 256;
+// Of one address: half of them are always left for the others.
+constexpr std::size_t kMetricsConnectionsPerAddress = 128;
+// For the link, the metrics, the log and what the libraries open.
+constexpr std::size_t kSpareDescriptors = 256;
+
 ExchangeOptions exchange_options(Flags const& flags) {
   ExchangeOptions options;
   options.model = flags.model;
@@ -42,6 +47,32 @@ http::ServerOptions server_options(Flags const& flags, std::uint16_t port, std::
   options.descriptor = descriptor;
   options.header_timeout = flags.header_timeout;
   options.body_timeout = flags.body_timeout;
+  return options;
+}
+
+http::ServerOptions main_options(Flags const& flags, Metrics& metrics) {
+  auto options = server_options(flags, flags.port, flags.http_fd);
+  options.max_connections = flags.max_connections.value_or(max_connections_for(flags.queue.capacity));
+  // Every connection is a descriptor: without this the last ones would not be refused but left hanging.
+  auto const descriptors = process::max_descriptors();
+  auto const most = descriptors > 2 * kSpareDescriptors ? descriptors - kSpareDescriptors : descriptors / 2;
+  if (options.max_connections > most) {
+    log::warn("fewer_connections", {{"wanted", options.max_connections}, {"descriptors", descriptors}});
+    options.max_connections = most;
+  }
+  // Whoever floods from one address leaves room for others; a proxy before all clients hardly notices.
+  options.max_connections_per_address =
+      flags.max_connections_per_address.value_or(options.max_connections - options.max_connections / 8);
+  options.max_body_bytes = flags.upload_max_bytes;
+  options.on_completed = [&metrics](http::Completed const& answer) { metrics.completed(answer); };
+  return options;
+}
+
+http::ServerOptions metrics_options(Flags const& flags) {
+  auto options = server_options(flags, flags.metrics_port, flags.metrics_fd);
+  options.max_body = 0;  // nothing there takes one
+  options.max_connections = kMetricsConnections;
+  options.max_connections_per_address = kMetricsConnectionsPerAddress;
   return options;
 }
 
@@ -114,14 +145,8 @@ asio::awaitable<int> run(Flags const& flags) {
     metrics.collect(service.exchange(), usage.sample(), std::chrono::steady_clock::now());
     return registry.exposition();
   };
-  http::ServerOptions main_options = server_options(flags, flags.port, flags.http_fd);
-  // A client of the full queue must be able to connect, to hear so.
-  main_options.max_connections =
-      std::max(main_options.max_connections, flags.queue.capacity + kSpareConnections);
-  main_options.on_completed = [&metrics](http::Completed const& answer) { metrics.completed(answer); };
-  http::Server main(executor, std::move(main_options), main_routes(context));
-  http::Server metrics_server(executor, server_options(flags, flags.metrics_port, flags.metrics_fd),
-                              metrics_routes(context));
+  http::Server main(executor, main_options(flags, metrics), main_routes(context));
+  http::Server metrics_server(executor, metrics_options(flags), metrics_routes(context));
   LinkOptions link_options;
   link_options.token = std::move(*token);
   std::vector<http::WebSocketRoute> link_routes;

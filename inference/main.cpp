@@ -27,10 +27,10 @@ using namespace ei::inference;
 // For answers that are computed but not yet sent.
 constexpr milliseconds kAnswerGrace{5'000};
 
-// For probes and a few scrapers; who asks there is answered at once.
-constexpr std::size_t kMetricsConnections = 64;
-// Of one address: a node's kubelet and the scrapers on it, which share its address on some networks.
-constexpr std::size_t kMetricsConnectionsPerAddress = 16;
+// For probes and a few scrapers, whom a crowd of small clients must not reach: 8 MiB at most.
+constexpr std::size_t kMetricsConnections = 256;
+// Of one address: half of them are always left for the others.
+constexpr std::size_t kMetricsConnectionsPerAddress = 128;
 
 std::string variable(char const* name) {
   char const* const value = std::getenv(name);

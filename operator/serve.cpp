@@ -8,10 +8,10 @@
 namespace ei {
 namespace {
 
-// A few scrapers or probes, each with a connection or two.
-constexpr std::size_t kConnections = 64;
-// Of one address: a node's kubelet and the scrapers on it, which share its address on some networks.
-constexpr std::size_t kConnectionsPerAddress = 16;
+// For probes or a few scrapers, whom a crowd of small clients must not reach: 8 MiB at most.
+constexpr std::size_t kConnections = 256;
+// Of one address: half of them are always left for the others.
+constexpr std::size_t kConnectionsPerAddress = 128;
 
 http::Route get(std::string path, std::function<http::Response()> answer) {
   http::Route route;

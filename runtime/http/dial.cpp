@@ -25,6 +25,8 @@ asio::awaitable<Result<tcp::socket>> connect(asio::any_io_executor executor, Url
   for (tcp::endpoint const& endpoint : *endpoints) {
     boost::system::error_code ignored;
     socket.close(ignored);
+    socket.open(endpoint.protocol(), ignored);
+    keep_from_children(socket.native_handle());
     auto const [code] = co_await socket.async_connect(endpoint, kAwait);
     if (!code) {
       bool const expired = watchdog.disarm();

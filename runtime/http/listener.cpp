@@ -1,7 +1,8 @@
 #include "runtime/http/listener.hpp"
 
-#include <fcntl.h>
 #include <sys/socket.h>
+
+#include "runtime/http/transport.hpp"
 
 namespace ei::http {
 namespace {
@@ -21,6 +22,7 @@ Result<tcp::acceptor> open_listener(asio::any_io_executor executor, std::string 
   tcp::endpoint const endpoint(ip, port);
   tcp::acceptor acceptor(executor);
   acceptor.open(endpoint.protocol(), code);
+  if (!code) keep_from_children(acceptor.native_handle());
   if (!code) acceptor.set_option(asio::socket_base::reuse_address(true), code);
   if (!code) acceptor.bind(endpoint, code);
   if (!code) acceptor.listen(kBacklog, code);
@@ -42,7 +44,7 @@ Result<tcp::acceptor> inherit_listener(asio::any_io_executor executor, int descr
     return make_error(ErrorKind::Invalid,
                       "descriptor " + std::to_string(descriptor) + " is no TCP socket that listens");
   }
-  fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+  keep_from_children(descriptor);
   tcp::acceptor acceptor(executor);
   boost::system::error_code code;
   acceptor.assign(family == AF_INET ? tcp::v4() : tcp::v6(), descriptor, code);

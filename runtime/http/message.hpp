@@ -3,6 +3,7 @@
 #include <boost/json/value.hpp>
 #include <cstddef>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -49,6 +50,9 @@ struct Request {
   std::string body;
   std::string peer;                           ///< the client's address and port
   std::map<std::string, std::string> params;  ///< path parameters of the route, percent-decoded
+  /// What the body holds of the server's budget for bodies: given back with the last copy of the request, so
+  /// drop the request where the body is not needed any more.
+  std::shared_ptr<void const> body_claim = {};
 };
 
 struct Response {

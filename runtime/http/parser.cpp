@@ -12,8 +12,6 @@ namespace ei::http {
 namespace {
 
 constexpr std::uint64_t kUnbounded = std::numeric_limits<std::uint64_t>::max();
-// Reserved ahead of a body's arrival; a client that only announces many bytes costs no more.
-constexpr std::size_t kFirstReserve = 256 * 1024;
 
 // How the end of a body is told, and what of it has come.
 struct Body {
@@ -36,10 +34,12 @@ struct Body {
 
 Result<std::size_t> Body::feed(std::string_view input, HeadBudget& budget) {
   if (framing == Framing::Chunked) return chunks.feed(input, bytes, room, budget);
+  if (framing == Framing::Length && left > room) return http_fault(413, "the body is too large");
   auto const most = framing == Framing::Length ? left : room;
   auto const size = static_cast<std::size_t>(std::min<std::uint64_t>(most, input.size()));
   bytes.append(input.substr(0, size));
   if (framing == Framing::Length) left -= size;
+  room -= size;
   return size;
 }
 
@@ -239,8 +239,14 @@ Result<void> RequestParser::allow_body(std::size_t max_body) {
                                std::to_string(max_body) + " are taken");
   }
   body.room = max_body;
-  body.bytes.reserve(std::min<std::size_t>(body.left, kFirstReserve));
+  // Pages that are never written to cost nothing, and growing step by step would hold the bytes twice.
+  body.bytes.reserve(body.left);
   return boost::system::in_place_value;
+}
+
+std::size_t RequestParser::body_memory(std::size_t more) const {
+  if (impl_->length) return *impl_->length;
+  return expects_body() ? 2 * (impl_->body.bytes.size() + more) : 0;
 }
 
 struct ResponseParser::Impl {

@@ -43,6 +43,9 @@ class RequestParser {
   [[nodiscard]] std::optional<std::uint64_t> content_length() const;
   /// Bytes of body taken at most from now on; 413 where Content-Length is over it already.
   [[nodiscard]] Result<void> allow_body(std::size_t max_body);
+  /// Bytes of memory that the body takes once `more` of it have come: what is announced; of a body in chunks
+  /// twice what is there, as it grows by doubling.
+  [[nodiscard]] std::size_t body_memory(std::size_t more) const;
 
  private:
   struct Impl;

@@ -8,10 +8,12 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <list>
+#include <map>
 
+#include "runtime/http/eviction.hpp"
 #include "runtime/http/listener.hpp"
 #include "runtime/http/session.hpp"
-#include "runtime/http/wire.hpp"
+#include "runtime/http/turn_away.hpp"
 #include "runtime/log/log.hpp"
 
 namespace ei::http {
@@ -39,17 +41,21 @@ std::vector<RoutePattern> patterns_of(std::vector<WebSocketRoute> const& routes)
   return out;
 }
 
-// Best effort on a connection over the cap: an answer without waiting, then the end.
-void turn_away(tcp::socket socket) {
-  Response const response = problem(503, "Service Unavailable", "too many connections");
-  ResponseHeadOptions options;
-  options.keep_alive = false;
-  options.body_size = response.body.size();
-  std::string const bytes = response_head(response, options) + response.body;
-  boost::system::error_code ignored;
-  socket.non_blocking(true, ignored);
-  socket.write_some(asio::buffer(bytes), ignored);
-  socket.shutdown(tcp::socket::shutdown_both, ignored);
+// Whose connections are counted together: an IPv4 address, or an IPv6 network of 64 bits.
+using Origin = std::string;
+
+Origin origin_of(tcp::socket const& socket) {
+  boost::system::error_code code;
+  auto const address = socket.remote_endpoint(code).address();
+  if (code) return {};
+  if (address.is_v6() && !address.to_v6().is_v4_mapped()) {
+    auto const bytes = address.to_v6().to_bytes();
+    return {bytes.begin(), bytes.begin() + 8};
+  }
+  auto const v4 =
+      address.is_v4() ? address.to_v4() : asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+  auto const bytes = v4.to_bytes();
+  return {bytes.begin(), bytes.end()};
 }
 
 }  // namespace
@@ -60,7 +66,10 @@ struct Server::Impl : std::enable_shared_from_this<Impl> {
   Result<void> listen();
   asio::awaitable<void> accept();
   void serve(tcp::socket socket);
-  bool make_room();
+  void turn_away(std::unique_ptr<Transport> transport);
+  [[nodiscard]] std::size_t connections_from(Origin const& origin) const;
+  bool make_room(Origin const* origin);
+  bool end_hopeless_body(Session const& newcomer);
   void stop_accepting();
   void close_idle(bool also_expecting);
   void abort_all();
@@ -71,8 +80,13 @@ struct Server::Impl : std::enable_shared_from_this<Impl> {
   asio::steady_timer ended;  // cancelled whenever a session ends
   std::shared_ptr<asio::ssl::context> tls;
   std::shared_ptr<ServerRoutes> shared = std::make_shared<ServerRoutes>();
-  std::list<std::shared_ptr<Session>> sessions;  // oldest first
-  bool abandoned = false;                        // the Server is gone, and what its handlers refer to
+  struct Connected {
+    std::shared_ptr<Session> session;
+    Origin origin;
+  };
+  std::list<Connected> sessions;              // oldest first
+  std::map<Origin, std::size_t> from_origin;  // how many of them
+  bool abandoned = false;                     // the Server is gone, and what its handlers refer to
 };
 
 Result<void> Server::Impl::listen() {
@@ -106,15 +120,22 @@ asio::awaitable<void> Server::Impl::accept() {
 }
 
 void Server::Impl::serve(tcp::socket socket) {
-  if (sessions.size() >= shared->options.max_connections && !make_room()) {
-    turn_away(std::move(socket));
-    return;
-  }
+  auto const& options = shared->options;
+  auto const origin = origin_of(socket);
+  auto const cap = options.max_connections_per_address;
   auto transport = tls ? std::make_unique<Transport>(AnyStream(TlsStream(std::move(socket), *tls)))
                        : std::make_unique<Transport>(AnyStream(std::move(socket)));
+  bool const fits = (cap == 0 || connections_from(origin) < cap || make_room(&origin)) &&
+                    (sessions.size() < options.max_connections || make_room(nullptr));
+  if (!fits) {
+    turn_away(std::move(transport));
+    return;
+  }
   auto session = std::make_shared<Session>(std::move(transport), shared);
-  auto const place = sessions.insert(sessions.end(), session);
+  auto const place = sessions.insert(sessions.end(), Connected{session, origin});
+  ++from_origin[origin];
   auto done = [self = shared_from_this(), place](std::exception_ptr exception) {
+    if (--self->from_origin[place->origin] == 0) self->from_origin.erase(place->origin);
     self->sessions.erase(place);
     self->ended.cancel();
     if (!exception) return;
@@ -127,15 +148,46 @@ void Server::Impl::serve(tcp::socket socket) {
   asio::co_spawn(executor, Session::run(std::move(session)), std::move(done));
 }
 
-// Gives the longest connected idle client up for the new one; false when all are at work.
-bool Server::Impl::make_room() {
-  for (auto const& session : sessions) {
-    if (!session->idle()) continue;
-    auto const victim = session;
-    victim->abort();
-    return true;
+void Server::Impl::turn_away(std::unique_ptr<Transport> transport) {
+  Response response = problem(503, "Service Unavailable", "too many connections");
+  response.headers.set("Retry-After", "1");
+  say_at_once(*transport, response);
+  if (!shared->options.on_completed) return;
+  Completed event;
+  event.status = response.status;
+  shared->options.on_completed(event);
+}
+
+std::size_t Server::Impl::connections_from(Origin const& origin) const {
+  auto const found = from_origin.find(origin);
+  return found == from_origin.end() ? 0 : found->second;
+}
+
+// Gives up whom slowest_connection() names, of `origin`'s where one is given; false when all are at work.
+bool Server::Impl::make_room(Origin const* origin) {
+  std::vector<std::shared_ptr<Session>> candidates;
+  std::vector<Standing> standings;
+  for (auto const& [session, from] : sessions) {
+    if (origin != nullptr && from != *origin) continue;
+    candidates.push_back(session);
+    standings.push_back(session->standing());
   }
-  return false;
+  auto const victim = slowest_connection(standings, Clock::now(), shared->options.min_rate);
+  if (victim) candidates[*victim]->give_way();
+  return victim.has_value();
+}
+
+bool Server::Impl::end_hopeless_body(Session const& newcomer) {
+  std::vector<std::shared_ptr<Session>> candidates;
+  std::vector<Standing> standings;
+  for (auto const& [session, from] : sessions) {
+    if (session.get() == &newcomer) continue;
+    candidates.push_back(session);
+    standings.push_back(session->standing());
+  }
+  auto const victim = hopeless_body(standings, Clock::now(), shared->options.body_timeout);
+  if (victim) candidates[*victim]->give_way();
+  return victim.has_value();
 }
 
 // Takes everybody who has connected already: the last owner's close resets who still waits to be accepted.
@@ -153,14 +205,14 @@ void Server::Impl::stop_accepting() {
 
 void Server::Impl::close_idle(bool also_expecting) {
   auto const all = sessions;
-  for (auto const& session : all) {
+  for (auto const& [session, from] : all) {
     if (session->idle() && (also_expecting || !session->expecting())) session->abort();
   }
 }
 
 void Server::Impl::abort_all() {
   auto const all = sessions;
-  for (auto const& session : all) session->abort();
+  for (auto const& [session, from] : all) session->abort();
 }
 
 asio::awaitable<bool> Server::Impl::wait_until_empty(SteadyTime deadline) {
@@ -178,6 +230,11 @@ Server::Server(asio::any_io_executor executor, ServerOptions options, std::vecto
     : impl_(std::make_shared<Impl>(executor)) {
   auto& shared = *impl_->shared;
   shared.options = std::move(options);
+  shared.bodies = std::make_shared<BodyBudget>(shared.options.max_body_bytes);
+  shared.end_hopeless_body = [weak = impl_->weak_from_this()](Session const& newcomer) {
+    auto const impl = weak.lock();
+    return impl && impl->end_hopeless_body(newcomer);
+  };
   shared.patterns = patterns_of(routes);
   shared.routes = std::move(routes);
   shared.websocket_patterns = patterns_of(websockets);

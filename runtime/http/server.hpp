@@ -72,12 +72,25 @@ struct ServerOptions {
   /// it.
   std::optional<int> descriptor = {};
   std::size_t max_body = 1024 * 1024;  ///< bytes; over it 413, before reading where Content-Length says so
-  /// Bytes of request line, header fields and trailers, twice what nginx and Apache allow of one line; over it,
-  /// or over kMaxFields fields, 431.
+  /// Bytes of request line, header fields and trailers, twice what nginx and Apache allow of one line; over
+  /// it, or over kMaxFields fields, 431.
   std::size_t max_header = 16 * 1024;
-  std::size_t max_connections = 4096;   ///< above, the oldest idle one is closed, else the new one gets 503
+  /// Above, the slowest or longest idle one is closed for the new one (see slowest_connection), which gets
+  /// 503 only where all others are being served.
+  std::size_t max_connections = 4096;
+  /// Likewise for the connections of one address (of IPv6: one /64, which is one customer's); 0: no such cap.
+  /// Clients behind one proxy, and on a cluster all that a node forwards, have one address together.
+  std::size_t max_connections_per_address = 0;
+  /// Bytes of bodies that are read or in a handler's hands. A body counts in full from its announcement; one
+  /// that finds no room gets 429, or the place of a body that is too slow to arrive within body_timeout.
+  std::size_t max_body_bytes = std::size_t{256} << 20;
   milliseconds header_timeout{10'000};  ///< from the first byte to the end of the headers; then 408
   milliseconds body_timeout{30'000};    ///< from the end of the headers to the end of the body; then 408
+  /// Bytes a second that a client sends of a body, on average, once it has had min_rate_grace; else 408. A
+  /// modem sends four times as much; a tenth of a second between the bytes of a picture holds a place for
+  /// hours.
+  std::size_t min_rate = 1024;
+  milliseconds min_rate_grace{5'000};
   milliseconds idle_timeout{
       75'000};  ///< keep-alive between requests, as nginx; longer than common clients' pools
   milliseconds write_timeout{30'000};  ///< for one answer to leave

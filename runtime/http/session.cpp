@@ -1,8 +1,12 @@
 #include "runtime/http/session.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
+#include "runtime/http/head.hpp"
 #include "runtime/http/text.hpp"
+#include "runtime/http/turn_away.hpp"
 #include "runtime/http/wire.hpp"
 
 namespace ei::http {
@@ -10,11 +14,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// One read: a header fits, a 100 kB picture takes a few.
-constexpr std::size_t kReadSize = 32 * 1024;
 // For a client to read a refusal and close: nginx allows 5 s of silence; shorter, as a drain waits for it
 // too.
 constexpr milliseconds kLingerTime{2'000};
+// A picture over a usual line is read in less.
+constexpr milliseconds kBodyRetry{1'000};
 
 bool wants_websocket(Request const& request) {
   return request.method == "GET" && has_token(request.headers.get("Connection").value_or(""), "upgrade") &&
@@ -48,9 +52,10 @@ asio::awaitable<void> Session::run(std::shared_ptr<Session> self) {
     Next const next = co_await session.serve_one();
     if (session.state_ == State::Closed || next == Next::Drop) break;
     if (next == Next::KeepAlive && !session.shared_->draining) {
-      session.state_ = State::Idle;
+      session.enter(State::Idle);
       continue;
     }
+    session.enter(State::Answering);
     // Also after a regular last answer: the client may have sent more, and a reset would destroy the answer.
     co_await session.transport_->linger(Clock::now() + kLingerTime);
     break;
@@ -59,14 +64,38 @@ asio::awaitable<void> Session::run(std::shared_ptr<Session> self) {
   if (session.transport_) session.transport_->close();
 }
 
+void Session::enter(State state) {
+  if (state_ == State::Closed) return;
+  state_ = state;
+  since_ = Clock::now();
+  moved_ = 0;
+}
+
+Standing Session::standing() const {
+  Standing out;
+  out.since = since_;
+  out.bytes = moved_;
+  if (claim_) out.claimed = claim_->bytes();
+  if (state_ == State::Idle) out.phase = answered_ ? Standing::Phase::Idle : Standing::Phase::Fresh;
+  if (state_ == State::Reading) out.phase = Standing::Phase::Reading;
+  if (state_ == State::Answering) out.phase = Standing::Phase::Answering;
+  return out;
+}
+
+void Session::give_way() {
+  if (state_ == State::Reading) {
+    say_at_once(*transport_, problem(408, "Request Timeout", "others needed this slow connection's place"));
+    completed(408);
+  }
+  abort();
+}
+
 // Appends what the client sent to the buffer. Unavailable at the stream's end.
-asio::awaitable<Result<void>> Session::fill(SteadyTime deadline) {
-  auto const old_size = buffer_.size();
-  buffer_.resize(old_size + kReadSize);
-  auto const target = asio::buffer(buffer_.data() + old_size, kReadSize);
-  auto const got = co_await transport_->read_some(target, deadline);
-  buffer_.resize(old_size + (got ? *got : 0));
+asio::awaitable<Result<void>> Session::fill(SteadyTime deadline, std::size_t most) {
+  if (buffer_.empty()) std::string().swap(buffer_);  // a connection that waits holds no memory for it
+  auto const got = co_await transport_->read_into(buffer_, most, deadline);
   if (!got) co_return got.error();
+  moved_ += *got;
   if (*got == 0) co_return make_error(ErrorKind::Unavailable, "the client closed");
   co_return Result<void>(boost::system::in_place_value);
 }
@@ -97,7 +126,8 @@ asio::awaitable<Session::Next> Session::await_request(RequestParser& parser) {
     if (!got || state_ == State::Closed) co_return Next::Drop;
     started_ = Clock::now();
   }
-  state_ = State::Reading;
+  enter(State::Reading);
+  moved_ = buffer_.size() + 1;
   co_return Next::KeepAlive;
 }
 
@@ -136,24 +166,52 @@ asio::awaitable<Result<void>> Session::say_continue(RequestParser& parser) {
   co_return co_await transport_->write("HTTP/1.1 100 Continue\r\n\r\n", {}, deadline);
 }
 
+// Makes the claim on the budget as large as that, at a hopeless body's cost where need be. Errors: 413, 429.
+Result<void> Session::claim_body(std::size_t bytes) {
+  auto const& budget = *shared_->bodies;
+  if (!claim_) return make_error(ErrorKind::Canceled, "the connection was dropped");
+  while (!claim_->raise_to(bytes)) {
+    if (bytes > budget.limit()) return http_fault(413, "the body is larger than all bodies together may be");
+    if (shared_->end_hopeless_body(*this)) continue;
+    Error full = http_fault(429, "other requests' bodies take all the room that there is");
+    full.retry_after = kBodyRetry;
+    return full;
+  }
+  return boost::system::in_place_value;
+}
+
+// For the next bytes to come: in all, and at the least rate.
+SteadyTime Session::body_deadline() const {
+  auto const& options = shared_->options;
+  auto const total = since_ + options.body_timeout;
+  if (options.min_rate == 0) return total;
+  milliseconds const earned(moved_ * 1000 / options.min_rate);
+  return std::min(total, since_ + options.min_rate_grace + earned);
+}
+
 asio::awaitable<Session::Next> Session::read_body(RequestParser& parser, std::size_t max_body) {
-  auto const deadline = Clock::now() + shared_->options.body_timeout;
-  if (auto allowed = parser.allow_body(max_body); !allowed) co_return co_await refuse(allowed.error());
+  enter(State::Reading);
+  claim_ = std::make_shared<BodyBudget::Claim>(shared_->bodies);
+  auto allowed = parser.allow_body(max_body);
+  if (allowed) allowed = claim_body(parser.body_memory(buffer_.size()));
+  if (!allowed) co_return co_await refuse(allowed.error());
   auto const continued = co_await say_continue(parser);
   if (!continued && continued.error().http_status == 0) co_return Next::Drop;
   if (!continued) co_return co_await refuse(continued.error());
-  while (!parser.done()) {
+  for (;;) {
+    if (auto claimed = claim_body(parser.body_memory(buffer_.size())); !claimed)
+      co_return co_await refuse(claimed.error());
     auto const used = parser.feed(buffer_);
     if (!used) co_return co_await refuse(used.error());
     buffer_.erase(0, *used);
     if (parser.done()) break;
-    if (*used > 0 && !buffer_.empty()) continue;
-    auto const got = co_await fill(deadline);
+    auto const got = co_await fill(body_deadline());
     if (got) continue;
     if (got.error().kind != ErrorKind::Timeout) co_return Next::Drop;
     Error const error = late("body");
     co_return co_await refuse(error);
   }
+  parser.request().body_claim = std::move(claim_);
   co_return Next::KeepAlive;
 }
 
@@ -202,6 +260,7 @@ asio::awaitable<Session::Next> Session::answer(Response response, Next next) {
   ResponseHeadOptions options = head_options();
   options.body_size = response.body.size();
   std::string const head = response_head(response, options);
+  enter(State::Answering);
   bool const with_body = method_ != "HEAD" && !is_bodiless(response.status);
   std::string_view const body = with_body ? std::string_view(response.body) : std::string_view{};
   auto const written = co_await transport_->write(head, body, Clock::now() + shared_->options.write_timeout);
@@ -214,6 +273,11 @@ asio::awaitable<Session::Next> Session::answer(Response response, Next next) {
 asio::awaitable<Session::Next> Session::refuse(Error fault) {
   int const status = fault.http_status != 0 ? fault.http_status : 400;
   Response response = problem(status, std::string(reason_phrase(status)), fault.message);
+  if (fault.retry_after) {
+    auto const seconds = std::chrono::ceil<std::chrono::seconds>(*fault.retry_after);
+    response.headers.set("Retry-After", std::to_string(seconds.count()));
+  }
+  claim_.reset();
   co_return co_await answer(std::move(response), Next::Linger);
 }
 

@@ -2,11 +2,14 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_signal.hpp>
-#include <list>
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "runtime/http/body_budget.hpp"
+#include "runtime/http/eviction.hpp"
 #include "runtime/http/parser.hpp"
 #include "runtime/http/routing.hpp"
 #include "runtime/http/server.hpp"
@@ -14,6 +17,8 @@
 #include "runtime/http/wire.hpp"
 
 namespace ei::http {
+
+class Session;
 
 /// What all sessions of a server share, read-only but for `draining`.
 struct ServerRoutes {
@@ -23,6 +28,9 @@ struct ServerRoutes {
   std::vector<WebSocketRoute> websockets;
   std::vector<RoutePattern> websocket_patterns;
   bool draining = false;
+  std::shared_ptr<BodyBudget> bodies;
+  /// Ends another connection, whose body is hopeless, and with it its claim; false where there is none.
+  std::function<bool(Session const& newcomer)> end_hopeless_body;
 };
 
 /// One accepted connection: reads requests, runs handlers, writes answers, one after the other.
@@ -42,20 +50,28 @@ class Session {
   /// True while idle where closing could lose a request: one has arrived and is not read yet, or the client
   /// has only just connected, which it does to send one.
   [[nodiscard]] bool expecting() const;
+  [[nodiscard]] Standing standing() const;
   /// Drops the connection and cancels (terminal) what runs.
   void abort();
+  /// Drops a connection whose place somebody else gets; who was sending hears 408 as far as that goes.
+  void give_way();
 
  private:
-  enum class State { Idle, Reading, Running, Closed };
+  enum class State { Idle, Reading, Running, Answering, Closed };
   enum class Next { KeepAlive, Linger, Drop };
+  // One read: a header fits, a 100 kB picture takes a few. Nothing of it is kept while a connection waits.
+  static constexpr std::size_t kReadSize = 32 * 1024;
   struct Exchange;  // a handler in progress
   class Writer;     // a streamed answer
 
   asio::awaitable<Next> serve_one();
-  asio::awaitable<Result<void>> fill(SteadyTime deadline);
+  asio::awaitable<Result<void>> fill(SteadyTime deadline, std::size_t most = kReadSize);
   asio::awaitable<Next> await_request(RequestParser& parser);
   asio::awaitable<Next> read_header(RequestParser& parser);
   asio::awaitable<Next> read_body(RequestParser& parser, std::size_t max_body);
+  [[nodiscard]] Result<void> claim_body(std::size_t bytes);
+  [[nodiscard]] SteadyTime body_deadline() const;
+  void enter(State state);
   asio::awaitable<Next> dispatch(RequestParser& parser);
   asio::awaitable<Next> upgrade(RequestParser& parser, std::size_t index);
   asio::awaitable<Next> run_handler(Route const& route, Request request);
@@ -71,9 +87,12 @@ class Session {
   std::unique_ptr<Transport> transport_;
   std::shared_ptr<ServerRoutes> shared_;
   State state_ = State::Idle;
-  bool answered_ = false;               // at least one request
-  std::string buffer_;                  // received, not yet parsed
-  std::shared_ptr<Exchange> exchange_;  // set while a handler runs
+  SteadyTime since_ = std::chrono::steady_clock::now();  // that state, or its part, began
+  std::size_t moved_ = 0;                                // bytes read since
+  bool answered_ = false;                                // at least one request
+  std::string buffer_;                                   // received, not yet parsed
+  std::shared_ptr<Exchange> exchange_;                   // set while a handler runs
+  std::shared_ptr<BodyBudget::Claim> claim_;             // set while a body is read
   // Of the request being served, for the answer and for on_completed:
   SteadyTime started_{};
   std::string method_;

@@ -16,7 +16,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // Pipelined bytes taken while a handler runs; beyond, the client's leaving is noticed only after the answer.
-constexpr std::size_t kMaxPipelined = 64 * 1024;
+constexpr std::size_t kMaxPipelined = 16 * 1024;
 
 std::string describe(std::exception_ptr exception) {
   try {
@@ -116,6 +116,7 @@ asio::awaitable<Result<void>> Session::Writer::finish() {
 
 void Session::abort() {
   state_ = State::Closed;
+  claim_.reset();
   // Held here: a handler that ends at once takes it away.
   auto const exchange = exchange_;
   if (exchange) exchange->cancel_handler();
@@ -124,7 +125,7 @@ void Session::abort() {
 
 // Runs the handler in a coroutine of its own, which can be cancelled, while this one watches the client.
 asio::awaitable<Session::Next> Session::run_handler(Route const& route, Request request) {
-  state_ = State::Running;
+  enter(State::Running);
   auto const executor = transport_->socket().get_executor();
   auto exchange = std::make_shared<Exchange>(executor);
   exchange_ = exchange;
@@ -186,7 +187,7 @@ asio::awaitable<void> Session::watch_client(std::shared_ptr<Exchange> exchange) 
   });
   while (!exchange->done && buffer_.size() < kMaxPipelined) {
     exchange->watching = true;
-    auto const got = co_await fill(kNever);
+    auto const got = co_await fill(kNever, kMaxPipelined - buffer_.size());
     exchange->watching = false;
     if (got || exchange->done) continue;
     exchange->cancel_handler();
@@ -211,7 +212,7 @@ asio::awaitable<Session::Next> Session::upgrade(RequestParser& parser, std::size
     auto refused = route.authorize(request);
     if (refused) co_return co_await answer(std::move(*refused), Next::KeepAlive);
   }
-  state_ = State::Running;
+  enter(State::Running);
   auto const executor = transport_->socket().get_executor();
   Request const copy = request;
   auto accepted = co_await accept_websocket(std::move(transport_), copy, route.limits);

@@ -1,7 +1,9 @@
 #include "runtime/http/transport.hpp"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ssl/error.hpp>
@@ -25,7 +27,25 @@ bool is_end(boost::system::error_code const& code) {
   return code == asio::error::eof || code == asio::ssl::error::stream_truncated;
 }
 
+// Appends what is there already; 0 at the stream's end.
+boost::system::result<std::size_t> read_waiting(tcp::socket& socket, std::string& out, std::size_t most) {
+  // Nothing runs between the read and the copy: one buffer serves all connections of the thread.
+  thread_local std::vector<char> buffer;
+  buffer.resize(std::max(buffer.size(), most));
+  boost::system::error_code code;
+  socket.non_blocking(true, code);
+  std::size_t const size = socket.read_some(asio::buffer(buffer.data(), most), code);
+  if (code && !is_end(code)) return code;
+  out.append(buffer.data(), size);
+  return size;
+}
+
 }  // namespace
+
+void keep_from_children(int descriptor) {
+  // Asio opens and accepts without CLOEXEC. No program is started in between: that is this thread's work too.
+  ::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+}
 
 struct Watchdog::State {
   std::function<void()> on_expire;
@@ -78,6 +98,7 @@ void tune(tcp::socket& socket) {
   boost::system::error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
   socket.set_option(asio::socket_base::keep_alive(true), ignored);
+  keep_from_children(socket.native_handle());
 }
 
 Transport::Transport(AnyStream stream)
@@ -107,6 +128,26 @@ asio::awaitable<Result<std::size_t>> Transport::read_some(asio::mutable_buffer b
   if (size > 0 || !code) co_return size;
   if (is_end(code)) co_return std::size_t{0};
   co_return stream_error(code, expired, "reading");
+}
+
+asio::awaitable<Result<std::size_t>> Transport::read_into(std::string& out, std::size_t most,
+                                                          SteadyTime deadline) {
+  auto* plain = std::get_if<tcp::socket>(&stream_);
+  if (plain == nullptr) {
+    std::string bytes(most, '\0');
+    auto const got = co_await read_some(asio::buffer(bytes), deadline);
+    if (got) out.append(bytes, 0, *got);
+    co_return got;
+  }
+  for (;;) {
+    read_deadline_.arm(deadline);
+    auto const [waited] = co_await plain->async_wait(tcp::socket::wait_read, kAwait);
+    bool const expired = read_deadline_.disarm();
+    if (waited) co_return stream_error(waited, expired, "reading");
+    auto const got = read_waiting(*plain, out, most);
+    if (got) co_return *got;
+    if (got.error() != asio::error::would_block) co_return stream_error(got.error(), false, "reading");
+  }
 }
 
 asio::awaitable<Result<void>> Transport::write(std::string_view first, std::string_view second,
@@ -143,7 +184,8 @@ asio::awaitable<void> Transport::linger(SteadyTime deadline) {
   boost::system::error_code ignored;
   // Not TLS's own goodbye: the answer's framing says where it ends, and the peer may be past talking.
   socket().shutdown(tcp::socket::shutdown_send, ignored);
-  std::vector<char> sink(16 * 1024);
+  // What comes is not looked at: all connections may share the place for it.
+  thread_local std::array<char, 16 * 1024> sink;
   auto const buffer = asio::buffer(sink);
   for (;;) {
     read_deadline_.arm(deadline);

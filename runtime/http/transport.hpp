@@ -6,6 +6,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
@@ -53,6 +54,11 @@ class Transport {
   [[nodiscard]] asio::awaitable<Result<std::size_t>> read_some(asio::mutable_buffer buffer,
                                                                SteadyTime deadline);
 
+  /// Waits for bytes and appends at most `most` of them; 0 at the stream's end. On a plain stream nothing is
+  /// set aside for them while it waits. Errors: as read_some.
+  [[nodiscard]] asio::awaitable<Result<std::size_t>> read_into(std::string& out, std::size_t most,
+                                                               SteadyTime deadline);
+
   /// Writes both texts, in order. Errors: Timeout, Canceled, Unavailable; the stream is then unusable.
   [[nodiscard]] asio::awaitable<Result<void>> write(std::string_view first, std::string_view second,
                                                     SteadyTime deadline);
@@ -72,6 +78,7 @@ class Transport {
   [[nodiscard]] bool is_quiet();
   [[nodiscard]] std::string peer() const { return peer_; }
   [[nodiscard]] tcp::socket& socket();
+  [[nodiscard]] bool encrypted() const { return std::holds_alternative<TlsStream>(stream_); }
   /// Takes the stream out; the transport is then closed.
   [[nodiscard]] AnyStream release();
 
@@ -82,11 +89,13 @@ class Transport {
   Watchdog write_deadline_;
 };
 
+/// Programs that this one starts do not inherit the descriptor.
+void keep_from_children(int descriptor);
 /// The socket under a stream.
 [[nodiscard]] tcp::socket& lowest(AnyStream& stream);
 /// `address:port` of the other end, "" when it is not connected.
 [[nodiscard]] std::string describe_peer(tcp::socket const& socket);
-/// Settings for every connection: no Nagle delay, keep-alive probes.
+/// Settings for every connection: no Nagle delay, keep-alive probes, not handed to programs that are started.
 void tune(tcp::socket& socket);
 
 }  // namespace ei::http

@@ -43,6 +43,12 @@ void allow_many_descriptors() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+std::size_t max_descriptors() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
+  return static_cast<std::size_t>(limit.rlim_cur);
+}
+
 Result<void> write_ports(std::filesystem::path const& file, Ports ports) {
   if (file.empty()) return boost::system::in_place_value;
   boost::json::object object;

@@ -4,10 +4,10 @@
 #include <boost/asio/io_context.hpp>
 #include <cstdint>
 #include <filesystem>
-#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "runtime/core/result.hpp"
 
@@ -21,10 +21,12 @@ namespace asio = boost::asio;
 /// Raises the limit on open descriptors to what is permitted: every connection is one, and shells often allow
 /// 1024 and permit many more.
 void allow_many_descriptors();
+/// How many may be open now.
+[[nodiscard]] std::size_t max_descriptors();
 
 /// Writes the ports that a program listens on as one JSON object, whole or not at all; no file where the path
 /// is empty. Errors: Io.
-using Ports = std::initializer_list<std::pair<std::string_view, std::uint16_t>>;
+using Ports = std::vector<std::pair<std::string_view, std::uint16_t>>;
 [[nodiscard]] Result<void> write_ports(std::filesystem::path const& file, Ports ports);
 
 /// The token in a file, without the white space behind it; empty where the path is. Errors: NotFound, Io,

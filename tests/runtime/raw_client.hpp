@@ -1,5 +1,7 @@
 #pragma once
 
+#include <fcntl.h>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
@@ -16,15 +18,21 @@ using asio::ip::tcp;
 /// A socket that sends exactly what a test says: for what a well-behaved client never does.
 class RawClient {
  public:
-  static asio::awaitable<RawClient> connect(std::uint16_t port) {
+  static asio::awaitable<RawClient> connect(std::uint16_t port, std::string from = "") {
     tcp::socket socket(co_await asio::this_coro::executor);
+    socket.open(tcp::v4());
+    ::fcntl(socket.native_handle(), F_SETFD, FD_CLOEXEC);
+    if (!from.empty()) socket.bind(tcp::endpoint(asio::ip::make_address(from), 0));
     tcp::endpoint const endpoint(asio::ip::address_v4::loopback(), port);
     co_await socket.async_connect(endpoint, asio::use_awaitable);
     co_return RawClient(std::move(socket));
   }
 
   asio::awaitable<void> send(std::string bytes) {
-    co_await asio::async_write(socket_, asio::buffer(bytes), asio::as_tuple(asio::use_awaitable));
+    if (broken_) co_return;  // Asio would wait for ever
+    auto const [code, size] =
+        co_await asio::async_write(socket_, asio::buffer(bytes), asio::as_tuple(asio::use_awaitable));
+    broken_ = bool(code);
   }
 
   /// Everything until the server closes.
@@ -54,6 +62,7 @@ class RawClient {
  private:
   explicit RawClient(tcp::socket socket) : socket_(std::move(socket)) {}
   tcp::socket socket_;
+  bool broken_ = false;
 };
 
 /// Of an answer as it was read; 0 where there is none.
