@@ -1,4 +1,5 @@
 // Requests as Session reads them: one after the other on one connection.
+#include "runtime/http/head.hpp"
 #include "runtime/http/parser.hpp"
 #include "runtime/http/wire.hpp"
 #include "tests/fuzz/fuzz.hpp"
@@ -77,6 +78,8 @@ bool is_rewritten(std::string const& name) {
 
 // What was understood, written and read again, is the same request.
 void check_round_trip(http::Request const& request) {
+  // Host and Content-Length may be added.
+  if (request.headers.size() + 2 > http::kMaxFields) return;
   std::string const wire = http::request_head(request, "host") + request.body;
   http::RequestParser parser(16 * kMaxHeader);
   auto const used = parser.feed(wire);

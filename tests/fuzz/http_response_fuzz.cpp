@@ -1,4 +1,5 @@
 // An answer as Client reads it, its body in pieces, and what the server's own words read as.
+#include "runtime/http/head.hpp"
 #include "runtime/http/parser.hpp"
 #include "runtime/http/wire.hpp"
 #include "tests/fuzz/fuzz.hpp"
@@ -61,6 +62,8 @@ Outcome read_pieces(fuzz::Pieces const& pieces, bool answers_head) {
 // The same answer as our server would say it.
 void check_round_trip(Outcome const& answer) {
   if (!answer.done || answer.status < 200 || answer.status > 599 || http::is_bodiless(answer.status)) return;
+  // Connection and Content-Length may be added.
+  if (answer.headers.size() + 2 > http::kMaxFields) return;
   http::Response response;
   response.status = answer.status;
   response.headers = answer.headers;
