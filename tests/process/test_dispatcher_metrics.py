@@ -3,7 +3,7 @@ import time
 
 import requests
 
-from harness import Background, FakeWorker, RawClient, picture
+from harness import Background, RawClient, picture
 
 JPEG = picture()
 

@@ -5,7 +5,7 @@ import struct
 import pytest
 import requests
 
-from harness import Background, FakeWorker, RawClient, WorkingWorker, picture
+from harness import Background, RawClient, WorkingWorker, picture
 
 JPEG = picture()
 

@@ -2,7 +2,7 @@
 import requests
 import pytest
 
-from harness import (Background, Dispatcher, FakeWorker, WebSocket, WebSocketClosed, WorkingWorker, encode_frame, picture,
+from harness import (Background, FakeWorker, WebSocket, WebSocketClosed, WorkingWorker, encode_frame, picture,
                      wait_until)
 
 JPEG = picture()

@@ -1,5 +1,4 @@
 """The worker as a process: its routes, its links to dispatchers, and how it leaves."""
-import json
 import os
 import signal
 import socket

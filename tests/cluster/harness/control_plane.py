@@ -1,6 +1,5 @@
 """etcd, the API server, the controller manager and the scheduler."""
 
-import pathlib
 import socket
 import subprocess
 from dataclasses import dataclass, field

@@ -1,0 +1,82 @@
+"""Rules of the house that a program can check in seconds: form, size, shell and Python mistakes."""
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+# A file of this length still holds one thing that a reader can keep in mind.
+MAX_LINES = 400
+# What is longer, and why it is still one thing.
+LONGER = {
+    "tests/process/test_operator_local.py": "one list of what a person may do to a local operator",
+}
+# Words that say who worked, not what the code does, and marks of work that is not finished.
+BANNED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+
+
+def tracked(*patterns):
+    """What git tracks or would: a checkout's own files, whatever is built beside them."""
+    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns],
+                            cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\n")
+    return [name for name in listed if name and (ROOT / name).is_file()]
+
+
+def run(*command):
+    """(exit code, output) of a checker; a missing one is a failure that names its package."""
+    if shutil.which(command[0]) is None:
+        pytest.fail(f"{command[0]} is not installed; it is in packages_test of bench/setup.sh")
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    return done.returncode, done.stdout + done.stderr
+
+
+def shell_scripts():
+    for name in tracked():
+        path = ROOT / name
+        if path.suffix == ".sh" or (not path.suffix and path.read_bytes()[:64].startswith((b"#!/usr/bin/env bash", b"#!/bin/sh", b"#!/bin/bash"))):
+            yield name
+
+
+def test_cpp_has_the_form_of_clang_format():
+    code, output = run("clang-format", "--dry-run", "--Werror", *tracked("*.cpp", "*.hpp"))
+    assert code == 0, output[:4000]
+
+
+def test_shell_scripts_pass_shellcheck():
+    scripts = list(shell_scripts())
+    assert "tests/run" in scripts and "bench/setup.sh" in scripts
+    code, output = run("shellcheck", "-x", *scripts)
+    assert code == 0, output[:4000]
+
+
+def test_python_has_no_plain_mistakes():
+    """Undefined, unused and misspelt names, and what does not parse; form is left to the writer."""
+    # Also the programs without an ending.
+    programs = [name for name in tracked() if not pathlib.Path(name).suffix and (ROOT / name).read_bytes().startswith(b"#!/usr/bin/python3")]
+    # F811: a test names the fixture that it imported.
+    code, output = run("flake8", "--select=F,E9", "--extend-ignore=F811", *tracked("*.py"), *programs)
+    assert code == 0, output[:4000]
+
+
+def test_no_file_has_grown_past_one_thing():
+    sizes = {name: len((ROOT / name).read_text().splitlines()) for name in tracked("*.cpp", "*.hpp", "*.py", "*.sh")}
+    too_long = {name: lines for name, lines in sizes.items() if lines > MAX_LINES and name not in LONGER}
+    assert not too_long, f"past {MAX_LINES} lines (split them, or say in this test why not): {too_long}"
+    assert not [name for name in LONGER if sizes.get(name, 0) <= MAX_LINES], "no longer an exception"
+
+
+def test_nothing_is_marked_as_unfinished():
+    this = pathlib.Path(__file__).relative_to(ROOT).as_posix()
+    marked = []
+    for name in tracked("*.cpp", "*.hpp", "*.py", "*.sh", "*.yaml", "*.md", "*CMakeLists.txt"):
+        for number, line in enumerate((ROOT / name).read_text(errors="replace").splitlines(), 1):
+            if name != this and BANNED.search(line):
+                marked.append(f"{name}:{number}: {line.strip()}")
+    assert not marked, "\n".join(marked)
+
+
+def test_every_header_is_guarded_once():
+    unguarded = [name for name in tracked("*.hpp") if (ROOT / name).read_text().count("#pragma once") != 1]
+    assert not unguarded, unguarded
