@@ -45,6 +45,19 @@ struct Reading {
 /// it never falls. 0 when nothing was answered.
 [[nodiscard]] double late_answers(Buckets const& answers, double target_seconds);
 
+/// One dispatcher to ask.
+struct Target {
+  std::string name;         ///< for people
+  std::string incarnation;  ///< changes whenever its counters start from zero
+  std::string metrics_url;  ///< empty: it has no address yet
+};
+
+struct Scrape {
+  std::optional<scaling::Sample> sample;  ///< of all of them, or nothing
+  Buckets answers;
+  std::string fault;  ///< why there is no sample; empty when there is one
+};
+
 /// The 99th percentile of recent answers from cumulative buckets. Pure; times must not run backwards.
 class LatencyWindow {
  public:

@@ -3,29 +3,14 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "operator/scaling/snapshot.hpp"
 #include "operator/scrape/reading.hpp"
 #include "runtime/http/client.hpp"
 
 namespace ei::scrape {
 namespace asio = boost::asio;
-
-/// One dispatcher to ask.
-struct Target {
-  std::string name;         ///< for people
-  std::string incarnation;  ///< changes whenever its counters start from zero
-  std::string metrics_url;  ///< empty: it has no address yet
-};
-
-struct Scrape {
-  std::optional<scaling::Sample> sample;  ///< of all of them, or nothing
-  Buckets answers;
-  std::string fault;  ///< why there is no sample; empty when there is one
-};
 
 /// Asks the dispatchers of one service for their metrics, over connections that are kept.
 /// Use from the executor's thread only, one scrape at a time.

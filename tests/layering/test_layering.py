@@ -34,7 +34,10 @@ MAY_INCLUDE = {
 # No I/O, clock, log or thread: `now` is an argument. Only the standard library, Boost.JSON values and results.
 PURE = ["runtime/core", "dispatcher/queue", "dispatcher/picture", "dispatcher/link", "dispatcher/exchange",
         "dispatcher/oip", "operator/api", "operator/scaling",
-        "operator/plan", "bench/sim"]
+        "operator/plan", "bench/sim",
+        *(f"{stem}.{suffix}" for suffix in ("hpp", "cpp") for stem in (
+            "operator/reconcile/step", "operator/reconcile/settle", "operator/reconcile/workqueue",
+            "operator/scrape/reading"))]
 PURE_FORBIDDEN = re.compile(
     r"#\s*include\s*<(thread|mutex|fstream|iostream|filesystem|condition_variable|future|unistd\.h|sys/|boost/asio|boost/beast"
     r"|prometheus|yaml-cpp|opencv|torch|openssl)"

@@ -1,0 +1,148 @@
+#include "operator/reconcile/step.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "operator/plan/failure.hpp"
+
+namespace ei::reconcile {
+namespace {
+
+constexpr milliseconds kShortestScrape{50};
+constexpr milliseconds kLongestScrape{2000};
+
+/// Where enough dispatchers are ready, only these: one more that starts (a rollout, an image that cannot be
+/// pulled) serves nobody yet and need not answer.
+std::vector<scrape::Target> targets_of(plan::Observation const& seen) {
+  auto const ready = std::count_if(seen.dispatchers.begin(), seen.dispatchers.end(),
+                                   [](auto const& each) { return each.ready; });
+  bool const enough = ready >= seen.spec->dispatcher.replicas;
+  std::vector<scrape::Target> targets;
+  for (auto const& each : seen.dispatchers) {
+    if (each.ready || !enough) targets.push_back({each.name, each.incarnation, each.metrics_url});
+  }
+  return targets;
+}
+
+bool writes_status(plan::Actions const& actions) {
+  return std::any_of(actions.begin(), actions.end(),
+                     [](auto const& action) { return std::holds_alternative<plan::WriteStatus>(action); });
+}
+
+}  // namespace
+
+milliseconds scrape_deadline(milliseconds interval) {
+  return std::clamp(interval / 2, kShortestScrape, kLongestScrape);
+}
+
+Step::Step(api::ServiceKey key, Memory& memory, DecisionIds& ids)
+    : key_(std::move(key)), memory_(memory), ids_(ids) {}
+
+Action Step::take(Input input, Now now) {
+  if (auto* const seen = std::get_if<Observed>(&input)) return observed(std::move(seen->seen), now);
+  if (auto* const scrape = std::get_if<Scraped>(&input)) return scraped(std::move(scrape->scrape), now);
+  return applied(std::move(std::get<Applied>(input).outcome), now);
+}
+
+Action Step::observed(Result<plan::Observation> seen, Now now) {
+  if (!seen) {
+    if (seen.error().kind == ErrorKind::NotFound) return remove();
+    return Done{seen.error(), nullptr};
+  }
+  memory_.known = true;
+  seen_ = std::move(*seen);
+  if (!seen_.spec) return plan_and_apply(now);
+  settings_ = plan::settings_in_force(*seen_.spec, seen_.shortage);
+  if (!wants_scrape(now.steady)) return decide(now);
+  state_ = State::Scraping;
+  Scrape scrape;
+  scrape.query = seen_.spec->prometheus_query;
+  if (scrape.query.empty()) scrape.targets = targets_of(seen_);
+  scrape.wanted = seen_.spec->dispatcher.replicas;
+  scrape.deadline = scrape_deadline(settings_.interval);
+  return scrape;
+}
+
+Action Step::remove() {
+  state_ = State::Removing;
+  seen_.metadata.name = key_.name;
+  seen_.metadata.namespace_name = key_.namespace_name;
+  plan_.actions = {plan::RemoveChildren{}};
+  return Apply{&seen_, &plan_.actions, nullptr};
+}
+
+// A change between two ticks is decided on the last scrape while that is young, else ticks would be all there
+// is.
+bool Step::wants_scrape(SteadyTime now) {
+  auto const interval = settings_.interval;
+  bool const due = now >= memory_.tick_due;
+  bool const young = memory_.scraped_at && now - *memory_.scraped_at < interval / 2;
+  // Ticks keep their beat, and do not pile up after a pause.
+  if (due) memory_.tick_due = std::max(memory_.tick_due + interval, now + interval / 2);
+  memory_.tick_due = std::min(memory_.tick_due, now + interval);  // the interval was shortened
+  if (!due && young) return false;
+  memory_.scraped_at = now;
+  return true;
+}
+
+Action Step::scraped(scrape::Scrape scrape, Now now) {
+  memory_.last_scrape = std::move(scrape);
+  auto& last = memory_.last_scrape;
+  if (last.sample) {
+    memory_.sampled_at = last.sample->at;
+    if (!last.answers.empty()) {
+      double const target_seconds = std::chrono::duration<double>(settings_.latency_target).count();
+      last.sample->late = scrape::late_answers(last.answers, target_seconds);
+    }
+    memory_.latency.add(last.sample->at, last.answers, last.sample->epoch);
+  }
+  return decide(now);
+}
+
+Action Step::decide(Now now) {
+  snapshot_ = {memory_.last_scrape.sample, plan::workers_of(seen_, settings_, now.wall)};
+  verdict_.decision_id = ids_.next();
+  verdict_.decision = scaling::decide(settings_, memory_.state, snapshot_, now.steady);
+  verdict_.metrics_fault = memory_.last_scrape.fault;
+  verdict_.p99 = memory_.latency.p99();
+  return plan_and_apply(now);
+}
+
+Action Step::plan_and_apply(Now now) {
+  state_ = State::Applying;
+  verdict_.unrecorded = memory_.unrecorded;
+  if (memory_.status_written) {
+    verdict_.since_status_write =
+        std::chrono::duration_cast<milliseconds>(now.steady - *memory_.status_written);
+  }
+  plan_ = plan::make_plan(seen_, verdict_, now.wall);
+  if (verdict_.decision && verdict_.decision->from != plan_.status.desired_replicas) {
+    memory_.unrecorded = plan_.status.last_decision;
+  }
+  if (!seen_.spec) return Apply{&seen_, &plan_.actions, nullptr};
+  decided_.emplace(Decided{seen_, verdict_, plan_, settings_, snapshot_, now.steady, now.wall});
+  return Apply{&seen_, &plan_.actions, &*decided_};
+}
+
+Action Step::applied(Result<void> outcome, Now now) {
+  // Best effort: where even the telling is refused, the first refusal is what counts.
+  if (state_ == State::Telling) return Done{*refused_, nullptr};
+  if (state_ == State::Removing) {
+    if (!outcome) return Done{outcome.error(), nullptr};
+    return Done{Next::Gone, nullptr};
+  }
+  if (!outcome) {
+    refused_ = outcome.error();
+    plan_.actions = plan::plan_failure(seen_, *refused_, now.wall);
+    if (plan_.actions.empty()) return Done{*refused_, nullptr};
+    state_ = State::Telling;
+    return Apply{&seen_, &plan_.actions, nullptr};
+  }
+  if (writes_status(plan_.actions)) {
+    memory_.status_written = now.steady;
+    memory_.unrecorded.reset();
+  }
+  return Done{seen_.spec && !seen_.metadata.deleting ? Next::Tick : Next::Wait, &plan_.actions};
+}
+
+}  // namespace ei::reconcile

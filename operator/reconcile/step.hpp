@@ -1,0 +1,145 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "operator/plan/plan.hpp"
+#include "operator/scaling/state.hpp"
+#include "operator/scrape/reading.hpp"
+
+namespace ei::reconcile {
+
+// One reconcile of one service as a pure machine: it is told what happened and says what to do next. The
+// shell that performs the actions is Reconciler.
+//
+//   Observe ──► (Scrape) ──► Apply ──► Done
+//      └─ the service is gone ─► Apply ──► Done
+//                 a refused Apply ─► Apply (the owner is told) ──► Done
+
+/// Both clocks, read once for each input.
+struct Now {
+  SteadyTime steady{};
+  WallTime wall{};
+};
+
+/// What is remembered of a service between its reconciles.
+struct Memory {
+  bool known = false;  ///< it was observed at least once
+  scaling::State state;
+  scrape::LatencyWindow latency;
+  scrape::Scrape last_scrape;
+  std::optional<SteadyTime> scraped_at;      ///< when last_scrape was tried
+  std::optional<SteadyTime> sampled_at;      ///< when a scrape last gave a sample
+  std::optional<SteadyTime> status_written;  ///< by this process
+  std::optional<api::DecisionRecord> unrecorded;
+  SteadyTime tick_due{};  ///< the next beat of its interval
+};
+
+/// Ids of decisions, unique over services and, by the prefix, over restarts.
+struct DecisionIds {
+  std::string prefix;
+  std::uint64_t given = 0;
+
+  std::string next() { return prefix + "-" + std::to_string(++given); }
+};
+
+/// One decision with all that it was made from; valid until the step's next input.
+struct Decided {
+  plan::Observation const& seen;
+  plan::Verdict const& verdict;
+  plan::Plan const& plan;
+  scaling::Settings const& settings;
+  scaling::Snapshot const& snapshot;
+  SteadyTime now;
+  WallTime wall_now;
+};
+
+// ---- what the shell is asked to do ----
+
+struct Observe {};
+
+/// Asks the dispatchers for their metrics, or, with a query, Prometheus for the queue's length.
+struct Scrape {
+  std::vector<scrape::Target> targets;
+  int wanted = 1;  ///< dispatchers; fewer targets give no sample
+  std::string query;
+  milliseconds deadline{};
+};
+
+/// What is pointed to lives until the next input.
+struct Apply {
+  plan::Observation const* seen = nullptr;
+  plan::Actions const* actions = nullptr;
+  Decided const* decided = nullptr;  ///< to be told before it is applied; null where nothing was decided
+};
+
+enum class Next {
+  Tick,  ///< again at Memory::tick_due
+  Wait,  ///< only a change brings it back: there is nothing to decide
+  Gone,  ///< the service does not exist any more, and nothing of it runs
+};
+
+struct Done {
+  Result<Next> outcome;
+  plan::Actions const* applied = nullptr;  ///< whose events may be told now; null after a failure
+};
+
+using Action = std::variant<Observe, Scrape, Apply, Done>;
+
+// ---- what the shell reports ----
+
+struct Observed {
+  Result<plan::Observation> seen;
+};
+struct Scraped {
+  scrape::Scrape scrape;
+};
+struct Applied {
+  Result<void> outcome;
+};
+
+using Input = std::variant<Observed, Scraped, Applied>;
+
+/// How long the dispatchers have to answer: half an interval, else the next decision is late; at least 50 ms
+/// and at most 2 s.
+[[nodiscard]] milliseconds scrape_deadline(milliseconds interval);
+
+class Step {
+ public:
+  /// `memory` and `ids` must outlive the step.
+  Step(api::ServiceKey key, Memory& memory, DecisionIds& ids);
+  Step(Step const&) = delete;  // actions point into it
+  Step& operator=(Step const&) = delete;
+
+  [[nodiscard]] Action start() const { return Observe{}; }
+  /// Takes the outcome of the last action, gives the next one. Precondition: the last action was not Done,
+  /// and `input` is of its kind.
+  [[nodiscard]] Action take(Input input, Now now);
+
+ private:
+  enum class State { Observing, Scraping, Removing, Applying, Telling };
+
+  Action observed(Result<plan::Observation> seen, Now now);
+  Action scraped(scrape::Scrape scrape, Now now);
+  Action applied(Result<void> outcome, Now now);
+  Action remove();
+  Action decide(Now now);
+  Action plan_and_apply(Now now);
+  [[nodiscard]] bool wants_scrape(SteadyTime now);
+
+  api::ServiceKey key_;
+  Memory& memory_;
+  DecisionIds& ids_;
+  State state_ = State::Observing;
+  plan::Observation seen_;
+  scaling::Settings settings_;
+  scaling::Snapshot snapshot_;
+  plan::Verdict verdict_;
+  plan::Plan plan_;
+  std::optional<Decided> decided_;
+  std::optional<Error> refused_;  ///< what the owner is being told
+};
+
+}  // namespace ei::reconcile
