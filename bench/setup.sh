@@ -9,14 +9,14 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 packages_build=(
   g++ cmake ninja-build pkg-config ccache ca-certificates
   libboost1.81-dev libssl-dev libyaml-cpp-dev libcli11-dev prometheus-cpp-dev
-  libcurl4-openssl-dev zlib1g-dev
+  libcurl4-openssl-dev zlib1g-dev libcjose-dev
   libtorch-dev libopenblas0-pthread libopencv-dev
   catch2 # the build tree has the unit tests in it, whoever configures it first
 )
 # The demo generates its pictures and draws its plot with these.
 packages_demo=(python3 python3-numpy python3-opencv python3-matplotlib python3-yaml curl)
 packages_test=(
-  python3-pytest python3-requests python3-aiohttp python3-torch python3-torchvision python3-pil
+  python3-pytest python3-cryptography python3-requests python3-aiohttp python3-torch python3-torchvision python3-pil
   python3-yaml openssl git prometheus
   clang-format shellcheck flake8
 )

@@ -70,9 +70,25 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
       ->check(CLI::Range(std::size_t{1}, link::kMaxItems));
   add_duration(app, "--batch-max-delay", batch_delay, "Longest wait for company while a worker is idle",
                milliseconds(0), std::chrono::seconds(10));
-  app.add_option("--token-file", flags.token_file,
-                 "File with the token that workers must show; none: every worker is let in")
+  app.add_option(
+         "--token-file", flags.gate.token_file,
+         "File with the token that workers must show; without it and --link-keys every worker is let in")
       ->check(CLI::ExistingFile);
+  app.add_option("--former-token-file", flags.gate.former_token_file,
+                 "File with a token that is taken too while the file exists, such as an earlier release's");
+  auto* const keys =
+      app.add_option("--link-keys", flags.gate.keys_file,
+                     "File with the public keys by which workers' signed tokens (JWT) are "
+                     "checked: {\"issuer\": URL, \"keys\": [JWK, …]}; read again when it changes");
+  auto* const audience = app.add_option("--link-audience", flags.gate.expected.audience,
+                                        "Audience that a signed token must be for");
+  auto* const subject = app.add_option("--link-subject", flags.gate.expected.subject,
+                                       "Whose signed token it must be: system:serviceaccount:NAMESPACE:NAME");
+  for (auto* const option : {keys, audience, subject}) {
+    for (auto* const other : {keys, audience, subject}) {
+      if (option != other) option->needs(other);
+    }
+  }
   add_duration(
       app, "--shutdown-delay", flags.shutdown_delay,
       "Time to serve on after SIGTERM, closing every connection with its next answer, until all clients "

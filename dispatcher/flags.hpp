@@ -5,6 +5,7 @@
 #include <string>
 #include <variant>
 
+#include "dispatcher/credential/gate.hpp"
 #include "dispatcher/queue/batcher.hpp"
 #include "dispatcher/queue/request_queue.hpp"
 #include "runtime/core/units.hpp"
@@ -32,7 +33,7 @@ struct Flags {
   std::optional<std::size_t> max_connections;  ///< none: max_connections_for(the queue's capacity)
   std::optional<std::size_t> max_connections_per_address;  ///< none: seven eighths of the above; 0: no cap
   std::size_t upload_max_bytes = std::size_t{256} << 20;
-  std::string token_file;
+  GateOptions gate{};
   std::string ports_file;
   log::Level log_level = log::Level::Info;
 };

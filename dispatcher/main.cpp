@@ -128,11 +128,11 @@ asio::awaitable<void> drain(Flags const& flags, Service& service, process::Signa
 
 asio::awaitable<int> run(Flags const& flags) {
   asio::any_io_executor const executor = co_await asio::this_coro::executor;
-  if (flags.token_file.empty())
-    log::warn("link_open", {{"detail", "no --token-file: every worker is let in"}});
-  auto token = process::read_token(flags.token_file);
-  if (!token) {
-    log::error("bad_token_file", {{"error", token.error().message}});
+  if (flags.gate.open())
+    log::warn("link_open", {{"detail", "no --token-file and no --link-keys: every worker is let in"}});
+  auto gate = LinkGate::make(flags.gate);
+  if (!gate) {
+    log::error("bad_link_credential", {{"error", gate.error().message}});
     co_return 1;
   }
   process::Signals signals(executor);
@@ -147,8 +147,7 @@ asio::awaitable<int> run(Flags const& flags) {
   };
   http::Server main(executor, main_options(flags, metrics), main_routes(context));
   http::Server metrics_server(executor, metrics_options(flags), metrics_routes(context));
-  LinkOptions link_options;
-  link_options.token = std::move(*token);
+  LinkOptions link_options{std::move(*gate)};
   std::vector<http::WebSocketRoute> link_routes;
   link_routes.push_back(link_route(executor, service, std::move(link_options)));
   http::Server link(executor, server_options(flags, flags.link_port, flags.link_fd), {},

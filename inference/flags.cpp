@@ -55,8 +55,11 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
   app.add_option("--precision", precision, "auto, fp32 or bf16");
   app.add_option("--cache-dir", flags.load.cache_dir,
                  "Where downloads are kept; none: the user's cache folder");
-  app.add_option("--token-file", flags.token_file, "File with the token that dispatchers ask for")
+  app.add_option("--token-file", flags.token_file,
+                 "File with the token that dispatchers ask for; read again for every link")
       ->check(CLI::ExistingFile);
+  app.add_option("--former-token-file", flags.former_token_file,
+                 "File with a token for dispatchers that refuse that one, where the file exists");
   app.add_option("--drain-timeout", drain_timeout, "Time to finish what is held after SIGTERM");
   app.add_option("--log-level", level, "debug, info, warn or error");
   app.add_option("--ports-file", flags.ports_file,

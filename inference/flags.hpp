@@ -22,6 +22,7 @@ struct Flags {
   std::string model_uri = "builtin://shapes";
   LoadOptions load;  ///< cache_dir empty: main() chooses
   std::string token_file;
+  std::string former_token_file;
   std::string ports_file;
   milliseconds drain_timeout{30'000};
   log::Level log_level = log::Level::Info;

@@ -112,8 +112,8 @@ asio::awaitable<int> run(Flags const& flags) {
   using asio::experimental::awaitable_operators::operator||;
   asio::any_io_executor const executor = co_await asio::this_coro::executor;
   if (!flags.classify.empty()) co_return co_await classify_and_end(executor, flags);
-  auto token = process::read_token(flags.token_file);
-  if (!token) {
+  // It is read again for every link; one that cannot be used now is told at once.
+  if (auto const token = process::read_token(flags.token_file); !token) {
     log::error("bad_token_file", {{"error", token.error().message}});
     co_return 1;
   }
@@ -144,7 +144,8 @@ asio::awaitable<int> run(Flags const& flags) {
     log::error("cannot_load", {{"error", result.error().message}});
     co_return 1;
   }
-  LinkOptions link_options{flags.dispatchers, flags.name, flags.model_name, std::move(*token)};
+  LinkOptions link_options{flags.dispatchers, flags.name, flags.model_name, flags.token_file,
+                           flags.former_token_file};
   Links links(executor, worker, metrics, std::move(link_options));
   links.start();
   int const signal = co_await signals.next();

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "runtime/async/deadline.hpp"
-#include "runtime/crypto/digest.hpp"
 #include "runtime/log/log.hpp"
 
 namespace ei::dispatcher {
@@ -15,13 +14,13 @@ namespace {
 
 using Socket = std::shared_ptr<http::WebSocket>;
 
-std::optional<http::Response> authorize(http::Request const& request, std::string const& token) {
-  if (token.empty()) return std::nullopt;
-  auto const shown = request.headers.get("Authorization");
-  if (shown && crypto::equal_secrets(*shown, "Bearer " + token)) return std::nullopt;
-  log::warn("link_refused", {{"peer", request.peer}, {"reason", shown ? "wrong token" : "no token"}});
+std::optional<http::Response> authorize(http::Request const& request, LinkGate& gate) {
+  auto const admitted = gate.admit(request.headers.get("Authorization"));
+  if (admitted) return std::nullopt;
+  log::warn("link_refused", {{"peer", request.peer}, {"reason", admitted.error().message}});
+  // The reason is for those who read the log: it would tell a stranger what to try next.
   http::Response refusal =
-      http::problem(401, "Unauthorized", "the worker link wants the shared token as Authorization: Bearer");
+      http::problem(401, "Unauthorized", "the worker link wants a token of its own as Authorization: Bearer");
   refusal.headers.set("WWW-Authenticate", "Bearer");
   return refusal;
 }
@@ -124,9 +123,8 @@ http::WebSocketRoute link_route(asio::any_io_executor executor, Service& service
   http::WebSocketRoute route;
   route.pattern = std::string(link::kPath);
   route.limits.max_message = link::kMaxFrameBytes;
-  route.authorize = [token = options.token](http::Request const& request) {
-    return authorize(request, token);
-  };
+  route.authorize = [gate = std::make_shared<LinkGate>(std::move(options.gate))](
+                        http::Request const& request) { return authorize(request, *gate); };
   route.handler = [executor, &service, timeout = options.hello_timeout](
                       http::Request, std::unique_ptr<http::WebSocket> socket) {
     return session(executor, service, timeout, Socket(std::move(socket)));

@@ -2,16 +2,16 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
-#include <string>
 
+#include "dispatcher/credential/gate.hpp"
 #include "dispatcher/service/service.hpp"
 #include "runtime/http/server.hpp"
 
 namespace ei::dispatcher {
 
 struct LinkOptions {
-  /// What a worker must show as `Authorization: Bearer <token>`; empty lets everybody in.
-  std::string token;
+  /// Judges what a worker shows as `Authorization: Bearer …`.
+  LinkGate gate;
   /// From the upgrade to the hello: a worker says it at once.
   milliseconds hello_timeout{5'000};
 };

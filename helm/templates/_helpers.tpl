@@ -68,10 +68,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   resources: [networkpolicies]
   verbs: [get, list, watch, create, patch]
 {{- end }}
-# The link token: made once and never changed; only the metadata is listed and watched.
+# The cluster's public keys, by which dispatchers know their workers' tokens. No right to Secrets.
 - apiGroups: [""]
-  resources: [secrets]
-  verbs: [get, list, watch, create]
+  resources: [configmaps]
+  verbs: [get, list, watch, create, patch]
 # A worker that hangs is replaced by deleting its pod.
 - apiGroups: [""]
   resources: [pods]

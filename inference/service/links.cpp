@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <map>
 #include <random>
 #include <set>
@@ -10,6 +11,7 @@
 #include "runtime/async/task_group.hpp"
 #include "runtime/http/resolve.hpp"
 #include "runtime/log/log.hpp"
+#include "runtime/process/program.hpp"
 
 namespace ei::inference {
 namespace {
@@ -45,6 +47,9 @@ struct Links::State : std::enable_shared_from_this<State> {
   asio::awaitable<void> follow(DispatcherName name);
   asio::awaitable<void> keep_linked(Address address);
   asio::awaitable<Error> link_once(Address address);
+  using Connected = Result<std::unique_ptr<http::WebSocket>>;
+  asio::awaitable<Connected> connect(Address address);
+  asio::awaitable<Connected> connect_with(Address address, std::filesystem::path token_file);
   milliseconds jittered(milliseconds wait);
 
   asio::any_io_executor executor;
@@ -113,15 +118,33 @@ asio::awaitable<void> Links::State::keep_linked(Address address) {
   tried.erase(address);
 }
 
-asio::awaitable<Error> Links::State::link_once(Address address) {
+/// The token is read for every attempt: it may be one that is replaced every few minutes.
+asio::awaitable<Links::State::Connected> Links::State::connect_with(Address address,
+                                                                    std::filesystem::path token_file) {
+  auto token = process::read_token(token_file);
+  if (!token) co_return token.error();
   http::WebSocketConnect connect;
   connect.url.scheme = "ws";
   connect.url.host = address.first;
   connect.url.port = address.second;
   connect.url.target = std::string(link::kPath);
   connect.limits.max_message = link::kMaxFrameBytes;
-  if (!options.token.empty()) connect.headers.set("Authorization", "Bearer " + options.token);
-  auto socket = co_await http::connect_websocket(executor, std::move(connect));
+  if (!token->empty()) connect.headers.set("Authorization", "Bearer " + *token);
+  co_return co_await http::connect_websocket(executor, std::move(connect));
+}
+
+asio::awaitable<Links::State::Connected> Links::State::connect(Address address) {
+  auto socket = co_await connect_with(address, options.token_file);
+  if (socket || socket.error().http_status != 401 || options.former_token_file.empty()) co_return socket;
+  std::error_code ignored;
+  if (!std::filesystem::exists(options.former_token_file, ignored)) co_return socket;
+  // A dispatcher of the release before, which knows this one alone: its queue is served until it is replaced.
+  auto former = co_await connect_with(address, options.former_token_file);
+  co_return former ? std::move(former) : std::move(socket);
+}
+
+asio::awaitable<Error> Links::State::link_once(Address address) {
+  auto socket = co_await connect(address);
   if (!socket) co_return socket.error();
   link::Hello hello;
   hello.worker = options.worker_name;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -23,7 +24,10 @@ struct LinkOptions {
   std::vector<DispatcherName> dispatchers;
   std::string worker_name;
   std::string model_name;
-  std::string token;  ///< empty: none is shown
+  /// The token to show, read afresh for every link; empty: none is shown.
+  std::filesystem::path token_file;
+  /// One to show to a dispatcher that refuses the other, where the file exists; empty: none.
+  std::filesystem::path former_token_file;
 };
 
 /// Keeps one worker link to every dispatcher: resolves the names again every few seconds, reconnects after a

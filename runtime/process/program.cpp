@@ -13,8 +13,8 @@
 namespace ei::process {
 namespace {
 
-// A token is some dozens of characters.
-constexpr std::size_t kMaxTokenBytes = 4096;
+// A shared token is some dozens of characters; a signed one of a cluster has up to 4 KiB.
+constexpr std::size_t kMaxTokenBytes = 6144;
 
 }  // namespace
 

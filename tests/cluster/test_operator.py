@@ -16,7 +16,6 @@ from operator_process import MONITOR_CRD
 from proxied_operator import (  # noqa: F401 (fixtures)
     CHILDREN,
     KINDS,
-    TOKEN_ANNOTATION,
     children,
     create,
     essence,
@@ -71,7 +70,7 @@ def test_drift_is_put_right_within_a_second(server, space, proxy, tmp_path):
             ("label", "networkpolicy", "svc-worker", "elasticinference.dev/service-"),
             ("set", "image", "deployment/svc-dispatcher", "dispatcher=evil:1"),
             ("delete", "poddisruptionbudget", "svc-worker"),
-            ("delete", "secret", "svc-link-token"),
+            ("delete", "configmap", "svc-link-keys"),
         ]
         for edit in edits:
             server.kubectl("-n", space, *edit)
@@ -181,7 +180,7 @@ def external(replicas):
 
 # What is done while the operator runs: (from, to), a service's specs or None for no service; and what it must write.
 CHANGES = {
-    "a creation": (None, {}, {"secrets", "services", "deployments", "networkpolicies", "poddisruptionbudgets", "status"}),
+    "a creation": (None, {}, {"configmaps", "services", "deployments", "networkpolicies", "poddisruptionbudgets", "status"}),
     "an edit": (
         {"dispatcher": {"replicas": 1}},
         {"dispatcher": {"replicas": 3, "queueCapacity": 77}, "worker": {"image": "w:2"}},
@@ -365,22 +364,3 @@ def test_a_watch_that_is_too_old_costs_one_listing_and_no_change(server, space, 
         time.sleep(3)
         assert "Deployment/leaving-worker" not in children(server, space)
         assert listings(proxy, since) == ["inferenceservices"]
-
-
-def test_a_new_link_token_rolls_both_programs(server, space, proxy, tmp_path):
-    """A pod reads its token once: those of before and after would not let each other in."""
-    create(server, space, "svc")
-
-    def of_one_token(uid):
-        found = children(server, space)
-        assert uid(found["Secret/svc-link-token"]["metadata"]["uid"])
-        for name in ("svc-dispatcher", "svc-worker"):
-            template = found[f"Deployment/{name}"]["spec"]["template"]["metadata"]
-            assert template["annotations"][TOKEN_ANNOTATION] == found["Secret/svc-link-token"]["metadata"]["uid"]
-        return found["Secret/svc-link-token"]["metadata"]["uid"]
-
-    with operator(proxy, space, tmp_path):
-        wait_for_children(server, space)
-        first = eventually(lambda: of_one_token(lambda uid: uid), 5)
-        server.kubectl("-n", space, "delete", "secret", "svc-link-token")
-        eventually(lambda: of_one_token(lambda uid: uid != first), 5)

@@ -9,7 +9,6 @@ import yaml
 from conftest import CRD_FILE, eventually
 from proxied_operator import (  # noqa: F401 (fixtures)
     CHILDREN,
-    TOKEN_ANNOTATION,
     children,
     condition,
     create,
@@ -69,20 +68,33 @@ def test_a_quota_is_told_and_not_run_against_in_a_hot_loop(server, space, proxy,
         eventually(lambda: expect({"Deployment/svc-worker", "Deployment/svc-dispatcher"} <= set(children(server, space))), 30)
 
 
-def test_a_link_token_that_cannot_be_found_by_its_label_any_more_is_not_asked_for_all_the_time(server, space, proxy, tmp_path):
-    create(server, space, "svc")
+def test_public_keys_that_cannot_be_read_are_told_and_those_published_before_stay(server, space, proxy, tmp_path):
+    def refuse(method, path):
+        return 403 if path.startswith(("/openid/", "/.well-known/")) else None
+
+    create(server, space, "before")
     with operator(proxy, space, tmp_path):
         wait_for_children(server, space)
-        server.kubectl("-n", space, "label", "secret", "svc-link-token", "app.kubernetes.io/managed-by-")
-        time.sleep(1)
-        since = time.monotonic()
-        time.sleep(4)
-        asked = [each for each in proxy.requests if each[0] >= since and "/secrets" in each[2] and "watch=true" not in each[2]]
-        assert len(asked) <= 2, asked  # once, and what is made when it is not known yet
-        # It is still the one that both programs are given.
-        template = children(server, space)["Deployment/svc-worker"]["spec"]["template"]["metadata"]
-        uid = server.get("secret", "svc-link-token", "-n", space)["metadata"]["uid"]
-        assert template["annotations"][TOKEN_ANNOTATION] == uid
+    keys = server.get("configmap", "before-link-keys", "-n", space)["data"]
+    assert json.loads(keys["keys.json"])["keys"][0]["kid"]
+    proxy.before = refuse
+    since = time.monotonic()
+    with operator(proxy, space, tmp_path, "refused"):
+        create(server, space, "after")
+
+        def told():
+            refused = condition(server, space, "after", "WorkersReady")
+            assert refused["reason"] == "Refused" and "/.well-known/openid-configuration" in refused["message"], refused
+
+        eventually(told, 10)
+        # A service that has its keys is served on.
+        server.kubectl("-n", space, "delete", "deployment", "before-dispatcher")
+        eventually(lambda: expect("Deployment/before-dispatcher" in children(server, space)), 10)
+        assert server.get("configmap", "before-link-keys", "-n", space)["data"] == keys
+        time.sleep(max(0, 10 - (time.monotonic() - since)))
+        assert len(proxy.matching("/.well-known/", since)) <= 12, "the keys are asked for in a hot loop"
+        proxy.before = None
+        eventually(lambda: expect("Deployment/after-dispatcher" in children(server, space)), 30)
 
 
 def test_a_stored_service_that_is_invalid_is_told_and_harms_nobody_else(server, space, proxy, tmp_path):

@@ -119,7 +119,7 @@ def in_the_way(name):
     labels = {"matchLabels": {"a": "b"}}
     return {
         "services": {"apiVersion": "v1", "kind": "Service", "metadata": {**meta, "name": name}, "spec": {"ports": ports}},
-        "secrets": {"apiVersion": "v1", "kind": "Secret", "metadata": {**meta, "name": f"{name}-link-token"}},
+        "configmaps": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {**meta, "name": f"{name}-link-keys"}},
         "deployments": {
             "apiVersion": "apps/v1",
             "kind": "Deployment",
@@ -214,6 +214,13 @@ def test_with_the_charts_roles_nothing_is_refused(server, chart, tmp_path):
     refused = {key: seen for key, seen in asked_of(audit).items() if any(code == 403 for code, _ in seen)}
     assert refused == {}
     server.kubectl("delete", "eis", "--all", "-n", NAMESPACE)
+
+
+def test_the_roles_give_no_right_to_secrets(chart):
+    """Nor to everything, nor to tokens of service accounts, which are as good."""
+    found = set(verbs_of(chart))
+    assert {each for each in found if "secret" in each[1] or "serviceaccount" in each[1]} == set()
+    assert {each for each in found if "*" in each} == set()
 
 
 def cases():

@@ -6,6 +6,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import harness  # noqa: E402
+import worker  # noqa: E402
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -88,3 +89,25 @@ def link(dispatcher):
     yield make
     for worker in workers:
         worker.close()
+
+
+@pytest.fixture
+def start_worker(tmp_path):
+    """Starts workers; at the test's end each must stop on SIGTERM with 0."""
+    started = []
+
+    def start(*flags, **options):
+        started.append(worker.Worker(tmp_path / f"worker{len(started)}", *flags, **options))
+        return started[-1]
+
+    yield start
+    faults = []
+    for one in started:
+        try:
+            code = one.stop()
+        except BaseException:
+            one.kill()
+            code = "killed: it did not stop"
+        if code != 0:
+            faults.append(f"exit {code}:\n{one.log_text()[-8000:]}")
+    assert not faults, "\n".join(faults)

@@ -3,6 +3,7 @@
 #include "operator/api/parse.hpp"
 #include "operator/backend/kube/instances.hpp"
 #include "operator/backend/kube/labels.hpp"
+#include "operator/backend/kube/link_keys.hpp"
 #include "runtime/core/json.hpp"
 #include "runtime/log/log.hpp"
 
@@ -21,6 +22,13 @@ namespace asio = boost::asio;
 // The Prometheus operator may be installed after us, and what is in a monitor's way be removed; nobody waits
 // for monitors.
 constexpr std::chrono::minutes kMonitorCheck{5};
+
+// A cluster that changes its signing key publishes the new one before it signs with it. From the next look
+// until kubelets have the ConfigMap takes them another minute and a half at most; a link that stands is not
+// touched. Two small answers a minute, whatever the number of services.
+constexpr std::chrono::seconds kKeysRefresh{60};
+// Until they were read once no service can be started.
+constexpr std::chrono::seconds kKeysRetry{2};
 
 // Between two API servers, whose clocks give objects their times of creation; in whole seconds at that.
 constexpr std::chrono::seconds kClockSkew{10};
@@ -65,6 +73,7 @@ void KubeBackend::start() {
   caches_.start(tasks_);
   tasks_.spawn("memory", [this] { return give_back_memory(); });
   tasks_.spawn("events", [this] { return recorder_.run(); });
+  tasks_.spawn("keys", [this] { return follow_keys(); });
   if (options_.service_monitors) tasks_.spawn("monitors", [this] { return look_for_monitors(); });
 }
 
@@ -88,6 +97,31 @@ asio::awaitable<void> KubeBackend::look_for_monitors() {
   }
 }
 
+asio::awaitable<Result<std::string>> KubeBackend::fetch_keys() {
+  auto const discovery = co_await client_.document("openid-configuration", kDiscoveryPath);
+  if (!discovery) co_return with_context(discovery.error(), kDiscoveryPath);
+  auto const keys = co_await client_.document("jwks", kKeysPath);
+  if (!keys) co_return with_context(keys.error(), kKeysPath);
+  co_return link_keys_document(*discovery, *keys);
+}
+
+asio::awaitable<void> KubeBackend::follow_keys() {
+  while (true) {
+    auto fetched = co_await fetch_keys();
+    if (fetched) {
+      if (*fetched != link_keys_) log::info("link_keys_changed", {{"bytes", fetched->size()}});
+      link_keys_ = std::move(*fetched);
+      keys_error_.reset();
+    } else {
+      if (!keys_error_ || keys_error_->message != fetched.error().message)
+        log::warn("link_keys_unreadable", {{"error", fetched.error().message}});
+      keys_error_ = fetched.error();
+    }
+    keys_asked_ = true;
+    co_await sleep_for(link_keys_.empty() ? kKeysRetry : kKeysRefresh);
+  }
+}
+
 asio::awaitable<void> KubeBackend::give_back_memory() {
   while (true) {
     co_await sleep_for(kTrimPeriod);
@@ -97,7 +131,7 @@ asio::awaitable<void> KubeBackend::give_back_memory() {
 
 asio::awaitable<Result<std::vector<api::ServiceKey>>> KubeBackend::wait_change() {
   // Before the caches are whole every service would look as if it had no children.
-  while (!ended_ && !caches_.synced()) co_await sleep_for(kSyncPoll);
+  while (!ended_ && !synced()) co_await sleep_for(kSyncPoll);
   while (!ended_ && changed_.empty()) {
     wake_.expires_at(SteadyTime::max());
     co_await wake_.async_wait(asio::as_tuple(asio::use_awaitable));
@@ -111,7 +145,7 @@ asio::awaitable<Result<std::vector<api::ServiceKey>>> KubeBackend::wait_change()
 // ---- observe ----
 
 asio::awaitable<Result<plan::Observation>> KubeBackend::observe(api::ServiceKey key) {
-  if (!caches_.synced()) co_return not_synced();
+  if (!synced()) co_return not_synced();
   auto const* service = caches_.find(kInferenceServices, object_key(key));
   if (service == nullptr) co_return make_error(ErrorKind::NotFound, "no service " + api::to_string(key));
   plan::Observation seen;
@@ -230,17 +264,32 @@ asio::awaitable<Result<void>> KubeBackend::perform(plan::Observation const& seen
 
 asio::awaitable<Result<void>> KubeBackend::ensure_children(plan::Observation const& seen, std::string group,
                                                            int replicas, Children render) {
-  auto token = co_await ensurer_.ensure_token(seen.metadata);
-  if (!token) co_return token.error();
-  Ensurer::Stamp const stamp{seen.metadata.uid, seen.metadata.generation, replicas, *token};
+  Ensurer::Stamp const stamp{seen.metadata.uid, seen.metadata.generation, replicas, {}};
   Ensurer::Render rendered = [this, &seen, &stamp, render] {
-    return render(seen.metadata, *seen.spec, stamp.replicas, stamp.token_uid, options_.children);
+    return render(seen.metadata, *seen.spec, stamp.replicas, options_.children);
   };
   co_return co_await ensurer_.ensure(seen.metadata.key(), std::move(group), stamp, std::move(rendered));
 }
 
+asio::awaitable<Result<void>> KubeBackend::ensure_keys(plan::Observation const& seen) {
+  if (link_keys_.empty()) {
+    // Those that an operator before this one published stay in force.
+    ObjectKey const key{seen.metadata.namespace_name, keys_name(seen.metadata.name)};
+    auto const* live = caches_.find(kConfigMaps, key);
+    if (live != nullptr && live->owner_uid == seen.metadata.uid) co_return Result<void>{};
+    auto const why = keys_error_.value_or(make_error(ErrorKind::Unavailable, "not asked for yet"));
+    co_return with_context(why, "the cluster's public keys for service account tokens");
+  }
+  Ensurer::Stamp const stamp{seen.metadata.uid, 0, 0, link_keys_};
+  Ensurer::Render rendered = [&seen, &stamp] {
+    return std::vector<Child>{link_keys(seen.metadata, stamp.document)};
+  };
+  co_return co_await ensurer_.ensure(seen.metadata.key(), "keys", stamp, std::move(rendered));
+}
+
 asio::awaitable<Result<void>> KubeBackend::ensure_dispatcher(plan::Observation const& seen, int replicas) {
   if (!seen.spec) co_return Result<void>{};
+  if (auto keys = co_await ensure_keys(seen); !keys) co_return keys;
   auto done = co_await ensure_children(seen, "dispatcher", replicas, dispatcher_children);
   if (!done) co_return done;
   co_return co_await ensure_monitor(seen);

@@ -13,6 +13,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -41,8 +42,8 @@ class KubeBackend final : public backend::Backend {
   /// Ends the background work. Events that are not written yet get `grace`.
   boost::asio::awaitable<void> stop(milliseconds grace);
 
-  /// True once every cache was filled.
-  bool synced() const { return caches_.synced(); }
+  /// True once every cache was filled and the cluster's keys were asked for.
+  bool synced() const { return caches_.synced() && keys_asked_; }
 
   boost::asio::awaitable<Result<plan::Observation>> observe(api::ServiceKey key) override;
   boost::asio::awaitable<Result<void>> apply(plan::Observation const& seen,
@@ -59,10 +60,10 @@ class KubeBackend final : public backend::Backend {
 
   boost::asio::awaitable<Result<void>> perform(plan::Observation const& seen, plan::Action const& action);
   /// dispatcher_children or worker_children.
-  using Children = std::vector<Child> (*)(api::Metadata const&, api::Spec const&, int, std::string const&,
-                                          ChildOptions const&);
+  using Children = std::vector<Child> (*)(api::Metadata const&, api::Spec const&, int, ChildOptions const&);
   boost::asio::awaitable<Result<void>> ensure_children(plan::Observation const& seen, std::string group,
                                                        int replicas, Children render);
+  boost::asio::awaitable<Result<void>> ensure_keys(plan::Observation const& seen);
   boost::asio::awaitable<Result<void>> ensure_dispatcher(plan::Observation const& seen, int replicas);
   boost::asio::awaitable<Result<void>> ensure_workers(plan::Observation const& seen, int replicas);
   boost::asio::awaitable<Result<void>> ensure_monitor(plan::Observation const& seen);
@@ -70,6 +71,8 @@ class KubeBackend final : public backend::Backend {
   boost::asio::awaitable<Result<void>> write_status(plan::Observation const& seen, api::Status const& status);
   void record(plan::Observation const& seen, plan::RecordEvent const& event);
   boost::asio::awaitable<void> look_for_monitors();
+  boost::asio::awaitable<Result<std::string>> fetch_keys();
+  boost::asio::awaitable<void> follow_keys();
   boost::asio::awaitable<void> give_back_memory();
 
   Client& client_;
@@ -78,6 +81,9 @@ class KubeBackend final : public backend::Backend {
   boost::asio::steady_timer wake_;  ///< cancelled when changed_ grows or the end comes
   bool ended_ = false;
   bool monitors_served_ = false;
+  bool keys_asked_ = false;
+  std::string link_keys_;            ///< the document that was read last; empty: none yet
+  std::optional<Error> keys_error_;  ///< why it could not be read when it was tried last
   std::map<api::ServiceKey, SteadyTime> monitor_failed_;  ///< when the last try to apply one failed
   /// The spec in force of services whose newest one is invalid.
   std::map<api::ServiceKey, api::Spec> valid_specs_;

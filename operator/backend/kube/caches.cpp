@@ -34,23 +34,21 @@ Caches::Caches(Client& client, Options options, OnChange on_change, OnEdit on_ed
       on_edit_(std::move(on_edit)) {
   if (options_.namespaces.empty()) options_.namespaces.emplace_back();
   for (auto const& name : options_.namespaces) {
-    add(kInferenceServices, name, keep_service, Detail::Full);
-    add(kDeployments, name, keep_deployment, Detail::Full);
-    add(kPods, name, keep_pod, Detail::Full);
-    add(kServices, name, nullptr, Detail::Full);
-    add(kPodDisruptionBudgets, name, nullptr, Detail::Full);
-    if (options_.network_policies) add(kNetworkPolicies, name, nullptr, Detail::Full);
-    // The token itself is of no use here.
-    add(kSecrets, name, nullptr, Detail::Metadata);
+    add(kInferenceServices, name, keep_service);
+    add(kDeployments, name, keep_deployment);
+    add(kPods, name, keep_pod);
+    add(kServices, name, nullptr);
+    add(kPodDisruptionBudgets, name, nullptr);
+    if (options_.network_policies) add(kNetworkPolicies, name, nullptr);
+    add(kConfigMaps, name, nullptr);
   }
 }
 
-void Caches::add(ResourceType const& type, std::string const& namespace_name, Keep keep, Detail detail) {
+void Caches::add(ResourceType const& type, std::string const& namespace_name, Keep keep) {
   InformerOptions informer;
   informer.type = type;
   informer.namespace_name = namespace_name;
   informer.keep = keep;
-  informer.detail = detail;
   informer.watcher.seed = options_.seed + informers_.size();
   Informer::OnChange on_change;
   if (type == kInferenceServices) {
@@ -86,7 +84,7 @@ void Caches::start(TaskGroup& tasks, std::size_t first) {
 void Caches::start_monitors(TaskGroup& tasks) {
   if (std::any_of(informers_.begin(), informers_.end(), is_of_monitors)) return;
   auto const first = informers_.size();
-  for (auto const& name : options_.namespaces) add(kServiceMonitors, name, nullptr, Detail::Full);
+  for (auto const& name : options_.namespaces) add(kServiceMonitors, name, nullptr);
   start(tasks, first);
 }
 

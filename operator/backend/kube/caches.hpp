@@ -57,7 +57,7 @@ class Caches {
 
  private:
   using Keep = boost::json::value (*)(boost::json::value const&);
-  void add(ResourceType const& type, std::string const& namespace_name, Keep keep, Detail detail);
+  void add(ResourceType const& type, std::string const& namespace_name, Keep keep);
   void start(TaskGroup& tasks, std::size_t first);
   void on_service(ObjectKey const& key, CachedObject const* before, CachedObject const* after);
   void on_child(CachedObject const* before, CachedObject const* after);

@@ -2,7 +2,6 @@
 
 #include "operator/backend/kube/labels.hpp"
 #include "operator/backend/kube/pod_template.hpp"
-#include "runtime/core/encoding.hpp"
 #include "runtime/core/json.hpp"
 
 #include <boost/json/array.hpp>
@@ -119,24 +118,24 @@ std::string Child::name() const {
 }
 
 std::vector<Child> dispatcher_children(api::Metadata const& owner, api::Spec const& spec, int replicas,
-                                       std::string const& token_uid, ChildOptions const& options) {
+                                       ChildOptions const& options) {
   std::vector<Child> children;
   children.push_back(front_service(owner));
   children.push_back(link_service(owner));
   if (options.network_policy) children.push_back(dispatcher_policy(owner));
   children.push_back(disruption_budget(owner, dispatcher_name(owner.name), kDispatcherComponent));
   children.push_back(deployment(owner, dispatcher_name(owner.name), kDispatcherComponent, replicas,
-                                dispatcher_pod_template(owner, spec, token_uid, options)));
+                                dispatcher_pod_template(owner, spec, options)));
   return children;
 }
 
 std::vector<Child> worker_children(api::Metadata const& owner, api::Spec const& spec, int replicas,
-                                   std::string const& token_uid, ChildOptions const& options) {
+                                   ChildOptions const& options) {
   std::vector<Child> children;
   if (options.network_policy) children.push_back(worker_policy(owner));
   children.push_back(disruption_budget(owner, worker_name(owner.name), kWorkerComponent));
   children.push_back(deployment(owner, worker_name(owner.name), kWorkerComponent, replicas,
-                                worker_pod_template(owner, spec, token_uid, options)));
+                                worker_pod_template(owner, spec, options)));
   return children;
 }
 
@@ -154,13 +153,12 @@ Child service_monitor(api::Metadata const& owner) {
   return child(kServiceMonitors, metadata(owner, owner.name, kDispatcherComponent), std::move(spec));
 }
 
-Child link_token_secret(api::Metadata const& owner, std::string const& token) {
-  json::object secret{{"apiVersion", api_version(kSecrets)},
-                      {"kind", kSecrets.kind},
-                      {"metadata", metadata(owner, token_name(owner.name), kDispatcherComponent)},
-                      {"type", "Opaque"},
-                      {"data", json::object{{"token", base64_encode(token)}}}};
-  return {kSecrets, std::move(secret)};
+Child link_keys(api::Metadata const& owner, std::string const& document) {
+  json::object map{{"apiVersion", api_version(kConfigMaps)},
+                   {"kind", kConfigMaps.kind},
+                   {"metadata", metadata(owner, keys_name(owner.name), kDispatcherComponent)},
+                   {"data", json::object{{kLinkKeysFile, document}}}};
+  return {kConfigMaps, std::move(map)};
 }
 
 }  // namespace ei::kube

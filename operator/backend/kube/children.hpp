@@ -30,21 +30,20 @@ struct Child {
 };
 
 /// Deployment, Services, PodDisruptionBudget and NetworkPolicies around a service's dispatchers.
-/// The link token is not among them: it is created once, see link_token_secret(); `token_uid` is that
-/// Secret's.
+/// The keys that they trust are not among them: see link_keys().
 std::vector<Child> dispatcher_children(api::Metadata const& owner, api::Spec const& spec, int replicas,
-                                       std::string const& token_uid, ChildOptions const& options);
+                                       ChildOptions const& options);
 
 /// The workers' Deployment and PodDisruptionBudget.
 std::vector<Child> worker_children(api::Metadata const& owner, api::Spec const& spec, int replicas,
-                                   std::string const& token_uid, ChildOptions const& options);
+                                   ChildOptions const& options);
 
 /// For clusters with the Prometheus operator: scrapes the dispatchers. The label `service` of their series is
 /// the InferenceService's name, and not that of the Service behind which they are found.
 Child service_monitor(api::Metadata const& owner);
 
-/// The Secret both sides of the worker link share. `token` is the plain text. It is not immutable: a kubelet
-/// goes on giving an immutable Secret's old content to new pods after one of the same name has replaced it.
-Child link_token_secret(api::Metadata const& owner, std::string const& token);
+/// The ConfigMap with the cluster's public keys (the text of a LinkKeys), by which dispatchers know the
+/// tokens of their workers.
+Child link_keys(api::Metadata const& owner, std::string const& document);
 
 }  // namespace ei::kube

@@ -14,12 +14,6 @@ namespace json = boost::json;
 // A page or a listing comes within the server's own request timeout (60 s) or not at all.
 constexpr milliseconds kListTimeout{60'000};
 
-std::string_view accept(Detail detail, bool list) {
-  if (detail == Detail::Full) return "application/json";
-  return list ? "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-              : "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
-}
-
 Call make_call(std::string method, std::string_view resource, std::string target, milliseconds timeout) {
   Call call;
   call.resource = resource;
@@ -67,21 +61,19 @@ asio::awaitable<Client::Value> Client::get(ResourceType type, ObjectKey key, std
 }
 
 asio::awaitable<Client::Value> Client::list_page(ResourceType type, std::string namespace_name,
-                                                 ListQuery query, Detail detail) {
+                                                 ListQuery query) {
   auto target = collection_path(type, namespace_name) +
                 query_string({{"labelSelector", query.label_selector},
                               {"limit", query.limit > 0 ? std::to_string(query.limit) : std::string()},
                               {"continue", query.continue_token}});
   auto call = make_call("GET", type.plural, std::move(target), kListTimeout);
-  call.request.headers.set("Accept", std::string(accept(detail, true)));
   call.repeat = false;
   return impl_->value(std::move(call));
 }
 
 asio::awaitable<Result<std::unique_ptr<http::ResponseStream>>> Client::watch(ResourceType type,
                                                                              std::string namespace_name,
-                                                                             WatchQuery query,
-                                                                             Detail detail) {
+                                                                             WatchQuery query) {
   auto target = collection_path(type, namespace_name) +
                 query_string({{"watch", "true"},
                               {"allowWatchBookmarks", "true"},
@@ -91,7 +83,6 @@ asio::awaitable<Result<std::unique_ptr<http::ResponseStream>>> Client::watch(Res
                               {"resourceVersionMatch", query.initial_events ? "NotOlderThan" : ""},
                               {"timeoutSeconds", std::to_string(query.timeout.count())}});
   auto call = make_call("GET", type.plural, std::move(target), impl_->timeout());
-  call.request.headers.set("Accept", std::string(accept(detail, false)));
   return impl_->exchange.open(std::move(call));
 }
 
@@ -153,6 +144,13 @@ asio::awaitable<Result<bool>> Client::serves(ResourceType type) {
     if (string_or(resource, "name") == type.plural) co_return true;
   }
   co_return false;
+}
+
+asio::awaitable<Client::Value> Client::document(std::string_view name, std::string_view path) {
+  auto call = make_call("GET", name, std::string(path), impl_->timeout());
+  // The server gives its keys under a media type of their own (RFC 7517, 8.5.2) and to nobody else.
+  call.request.headers.set("Accept", "application/json, application/jwk-set+json");
+  return impl_->value(std::move(call));
 }
 
 asio::awaitable<Result<std::string>> Client::server_version() {

@@ -63,9 +63,6 @@ struct DeleteQuery {
   std::string resource_version;  ///< only as it is now
 };
 
-/// The whole object or only its metadata (kind PartialObjectMetadata): Secrets need not enter this process.
-enum class Detail { Full, Metadata };
-
 /// Requests to one API server. Answers other than 2xx are Errors by their metav1.Status. A call is repeated
 /// by itself only where the server asked for it (429 or 5xx with Retry-After, with jitter on top, within the
 /// call's deadline), and once after a 401 with fresh credentials. Bodies are JSON both ways. Use from the
@@ -82,13 +79,11 @@ class Client {
   boost::asio::awaitable<Value> get(ResourceType type, ObjectKey key, std::string subresource = {});
 
   /// One page, not repeated: the watcher's state machine decides about that.
-  boost::asio::awaitable<Value> list_page(ResourceType type, std::string namespace_name, ListQuery query,
-                                          Detail detail = Detail::Full);
+  boost::asio::awaitable<Value> list_page(ResourceType type, std::string namespace_name, ListQuery query);
   /// A stream of JSON lines; likewise not repeated.
   boost::asio::awaitable<Result<std::unique_ptr<http::ResponseStream>>> watch(ResourceType type,
                                                                               std::string namespace_name,
-                                                                              WatchQuery query,
-                                                                              Detail detail = Detail::Full);
+                                                                              WatchQuery query);
 
   boost::asio::awaitable<Value> create(ResourceType type, std::string namespace_name,
                                        boost::json::object object);
@@ -107,6 +102,9 @@ class Client {
 
   /// Whether the server has this kind now.
   boost::asio::awaitable<Result<bool>> serves(ResourceType type);
+  /// A document at a path of its own, such as kKeysPath; `name` is its name in the metrics, of static life
+  /// time.
+  boost::asio::awaitable<Value> document(std::string_view name, std::string_view path);
   /// "v1.35.2"
   boost::asio::awaitable<Result<std::string>> server_version();
 

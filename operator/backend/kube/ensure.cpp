@@ -3,7 +3,6 @@
 #include "operator/backend/kube/labels.hpp"
 #include "operator/backend/kube/owned_fields.hpp"
 #include "runtime/core/json.hpp"
-#include "runtime/crypto/digest.hpp"
 #include "runtime/log/log.hpp"
 
 #include <algorithm>
@@ -13,13 +12,6 @@ namespace ei::kube {
 namespace {
 
 namespace asio = boost::asio;
-
-// 256 bits: nobody guesses it, and nobody types it.
-constexpr std::size_t kTokenBytes = 32;
-
-// The operator may not change Secrets, so a label that was taken from one stays away, and whether such a one
-// is still there can only be asked.
-constexpr std::chrono::minutes kUnlistedTokenCheck{1};
 
 /// Whether it was made for a service of this name, be it ours or an earlier one.
 bool is_of(CachedObject const& object, std::string const& service) {
@@ -130,43 +122,8 @@ asio::awaitable<Client::Value> Ensurer::apply_new(Child const& child, ObjectKey 
   co_return co_await client_.apply(child.type, key, child.object, {}, live.has_value());
 }
 
-asio::awaitable<Result<std::string>> Ensurer::ensure_token(api::Metadata const& owner) {
-  ObjectKey const key{owner.namespace_name, token_name(owner.name)};
-  auto const* live = caches_.find(kSecrets, key);
-  if (live != nullptr && live->owner_uid == owner.uid) {
-    unlisted_tokens_.erase(owner.key());
-    co_return live->uid;
-  }
-  auto const named = "Secret " + key.name;
-  if (live != nullptr) co_return with_context(not_ours(*live, owner.name), named);
-  auto const now = std::chrono::steady_clock::now();
-  auto const unlisted = unlisted_tokens_.find(owner.key());
-  bool const seen_lately = unlisted != unlisted_tokens_.end() && unlisted->second.owner_uid == owner.uid &&
-                           now < unlisted->second.seen + kUnlistedTokenCheck;
-  if (seen_lately) co_return unlisted->second.uid;
-  auto child = link_token_secret(owner, crypto::random_hex(kTokenBytes));
-  auto secret = co_await client_.create(kSecrets, key.namespace_name, std::move(child.object));
-  if (secret) {
-    log_write(child, key);
-  } else {
-    if (secret.error().kind != ErrorKind::AlreadyExists) co_return with_context(secret.error(), named);
-    // The cache may be behind, for instance after a restart within a reconcile.
-    secret = co_await client_.get(kSecrets, key);
-    if (!secret) co_return secret.error();
-    auto const identity = identity_of(*secret);
-    if (!identity) co_return identity.error();
-    if (identity->owner_uid != owner.uid) co_return with_context(not_ours(*identity, owner.name), named);
-    // Not to the cache: no watch would tell it that this one is gone.
-    unlisted_tokens_.insert_or_assign(owner.key(), UnlistedToken{owner.uid, identity->uid, now});
-    co_return identity->uid;
-  }
-  caches_.learn(kSecrets, *secret);
-  co_return std::string(string_or(*secret, "metadata.uid"));
-}
-
 void Ensurer::forget(api::ServiceKey const& service) {
   sets_.erase(service);
-  unlisted_tokens_.erase(service);
 }
 
 }  // namespace ei::kube

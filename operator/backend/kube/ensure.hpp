@@ -26,7 +26,7 @@ class Ensurer {
     std::string owner_uid;
     std::int64_t generation = 0;
     int replicas = 0;
-    std::string token_uid;
+    std::string document;  ///< a text that was rendered into them
     bool operator==(Stamp const&) const = default;
   };
   using Render = std::function<std::vector<Child>()>;
@@ -36,9 +36,6 @@ class Ensurer {
   /// server's own.
   boost::asio::awaitable<Result<void>> ensure(api::ServiceKey service, std::string group, Stamp stamp,
                                               Render render);
-
-  /// Created with a random token where it is missing; never changed afterwards. Gives the Secret's UID.
-  boost::asio::awaitable<Result<std::string>> ensure_token(api::Metadata const& owner);
 
   void forget(api::ServiceKey const& service);
 
@@ -66,13 +63,6 @@ class Ensurer {
   Caches& caches_;
   std::string field_manager_;
   std::map<api::ServiceKey, std::map<std::string, Set>> sets_;
-  /// A link token that exists and is not in the cache: somebody took the label by which it is found.
-  struct UnlistedToken {
-    std::string owner_uid;
-    std::string uid;
-    SteadyTime seen{};
-  };
-  std::map<api::ServiceKey, UnlistedToken> unlisted_tokens_;
 };
 
 }  // namespace ei::kube

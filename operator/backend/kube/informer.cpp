@@ -43,8 +43,7 @@ asio::awaitable<watch::Input> Informer::perform(watch::Action const& action) {
 
 asio::awaitable<watch::Input> Informer::perform(watch::RequestPage const& action) {
   ListQuery query{options_.label_selector, action.limit, action.continue_token};
-  auto page =
-      co_await client_.list_page(options_.type, options_.namespace_name, std::move(query), options_.detail);
+  auto page = co_await client_.list_page(options_.type, options_.namespace_name, std::move(query));
   if (!page) co_return watch::Input(watch::Failed{page.error()});
   page_ = std::move(*page);
   watch::PageArrived arrived{std::string(string_or(page_, "metadata.resourceVersion")),
@@ -55,8 +54,7 @@ asio::awaitable<watch::Input> Informer::perform(watch::RequestPage const& action
 asio::awaitable<watch::Input> Informer::perform(watch::OpenStream const& action) {
   lines_ = LineSplitter();
   WatchQuery query{options_.label_selector, action.resource_version, action.initial_events, action.timeout};
-  auto stream =
-      co_await client_.watch(options_.type, options_.namespace_name, std::move(query), options_.detail);
+  auto stream = co_await client_.watch(options_.type, options_.namespace_name, std::move(query));
   if (!stream) co_return watch::Input(watch::Failed{stream.error()});
   stream_ = std::move(*stream);
   co_return watch::Input(watch::StreamOpened{});

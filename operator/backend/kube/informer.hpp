@@ -22,7 +22,6 @@ struct InformerOptions {
   std::string index_label;
   std::vector<std::string_view> keep_labels;
   std::string field_manager;  ///< whose owned fields are digested; empty: nobody's
-  Detail detail = Detail::Full;
   /// The part of an object worth its memory; null keeps identity and digest alone.
   std::function<boost::json::value(boost::json::value const&)> keep;
   watch::Options watcher;

@@ -10,8 +10,6 @@ inline constexpr std::string_view kServiceLabel = "elasticinference.dev/service"
 inline constexpr std::string_view kComponentLabel = "app.kubernetes.io/component";
 inline constexpr std::string_view kManagedByLabel = "app.kubernetes.io/managed-by";
 inline constexpr std::string_view kManagedBy = "inference-operator";
-/// On pods: the UID of the Secret whose link token they were started with.
-inline constexpr std::string_view kTokenAnnotation = "elasticinference.dev/link-token-uid";
 inline constexpr std::string_view kDispatcherComponent = "dispatcher";
 inline constexpr std::string_view kWorkerComponent = "worker";
 
@@ -31,8 +29,19 @@ inline std::string worker_name(std::string const& service) {
 inline std::string link_name(std::string const& service) {
   return service + "-link";
 }
-inline std::string token_name(std::string const& service) {
+inline std::string keys_name(std::string const& service) {
+  return service + "-link-keys";
+}
+/// The Secret that releases before signed tokens made; this one neither makes nor reads it.
+inline std::string former_token_name(std::string const& service) {
   return service + "-link-token";
+}
+
+/// The audience of the tokens that a service's workers show to its dispatchers. With the UID, so that what a
+/// service of the same name left behind is not let in by its successor.
+inline std::string link_audience(std::string const& namespace_name, std::string const& service,
+                                 std::string const& uid) {
+  return "elasticinference.dev/link/" + namespace_name + "/" + service + "/" + uid;
 }
 
 /// The label selector of a service's workers, as the scale subresource reports it.

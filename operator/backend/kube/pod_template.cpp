@@ -19,10 +19,21 @@ namespace json = boost::json;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr std::string_view kTokenDirectory = "/var/run/elastic-inference";
-constexpr std::string_view kTokenFile = "/var/run/elastic-inference/token";
+// Folders of their own, and no file by subPath, which would never be updated.
+constexpr std::string_view kTokenDirectory = "/var/run/elastic-inference/link";
+constexpr std::string_view kTokenFile = "/var/run/elastic-inference/link/token";
+constexpr std::string_view kKeysDirectory = "/var/run/elastic-inference/keys";
+constexpr std::string_view kKeysFile = "/var/run/elastic-inference/keys/keys.json";
+constexpr std::string_view kFormerDirectory = "/var/run/elastic-inference/former";
+constexpr std::string_view kFormerFile = "/var/run/elastic-inference/former/token";
 constexpr std::string_view kModelDirectory = "/model";
 constexpr std::string_view kCacheDirectory = "/cache";
+
+// The shortest life of a token that an API server grants. The kubelet replaces it at 80 % of that.
+constexpr int kTokenSeconds = 600;
+
+// Pods name no service account, so it is this one.
+constexpr std::string_view kServiceAccount = "default";
 
 // After SIGTERM a process gets its drain time, and this on top before it is killed.
 constexpr seconds kKillMargin{10};
@@ -68,10 +79,32 @@ json::object empty_dir(std::string_view name, std::string_view size_limit) {
   return {{"name", name}, {"emptyDir", json::object{{"sizeLimit", size_limit}}}};
 }
 
-json::object token_volume(std::string const& service) {
-  // 0444: the program's user is not known here, and nobody else has a process in the pod.
-  return {{"name", "link-token"},
-          {"secret", json::object{{"secretName", token_name(service)}, {"defaultMode", 0444}}}};
+// 0444: the program's user is not known here, and nobody else has a process in the pod.
+constexpr int kReadable = 0444;
+
+std::string audience_of(api::Metadata const& owner) {
+  return link_audience(owner.namespace_name, owner.name, owner.uid);
+}
+
+json::object token_volume(api::Metadata const& owner) {
+  json::object token{
+      {"audience", audience_of(owner)}, {"expirationSeconds", kTokenSeconds}, {"path", "token"}};
+  json::array sources{json::object{{"serviceAccountToken", std::move(token)}}};
+  json::object projected{{"defaultMode", kReadable}, {"sources", std::move(sources)}};
+  return {{"name", "link-token"}, {"projected", std::move(projected)}};
+}
+
+json::object keys_volume(std::string const& service) {
+  return {{"name", "link-keys"},
+          {"configMap", json::object{{"name", keys_name(service)}, {"defaultMode", kReadable}}}};
+}
+
+/// The token that a release before signed tokens left, where there is one: pods of both releases meet while
+/// an upgrade rolls them, and each must be able to serve the other.
+json::object former_token_volume(std::string const& service) {
+  json::object secret{
+      {"secretName", former_token_name(service)}, {"defaultMode", kReadable}, {"optional", true}};
+  return {{"name", "former-link-token"}, {"secret", std::move(secret)}};
 }
 
 json::object container_security() {
@@ -108,10 +141,8 @@ json::object pod_spec(std::string const& service, std::string_view component, Ch
   return spec;
 }
 
-json::object pod_template(std::string const& service, std::string_view component,
-                          std::string const& token_uid, json::object spec) {
-  json::object metadata{{"labels", child_labels(service, component)},
-                        {"annotations", json::object{{kTokenAnnotation, token_uid}}}};
+json::object pod_template(std::string const& service, std::string_view component, json::object spec) {
+  json::object metadata{{"labels", child_labels(service, component)}};
   return {{"metadata", std::move(metadata)}, {"spec", std::move(spec)}};
 }
 
@@ -121,15 +152,33 @@ json::array with(json::array arguments, std::vector<std::string> const& more) {
   return arguments;
 }
 
-json::array dispatcher_arguments(api::Spec const& spec) {
+json::array dispatcher_arguments(api::Metadata const& owner, api::Spec const& spec) {
   auto const footprint = plan::dispatcher_footprint(spec.dispatcher.queue_capacity);
-  return with({"--port", std::to_string(kDispatcherPort), "--metrics-port",
-               std::to_string(kDispatcherMetricsPort), "--link-port", std::to_string(kDispatcherLinkPort),
-               "--max-connections", std::to_string(footprint.connections), "--queue-max-bytes",
-               std::to_string(footprint.queue_bytes), "--upload-max-bytes",
+  auto const subject = "system:serviceaccount:" + owner.namespace_name + ":" + std::string(kServiceAccount);
+  return with({"--port",
+               std::to_string(kDispatcherPort),
+               "--metrics-port",
+               std::to_string(kDispatcherMetricsPort),
+               "--link-port",
+               std::to_string(kDispatcherLinkPort),
+               "--max-connections",
+               std::to_string(footprint.connections),
+               "--queue-max-bytes",
+               std::to_string(footprint.queue_bytes),
+               "--upload-max-bytes",
                std::to_string(footprint.upload_bytes),
-               "--shutdown-delay", format_duration(kEndpointDelay), "--drain-timeout",
-               format_duration(spec.dispatcher.request_timeout), "--token-file", kTokenFile},
+               "--shutdown-delay",
+               format_duration(kEndpointDelay),
+               "--drain-timeout",
+               format_duration(spec.dispatcher.request_timeout),
+               "--link-keys",
+               kKeysFile,
+               "--link-audience",
+               audience_of(owner),
+               "--link-subject",
+               subject,
+               "--former-token-file",
+               kFormerFile},
               plan::dispatcher_arguments(spec));
 }
 
@@ -156,9 +205,9 @@ json::array worker_arguments(api::Metadata const& owner, api::Spec const& spec, 
   auto const labels = model_place(model.labels);
   if (labels.claim == place.claim) model.labels = labels.uri;
   return with({"--metrics-port", std::to_string(kWorkerMetricsPort), "--dispatcher",
-               link + ":" + std::to_string(kDispatcherLinkPort), "--name", "$(POD_NAME)",
-               "--cache-dir", kCacheDirectory, "--drain-timeout",
-               format_duration(spec.dispatcher.request_timeout), "--token-file", kTokenFile},
+               link + ":" + std::to_string(kDispatcherLinkPort), "--name", "$(POD_NAME)", "--cache-dir",
+               kCacheDirectory, "--drain-timeout", format_duration(spec.dispatcher.request_timeout),
+               "--token-file", kTokenFile, "--former-token-file", kFormerFile},
               plan::worker_arguments(model));
 }
 
@@ -187,20 +236,21 @@ json::object child_labels(std::string const& service, std::string_view component
 }
 
 json::object dispatcher_pod_template(api::Metadata const& owner, api::Spec const& spec,
-                                     std::string const& token_uid, ChildOptions const& options) {
+                                     ChildOptions const& options) {
   auto const& service = owner.name;
   json::object container{
       {"name", "dispatcher"},
       {"image", options.dispatcher_image},
       {"imagePullPolicy", "IfNotPresent"},
-      {"args", dispatcher_arguments(spec)},
+      {"args", dispatcher_arguments(owner, spec)},
       {"ports", json::array{port("http", kDispatcherPort), port("link", kDispatcherLinkPort),
                             port("metrics", kDispatcherMetricsPort)}},
       {"readinessProbe", http_probe("/readyz", 2, 2)},
       {"livenessProbe", http_probe("/healthz", 10, 3)},
       {"terminationMessagePolicy", kTerminationMessagePolicy},
       {"securityContext", container_security()},
-      {"volumeMounts", json::array{mount("link-token", kTokenDirectory, true)}}};
+      {"volumeMounts", json::array{mount("link-keys", kKeysDirectory, true),
+                                   mount("former-link-token", kFormerDirectory, true)}}};
   container["resources"] = json::object{
       {"requests", json::object{{"cpu", kDispatcherCpuRequest}, {"memory", kDispatcherMemoryRequest}}},
       {"limits",
@@ -210,21 +260,22 @@ json::object dispatcher_pod_template(api::Metadata const& owner, api::Spec const
   pod["terminationGracePeriodSeconds"] =
       grace_seconds(spec.dispatcher.request_timeout, kKillMargin + kEndpointDelay);
   pod["containers"] = json::array{std::move(container)};
-  pod["volumes"] = json::array{token_volume(service)};
-  return pod_template(service, kDispatcherComponent, token_uid, std::move(pod));
+  pod["volumes"] = json::array{keys_volume(service), former_token_volume(service)};
+  return pod_template(service, kDispatcherComponent, std::move(pod));
 }
 
 json::object worker_pod_template(api::Metadata const& owner, api::Spec const& spec,
-                                 std::string const& token_uid, ChildOptions const& options) {
+                                 ChildOptions const& options) {
   auto const& service = owner.name;
   auto const model = model_place(spec.model.uri);
   json::object resources{{"cpu", spec.worker.resources.cpu}, {"memory", spec.worker.resources.memory}};
   // A field reference is one value to server-side apply: its version is written out, as the server would.
   json::object field{{"apiVersion", "v1"}, {"fieldPath", "metadata.name"}};
   json::object pod_name{{"name", "POD_NAME"}, {"valueFrom", json::object{{"fieldRef", std::move(field)}}}};
-  json::array mounts{mount("link-token", kTokenDirectory, true), mount("cache", kCacheDirectory, false),
-                     mount("tmp", "/tmp", false)};
-  json::array volumes{token_volume(service), empty_dir("cache", kCacheSizeLimit),
+  json::array mounts{mount("link-token", kTokenDirectory, true),
+                     mount("former-link-token", kFormerDirectory, true),
+                     mount("cache", kCacheDirectory, false), mount("tmp", "/tmp", false)};
+  json::array volumes{token_volume(owner), former_token_volume(service), empty_dir("cache", kCacheSizeLimit),
                       empty_dir("tmp", kTemporarySizeLimit)};
   if (!model.claim.empty()) {
     mounts.push_back(mount("model", kModelDirectory, true));
@@ -251,7 +302,7 @@ json::object worker_pod_template(api::Metadata const& owner, api::Spec const& sp
   pod["containers"] = json::array{std::move(container)};
   pod["volumes"] = std::move(volumes);
   place_worker(pod, spec.worker);
-  return pod_template(service, kWorkerComponent, token_uid, std::move(pod));
+  return pod_template(service, kWorkerComponent, std::move(pod));
 }
 
 }  // namespace ei::kube

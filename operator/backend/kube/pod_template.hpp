@@ -12,12 +12,14 @@ boost::json::object selector_labels(std::string const& service, std::string_view
 /// These, and those that every child carries.
 boost::json::object child_labels(std::string const& service, std::string_view component);
 
-/// Pod templates that pass the restricted Pod Security Standard. `token_uid` is the UID of the Secret with
-/// the link token: both programs read it once, so a Secret that is made anew must bring new pods on both
-/// sides.
+/// The name of the keys' file in their ConfigMap.
+inline constexpr std::string_view kLinkKeysFile = "keys.json";
+
+/// Pod templates that pass the restricted Pod Security Standard. A worker shows a token that its kubelet has
+/// signed for this link alone; a dispatcher checks it against the keys of link_keys().
 boost::json::object dispatcher_pod_template(api::Metadata const& owner, api::Spec const& spec,
-                                            std::string const& token_uid, ChildOptions const& options);
+                                            ChildOptions const& options);
 boost::json::object worker_pod_template(api::Metadata const& owner, api::Spec const& spec,
-                                        std::string const& token_uid, ChildOptions const& options);
+                                        ChildOptions const& options);
 
 }  // namespace ei::kube

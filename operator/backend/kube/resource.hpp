@@ -22,7 +22,7 @@ inline constexpr ResourceType kInferenceServices{"elasticinference.dev", "v1alph
                                                  "InferenceService"};
 inline constexpr ResourceType kDeployments{"apps", "v1", "deployments", "Deployment"};
 inline constexpr ResourceType kServices{"", "v1", "services", "Service"};
-inline constexpr ResourceType kSecrets{"", "v1", "secrets", "Secret"};
+inline constexpr ResourceType kConfigMaps{"", "v1", "configmaps", "ConfigMap"};
 inline constexpr ResourceType kPods{"", "v1", "pods", "Pod"};
 inline constexpr ResourceType kPodDisruptionBudgets{"policy", "v1", "poddisruptionbudgets",
                                                     "PodDisruptionBudget"};

@@ -61,11 +61,10 @@ std::string flag(json::object const& container, std::string_view name) {
 }  // namespace
 
 TEST_CASE("every child names its owner, its labels and its namespace") {
-  auto children = dispatcher_children(owner(), {}, 1, "token-uid", options());
-  for (auto& child : worker_children(owner(), {}, 1, "token-uid", options()))
-    children.push_back(std::move(child));
+  auto children = dispatcher_children(owner(), {}, 1, options());
+  for (auto& child : worker_children(owner(), {}, 1, options())) children.push_back(std::move(child));
   children.push_back(service_monitor(owner()));
-  children.push_back(link_token_secret(owner(), "t"));
+  children.push_back(link_keys(owner(), "{}"));
   std::set<std::string> names;
   for (auto const& child : children) {
     auto const& metadata = child.object.at("metadata").as_object();
@@ -81,7 +80,7 @@ TEST_CASE("every child names its owner, its labels and its namespace") {
     CHECK(names.insert(std::string(child.type.kind) + "/" + child.name()).second);
   }
   CHECK(names ==
-        std::set<std::string>{"Service/resnet18", "Service/resnet18-link", "Secret/resnet18-link-token",
+        std::set<std::string>{"Service/resnet18", "Service/resnet18-link", "ConfigMap/resnet18-link-keys",
                               "Deployment/resnet18-dispatcher", "Deployment/resnet18-worker",
                               "PodDisruptionBudget/resnet18-dispatcher",
                               "PodDisruptionBudget/resnet18-worker", "NetworkPolicy/resnet18-dispatcher",
@@ -97,8 +96,7 @@ TEST_CASE("series of a ServiceMonitor carry the InferenceService's name") {
 }
 
 TEST_CASE("a Deployment selects its own pods, whose labels say more") {
-  auto const deployment =
-      find(worker_children(owner(), {}, 3, "token-uid", options()), kDeployments, "resnet18-worker");
+  auto const deployment = find(worker_children(owner(), {}, 3, options()), kDeployments, "resnet18-worker");
   CHECK(at(deployment, "spec.replicas") == 3);
   auto const selector = at(deployment, "spec.selector.matchLabels").as_object();
   auto const labels = at(deployment, "spec.template.metadata.labels").as_object();
@@ -113,10 +111,8 @@ TEST_CASE("a dispatcher is told its part of the spec") {
   ei::api::Spec spec;
   spec.dispatcher.queue_capacity = 77;
   spec.scaling.latency_target = std::chrono::milliseconds(250);
-  auto const dispatcher =
-      container(dispatcher_children(owner(), spec, 1, "token-uid", options()), "resnet18-dispatcher");
+  auto const dispatcher = container(dispatcher_children(owner(), spec, 1, options()), "resnet18-dispatcher");
   CHECK(flag(dispatcher, "--port") == "8001");
-  CHECK(flag(dispatcher, "--token-file") == "/var/run/elastic-inference/token");
   CHECK(flag(dispatcher, "--queue-capacity") == "77");
   CHECK(flag(dispatcher, "--latency-target") == "250ms");
 }
@@ -141,7 +137,7 @@ TEST_CASE("a dispatcher's memory follows from its queue's capacity, and its prob
 }
 
 TEST_CASE("a worker is one core, guaranteed, and restricted") {
-  auto const children = worker_children(owner(), {}, 1, "token-uid", options());
+  auto const children = worker_children(owner(), {}, 1, options());
   auto const worker = container(children, "resnet18-worker");
   CHECK(worker.at("resources").at("requests") == worker.at("resources").at("limits"));
   CHECK(worker.at("resources").at("limits").at("cpu") == "1");
@@ -156,24 +152,22 @@ TEST_CASE("a worker is one core, guaranteed, and restricted") {
   CHECK(pod.at("automountServiceAccountToken") == false);
   CHECK(flag(worker, "--dispatcher") == "resnet18-link.vision.svc:8002");
   CHECK(flag(worker, "--name") == "$(POD_NAME)");
-  CHECK(flag(worker, "--token-file") == "/var/run/elastic-inference/token");
   CHECK(flag(worker, "--sha256") == "missing");
 }
 
 TEST_CASE("a pod outlives its drain time") {
   ei::api::Spec spec;
   spec.dispatcher.request_timeout = std::chrono::milliseconds(90'500);
-  auto const workers = worker_children(owner(), spec, 1, "token-uid", options());
+  auto const workers = worker_children(owner(), spec, 1, options());
   CHECK(pod_spec(workers, "resnet18-worker").at("terminationGracePeriodSeconds") == 101);
   CHECK(flag(container(workers, "resnet18-worker"), "--drain-timeout") == "1m30s500ms");
-  auto const dispatchers = dispatcher_children(owner(), spec, 1, "token-uid", options());
+  auto const dispatchers = dispatcher_children(owner(), spec, 1, options());
   CHECK(pod_spec(dispatchers, "resnet18-dispatcher").at("terminationGracePeriodSeconds") == 106);
   CHECK(flag(container(dispatchers, "resnet18-dispatcher"), "--shutdown-delay") == "5s");
 }
 
 TEST_CASE("an update never takes a pod before its successor is ready") {
-  auto const deployment =
-      find(worker_children(owner(), {}, 1, "token-uid", options()), kDeployments, "resnet18-worker");
+  auto const deployment = find(worker_children(owner(), {}, 1, options()), kDeployments, "resnet18-worker");
   CHECK(at(deployment, "spec.strategy.rollingUpdate.maxUnavailable") == 0);
 }
 
@@ -181,7 +175,7 @@ TEST_CASE("a model on a claim is mounted read-only, and read as a file") {
   ei::api::Spec spec;
   spec.model.uri = "pvc://models/dir/resnet18.safetensors";
   spec.model.sha256 = std::string(64, 'a');
-  auto const children = worker_children(owner(), spec, 1, "token-uid", options());
+  auto const children = worker_children(owner(), spec, 1, options());
   auto const worker = container(children, "resnet18-worker");
   CHECK(flag(worker, "--model-uri") == "file:///model/dir/resnet18.safetensors");
   CHECK(flag(worker, "--sha256") == std::string(64, 'a'));
@@ -202,7 +196,7 @@ TEST_CASE("where workers run is passed on as it is") {
   spec.worker.node_selector = {{"disk", "fast"}};
   spec.worker.tolerations = json::array{{{"key", "k"}, {"operator", "Exists"}}};
   spec.worker.affinity = {{"nodeAffinity", json::object{}}};
-  auto const children = worker_children(owner(), spec, 1, "token-uid", options());
+  auto const children = worker_children(owner(), spec, 1, options());
   auto const pod = pod_spec(children, "resnet18-worker");
   CHECK(container(children, "resnet18-worker").at("image") == "mine");
   CHECK(pod.at("nodeSelector").at("disk") == "fast");
@@ -211,7 +205,7 @@ TEST_CASE("where workers run is passed on as it is") {
 }
 
 TEST_CASE("without wishes there are no empty fields that others may own") {
-  auto const pod = pod_spec(worker_children(owner(), {}, 1, "token-uid", options()), "resnet18-worker");
+  auto const pod = pod_spec(worker_children(owner(), {}, 1, options()), "resnet18-worker");
   for (auto const* name :
        {"nodeSelector", "tolerations", "affinity", "imagePullSecrets", "priorityClassName"}) {
     CHECK_FALSE(pod.contains(name));
@@ -219,7 +213,7 @@ TEST_CASE("without wishes there are no empty fields that others may own") {
 }
 
 TEST_CASE("clients and workers have their own Services") {
-  auto const children = dispatcher_children(owner(), {}, 2, "token-uid", options());
+  auto const children = dispatcher_children(owner(), {}, 2, options());
   auto const front = find(children, kServices, "resnet18");
   CHECK(at(front, "spec.ports").as_array().at(0).at("port") == 80);
   CHECK(at(front, "spec.selector").as_object().at(kComponentLabel) == "dispatcher");
@@ -230,8 +224,8 @@ TEST_CASE("clients and workers have their own Services") {
 }
 
 TEST_CASE("the link is open to the service's own workers alone") {
-  auto const policy = find(dispatcher_children(owner(), {}, 1, "token-uid", options()), kNetworkPolicies,
-                           "resnet18-dispatcher");
+  auto const policy =
+      find(dispatcher_children(owner(), {}, 1, options()), kNetworkPolicies, "resnet18-dispatcher");
   auto const rules = at(policy, "spec.ingress");
   for (auto const& rule : rules.as_array()) {
     for (auto const& port : rule.at("ports").as_array()) {
@@ -246,29 +240,75 @@ TEST_CASE("the link is open to the service's own workers alone") {
   }
   auto without = options();
   without.network_policy = false;
-  for (auto const& child : dispatcher_children(owner(), {}, 1, "token-uid", without))
+  for (auto const& child : dispatcher_children(owner(), {}, 1, without))
     CHECK_FALSE(child.type == kNetworkPolicies);
 }
 
-TEST_CASE("a token that is made anew brings new pods on both sides of the link") {
-  auto const templates = [](std::string const& token_uid) {
-    return std::pair(
-        at(find(dispatcher_children(owner(), {}, 1, token_uid, options()), kDeployments,
-                "resnet18-dispatcher"),
-           "spec.template"),
-        at(find(worker_children(owner(), {}, 1, token_uid, options()), kDeployments, "resnet18-worker"),
-           "spec.template"));
-  };
-  auto const before = templates("one");
-  auto const after = templates("two");
-  CHECK(before.first != after.first);
-  CHECK(before.second != after.second);
+namespace {
+
+json::object volume(json::object const& pod, std::string_view name) {
+  for (auto const& each : pod.at("volumes").as_array()) {
+    if (each.at("name") == json::value(name)) return each.as_object();
+  }
+  FAIL("no volume " << name);
+  return {};
 }
 
-TEST_CASE("a token is kept out of sight but for its Secret") {
-  auto const secret = link_token_secret(owner(), "abc").object;
-  CHECK(secret.at("data").at("token") == "YWJj");
-  for (auto const& child : dispatcher_children(owner(), {}, 1, "token-uid", options())) {
-    CHECK(json::serialize(child.object).find("YWJj") == std::string::npos);
+/// Where a container finds a volume.
+std::string place(json::object const& container, std::string_view name) {
+  for (auto const& each : container.at("volumeMounts").as_array()) {
+    if (each.at("name") != json::value(name)) continue;
+    CHECK(each.at("readOnly") == true);
+    CHECK_FALSE(each.as_object().contains("subPath"));  // it would never be updated
+    return std::string(each.at("mountPath").as_string());
+  }
+  return "missing";
+}
+
+}  // namespace
+
+TEST_CASE("a worker shows a short-lived token that is for its own service's dispatchers alone") {
+  auto const workers = worker_children(owner(), {}, 1, options());
+  auto const pod = pod_spec(workers, "resnet18-worker");
+  auto const worker = container(workers, "resnet18-worker");
+  CHECK(flag(worker, "--token-file") == place(worker, "link-token") + "/token");
+  auto const tokens = volume(pod, "link-token");
+  auto const& sources = tokens.at("projected").at("sources").as_array();
+  REQUIRE(sources.size() == 1);
+  auto const& token = sources[0].at("serviceAccountToken");
+  CHECK(token.at("path") == "token");
+  CHECK(token.at("expirationSeconds") == 600);
+  CHECK(token.at("audience") == "elasticinference.dev/link/vision/resnet18/uid-1");
+
+  auto const dispatchers = dispatcher_children(owner(), {}, 1, options());
+  auto const dispatcher = container(dispatchers, "resnet18-dispatcher");
+  CHECK(flag(dispatcher, "--link-audience") == "elasticinference.dev/link/vision/resnet18/uid-1");
+  CHECK(flag(dispatcher, "--link-subject") == "system:serviceaccount:vision:default");
+  CHECK(flag(dispatcher, "--link-keys") == place(dispatcher, "link-keys") + "/keys.json");
+  CHECK(volume(pod_spec(dispatchers, "resnet18-dispatcher"), "link-keys").at("configMap").at("name") ==
+        "resnet18-link-keys");
+  CHECK(link_keys(owner(), "text").object.at("data").at("keys.json") == "text");
+}
+
+TEST_CASE("a service of the same name has another audience") {
+  auto again = owner();
+  again.uid = "uid-2";
+  auto const worker = pod_spec(worker_children(again, {}, 1, options()), "resnet18-worker");
+  auto const tokens = volume(worker, "link-token");
+  auto const& token = tokens.at("projected").at("sources").as_array().at(0);
+  CHECK(token.at("serviceAccountToken").at("audience") == "elasticinference.dev/link/vision/resnet18/uid-2");
+}
+
+TEST_CASE(
+    "pods of a release with a shared token and of this one serve each other while an upgrade rolls them") {
+  auto const dispatchers = dispatcher_children(owner(), {}, 1, options());
+  auto const workers = worker_children(owner(), {}, 1, options());
+  for (auto const& [children, name] :
+       {std::pair(dispatchers, "resnet18-dispatcher"), {workers, "resnet18-worker"}}) {
+    auto const program = container(children, name);
+    CHECK(flag(program, "--former-token-file") == place(program, "former-link-token") + "/token");
+    auto const secret = volume(pod_spec(children, name), "former-link-token").at("secret");
+    CHECK(secret.at("secretName") == "resnet18-link-token");
+    CHECK(secret.at("optional") == true);  // a new service has none, and its pods must start
   }
 }
