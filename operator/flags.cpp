@@ -2,6 +2,9 @@
 
 #include <CLI/CLI.hpp>
 
+#include <boost/asio/ip/network_v4.hpp>
+#include <boost/asio/ip/network_v6.hpp>
+
 namespace ei {
 namespace {
 
@@ -33,6 +36,15 @@ void add_local(CLI::App& app, Flags& flags, std::string& drain_timeout) {
       ->group(kLocal);
 }
 
+std::string is_network(std::string const& text) {
+  boost::system::error_code not_v4;
+  boost::system::error_code not_v6;
+  boost::asio::ip::make_network_v4(text, not_v4);
+  boost::asio::ip::make_network_v6(text, not_v6);
+  if (!not_v4 || !not_v6) return {};
+  return "is '" + text + "'; allowed: a network such as 203.0.113.0/24 or 2001:db8::/32";
+}
+
 void add_cluster(CLI::App& app, Flags& flags) {
   app.add_option("--kubeconfig", flags.kubeconfig,
                  "Instead of the pod's own access, $KUBECONFIG or ~/.kube/config")
@@ -52,7 +64,19 @@ void add_cluster(CLI::App& app, Flags& flags) {
   app.add_option("--image-pull-secret", flags.image_pull_secrets, "For the pods; may be repeated")
       ->group(kCluster);
   app.add_option("--priority-class", flags.priority_class, "For the pods")->group(kCluster);
-  app.add_flag("--no-network-policy", flags.no_network_policy, "Make no NetworkPolicies")->group(kCluster);
+  auto* const none = app.add_flag("--no-network-policy", flags.no_network_policy, "Make no NetworkPolicies")
+                         ->group(kCluster);
+  auto* const egress =
+      app.add_flag("--egress-policy", flags.egress_policy,
+                   "Let dispatchers connect to nobody, and workers to their dispatchers, DNS and "
+                   "--model-network alone")
+          ->excludes(none)
+          ->group(kCluster);
+  app.add_option("--model-network", flags.model_networks,
+                 "CIDR of hosts that weights and labels are fetched from; may be repeated")
+      ->needs(egress)
+      ->check(is_network)
+      ->group(kCluster);
   app.add_flag("--no-service-monitor", flags.no_service_monitors, "Make no ServiceMonitors")->group(kCluster);
 }
 

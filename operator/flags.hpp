@@ -38,6 +38,8 @@ struct Flags {
   std::vector<std::string> image_pull_secrets;
   std::string priority_class;
   bool no_network_policy = false;
+  bool egress_policy = false;
+  std::vector<std::string> model_networks;
   bool no_service_monitors = false;
 
   std::string prometheus_url;                 ///< empty: $PROMETHEUS_URL

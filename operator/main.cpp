@@ -208,6 +208,8 @@ KubernetesOptions kubernetes_options(Flags const& flags, kube::Access access, re
   options.children.image_pull_secrets = flags.image_pull_secrets;
   options.children.priority_class = flags.priority_class;
   options.children.network_policy = !flags.no_network_policy;
+  options.children.egress_policy = flags.egress_policy;
+  options.children.model_networks = flags.model_networks;
   options.service_monitors = !flags.no_service_monitors;
   options.leader_elect = flags.leader_elect;
   options.reconcile = std::move(reconcile);

@@ -41,6 +41,11 @@ VARIANTS = {
     "services' own": {
         "services": {"imagePullSecrets": ["a", "b"], "priorityClass": "low", "networkPolicies": False, "serviceMonitors": False}
     },
+    "nobody but who must be reached": {
+        "prometheusUrl": "https://prometheus.example.com",
+        "networkPolicy": {"egress": True, "modelNetworks": ["203.0.113.0/24"], "apiServer": {"networks": ["10.0.0.1/32"], "ports": [6443]}},
+    },
+    "keys by a binding of its own": {"rbac": {"issuerDiscovery": True}},
     "no roles, no CRD": {"rbac": {"create": False}, "crd": {"install": False}},
     "an account of the user's": {"serviceAccount": {"create": False, "name": "robot"}},
     "not in the cluster's own roles": {"rbac": {"aggregate": False}},
@@ -55,6 +60,7 @@ VARIANTS = {
 }
 
 OPERATOR = ("Deployment", "spec", "template", "spec")
+EGRESS = ("NetworkPolicy", "spec", "egress")
 CONTAINER = (*OPERATOR, "containers", 0)
 
 # (why, values, path to something in the only object of a kind or None for that kind's absence, what is there)
@@ -72,6 +78,34 @@ ROWS = [
         {"serviceAccount": {"create": False, "name": "robot"}},
         ("RoleBinding", "subjects", 0, "name"),
         "robot",
+    ),
+    ("its policy limits who comes", {"networkPolicy": {"enabled": True}}, ("NetworkPolicy", "spec", "policyTypes"), ["Ingress"]),
+    ("or who is reached", {"networkPolicy": {"egress": True}}, ("NetworkPolicy", "spec", "policyTypes"), ["Egress"]),
+    (
+        "or both",
+        {"networkPolicy": {"enabled": True, "egress": True}},
+        ("NetworkPolicy", "spec", "policyTypes"),
+        ["Ingress", "Egress"],
+    ),
+    ("neither by itself", {}, ("NetworkPolicy",), None),
+    ("the API server by its usual ports", {"networkPolicy": {"egress": True}}, (*EGRESS, 1, "ports", 1, "port"), 6443),
+    (
+        "or where it is",
+        {"networkPolicy": {"egress": True, "apiServer": {"networks": ["10.0.0.1/32"], "ports": [8443]}}},
+        (*EGRESS, 1),
+        {"ports": [{"port": 8443, "protocol": "TCP"}], "to": [{"ipBlock": {"cidr": "10.0.0.1/32"}}]},
+    ),
+    (
+        "and Prometheus by its port",
+        {"networkPolicy": {"egress": True}, "prometheusUrl": "http://prometheus-operated.monitoring:9090/p"},
+        (*EGRESS, 3, "ports", 0, "port"),
+        9090,
+    ),
+    (
+        "or its scheme's",
+        {"networkPolicy": {"egress": True}, "prometheusUrl": "https://prometheus.example.com/p"},
+        (*EGRESS, 3, "ports", 0, "port"),
+        443,
     ),
     ("two replicas have a budget", {"replicas": 2}, ("PodDisruptionBudget", "spec", "maxUnavailable"), 1),
     ("one would block a drain with it", {"replicas": 1}, ("PodDisruptionBudget",), None),
@@ -238,6 +272,9 @@ def test_dashboards_are_valid_json_and_name_only_known_metrics(render):
         ({"priorityClass": {"create": True}}, "/priorityClass/name"),
         ({"metrics": {"port": 80}}, "/metrics/port"),
         ({"prometheusUrl": "prometheus:9090"}, "/prometheusUrl"),
+        ({"networkPolicy": {"modelNetworks": ["download.pytorch.org"]}}, "/networkPolicy/modelNetworks/0"),
+        ({"networkPolicy": {"apiServer": {"ports": []}}}, "/networkPolicy/apiServer/ports"),
+        ({"networkPolicy": {"egress": True}, "services": {"networkPolicies": False}}, "networkPolicy.egress needs services.networkPolicies"),
     ],
 )
 def test_wrong_values_are_refused_by_name(api, tmp_path, values, says):

@@ -16,6 +16,8 @@ namespace json = boost::json;
 // Old ReplicaSets only serve `kubectl rollout undo`, which the operator would put right at once.
 constexpr int kRevisionHistory = 2;
 
+constexpr int kDnsPort = 53;
+
 json::object metadata(api::Metadata const& owner, std::string name, std::string_view component) {
   json::object reference{{"apiVersion", api::kApiVersion},
                          {"kind", api::kKind},
@@ -90,25 +92,51 @@ json::object open_ports(std::initializer_list<int> numbers) {
   return {{"ports", std::move(ports)}};
 }
 
+/// `egress` counts where it is limited at all; an empty list is left out, as the server would, and allows
+/// nothing.
 Child network_policy(api::Metadata const& owner, std::string name, std::string_view component,
-                     json::array ingress) {
+                     json::array ingress, bool limit_egress, json::array egress) {
   json::object spec{{"podSelector", selector(owner, component)},
                     {"policyTypes", json::array{"Ingress"}},
                     {"ingress", std::move(ingress)}};
+  if (limit_egress) spec["policyTypes"].as_array().emplace_back("Egress");
+  if (limit_egress && !egress.empty()) spec["egress"] = std::move(egress);
   return child(kNetworkPolicies, metadata(owner, std::move(name), component), std::move(spec));
 }
 
-/// The link is open to the service's own workers alone.
-Child dispatcher_policy(api::Metadata const& owner) {
-  auto link = open_ports({kDispatcherLinkPort});
-  link["from"] = json::array{json::object{{"podSelector", selector(owner, kWorkerComponent)}}};
-  json::array ingress{open_ports({kDispatcherPort, kDispatcherMetricsPort}), std::move(link)};
-  return network_policy(owner, dispatcher_name(owner.name), kDispatcherComponent, std::move(ingress));
+json::array peers(std::string_view component, api::Metadata const& owner) {
+  return {json::object{{"podSelector", selector(owner, component)}}};
 }
 
-Child worker_policy(api::Metadata const& owner) {
+/// The link is open to the service's own workers alone. A dispatcher connects to nobody, and asks no names.
+Child dispatcher_policy(api::Metadata const& owner, ChildOptions const& options) {
+  auto link = open_ports({kDispatcherLinkPort});
+  link["from"] = peers(kWorkerComponent, owner);
+  json::array ingress{open_ports({kDispatcherPort, kDispatcherMetricsPort}), std::move(link)};
+  return network_policy(owner, dispatcher_name(owner.name), kDispatcherComponent, std::move(ingress),
+                        options.egress_policy, {});
+}
+
+/// DNS anywhere: a cluster's lies in a namespace of its own, at a node's address or behind a cache.
+json::object dns_rule() {
+  json::array ports;
+  for (auto const* protocol : {"UDP", "TCP"})
+    ports.push_back(json::object{{"protocol", protocol}, {"port", kDnsPort}});
+  return {{"ports", std::move(ports)}};
+}
+
+Child worker_policy(api::Metadata const& owner, ChildOptions const& options) {
   json::array ingress{open_ports({kWorkerMetricsPort})};
-  return network_policy(owner, worker_name(owner.name), kWorkerComponent, std::move(ingress));
+  auto link = open_ports({kDispatcherLinkPort});
+  link["to"] = peers(kDispatcherComponent, owner);
+  json::array egress{std::move(link), dns_rule()};
+  json::array blocks;
+  for (auto const& network : options.model_networks)
+    blocks.push_back(json::object{{"ipBlock", json::object{{"cidr", network}}}});
+  // Whatever port their URLs name.
+  if (!blocks.empty()) egress.push_back(json::object{{"to", std::move(blocks)}});
+  return network_policy(owner, worker_name(owner.name), kWorkerComponent, std::move(ingress),
+                        options.egress_policy, std::move(egress));
 }
 
 }  // namespace
@@ -122,7 +150,7 @@ std::vector<Child> dispatcher_children(api::Metadata const& owner, api::Spec con
   std::vector<Child> children;
   children.push_back(front_service(owner));
   children.push_back(link_service(owner));
-  if (options.network_policy) children.push_back(dispatcher_policy(owner));
+  if (options.network_policy) children.push_back(dispatcher_policy(owner, options));
   children.push_back(disruption_budget(owner, dispatcher_name(owner.name), kDispatcherComponent));
   children.push_back(deployment(owner, dispatcher_name(owner.name), kDispatcherComponent, replicas,
                                 dispatcher_pod_template(owner, spec, options)));
@@ -132,7 +160,7 @@ std::vector<Child> dispatcher_children(api::Metadata const& owner, api::Spec con
 std::vector<Child> worker_children(api::Metadata const& owner, api::Spec const& spec, int replicas,
                                    ChildOptions const& options) {
   std::vector<Child> children;
-  if (options.network_policy) children.push_back(worker_policy(owner));
+  if (options.network_policy) children.push_back(worker_policy(owner, options));
   children.push_back(disruption_budget(owner, worker_name(owner.name), kWorkerComponent));
   children.push_back(deployment(owner, worker_name(owner.name), kWorkerComponent, replicas,
                                 worker_pod_template(owner, spec, options)));

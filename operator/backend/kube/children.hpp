@@ -17,6 +17,9 @@ struct ChildOptions {
   std::vector<std::string> image_pull_secrets;
   std::string priority_class;
   bool network_policy = true;
+  /// Dispatchers open no connection; workers reach their dispatchers, DNS and `model_networks`.
+  bool egress_policy = false;
+  std::vector<std::string> model_networks;  ///< CIDRs that weights and labels are fetched from
 
   bool operator==(ChildOptions const&) const = default;
 };

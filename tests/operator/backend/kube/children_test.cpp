@@ -117,18 +117,17 @@ TEST_CASE("a dispatcher is told its part of the spec") {
   CHECK(flag(dispatcher, "--latency-target") == "250ms");
 }
 
-TEST_CASE("a dispatcher's memory follows from its queue's capacity, and its probes have a port of their own") {
+TEST_CASE(
+    "a dispatcher's memory follows from its queue's capacity, and its probes have a port of their own") {
   ei::api::Spec spec;
   spec.dispatcher.queue_capacity = 100'000;
-  auto const large =
-      container(dispatcher_children(owner(), spec, 1, "token-uid", options()), "resnet18-dispatcher");
+  auto const large = container(dispatcher_children(owner(), spec, 1, options()), "resnet18-dispatcher");
   CHECK(flag(large, "--max-connections") == "126024");
   CHECK(flag(large, "--upload-max-bytes") == std::to_string(256 << 20));
   CHECK(large.at("resources").at("limits").at("memory") == "4928Mi");
-  auto const usual =
-      container(dispatcher_children(owner(), {}, 1, "token-uid", options()), "resnet18-dispatcher");
+  auto const usual = container(dispatcher_children(owner(), {}, 1, options()), "resnet18-dispatcher");
   CHECK(usual.at("resources").at("limits").at("memory") == "1Gi");
-  auto const worker = container(worker_children(owner(), {}, 1, "token-uid", options()), "resnet18-worker");
+  auto const worker = container(worker_children(owner(), {}, 1, options()), "resnet18-worker");
   for (auto const& probed : {usual, worker}) {
     for (std::string const probe : {"readinessProbe", "livenessProbe"})
       CHECK(probed.at(probe).at("httpGet").at("port") == "metrics");
@@ -311,4 +310,41 @@ TEST_CASE(
     CHECK(secret.at("secretName") == "resnet18-link-token");
     CHECK(secret.at("optional") == true);  // a new service has none, and its pods must start
   }
+}
+
+TEST_CASE("neither program has a token of the API server") {
+  CHECK(pod_spec(dispatcher_children(owner(), {}, 1, options()), "resnet18-dispatcher")
+            .at("automountServiceAccountToken") == false);
+  CHECK(pod_spec(worker_children(owner(), {}, 1, options()), "resnet18-worker")
+            .at("automountServiceAccountToken") == false);
+}
+
+TEST_CASE(
+    "where egress is limited, dispatchers reach nobody, and workers their dispatchers, DNS and model hosts") {
+  auto limited = options();
+  limited.egress_policy = true;
+  limited.model_networks = {"203.0.113.0/24", "2001:db8::/32"};
+  auto const both = json::array{"Ingress", "Egress"};
+  auto const dispatcher =
+      find(dispatcher_children(owner(), {}, 1, limited), kNetworkPolicies, "resnet18-dispatcher");
+  CHECK(at(dispatcher, "spec.policyTypes") == both);
+  CHECK(at(dispatcher, "spec.egress") == "missing");
+  auto const worker = find(worker_children(owner(), {}, 1, limited), kNetworkPolicies, "resnet18-worker");
+  CHECK(at(worker, "spec.policyTypes") == both);
+  auto const egress = at(worker, "spec.egress").as_array();
+  REQUIRE(egress.size() == 3);
+  CHECK(egress[0].at("ports").at(0).at("port") == 8002);
+  CHECK(egress[0].at("to").at(0).at("podSelector").at("matchLabels").at(kComponentLabel) == "dispatcher");
+  CHECK(egress[0].at("to").at(0).at("podSelector").at("matchLabels").at(kServiceLabel) == "resnet18");
+  CHECK(egress[1].at("ports").as_array().size() == 2);
+  CHECK_FALSE(egress[1].as_object().contains("to"));
+  CHECK(egress[2].at("to").at(0).at("ipBlock").at("cidr") == "203.0.113.0/24");
+  CHECK(egress[2].at("to").at(1).at("ipBlock").at("cidr") == "2001:db8::/32");
+
+  limited.model_networks.clear();
+  auto const closed = find(worker_children(owner(), {}, 1, limited), kNetworkPolicies, "resnet18-worker");
+  CHECK(at(closed, "spec.egress").as_array().size() == 2);
+  auto const open = find(worker_children(owner(), {}, 1, options()), kNetworkPolicies, "resnet18-worker");
+  CHECK(at(open, "spec.policyTypes") == json::array{"Ingress"});
+  CHECK(at(open, "spec.egress") == "missing");
 }
