@@ -30,8 +30,9 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
   std::string precision = "auto";
   std::string drain_timeout = "30s";
   std::string level = "info";
-  CLI::App app("Classifies pictures with a ResNet18 on one core, for dispatchers and, where asked, over HTTP.",
-               "inference-worker");
+  CLI::App app(
+      "Classifies pictures with a ResNet18 on one core, for dispatchers and, where asked, over HTTP.",
+      "inference-worker");
   app.set_version_flag("--version", EI_VERSION);
   app.option_defaults()->always_capture_default();
   app.add_option("--address", flags.address, "Address to listen on");

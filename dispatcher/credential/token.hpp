@@ -11,8 +11,8 @@
 
 namespace ei::dispatcher {
 
-/// A token of a cluster is 1 to 1.5 KiB; with the longest names and an RSA key of 4,096 bits it is 4 KiB. It has
-/// to fit a request's header.
+/// A token of a cluster is 1 to 1.5 KiB; with the longest names and an RSA key of 4,096 bits it is 4 KiB. It
+/// has to fit a request's header.
 inline constexpr std::size_t kMaxTokenBytes = 6144;
 
 /// A document of public keys: a cluster has one or two keys of some 400 bytes each.

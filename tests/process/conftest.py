@@ -6,7 +6,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import harness  # noqa: E402
-import worker  # noqa: E402
+from worker import Worker  # noqa: E402
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -97,7 +97,7 @@ def start_worker(tmp_path):
     started = []
 
     def start(*flags, **options):
-        started.append(worker.Worker(tmp_path / f"worker{len(started)}", *flags, **options))
+        started.append(Worker(tmp_path / f"worker{len(started)}", *flags, **options))
         return started[-1]
 
     yield start

@@ -6,7 +6,7 @@ import pytest
 import requests
 from cryptography.hazmat.primitives import serialization
 
-from harness import Background, FakeWorker, WebSocket, picture, wait_until
+from harness import Background, WebSocket, picture, wait_until
 from link_tokens import EcKey, ISSUER, RsaKey, b64, claims, compact, flags, hmac_token, publish, replace, unsigned_token
 
 JPEG = picture()
