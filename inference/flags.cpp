@@ -25,6 +25,7 @@ std::string checked_digest(std::string text) {
 std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
   Flags flags;
   std::vector<std::string> dispatchers;
+  std::vector<std::string> addresses;
   std::string sha256;
   std::string labels;
   std::string precision = "auto";
@@ -54,6 +55,11 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
       "--labels", labels,
       "Class names, one a line: builtin://imagenet, https://…, file:///… or a path; none: the weights' own");
   app.add_option("--precision", precision, "auto, fp32 or bf16");
+  app.add_option("--allow-address", addresses,
+                 "Download also from these addresses: private, loopback; may be repeated");
+  app.add_option("--allow-host", flags.load.reach.hosts,
+                 "Download only from these hosts, also after a redirect: HOST, *.DOMAIN, with :PORT; may be "
+                 "repeated; none: from all");
   app.add_option("--cache-dir", flags.load.cache_dir,
                  "Where downloads are kept; none: the user's cache folder");
   app.add_option("--token-file", flags.token_file,
@@ -75,6 +81,14 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
     flags.load.weights = checked("--model-uri", parse_model_uri(flags.model_uri));
     if (!labels.empty()) flags.load.labels = checked("--labels", parse_label_uri(labels));
     if (!sha256.empty()) flags.load.sha256 = checked_digest(sha256);
+    for (auto const& word : addresses) {
+      if (auto const known = allow(flags.load.reach.addresses, word); !known)
+        throw CLI::ValidationError("--allow-address", known.error().message);
+    }
+    for (auto const& host : flags.load.reach.hosts) {
+      if (auto const fault = host_pattern_fault(host); !fault.empty())
+        throw CLI::ValidationError("--allow-host", fault);
+    }
     flags.load.precision = checked("--precision", parse_precision(precision));
     flags.drain_timeout = checked("--drain-timeout", parse_duration(drain_timeout));
     flags.log_level = checked("--log-level", log::parse_level(level));

@@ -13,6 +13,7 @@
 #include "inference/service/classify.hpp"
 #include "inference/service/links.hpp"
 #include "inference/service/routes.hpp"
+#include "runtime/core/redact.hpp"
 #include "runtime/http/server.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/process/program.hpp"
@@ -88,7 +89,7 @@ Result<void> listen_all(Flags const& flags, http::Server& main, http::Server& me
                           {"http", main.port()},
                           {"metrics", metrics.port()},
                           {"model", flags.model_name},
-                          {"uri", flags.model_uri},
+                          {"uri", display_url(flags.model_uri)},
                           {"version", EI_VERSION}});
   return process::write_ports(flags.ports_file, std::move(ports));
 }

@@ -6,9 +6,11 @@
 #include <random>
 #include <system_error>
 
+#include "inference/fetch/cache_room.hpp"
 #include "inference/fetch/partial_file.hpp"
 #include "runtime/async/deadline.hpp"
 #include "runtime/async/task_group.hpp"
+#include "runtime/core/redact.hpp"
 #include "runtime/crypto/digest.hpp"
 #include "runtime/http/client.hpp"
 #include "runtime/log/log.hpp"
@@ -25,11 +27,14 @@ constexpr milliseconds kLastBackOff{15'000};
 /// whoever started this process can tell people once it ends, and starts it again. Less than an operator's
 /// patience with a worker, but for a server that takes the connection and is silent.
 constexpr milliseconds kFirstByteWait{5'000};
+/// For how much of a body of unknown length room is made at a time: ResNet18's weights once.
+constexpr std::uint64_t kRoomStep = 64U << 20U;
 /// How often a process looks whether the one that downloads has finished.
 constexpr milliseconds kLockPoll{200};
 
-bool is_loopback(std::string const& host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
+/// As logs and errors name it.
+std::string shown(http::Url const& url) {
+  return display_url(url.to_string());
 }
 
 /// Worth another attempt: the connection, not the request, is to blame.
@@ -61,10 +66,33 @@ std::optional<std::uint64_t> range_start(http::Response const& head) {
 struct Transfer {
   http::Url url;
   FetchOptions options;
+  fs::path target;
   PartialFile file;
   std::string validator;  ///< the strong ETag that the bytes so far belong to
   std::uint64_t received = 0;
 };
+
+Error too_large(std::uint64_t limit) {
+  return make_error(ErrorKind::Invalid, "larger than " + std::to_string(limit) + " bytes");
+}
+
+/// What the head announces, before a byte is taken: encodings that nobody asked for could unpack to anything,
+/// and a size over the limit or the disk need not be tried. Errors: Invalid, Io.
+Result<void> check_head(Transfer const& transfer, http::Response const& head) {
+  auto const encoding = head.headers.get("Content-Encoding").value_or("identity");
+  if (encoding != "identity") {
+    return make_error(ErrorKind::Invalid, "the server sends Content-Encoding " +
+                                              std::string(encoding.substr(0, 32)) +
+                                              ", and the bytes are taken only as they are");
+  }
+  auto const length = head.headers.get("Content-Length").value_or("0");
+  std::uint64_t bytes = 0;
+  auto const [end, failed] = std::from_chars(length.data(), length.data() + length.size(), bytes);
+  auto const limit = transfer.options.max_bytes;
+  if (failed == std::errc::result_out_of_range || bytes > limit || transfer.file.size() + bytes > limit)
+    return too_large(limit);
+  return make_room(transfer.target, transfer.file.size(), bytes, transfer.options.max_cache_bytes);
+}
 
 /// Empties the file where the answer does not continue it. Errors: the status's.
 Result<void> begin_body(Transfer& transfer, http::Response const& head) {
@@ -84,6 +112,7 @@ Result<void> begin_body(Transfer& transfer, http::Response const& head) {
 asio::awaitable<Result<void>> attempt(asio::any_io_executor executor, Transfer& transfer) {
   http::Headers headers;
   headers.set("User-Agent", "elastic-inference/" EI_VERSION);
+  headers.set("Accept-Encoding", "identity");
   // Without a digest nothing but a validator proves that the parts belong together.
   if (transfer.options.sha256.empty() && transfer.validator.empty()) {
     if (auto const cleared = transfer.file.clear(); !cleared) co_return cleared.error();
@@ -91,19 +120,33 @@ asio::awaitable<Result<void>> attempt(asio::any_io_executor executor, Transfer& 
   if (transfer.file.size() > 0) {
     headers.set("Range", "bytes=" + std::to_string(transfer.file.size()) + "-");
     if (!transfer.validator.empty()) headers.set("If-Range", transfer.validator);
-    log::info("download_resumed", {{"url", transfer.url.to_string()}, {"at_bytes", transfer.file.size()}});
+    log::info("download_resumed", {{"url", shown(transfer.url)}, {"at_bytes", transfer.file.size()}});
   }
+  http::Follow follow;
+  follow.admit_url = [&](http::Url const& url) { return admit_url(transfer.options.reach, url); };
+  follow.admit_address = [&](http::Url const& url, asio::ip::address const& address) {
+    return admit_address(transfer.options.reach, url, address);
+  };
   auto stream = co_await http::get_following(executor, transfer.url, headers, transfer.options.tls,
-                                             transfer.options.stall_timeout);
+                                             transfer.options.stall_timeout, std::move(follow));
   if (!stream) co_return stream.error();
   if (auto const begun = begin_body(transfer, (*stream)->head()); !begun) co_return begun.error();
+  if (auto const fits = check_head(transfer, (*stream)->head()); !fits) co_return fits.error();
+  // A body of unknown length is made room for in steps.
+  auto room_until = (*stream)->head().headers.get("Content-Length") ? transfer.options.max_bytes : 0;
   for (;;) {
     auto const bytes = co_await (*stream)->read(transfer.options.stall_timeout);
     if (!bytes) co_return bytes.error();
     if (bytes->empty()) co_return Result<void>();
+    if (transfer.file.size() + bytes->size() > room_until) {
+      auto const step = std::min(kRoomStep, transfer.options.max_bytes);
+      room_until = transfer.file.size() + step;
+      auto const room =
+          make_room(transfer.target, transfer.file.size(), step, transfer.options.max_cache_bytes);
+      if (!room) co_return room.error();
+    }
     if (transfer.file.size() + bytes->size() > transfer.options.max_bytes) {
-      co_return make_error(ErrorKind::Invalid,
-                           "larger than " + std::to_string(transfer.options.max_bytes) + " bytes");
+      co_return too_large(transfer.options.max_bytes);
     }
     if (auto const written = transfer.file.append(*bytes); !written) co_return written.error();
     transfer.received += bytes->size();
@@ -129,7 +172,7 @@ asio::awaitable<Result<void>> transfer_all(asio::any_io_executor executor, Trans
     if (!begun && left <= milliseconds(0)) co_return done;
     if (transfer.received > before) wait = kFirstBackOff;
     milliseconds const pause = begun ? jittered(wait) : std::min(jittered(wait), left);
-    log::warn("download_broken", {{"url", transfer.url.to_string()},
+    log::warn("download_broken", {{"url", shown(transfer.url)},
                                   {"error", done.error().message},
                                   {"at_bytes", transfer.file.size()},
                                   {"retry_in_ms", pause.count()}});
@@ -140,7 +183,7 @@ asio::awaitable<Result<void>> transfer_all(asio::any_io_executor executor, Trans
 
 Error digest_differs(http::Url const& url, std::string const& expected, std::string const& found) {
   return make_error(ErrorKind::Invalid,
-                    url.to_string() + " has the SHA-256 " + found + ", expected is " + expected);
+                    shown(url) + " has the SHA-256 " + found + ", expected is " + expected);
 }
 
 /// Downloads under the lock.
@@ -150,8 +193,8 @@ asio::awaitable<Result<fs::path>> download(asio::any_io_executor executor, http:
   auto file = PartialFile::open(partial);
   if (!file) co_return file.error();
   bool const continues = file->size() > 0 && !options.sha256.empty();
-  Transfer transfer{url, options, std::move(*file), {}};
-  log::info("download_started", {{"url", url.to_string()}, {"to", target.string()}});
+  Transfer transfer{url, options, target, std::move(*file), {}};
+  log::info("download_started", {{"url", shown(url)}, {"to", target.string()}});
   auto done = co_await transfer_all(executor, transfer);
   if (!done) co_return done.error();
   auto digest = sha256_of_file(partial);
@@ -171,7 +214,7 @@ asio::awaitable<Result<fs::path>> download(asio::any_io_executor executor, http:
   }
   auto const bytes = transfer.file.size();
   if (auto const published = transfer.file.publish(target); !published) co_return published.error();
-  log::info("download_finished", {{"url", url.to_string()}, {"bytes", bytes}, {"sha256", *digest}});
+  log::info("download_finished", {{"url", shown(url)}, {"bytes", bytes}, {"sha256", *digest}});
   co_return target;
 }
 
@@ -182,7 +225,10 @@ asio::awaitable<Result<fs::path>> fetch_locked(asio::any_io_executor executor, h
     std::error_code ignored;
     if (!options.sha256.empty() && fs::is_regular_file(target, ignored)) {
       auto const digest = sha256_of_file(target);
-      if (digest && *digest == options.sha256) co_return target;
+      if (digest && *digest == options.sha256) {
+        mark_used(target);
+        co_return target;
+      }
       log::warn("cache_damaged", {{"path", target.string()}});
       fs::remove(target, ignored);
     }
@@ -209,10 +255,8 @@ Result<std::string> sha256_of_file(fs::path const& path) {
 }
 
 asio::awaitable<Result<fs::path>> fetch(asio::any_io_executor executor, http::Url url, FetchOptions options) {
-  if (url.scheme != "https" && !(url.scheme == "http" && is_loopback(url.host))) {
-    co_return make_error(ErrorKind::Invalid,
-                         url.to_string() + ": http is not safe to load a model from; use https");
-  }
+  // Also what the cache holds already: an address that is refused names nothing that may be used.
+  if (auto const admitted = admit_url(options.reach, url); !admitted) co_return admitted.error();
   std::error_code failed;
   fs::create_directories(options.cache_dir, failed);
   if (failed) {
@@ -220,7 +264,7 @@ asio::awaitable<Result<fs::path>> fetch(asio::any_io_executor executor, http::Ur
                          options.cache_dir.string() + ": cannot be created: " + failed.message());
   }
   if (options.sha256.empty())
-    log::warn("download_unchecked", {{"url", url.to_string()}, {"detail", "no SHA-256 given"}});
+    log::warn("download_unchecked", {{"url", shown(url)}, {"detail", "no SHA-256 given"}});
   auto const name = options.sha256.empty() ? "url-" + crypto::sha256_hex(url.to_string()) : options.sha256;
   auto target = options.cache_dir / name;
   auto const deadline = options.deadline;

@@ -47,19 +47,25 @@ double elapsed_ms(Clock::time_point since) {
   return std::chrono::duration<double, std::milli>(Clock::now() - since).count();
 }
 
-Result<Classifier> load_file(std::filesystem::path const& path, Precision precision) {
+Result<Classifier> load_file(std::filesystem::path const& path, ModelFiles const& files) {
+  auto const precision = files.precision;
   auto const file = MappedFile::open(path);
   if (!file) return file.error();
-  if (detect_format(file->bytes()) == FileFormat::TorchScript)
+  if (detect_format(file->bytes()) == FileFormat::TorchScript) {
+    if (files.unchecked) {
+      return make_error(ErrorKind::Invalid,
+                        "the download is TorchScript, which is a program: it is run only with the SHA-256 of "
+                        "the file that is meant (spec.model.sha256, --sha256)");
+    }
     return Classifier::from_torchscript(path, precision);
+  }
   auto const tensors = read_checkpoint(file->bytes());
   if (!tensors) return with_context(tensors.error(), path.string());
   return Classifier::from_state_dict(*tensors, precision);
 }
 
 Result<Classifier> load_classifier(ModelFiles const& files) {
-  if (auto const* const file = std::get_if<FromFile>(&files.weights))
-    return load_file(file->path, files.precision);
+  if (auto const* const file = std::get_if<FromFile>(&files.weights)) return load_file(file->path, files);
   if (auto const* const random = std::get_if<FromRandom>(&files.weights)) {
     return Classifier::from_state_dict(random_resnet18(random->seed, random->classes).tensors,
                                        files.precision);

@@ -25,6 +25,9 @@ struct ModelFiles {
   /// None: the names that go with the weights (shapes: its own; 1,000 classes: ImageNet's; else `class 0` …).
   std::optional<std::variant<FromShapes, FromImagenet, FromFile>> labels;
   Precision precision = Precision::Auto;
+  /// The weights came over the network, and nobody has said which bytes they must be. Such a file may hold
+  /// tensors, but no program.
+  bool unchecked = false;
 };
 
 /// Reads, checks and builds the model. Errors: Invalid, NotFound or Io, naming the file and the fault.

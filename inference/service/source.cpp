@@ -1,16 +1,18 @@
 #include "inference/service/source.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 
 #include "runtime/core/encoding.hpp"
+#include "runtime/core/redact.hpp"
 #include "runtime/http/message.hpp"
 
 namespace ei::inference {
 namespace {
 
 Error invalid(std::string_view uri, std::string_view allowed) {
-  return make_error(ErrorKind::Invalid, "'" + std::string(uri) + "': allowed are " + std::string(allowed));
+  return make_error(ErrorKind::Invalid, "'" + display_url(uri) + "': allowed are " + std::string(allowed));
 }
 
 /// What both kinds of URI have in common: a file or an address; none for another scheme.
@@ -25,7 +27,7 @@ Result<std::optional<std::variant<FromFile, FromNetwork>>> parse_place(std::stri
   auto const rest = uri.substr(scheme_end + 3);
   if (scheme == "file") {
     auto const path = percent_decode(rest);
-    if (!path || !path->starts_with('/'))
+    if (!path || !path->starts_with('/') || path->find('\0') != std::string::npos)
       return invalid(uri, "file:// with an absolute path: file:///models/a.pth");
     return Place{FromFile{*path}};
   }
@@ -52,7 +54,37 @@ Result<std::int64_t> query_number(std::string_view uri, std::string_view name, s
   return value;
 }
 
+/// Where a kernel and a kubelet put what no model is: processes, devices, tokens. /dev/shm is memory that
+/// people do keep files in.
+constexpr std::string_view kReserved[] = {"/proc",
+                                          "/sys",
+                                          "/dev",
+                                          "/run/secrets",
+                                          "/var/run/secrets",
+                                          "/run/elastic-inference",
+                                          "/var/run/elastic-inference"};
+
+bool is_below(std::string_view path, std::string_view folder) {
+  return path == folder || (path.starts_with(folder) && path[folder.size()] == '/');
+}
+
 }  // namespace
+
+Result<void> check_file(std::filesystem::path const& path) {
+  namespace fs = std::filesystem;
+  std::error_code wrong;
+  auto const real = fs::canonical(path, wrong);
+  if (wrong == std::errc::no_such_file_or_directory)
+    return make_error(ErrorKind::NotFound, path.string() + ": cannot be opened: " + wrong.message());
+  if (wrong) return make_error(ErrorKind::Io, path.string() + ": " + wrong.message());
+  bool const reserved = std::any_of(std::begin(kReserved), std::end(kReserved),
+                                    [&](auto folder) { return is_below(real.native(), folder); });
+  if ((reserved && !is_below(real.native(), "/dev/shm")) || !fs::is_regular_file(real, wrong)) {
+    return make_error(ErrorKind::Forbidden, path.string() + ": is no file of weights or labels" +
+                                                (reserved ? ": it belongs to the system" : ""));
+  }
+  return {};
+}
 
 Result<ModelSource> parse_model_uri(std::string_view uri) {
   if (uri == "builtin://shapes") return ModelSource{FromShapes{}};

@@ -31,6 +31,11 @@ struct FromNetwork {
   bool operator==(FromNetwork const&) const = default;
 };
 
+/// Whether a file may be read as weights or labels: a regular one, which after all links and `..` is none of
+/// the system's own or of this process's credentials. Whoever writes a URI, or a link on a volume, must not
+/// get to see them as class names. Errors: NotFound, Forbidden, Io.
+[[nodiscard]] Result<void> check_file(std::filesystem::path const& path);
+
 /// Where weights come from: `builtin://shapes`, `builtin://random[?seed=N&classes=N]`, `file:///path`, a
 /// plain path, `https://…`. Errors: Invalid, naming what is allowed.
 using ModelSource = std::variant<FromShapes, FromRandom, FromFile, FromNetwork>;

@@ -38,10 +38,13 @@ asio::awaitable<Result<ModelFiles>> fetch_files(asio::any_io_executor executor, 
     FetchOptions fetching;
     fetching.cache_dir = options.cache_dir;
     fetching.sha256 = options.sha256;
+    fetching.reach = options.reach;
     auto path = co_await fetch(executor, network->url, fetching);
     if (!path) co_return with_context(path.error(), "the model");
     files.weights = FromFile{*path};
+    files.unchecked = options.sha256.empty();
   } else if (auto const* const file = std::get_if<FromFile>(&options.weights)) {
+    if (auto const fine = check_file(file->path); !fine) co_return with_context(fine.error(), "the model");
     if (!options.sha256.empty()) {
       auto const digest = sha256_of_file(file->path);
       if (!digest) co_return digest.error();
@@ -59,10 +62,12 @@ asio::awaitable<Result<ModelFiles>> fetch_files(asio::any_io_executor executor, 
     FetchOptions fetching;
     fetching.cache_dir = options.cache_dir;
     fetching.max_bytes = kMaxLabelDownload;
+    fetching.reach = options.reach;
     auto path = co_await fetch(executor, network->url, fetching);
     if (!path) co_return with_context(path.error(), "the labels");
     files.labels = FromFile{*path};
   } else if (auto const* const file = std::get_if<FromFile>(&*options.labels)) {
+    if (auto const fine = check_file(file->path); !fine) co_return with_context(fine.error(), "the labels");
     files.labels = *file;
   } else if (std::holds_alternative<FromImagenet>(*options.labels)) {
     files.labels = FromImagenet{};

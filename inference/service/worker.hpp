@@ -20,10 +20,11 @@ struct LoadOptions {
   Precision precision = Precision::Auto;
   std::string sha256;  ///< of the weights, from wherever they come; empty: not checked
   std::filesystem::path cache_dir;
+  Reach reach;  ///< of downloads
 };
 
-/// Downloads what lies elsewhere and checks the digest of the weights. Errors: fetch()'s; Invalid (digest
-/// differs).
+/// Downloads what lies elsewhere and checks the digest of the weights. Errors: fetch()'s; check_file()'s;
+/// Invalid (digest differs).
 [[nodiscard]] asio::awaitable<Result<ModelFiles>> fetch_files(asio::any_io_executor executor,
                                                               LoadOptions options);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <list>
 
+#include "runtime/core/redact.hpp"
 #include "runtime/http/dial.hpp"
 #include "runtime/http/parser.hpp"
 #include "runtime/http/text.hpp"
@@ -140,7 +141,7 @@ asio::awaitable<Result<Connection>> Client::Impl::connect(SteadyTime deadline) {
     tls = *made;
   }
   auto const limit = std::min(deadline, Clock::now() + limits.connect_timeout);
-  auto transport = co_await dial(executor, origin, tls, tls_options, limit);
+  auto transport = co_await dial(executor, origin, tls, tls_options, limit, limits.admit_address);
   if (!transport) co_return transport.error();
   Connection connection;
   connection.transport = std::move(*transport);
@@ -258,11 +259,19 @@ Headers only_range(Headers const& headers) {
 asio::awaitable<Result<std::unique_ptr<ResponseStream>>> get_following(asio::any_io_executor executor,
                                                                        Url url, Headers headers,
                                                                        std::optional<TlsClientOptions> tls,
-                                                                       milliseconds timeout,
-                                                                       int max_redirects) {
+                                                                       milliseconds timeout, Follow follow) {
   auto const deadline = Clock::now() + timeout;
   for (int followed = 0;; ++followed) {
-    Client client(executor, url, tls);
+    if (follow.admit_url) {
+      if (auto const admitted = follow.admit_url(url); !admitted) co_return admitted.error();
+    }
+    ClientLimits limits;
+    if (follow.admit_address) {
+      limits.admit_address = [&](asio::ip::address const& address) {
+        return follow.admit_address(url, address);
+      };
+    }
+    Client client(executor, url, tls, std::move(limits));
     Request request;
     request.target = url.target;
     request.headers = headers;
@@ -275,10 +284,11 @@ asio::awaitable<Result<std::unique_ptr<ResponseStream>>> get_following(asio::any
     if (!next) co_return with_context(next.error(), "the redirect's Location");
     if (url.secure() && !next->secure()) {
       co_return make_error(ErrorKind::Protocol,
-                           "a redirect from https to " + next->to_string() + " is not followed");
+                           "a redirect from https to " + display_url(next->to_string()) + " is not followed");
     }
-    if (followed == max_redirects) {
-      co_return make_error(ErrorKind::Protocol, "more than " + std::to_string(max_redirects) + " redirects");
+    if (followed == follow.max_redirects) {
+      co_return make_error(ErrorKind::Protocol,
+                           "more than " + std::to_string(follow.max_redirects) + " redirects");
     }
     if (!same_origin(url, *next)) headers = only_range(headers);
     url = std::move(*next);

@@ -2,7 +2,9 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/address.hpp>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +25,8 @@ struct ClientLimits {
   milliseconds connect_timeout{5'000};  ///< resolve, connect and TLS together
   std::size_t max_idle = 8;             ///< connections kept for the next request
   milliseconds idle_timeout{30'000};    ///< shorter than servers' own (Go: none, nginx: 75 s, ours: 75 s)
+  /// Which of the origin's addresses may be connected to; empty: all.
+  std::function<Result<void>(asio::ip::address const&)> admit_address = {};
 };
 
 /// An answer whose body is read as it arrives (watches, downloads). Destroying it drops the connection,
@@ -67,12 +71,21 @@ class Client {
   std::shared_ptr<Impl> impl_;
 };
 
-/// A download: GET that follows up to `max_redirects` 301, 302, 303, 307 and 308 answers, never from https to
-/// http; `headers` go to the first origin only, but for Range. Other answers, errors included, are returned
-/// as they are.
+/// How far a download may go. Both questions are asked anew at every redirect; an empty one admits all.
+struct Follow {
+  int max_redirects = 5;  ///< a store and its CDN take two
+  std::function<Result<void>(Url const&)> admit_url = {};
+  /// Asked with each address that the URL's host turned out to have, before it is connected to.
+  std::function<Result<void>(Url const&, asio::ip::address const&)> admit_address = {};
+};
+
+/// A download: GET that follows 301, 302, 303, 307 and 308 answers, never from https to http; `headers` go to
+/// the first origin only, but for Range. Other answers, errors included, are returned as they are. No proxy
+/// is asked, whatever the environment says: it would resolve names where nobody can look at the addresses.
+/// Errors: open()'s; Protocol (redirects); the questions' own.
 [[nodiscard]] asio::awaitable<Result<std::unique_ptr<ResponseStream>>> get_following(
     asio::any_io_executor executor, Url url, Headers headers, std::optional<TlsClientOptions> tls,
-    milliseconds timeout, int max_redirects = 5);
+    milliseconds timeout, Follow follow = {});
 
 /// The ErrorKind that an HTTP status means to a caller who wanted 2xx (404 NotFound, 409 Conflict, 410 Gone,
 /// 429 TooMany, 401, 403, 408/504 Timeout, other 4xx Invalid, 5xx Unavailable), with Retry-After (seconds)

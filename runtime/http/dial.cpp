@@ -12,7 +12,7 @@ namespace {
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
 asio::awaitable<Result<tcp::socket>> connect(asio::any_io_executor executor, Url const& url,
-                                             SteadyTime deadline) {
+                                             SteadyTime deadline, AdmitAddress const& admit) {
   auto endpoints = co_await resolve(executor, url.host, url.port, deadline);
   if (!endpoints) co_return endpoints.error();
   tcp::socket socket(executor);
@@ -23,6 +23,10 @@ asio::awaitable<Result<tcp::socket>> connect(asio::any_io_executor executor, Url
   watchdog.arm(deadline);
   Error last = make_error(ErrorKind::Unavailable, "cannot connect to " + url.authority() + ": no address");
   for (tcp::endpoint const& endpoint : *endpoints) {
+    if (auto const admitted = admit ? admit(endpoint.address()) : Result<void>(); !admitted) {
+      last = admitted.error();
+      continue;
+    }
     boost::system::error_code ignored;
     socket.close(ignored);
     socket.open(endpoint.protocol(), ignored);
@@ -33,6 +37,7 @@ asio::awaitable<Result<tcp::socket>> connect(asio::any_io_executor executor, Url
       if (!expired) co_return std::move(socket);
       break;
     }
+    last.kind = ErrorKind::Unavailable;
     last.message = "cannot connect to " + url.authority() + ": " + code.message();
     if (std::chrono::steady_clock::now() >= deadline) {
       last = make_error(ErrorKind::Timeout, "connecting to " + url.authority() + " took too long");
@@ -50,8 +55,9 @@ asio::awaitable<Result<tcp::socket>> connect(asio::any_io_executor executor, Url
 
 asio::awaitable<Result<std::unique_ptr<Transport>>> dial(asio::any_io_executor executor, Url url,
                                                          std::shared_ptr<asio::ssl::context> tls,
-                                                         TlsClientOptions options, SteadyTime deadline) {
-  auto socket = co_await connect(executor, url, deadline);
+                                                         TlsClientOptions options, SteadyTime deadline,
+                                                         AdmitAddress admit) {
+  auto socket = co_await connect(executor, url, deadline, admit);
   if (!socket) co_return socket.error();
   if (!url.secure()) co_return std::make_unique<Transport>(AnyStream(std::move(*socket)));
   TlsStream stream(std::move(*socket), *tls);

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <optional>
 
+#include "runtime/core/redact.hpp"
 #include "runtime/http/text.hpp"
 
 namespace ei::http {
@@ -17,7 +18,7 @@ std::optional<std::uint16_t> default_port(std::string_view scheme) {
 
 Error invalid(std::string_view why, std::string_view text) {
   return make_error(ErrorKind::Invalid,
-                    std::string(why) + ", got \"" + std::string(text.substr(0, 200)) + "\"");
+                    std::string(why) + ", got \"" + display_url(text).substr(0, 200) + "\"");
 }
 
 // host, host:port, [v6] or [v6]:port into `url`; false when malformed.

@@ -7,6 +7,7 @@
 
 #include "runtime/core/encoding.hpp"
 #include "runtime/core/json.hpp"
+#include "runtime/core/redact.hpp"
 
 namespace ei::log {
 namespace {
@@ -67,6 +68,9 @@ std::string format_line(WallTime time, Level level, std::string_view event,
     auto const* string = value.if_string();
     if (string != nullptr && !is_utf8(*string)) {
       line[key] = percent_encode(*string);
+    } else if (string != nullptr && string->find("://") != string->npos) {
+      // The last of several places: whoever writes a message of parts cannot know what is in each.
+      line[key] = redact_urls(*string);
     } else {
       line[key] = value;
     }

@@ -1,9 +1,14 @@
+#include <unistd.h>
+
 #include <atomic>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
+#include "inference/fetch/reach.hpp"
 #include "inference/labels/labels.hpp"
 #include "inference/service/compute.hpp"
 #include "inference/service/links.hpp"
@@ -60,6 +65,84 @@ TEST_CASE("model URIs: each scheme, and what is refused") {
   }
   CHECK(parse_label_uri("builtin://imagenet").value() == LabelSource{FromImagenet{}});
   CHECK_FALSE(parse_label_uri("builtin://random").has_value());
+}
+
+TEST_CASE("downloads: which URLs and which addresses are within reach") {
+  struct Row {
+    std::string url;
+    std::string address;  ///< that its host turned out to have; empty: it is not asked for
+    std::string says;     ///< empty: admitted
+    std::string why;
+  };
+  Reach reach;
+  SECTION("by default the open network") {
+    for (auto const& row : {
+             Row{"https://a.example/m", "93.184.216.34", "", "a public address"},
+             Row{"https://a.example/m", "127.0.0.1", "a.example (127.0.0.1) is a loopback address",
+                 "a name of this machine"},
+             Row{"https://127.evil.com/m", "127.0.0.1", "a loopback address",
+                 "what it begins with does not matter"},
+             Row{"http://127.evil.com/m", "", "use https", "a name, so not this machine"},
+             Row{"https://a.example/m", "::1", "a loopback address", "IPv6"},
+             Row{"https://a.example/m", "::ffff:127.0.0.1", "a loopback address", "IPv4-mapped"},
+             Row{"https://a.example/m", "64:ff9b::7f00:1", "a loopback address", "NAT64"},
+             Row{"https://a.example/m", "10.0.0.1", "a private address", "rebound to this network"},
+             Row{"https://a.example/m", "169.254.169.254", "nothing is ever loaded", "rebound to metadata"},
+             Row{"https://a.example/m", "fd00:ec2::254", "nothing is ever loaded", "likewise over IPv6"},
+             Row{"https://a.example/m", "fe80::1%1", "nothing is ever loaded", "link-local with a zone"},
+             Row{"https://a.example/m", "0.0.0.0", "nothing is ever loaded",
+                 "this machine, in another spelling"},
+             Row{"https://2130706433/m", "", "a loopback address", "a number is an address"},
+             Row{"https://localhost/m", "", "a loopback address", "this machine by name"},
+             Row{"http://localhost/m", "", "a loopback address", "without TLS"},
+             Row{"http://a.example/m", "", "use https", "anybody on the way could change it"},
+             Row{"ws://a.example/m", "", "use https", "no download"},
+         }) {
+      INFO(row.url << " " << row.address << ": " << row.why);
+      auto const url = http::parse_url(row.url).value();
+      auto const admitted = row.address.empty()
+                                ? admit_url(reach, url)
+                                : admit_address(reach, url, asio::ip::make_address(row.address));
+      CHECK(admitted.has_value() == row.says.empty());
+      if (!admitted) CHECK_THAT(admitted.error().message, Catch::Contains(row.says));
+    }
+  }
+  SECTION("this machine without TLS where it is allowed, and only it") {
+    reach.addresses.loopback = true;
+    auto const url = http::parse_url("http://localhost/m").value();
+    CHECK(admit_url(reach, url).has_value());
+    CHECK(admit_address(reach, url, asio::ip::make_address("127.0.0.1")).has_value());
+    CHECK_FALSE(admit_address(reach, url, asio::ip::make_address("93.184.216.34")).has_value());
+    CHECK_FALSE(admit_url(reach, http::parse_url("https://10.0.0.1/m").value()).has_value());
+  }
+  SECTION("only the hosts that are listed") {
+    reach.hosts = {"a.example", "*.cdn.example"};
+    CHECK(admit_url(reach, http::parse_url("https://a.example/m").value()).has_value());
+    CHECK(admit_url(reach, http::parse_url("https://x.cdn.example/m?KEY").value()).has_value());
+    auto const refused = admit_url(reach, http::parse_url("https://evil.example/m?KEY").value());
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().message ==
+          "evil.example is not among the hosts that models may come from (a.example, *.cdn.example)");
+  }
+}
+
+TEST_CASE("files: what the system keeps is no model, whatever links lead there") {
+  auto const folder = std::filesystem::temp_directory_path() / ("ei-files-" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "labels.txt") << "a\n";
+  std::filesystem::create_symlink("/proc/self/environ", folder / "link");
+  std::filesystem::create_symlink(folder / "labels.txt", folder / "fine");
+  CHECK(check_file(folder / "labels.txt").has_value());
+  CHECK(check_file(folder / "fine").has_value());
+  CHECK(check_file(folder / "missing").error().kind == ErrorKind::NotFound);
+  for (auto const& refused :
+       {std::filesystem::path("/proc/self/environ"), folder / "link",
+        folder / "../../../../../../proc/self/environ", std::filesystem::path("/dev/zero"),
+        std::filesystem::path("/sys/kernel/notes"), folder}) {
+    CAPTURE(refused);
+    CHECK(check_file(refused).error().kind == ErrorKind::Forbidden);
+  }
+  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("dispatcher names: host, port and bracketed IPv6") {

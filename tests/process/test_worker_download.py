@@ -1,10 +1,12 @@
 """Weights from https: checked, resumed, cached, and refused where they should be."""
 import hashlib
 import http.server
+import io
 import os
 import ssl
 import subprocess
 import threading
+import zipfile
 
 import pytest
 
@@ -27,10 +29,12 @@ def weights():
 
 
 class FileServer:
-    """Serves one file over TLS. `breaks`: after how many bytes each answer breaks off, first to last."""
+    """Serves one file over TLS. `breaks`: after how many bytes each answer breaks off, first to last. `headers` are more
+    of them; a Location makes every answer a redirect."""
 
-    def __init__(self, certificate, data, breaks=(), ranges=True, status=200):
+    def __init__(self, certificate, data, breaks=(), ranges=True, status=200, headers=None):
         outer = self
+        self.headers = headers or {}
         self.data, self.breaks, self.ranges, self.status = data, list(breaks), ranges, status
         self.requests = []  # the Range header of each
 
@@ -55,6 +59,8 @@ class FileServer:
         start, asked = 0, handler.headers.get("Range")
         if self.status != 200:
             handler.send_response(self.status)
+            for name, value in self.headers.items():
+                handler.send_header(name, value)
             handler.send_header("Content-Length", "0")
             handler.end_headers()
             return
@@ -64,7 +70,10 @@ class FileServer:
             handler.send_header("Content-Range", f"bytes {start}-{len(self.data) - 1}/{len(self.data)}")
         else:
             handler.send_response(200)
-        handler.send_header("Content-Length", str(len(self.data) - start))
+        for name, value in self.headers.items():
+            handler.send_header(name, value)
+        if "Content-Length" not in self.headers:
+            handler.send_header("Content-Length", str(len(self.data) - start))
         handler.send_header("ETag", '"one"')
         handler.end_headers()
         end = start + self.breaks.pop(0) if self.breaks else len(self.data)
@@ -95,11 +104,11 @@ def classify(tmp_path, certificate):
     """Classifies one picture with weights from a URL, which loads them as any start does."""
     (tmp_path / "a.png").write_bytes(harness.picture("PNG"))
 
-    def run(url, *flags, trust=True):
+    def run(url, *flags, trust=True, allow=("--allow-address", "loopback")):
         environment = dict(os.environ)
         if trust:
             environment["SSL_CERT_FILE"] = str(certificate / "cert.pem")
-        return worker.run("--model-uri", url, "--cache-dir", tmp_path / "cache", "--labels", "builtin://shapes", *flags,
+        return worker.run("--model-uri", url, "--cache-dir", tmp_path / "cache", "--labels", "builtin://shapes", *allow, *flags,
                           "--classify", tmp_path / "a.png", env=environment)
     return run
 
@@ -216,3 +225,133 @@ def test_two_workers_with_one_cache_download_once(serve, classify, weights):
     both = [harness.Background(classify, server.url, "--sha256", digest(weights)) for _ in range(2)]
     assert [one.result(60).returncode for one in both] == [0, 0]
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433", "0x7f000001", "0177.0.0.1", "127.1", "[::ffff:127.0.0.1]"])
+def test_this_machine_is_not_asked_unless_that_is_allowed(serve, classify, weights, host):
+    server = serve()
+    url = server.url.replace("127.0.0.1", host)
+    done = classify(url, "--sha256", digest(weights), allow=())
+    assert done.returncode == 1
+    assert "is a loopback address; allowed with --allow-address loopback" in done.stderr.splitlines()[-1]
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("host", ["169.254.169.254", "2852039166", "[fd00:ec2::254]", "[::ffff:a9fe:a9fe]", "0.0.0.0", "[fe80::1]"])
+def test_metadata_and_link_local_addresses_are_never_asked(classify, host):
+    done = classify(f"https://{host}/latest", allow=("--allow-address", "loopback", "--allow-address", "private"))
+    assert done.returncode == 1
+    assert "from which nothing is ever loaded" in done.stderr.splitlines()[-1]
+    assert "download_broken" not in done.stderr, "it is not tried again"
+
+
+@pytest.mark.parametrize(
+    "target, says",
+    [
+        ("https://169.254.169.254/latest", "from which nothing is ever loaded"),
+        ("https://10.0.0.1/x", "is a private address"),
+        ("https://[::ffff:10.0.0.1]/x", "is a private address"),
+        ("http://127.0.0.1:1/x", "a redirect from https to http://127.0.0.1:1/x is not followed"),
+        ("file:///etc/passwd", "http, https"),
+    ],
+)
+def test_a_redirect_reaches_no_further_than_the_url_itself(serve, classify, target, says):
+    server = serve(status=302, headers={"Location": target})
+    done = classify(server.url, "--sha256", "0" * 64)
+    assert done.returncode == 1
+    assert says in done.stderr.splitlines()[-1]
+    assert len(server.requests) == 1
+
+
+def test_a_redirect_to_a_host_that_is_not_listed_is_not_followed(serve, classify, weights):
+    store = serve()
+    front = serve(status=302, headers={"Location": store.url})
+    hosts = [f"127.0.0.1:{each.server.server_port}" for each in (front, store)]
+    allow = ("--allow-address", "loopback", "--allow-host", hosts[0])
+    done = classify(front.url, "--sha256", digest(weights), allow=allow)
+    assert done.returncode == 1
+    assert f"{hosts[1]} is not among the hosts" in done.stderr.splitlines()[-1]
+    assert store.requests == []
+    done = classify(front.url, "--sha256", digest(weights), allow=(*allow, "--allow-host", hosts[1]))
+    assert done.returncode == 0, done.stderr
+
+
+def test_redirects_end(serve, classify):
+    server = serve(status=302, headers={"Location": "/again"})
+    done = classify(server.url, "--sha256", "0" * 64)
+    assert done.returncode == 1
+    assert "more than 5 redirects" in done.stderr
+    assert len(server.requests) % 6 == 0
+
+
+def torch_script():
+    """As much of a TorchScript archive as tells what it is."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as out:
+        out.writestr("archive/data.pkl", b"\x80\x02N.")
+        out.writestr("archive/constants.pkl", b"\x80\x02).")
+        out.writestr("archive/code/__torch__.py", b"import os")
+        out.writestr("archive/version", b"3\n")
+    return archive.getvalue()
+
+
+def test_a_program_from_the_network_is_run_only_with_its_digest_whatever_it_is_called(serve, classify):
+    server = serve(data=torch_script())
+    done = classify(server.url)
+    assert done.returncode == 1
+    assert "TorchScript, which is a program: it is run only with the SHA-256" in done.stderr.splitlines()[-1]
+    done = classify(server.url, "--sha256", digest(torch_script()))
+    assert done.returncode == 1
+    assert "not a usable TorchScript classifier" in done.stderr.splitlines()[-1], "LibTorch has seen it"
+
+
+def test_what_may_be_secret_in_a_url_is_in_no_log_and_in_no_error(serve, classify, weights):
+    fine, broken, missing = serve(), serve(breaks=[1_000_000]), serve(status=404)
+    query = "?X-Amz-Signature=KEY&token=KEY"
+    for server, code in ((fine, 0), (broken, 0), (missing, 1)):
+        done = classify(server.url + query, allow=("--allow-address", "loopback"))
+        assert done.returncode == code, done.stderr
+        assert "KEY" not in done.stderr and "[redacted]" in done.stderr
+    moved = serve(status=302, headers={"Location": "http://127.0.0.1:1/x" + query})
+    done = classify(moved.url + query)
+    assert "is not followed" in done.stderr and "KEY" not in done.stderr
+    done = classify("https://me:KEY@127.0.0.1/x" + query)
+    assert done.returncode == 2 and "KEY" not in done.stderr
+    done = classify(fine.url + query, "--sha256", "0" * 64)
+    assert "expected is" in done.stderr and "KEY" not in done.stderr
+
+
+def test_bytes_that_would_have_to_be_unpacked_are_refused(serve, classify, weights):
+    done = classify(serve(headers={"Content-Encoding": "gzip"}).url, "--sha256", digest(weights))
+    assert done.returncode == 1
+    assert "Content-Encoding gzip" in done.stderr.splitlines()[-1]
+
+
+def test_a_download_over_the_limit_is_refused_before_its_first_byte(serve, classify, tmp_path):
+    server = serve(headers={"Content-Length": "1000000001"})
+    done = classify(server.url, "--sha256", "0" * 64)
+    assert done.returncode == 1
+    assert "larger than 1000000000 bytes" in done.stderr.splitlines()[-1]
+    assert (tmp_path / "cache" / ("0" * 64 + ".partial")).stat().st_size == 0
+
+
+def test_downloads_that_were_used_long_ago_make_room(serve, classify, tmp_path, weights):
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    for at, name in enumerate(("a" * 64, "b" * 64 + ".partial", "notes.txt")):
+        with open(cache / name, "wb") as file:
+            file.truncate(990_000_000)
+        os.utime(cache / name, (at + 1, at + 1))
+    done = classify(serve().url, "--sha256", digest(weights))
+    assert done.returncode == 0, done.stderr
+    assert "cache_evicted" in done.stderr
+    left = {path.name for path in cache.iterdir() if path.suffix != ".lock"}
+    assert left == {"b" * 64 + ".partial", "notes.txt", digest(weights)}, "the oldest went, and nothing of others"
+
+
+@pytest.mark.parametrize("uri", ["file:///proc/self/environ", "file:///tmp/../proc/self/environ", "/dev/zero"])
+def test_files_of_the_system_are_no_weights_and_no_labels(tmp_path, uri):
+    assert "is no file of weights or labels" in worker.start_error("--model-uri", uri)
+    assert "is no file of weights or labels" in worker.start_error("--labels", uri)
+    (tmp_path / "link").symlink_to("/proc/self/environ")
+    assert "is no file of weights or labels" in worker.start_error("--labels", tmp_path / "link")

@@ -207,6 +207,51 @@ TEST_CASE("a download follows redirects, a bounded number of them") {
   });
 }
 
+TEST_CASE("a download asks whether it may go on: at each URL, and at each address before it connects") {
+  test::run([]() -> asio::awaitable<void> {
+    auto const executor = co_await asio::this_coro::executor;
+    auto acceptor = listener(executor);
+    auto url = url_of(acceptor);
+    std::string const found = "HTTP/1.1 302 Found\r\nLocation: /next\r\nContent-Length: 0\r\n\r\n";
+    TaskGroup tasks(executor, nullptr);
+    std::vector<std::string> const answers{found};
+    auto serve = [&acceptor, &answers]() { return scripted_server(acceptor, answers); };
+    tasks.spawn("server", serve);
+    http::Headers const none;
+
+    std::vector<std::string> asked;
+    http::Follow by_url;
+    by_url.admit_url = [&asked](http::Url const& each) -> Result<void> {
+      asked.push_back(each.target);
+      if (each.target == "/next") return make_error(ErrorKind::Forbidden, "not there");
+      return {};
+    };
+    auto const stopped = co_await http::get_following(executor, url, none, {}, 2s, by_url);
+    REQUIRE_FALSE(stopped.has_value());
+    CHECK(stopped.error().message == "not there");
+    CHECK(asked.size() == 2);
+    co_await tasks.stop();
+
+    // A name that has a loopback address: nobody connects, for what is asked is the address.
+    url.host = "localhost";
+    std::vector<std::string> addresses;
+    http::Follow by_address;
+    by_address.admit_address = [&addresses](http::Url const&, asio::ip::address const& each) -> Result<void> {
+      addresses.push_back(each.to_string());
+      return make_error(ErrorKind::Forbidden, "no loopback");
+    };
+    auto const refused = co_await http::get_following(executor, url, none, {}, 2s, by_address);
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().kind == ErrorKind::Forbidden);
+    CHECK(refused.error().message == "no loopback");
+    CHECK_FALSE(addresses.empty());
+    acceptor.non_blocking(true);
+    boost::system::error_code nobody;
+    acceptor.accept(nobody);
+    CHECK(nobody == asio::error::would_block);
+  });
+}
+
 TEST_CASE("cancelling the caller ends its request") {
   test::run([]() -> asio::awaitable<void> {
     auto const executor = co_await asio::this_coro::executor;
