@@ -76,6 +76,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch, delete]
+# Whose a pod is: by the UIDs of its owners, not by its labels.
+- apiGroups: [apps]
+  resources: [replicasets]
+  verbs: [list, watch]
 {{- if .Values.services.serviceMonitors }}
 - apiGroups: [monitoring.coreos.com]
   resources: [servicemonitors]

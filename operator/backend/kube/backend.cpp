@@ -10,6 +10,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <utility>
 
 #include <malloc.h>
@@ -29,9 +30,6 @@ constexpr std::chrono::minutes kMonitorCheck{5};
 constexpr std::chrono::seconds kKeysRefresh{60};
 // Until they were read once no service can be started.
 constexpr std::chrono::seconds kKeysRetry{2};
-
-// Between two API servers, whose clocks give objects their times of creation; in whole seconds at that.
-constexpr std::chrono::seconds kClockSkew{10};
 
 // Until the caches are filled the caller asks again; readiness says the same.
 constexpr milliseconds kSyncPoll{20};
@@ -189,12 +187,23 @@ CachedObject const* KubeBackend::own_deployment(plan::Observation const& seen, s
   return found != nullptr && found->owner_uid == seen.metadata.uid ? found : nullptr;
 }
 
+bool KubeBackend::is_own_deployment_of(plan::Observation const& seen, std::string_view component,
+                                       std::string const& uid) const {
+  auto const& service = seen.metadata.name;
+  auto const* deployment =
+      own_deployment(seen, component == kWorkerComponent ? worker_name(service) : dispatcher_name(service));
+  return deployment != nullptr && deployment->uid == uid;
+}
+
 std::vector<CachedObject const*> KubeBackend::own_pods(plan::Observation const& seen,
                                                        std::string_view component) const {
   auto pods = caches_.of_service(kPods, seen.metadata.key(), component);
-  // A service that was deleted under the same name may have left some that are still being removed.
-  if (auto const created = seen.metadata.created)
-    std::erase_if(pods, [&](auto const* pod) { return is_older(*pod, *created - kClockSkew); });
+  // Whoever may make a pod can give it our labels; its owners are what it is ours by.
+  std::set<std::string_view> owners;
+  for (auto const* set : caches_.of_service(kReplicaSets, seen.metadata.key(), component)) {
+    if (is_own_deployment_of(seen, component, set->owner_uid)) owners.insert(set->uid);
+  }
+  std::erase_if(pods, [&](auto const* pod) { return !owners.contains(pod->owner_uid); });
   return pods;
 }
 
@@ -324,8 +333,12 @@ asio::awaitable<Result<void>> KubeBackend::ensure_monitor(plan::Observation cons
 
 asio::awaitable<Result<void>> KubeBackend::replace_worker(plan::Observation const& seen, std::string name) {
   ObjectKey const key{seen.metadata.namespace_name, std::move(name)};
-  auto const* pod = caches_.find(kPods, key);
-  if (pod == nullptr || pod->deleting) co_return Result<void>{};
+  // By now another may have the name.
+  auto const pods = own_pods(seen, kWorkerComponent);
+  auto const found =
+      std::find_if(pods.begin(), pods.end(), [&](auto const* each) { return each->key.name == key.name; });
+  if (found == pods.end() || (*found)->deleting) co_return Result<void>{};
+  auto const* pod = *found;
   DeleteQuery query;
   query.uid = pod->uid;
   auto done = co_await client_.remove(kPods, key, std::move(query));

@@ -54,6 +54,8 @@ class KubeBackend final : public backend::Backend {
   void read_spec(boost::json::value const& service, api::ServiceKey const& key, plan::Observation& seen);
   void keep_valid_spec(CachedObject const& before, CachedObject const& after);
   CachedObject const* own_deployment(plan::Observation const& seen, std::string name) const;
+  bool is_own_deployment_of(plan::Observation const& seen, std::string_view component,
+                            std::string const& uid) const;
   std::vector<CachedObject const*> own_pods(plan::Observation const& seen, std::string_view component) const;
   void read_dispatchers(plan::Observation& seen) const;
   void read_workers(plan::Observation& seen) const;

@@ -37,6 +37,8 @@ Caches::Caches(Client& client, Options options, OnChange on_change, OnEdit on_ed
     add(kInferenceServices, name, keep_service);
     add(kDeployments, name, keep_deployment);
     add(kPods, name, keep_pod);
+    // Whose a pod is goes through them; nothing else of them is of use here.
+    add(kReplicaSets, name, nullptr);
     add(kServices, name, nullptr);
     add(kPodDisruptionBudgets, name, nullptr);
     if (options_.network_policies) add(kNetworkPolicies, name, nullptr);

@@ -25,8 +25,11 @@ Error not_ours(CachedObject const& live, std::string const& service) {
   if (!live.owner_uid.empty() && is_of(live, service)) {
     return make_error(ErrorKind::Conflict, "that of a service that had the same name is still being removed");
   }
-  return make_error(ErrorKind::AlreadyExists,
-                    "exists already and belongs to somebody else: remove it, or rename the service");
+  // Labels anybody can give; what has them and no owner may be made to be taken for ours.
+  auto const* const whose = live.owner_uid.empty() && is_of(live, service)
+                                ? "exists already, with this service's labels and not owned by it"
+                                : "exists already and belongs to somebody else";
+  return make_error(ErrorKind::AlreadyExists, std::string(whose) + ": remove it, or rename the service");
 }
 
 Result<CachedObject> identity_of(boost::json::value const& object) {
@@ -116,8 +119,7 @@ asio::awaitable<Client::Value> Ensurer::apply_new(Child const& child, ObjectKey 
   if (live) {
     auto const identity = identity_of(*live);
     if (!identity) co_return identity.error();
-    bool const orphan = identity->owner_uid.empty() && is_of(*identity, service);
-    if (identity->owner_uid != owner_uid && !orphan) co_return not_ours(*identity, service);
+    if (identity->owner_uid != owner_uid) co_return not_ours(*identity, service);
   }
   co_return co_await client_.apply(child.type, key, child.object, {}, live.has_value());
 }

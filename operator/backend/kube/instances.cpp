@@ -165,11 +165,6 @@ bool has_ended(CachedObject const& pod) {
   return phase == "Succeeded" || phase == "Failed";
 }
 
-bool is_older(CachedObject const& pod, WallTime time) {
-  auto const created = time_at(pod.content, "created");
-  return created && *created < time;
-}
-
 std::optional<WallTime> ready_since(CachedObject const& pod) {
   auto const* ready = find_member(pod.content, "ready");
   if (ready == nullptr || !ready->is_bool() || !ready->get_bool()) return std::nullopt;

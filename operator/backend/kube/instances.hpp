@@ -29,8 +29,6 @@ plan::DispatcherInstance dispatcher_instance(CachedObject const& pod);
 plan::WorkerInstance worker_instance(CachedObject const& pod);
 /// A Failed pod stays until it is deleted (evicted, or its node was shut down): another has taken its place.
 bool has_ended(CachedObject const& pod);
-/// Whether it was there before `time`.
-bool is_older(CachedObject const& pod, WallTime time);
 
 /// When the pod last turned ready; empty while it is not.
 std::optional<WallTime> ready_since(CachedObject const& pod);
