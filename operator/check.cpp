@@ -7,6 +7,7 @@
 #include "operator/backend/local/command.hpp"
 #include "operator/backend/local/cores.hpp"
 #include "operator/plan/plan.hpp"
+#include "runtime/core/redact.hpp"
 
 namespace ei {
 namespace {
@@ -35,7 +36,7 @@ std::vector<fs::path> files_of(std::vector<fs::path> const& paths, std::vector<s
 
 }  // namespace
 
-Checked check_manifests(std::vector<fs::path> const& paths) {
+Checked check_manifests(std::vector<fs::path> const& paths, api::Allowed const& allowed) {
   Checked checked;
   std::map<api::ServiceKey, std::string> places;
   for (auto const& file : files_of(paths, checked.errors)) {
@@ -49,7 +50,7 @@ Checked check_manifests(std::vector<fs::path> const& paths) {
       checked.errors.insert(checked.errors.end(), entry.errors.begin(), entry.errors.end());
       if (!entry.parsed.service) continue;
       auto const place = file.string() + ":" + std::to_string(entry.line);
-      for (auto const& fault : backend::local::local_faults(entry.parsed.service->spec)) {
+      for (auto const& fault : backend::local::local_faults(entry.parsed.service->spec, allowed)) {
         checked.errors.push_back(place + ": " + to_string(fault));
       }
       auto const [first, fresh] = places.emplace(entry.metadata.key(), place);
@@ -84,8 +85,12 @@ void print_plan(Checked const& checked, int cores, std::ostream& out) {
         scaling::decide(settings, state, {{}, plan::workers_of(seen, settings, now)}, SteadyTime{});
     verdict.metrics_fault = "not running";
 
+    // What it prints ends in the logs of pipelines.
+    auto shown = service.spec;
+    shown.model.uri = display_url(shown.model.uri);
+    shown.model.labels = display_url(shown.model.labels);
     out << to_string(service.metadata.key()) << " (" << entry.file << ":" << entry.line << ") is valid\n"
-        << "  spec: " << boost::json::serialize(to_json(service.spec)) << "\n"
+        << "  spec: " << boost::json::serialize(to_json(shown)) << "\n"
         << "  workers: " << service.spec.scaling.min_replicas << " to " << service.spec.scaling.max_replicas
         << " under " << scaling::name(service.spec.scaling.policy);
     if (most < service.spec.scaling.max_replicas)

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "operator/api/allowed.hpp"
 #include "operator/manifest/manifest.hpp"
 
 namespace ei {
@@ -17,8 +18,9 @@ struct Checked {
 };
 
 /// Reads and checks every manifest; a folder stands for the *.yaml, *.yml and *.json in it. Also wrong here:
-/// what only a cluster can run, and one name twice.
-[[nodiscard]] Checked check_manifests(std::vector<std::filesystem::path> const& paths);
+/// what only a cluster can run, what is not allowed, and one name twice.
+[[nodiscard]] Checked check_manifests(std::vector<std::filesystem::path> const& paths,
+                                      api::Allowed const& allowed);
 
 /// Prints what would be done for each service, and with how many workers at most on `cores`.
 void print_plan(Checked const& checked, int cores, std::ostream& out);

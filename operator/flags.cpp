@@ -10,6 +10,99 @@ namespace {
 
 constexpr char const* kLocal = "On this machine";
 constexpr char const* kCluster = "On a cluster";
+constexpr char const* kAllow = "What authors of services may ask for ('none': nothing; '*': anything)";
+
+/// The flags as they are given; an empty list is that of a flag that is not given.
+struct AllowFlags {
+  std::vector<std::string> images;
+  std::vector<std::string> schemes;
+  std::vector<std::string> hosts;
+  std::vector<std::string> addresses;
+  std::vector<std::string> tolerations;
+  std::string claim;
+  bool no_prometheus_query = false;
+};
+
+void add_allow(CLI::App& app, AllowFlags& flags) {
+  app.add_option(
+         "--allow-image", flags.images,
+         "Besides the workers' own image: repository, or beginning of its path; may be repeated. On a "
+         "cluster none, unless given")
+      ->group(kAllow);
+  app.add_option("--allow-model-scheme", flags.schemes,
+                 "Of model and labels: https, file, pvc, builtin; may be repeated. All, unless given")
+      ->group(kAllow);
+  app.add_option(
+         "--allow-model-host", flags.hosts,
+         "Of https, also after a redirect: HOST, *.DOMAIN, with :PORT; may be repeated. All, unless given")
+      ->group(kAllow);
+  app.add_option(
+         "--allow-model-address", flags.addresses,
+         "Of https: private, loopback; may be repeated. On a cluster public ones alone, unless given; "
+         "link-local and metadata addresses never")
+      ->group(kAllow);
+  app.add_option(
+         "--allow-claim", flags.claim,
+         "PersistentVolumeClaims for pvc://, by LABEL or LABEL=VALUE. On a cluster none, unless given")
+      ->group(kAllow);
+  app.add_option("--allow-toleration", flags.tolerations,
+                 "Key of tolerations; may be repeated. On a cluster none, unless given")
+      ->group(kAllow);
+  app.add_flag("--no-prometheus-query", flags.no_prometheus_query, "Refuse spec.scaling.prometheusQuery")
+      ->group(kAllow);
+}
+
+bool is_none(std::vector<std::string> const& words) {
+  return words.size() == 1 && words.front() == "none";
+}
+
+void take_list(std::vector<std::string> const& given, std::vector<std::string>& target) {
+  if (!given.empty()) target = is_none(given) ? std::vector<std::string>{} : given;
+}
+
+void take_schemes(std::vector<std::string> const& given, api::Allowed& allowed) {
+  if (given.empty()) return;
+  auto const known = api::Allowed{}.schemes;
+  if (given != std::vector<std::string>{"*"}) allowed.schemes.clear();
+  if (is_none(given) || given == std::vector<std::string>{"*"}) return;
+  for (auto const& word : given) {
+    if (!known.contains(word)) {
+      throw CLI::ValidationError("--allow-model-scheme",
+                                 "'" + word + "': allowed are https, file, pvc, builtin, * and none");
+    }
+    allowed.schemes.insert(word);
+  }
+}
+
+void take_addresses(std::vector<std::string> const& given, api::Allowed& allowed) {
+  if (given.empty()) return;
+  allowed.addresses = {};
+  if (is_none(given)) return;
+  for (auto const& word : given) {
+    if (auto const known = allow(allowed.addresses, word); !known)
+      throw CLI::ValidationError("--allow-model-address", known.error().message);
+  }
+}
+
+api::Allowed allowed_of(AllowFlags const& flags, bool local) {
+  auto allowed = local ? api::everything_allowed() : api::Allowed{};
+  take_list(flags.images, allowed.images);
+  take_list(flags.hosts, allowed.hosts);
+  take_list(flags.tolerations, allowed.toleration_keys);
+  for (auto const& host : allowed.hosts) {
+    if (auto const fault = host_pattern_fault(host); !fault.empty())
+      throw CLI::ValidationError("--allow-model-host", fault);
+  }
+  take_schemes(flags.schemes, allowed);
+  take_addresses(flags.addresses, allowed);
+  if (!flags.claim.empty()) {
+    auto const rule = api::parse_claim_rule(flags.claim);
+    if (!rule) throw CLI::ValidationError("--allow-claim", rule.error().message);
+    allowed.claims = *rule;
+  }
+  allowed.prometheus_query = !flags.no_prometheus_query;
+  return allowed;
+}
 
 void add_local(CLI::App& app, Flags& flags, std::string& drain_timeout) {
   app.add_option("--local", flags.local,
@@ -91,6 +184,8 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
   app.set_version_flag("--version", EI_VERSION);
   add_local(app, flags, drain_timeout);
   add_cluster(app, flags);
+  AllowFlags allow;
+  add_allow(app, allow);
   app.add_option("--prometheus-url", flags.prometheus_url,
                  "Server that answers spec.scaling.prometheusQuery, instead of $PROMETHEUS_URL");
   app.add_option("--metrics-port", flags.metrics_port,
@@ -112,6 +207,8 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
     auto const drain = parse_duration(drain_timeout);
     if (!drain) throw CLI::ValidationError("--drain-timeout", drain.error().message);
     flags.drain_timeout = *drain;
+    flags.allowed = allowed_of(allow, !flags.local.empty());
+    flags.allowed.worker_image = flags.worker_image;
     if (flags.once && flags.local.empty()) throw CLI::ValidationError("--once", "needs --local");
   } catch (CLI::ParseError const& error) {
     // CLI11 prints; its own codes are many, the convention is 2.

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "operator/api/allowed.hpp"
 #include "runtime/core/units.hpp"
 #include "runtime/log/log.hpp"
 
@@ -41,6 +42,9 @@ struct Flags {
   bool egress_policy = false;
   std::vector<std::string> model_networks;
   bool no_service_monitors = false;
+
+  /// What authors of services may ask for. On this machine, where they are its user, everything.
+  api::Allowed allowed;
 
   std::string prometheus_url;                 ///< empty: $PROMETHEUS_URL
   std::optional<std::uint16_t> metrics_port;  ///< empty: 8080 on a cluster, any on this machine

@@ -17,6 +17,7 @@
 #include "operator/local.hpp"
 #include "operator/serve.hpp"
 #include "operator/show/reporter.hpp"
+#include "runtime/core/redact.hpp"
 #include "runtime/crypto/digest.hpp"
 #include "runtime/process/program.hpp"
 
@@ -69,7 +70,7 @@ Result<reconcile::Options> reconcile_options(Flags const& flags) {
     url = make_error(ErrorKind::Invalid, "no http(s) URL");
   if (!url) {
     return make_error(ErrorKind::Invalid, std::string(by_flag ? "--prometheus-url" : "PROMETHEUS_URL") + " " +
-                                              address + ": " + url.error().message);
+                                              display_url(address) + ": " + url.error().message);
   }
   options.prometheus = std::move(*url);
   return options;
@@ -97,6 +98,7 @@ backend::local::Settings local_settings(Flags const& flags, fs::path run_dir) {
   settings.dispatcher_port = flags.dispatcher_port;
   settings.drain_timeout = flags.drain_timeout;
   settings.log_level = log::to_string(flags.log_level);
+  settings.allowed = flags.allowed;
   return settings;
 }
 
@@ -141,7 +143,7 @@ boost::asio::awaitable<int> serve_local(Flags const& flags, reconcile::Options o
 }
 
 int local_main(Flags const& flags) {
-  auto const checked = check_manifests(flags.local);
+  auto const checked = check_manifests(flags.local, flags.allowed);
   for (auto const& error : checked.errors) std::cerr << error << "\n";
   // While it runs the log and the table tell these.
   if (flags.once || !checked.errors.empty()) {
@@ -205,6 +207,7 @@ KubernetesOptions kubernetes_options(Flags const& flags, kube::Access access, re
   options.namespaces = flags.namespaces;
   options.children.dispatcher_image = flags.dispatcher_image;
   options.children.worker_image = flags.worker_image;
+  options.children.allowed = flags.allowed;
   options.children.image_pull_secrets = flags.image_pull_secrets;
   options.children.priority_class = flags.priority_class;
   options.children.network_policy = !flags.no_network_policy;

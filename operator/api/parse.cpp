@@ -5,6 +5,7 @@
 
 #include "operator/api/limits.hpp"
 #include "operator/api/reader.hpp"
+#include "runtime/core/redact.hpp"
 
 namespace ei::api {
 namespace {
@@ -64,7 +65,7 @@ void read_uri(ObjectReader& reader, std::string_view name, std::string& target) 
   if (fault.empty()) {
     target = text;
   } else {
-    reader.fail(name, invalid_value(json::value(text), fault));
+    reader.fail(name, invalid_value(json::value(display_url(text)), fault));
   }
 }
 

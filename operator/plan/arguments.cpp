@@ -1,5 +1,7 @@
 #include "operator/plan/arguments.hpp"
 
+#include <algorithm>
+
 #include "runtime/core/units.hpp"
 
 namespace ei::plan {
@@ -24,6 +26,22 @@ std::vector<std::string> worker_arguments(api::Model const& model) {
   };
   add("--sha256", model.sha256);
   add("--labels", model.labels);
+  return arguments;
+}
+
+std::vector<std::string> download_arguments(api::Model const& model, api::Allowed const& allowed) {
+  std::vector<std::string> arguments;
+  if (!model.uri.starts_with("https://") && !model.labels.starts_with("https://")) return arguments;
+  auto const add = [&](char const* flag, std::string const& value) {
+    arguments.emplace_back(flag);
+    arguments.push_back(value);
+  };
+  if (allowed.addresses.private_ones) add("--allow-address", "private");
+  if (allowed.addresses.loopback) add("--allow-address", "loopback");
+  bool const any = std::find(allowed.hosts.begin(), allowed.hosts.end(), "*") != allowed.hosts.end();
+  for (auto const& host : allowed.hosts) {
+    if (!any) add("--allow-host", host);
+  }
   return arguments;
 }
 

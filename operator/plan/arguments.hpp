@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "operator/api/allowed.hpp"
 #include "operator/api/service.hpp"
 
 namespace ei::plan {
@@ -13,5 +14,9 @@ namespace ei::plan {
 
 /// The same of a worker. A backend that finds files in other places gives the model as its workers see it.
 [[nodiscard]] std::vector<std::string> worker_arguments(api::Model const& model);
+
+/// What a worker that downloads anything is told of where it may do so; nothing for others.
+[[nodiscard]] std::vector<std::string> download_arguments(api::Model const& model,
+                                                          api::Allowed const& allowed);
 
 }  // namespace ei::plan

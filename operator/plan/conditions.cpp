@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "runtime/core/redact.hpp"
+
 namespace ei::plan {
 namespace {
 
@@ -15,8 +17,9 @@ ConditionStatus truth(bool value) {
   return value ? ConditionStatus::True : ConditionStatus::False;
 }
 
-Condition make(std::string_view type, bool value, std::string reason, std::string message) {
-  return {std::string(type), truth(value), std::move(reason), std::move(message), {}, 0};
+Condition make(std::string_view type, bool value, std::string reason, std::string const& message) {
+  // Words of processes and of servers may hold a signed URL; a condition has more readers than a spec.
+  return {std::string(type), truth(value), std::move(reason), redact_urls(message), {}, 0};
 }
 
 std::string of(int ready, int wanted, std::string const& noun) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "operator/plan/conditions.hpp"
+#include "runtime/core/redact.hpp"
 
 namespace ei::plan {
 namespace {
@@ -94,7 +95,7 @@ void plan_workers(Observation const& seen, Verdict const& verdict, Actions& acti
     std::string why = "not ready for far longer than a start takes";
     auto const worker = std::find_if(seen.workers.begin(), seen.workers.end(),
                                      [&](auto const& each) { return each.name == name; });
-    if (worker != seen.workers.end() && worker->trouble) why += ": " + worker->trouble->message;
+    if (worker != seen.workers.end() && worker->trouble) why += ": " + redact_urls(worker->trouble->message);
     actions.push_back(ReplaceWorker{name, why});
     actions.push_back(
         RecordEvent{EventType::Warning, "WorkerReplaced", name + " is " + why, verdict.decision_id});

@@ -162,7 +162,20 @@ def test_dispatchers_that_a_quota_forbids_are_told_in_its_words(server, space, p
         eventually(lambda: expect([note for note in notes(server, space, "QuotaExceeded") if "quota: full" in note]), 10)
 
 
-def test_pods_that_a_service_of_the_same_name_left_are_not_taken_for_its_own(server, space, proxy, tmp_path):
+def owned_by(owner, kind, version):
+    return [{"apiVersion": version, "kind": kind, "name": owner["name"], "uid": owner["uid"], "controller": True}]
+
+
+def replica_set(server, space, name, labels, owners):
+    """As a Deployment's controller makes one; there is none here."""
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "c"}]}}
+    meta = {"name": name, "labels": labels, "ownerReferences": owners}
+    spec = {"replicas": 1, "selector": {"matchLabels": labels}, "template": template}
+    server.apply({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": meta, "spec": spec}, space)
+    return server.get("replicaset", name, "-n", space)["metadata"]
+
+
+def test_pods_are_its_own_by_their_owners_and_not_by_their_labels(server, space, proxy, tmp_path):
     labels = {
         "app.kubernetes.io/managed-by": "inference-operator",
         "app.kubernetes.io/component": "dispatcher",
@@ -172,20 +185,118 @@ def test_pods_that_a_service_of_the_same_name_left_are_not_taken_for_its_own(ser
     ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
     status = json.dumps({"status": {"phase": "Running", "podIP": "127.0.0.1", "conditions": [ready]}})
 
-    def ready_pod(name):
-        server.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels}, "spec": spec}, space)
+    def ready_pod(name, owners=()):
+        meta = {"name": name, "labels": labels, "ownerReferences": list(owners)}
+        server.apply({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}, space)
         server.kubectl("patch", "pod", name, "-n", space, "--subresource=status", "-p", status)
 
-    ready_pod("svc-old")
-    time.sleep(11)  # what is no older than ten seconds may be another clock's
     create(server, space, "svc")
     with operator(proxy, space, tmp_path):
         wait_for_children(server, space)
+        deployment = server.get("deployment", "svc-dispatcher", "-n", space)["metadata"]
+        ready_pod("svc-labels")
+        stranger = replica_set(server, space, "stranger", labels, [])
+        ready_pod("svc-strangers", owned_by(stranger, "ReplicaSet", "apps/v1"))
+        gone = {**deployment, "uid": "6d8f9f0e-0000-4000-8000-000000000000"}
+        earlier = replica_set(server, space, "earlier", labels, owned_by(gone, "Deployment", "apps/v1"))
+        ready_pod("svc-earliers", owned_by(earlier, "ReplicaSet", "apps/v1"))
+        ready_pod("svc-shortcut", owned_by(deployment, "Deployment", "apps/v1"))
         time.sleep(3)
         assert condition(server, space, "svc", "DispatcherReady")["message"] == "0 of 1 dispatcher is ready"
-        ready_pod("svc-new")
+        own = replica_set(server, space, "svc-dispatcher-1", labels, owned_by(deployment, "Deployment", "apps/v1"))
+        ready_pod("svc-own", owned_by(own, "ReplicaSet", "apps/v1"))
 
         def counted():
             assert condition(server, space, "svc", "DispatcherReady")["message"] == "1 of 1 dispatcher is ready"
 
         eventually(counted, 10)
+
+
+def test_a_child_that_only_carries_the_labels_is_told_and_left_alone(server, space, proxy, tmp_path):
+    labels = {
+        "app.kubernetes.io/managed-by": "inference-operator",
+        "app.kubernetes.io/component": "dispatcher",
+        "elasticinference.dev/service": "svc",
+    }
+    meta = {"name": "svc-dispatcher", "labels": labels}
+    theirs = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": meta, "spec": {"maxUnavailable": 5}}
+    server.apply(theirs, space)
+    create(server, space, "svc")
+    with operator(proxy, space, tmp_path):
+
+        def told():
+            workers = condition(server, space, "svc", "WorkersReady")
+            assert (workers["status"], workers["reason"]) == ("False", "Refused")
+            assert "with this service's labels and not owned by it: remove it" in workers["message"]
+
+        eventually(told, 10)
+        kept = server.get("pdb", "svc-dispatcher", "-n", space)
+        assert kept["spec"]["maxUnavailable"] == 5 and "ownerReferences" not in kept["metadata"]
+        server.kubectl("-n", space, "delete", "pdb", "svc-dispatcher")
+        wait_for_children(server, space)
+
+
+def test_what_is_not_allowed_is_told_and_nothing_is_made_or_changed_of_it(server, space, proxy, tmp_path):
+    create(server, space, "svc", worker={"image": "r.example/team-evil/x:1"})
+    with operator(proxy, space, tmp_path, "operator-0", "--allow-image=r.example/team"):
+
+        def refused():
+            ready = condition(server, space, "svc", "Ready")
+            assert (ready["status"], ready["reason"]) == ("False", "InvalidSpec")
+            assert 'spec.worker.image: Forbidden: "r.example/team-evil/x:1": allowed is w:1' in ready["message"]
+            assert "--allow-image (the chart's allow.images)" in ready["message"]
+
+        eventually(refused, 20)
+        assert children(server, space) == {}
+        create(server, space, "svc", worker={"image": "r.example/team/x:1"})
+        wait_for_children(server, space)
+        for spec in (
+            {"worker": {"image": "r.example/team@evil"}},
+            {"worker": {"image": "r.example/team/x:2", "tolerations": [{"operator": "Exists"}]}},
+            {"model": {"uri": "pvc://claim/m.pth"}},
+            {"model": {"uri": "https://169.254.169.254/m?KEY"}},
+            {"model": {"labels": "https://127.0.0.1/m"}},
+        ):
+            create(server, space, "svc", **spec)
+
+            def told(spec=spec):
+                status = server.get("eis", "svc", "-n", space)
+                assert status["status"]["observedGeneration"] == status["metadata"]["generation"]
+                message = condition(server, space, "svc", "Ready")["message"]
+                assert "Forbidden" in message and "KEY" not in message
+
+            eventually(told, 20)
+            template = server.get("deployment", "svc-worker", "-n", space)["spec"]["template"]["spec"]
+            assert template["containers"][0]["image"] == "r.example/team/x:1" and "tolerations" not in template
+
+
+def test_claims_are_allowed_by_their_label(server, space, proxy, tmp_path):
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "models"},
+        "spec": {"accessModes": ["ReadOnlyMany"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+    server.apply(claim, space)
+    create(server, space, "svc", model={"uri": "pvc://models/m.pth"})
+    with operator(proxy, space, tmp_path, "operator-0", "--allow-claim=serves=models"):
+
+        def refused():
+            message = condition(server, space, "svc", "Ready")["message"]
+            assert "allowed are PersistentVolumeClaims with the label serves=models" in message
+
+        eventually(refused, 20)
+        assert children(server, space) == {}
+        server.kubectl("-n", space, "label", "pvc", "models", "serves=models")
+        eventually(lambda: expect(children(server, space)), 30)
+        wait_for_children(server, space)
+        create(server, space, "svc", model={"uri": "pvc://missing/m.pth"})
+
+        def kept():
+            message = condition(server, space, "svc", "Ready")["message"]
+            assert "there is no PersistentVolumeClaim of this name" in message
+            template = server.get("deployment", "svc-worker", "-n", space)["spec"]["template"]["spec"]
+            claims = [each["persistentVolumeClaim"]["claimName"] for each in template["volumes"] if "persistentVolumeClaim" in each]
+            assert claims == ["models"]
+
+        eventually(kept, 20)

@@ -17,6 +17,8 @@ from operator_process import MONITOR_CRD, Audit, operator, resource_of, with_tok
 
 NAMESPACE = "rbac"
 ACCOUNT = "eis-elastic-inference"
+# Its rule is in the roles only where claims are allowed by a label.
+CLAIM_LABEL = "elasticinference.dev/models"
 USER = f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}"
 
 
@@ -74,7 +76,7 @@ def server(tmp_path_factory):
 @pytest.fixture(scope="module")
 def chart(server):
     """The chart's objects, less the Deployment: the operator is a process here."""
-    text = server.helm("template", "eis", ROOT / "helm", "-n", NAMESPACE)
+    text = server.helm("template", "eis", ROOT / "helm", "-n", NAMESPACE, "--set", f"allow.claims={CLAIM_LABEL}")
     objects = [each for each in yaml.safe_load_all(text) if each and each["kind"] not in ("Deployment", "Pod", "Service")]
     apply(server, objects)
     server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
@@ -89,7 +91,8 @@ def run_operator(server, tmp_path):
     """The operator under the chart's service account."""
     token = server.kubectl("create", "token", ACCOUNT, "-n", NAMESPACE, "--duration=1h").strip()
     config = with_token(server, token, tmp_path / "operator.kubeconfig", NAMESPACE)
-    return operator(config, tmp_path, f"operator-{time.monotonic_ns()}", NAMESPACE, f"--lease-name={ACCOUNT}")
+    flags = (f"--lease-name={ACCOUNT}", f"--allow-claim={CLAIM_LABEL}")
+    return operator(config, tmp_path, f"operator-{time.monotonic_ns()}", NAMESPACE, *flags)
 
 
 def asked_of(audit):
@@ -167,6 +170,20 @@ def hang_a_worker(server, name):
         "metadata": {"name": f"{name}-worker-hung", "namespace": NAMESPACE, "labels": labels},
         "spec": {"containers": [{"name": "worker", "image": "w"}]},
     }
+
+    def owned_by(kind, owner):
+        meta = server.get(kind, owner, "-n", NAMESPACE)["metadata"]
+        kind = {"deployment": "Deployment", "replicaset": "ReplicaSet"}[kind]
+        return [{"apiVersion": "apps/v1", "kind": kind, "name": owner, "uid": meta["uid"], "controller": True}]
+
+    replica_set = {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {**pod["metadata"], "name": f"{name}-worker-1", "ownerReferences": owned_by("deployment", f"{name}-worker")},
+        "spec": {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod["spec"]}},
+    }
+    apply(server, [replica_set])
+    pod["metadata"]["ownerReferences"] = owned_by("replicaset", f"{name}-worker-1")
     apply(server, [pod])
     hour_ago = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 3600))
     ready = {"type": "Ready", "status": "False", "lastTransitionTime": hour_ago}
@@ -244,7 +261,10 @@ def test_without_it_the_operator_is_refused(server, chart, tmp_path, taken):
         if resource == "leases":
             server.kubectl("delete", "lease", "--all", "-n", NAMESPACE)
         with run_operator(server, tmp_path):
-            apply(server, [service(name)])
+            wanted = service(name)
+            if resource == "persistentvolumeclaims":
+                wanted["spec"]["model"] = {"uri": "pvc://models/m.pth"}
+            apply(server, [wanted])
 
             def refused():
                 asked = asked_of(audit)

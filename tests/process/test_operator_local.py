@@ -449,6 +449,64 @@ def test_invalid_manifests_are_refused_with_every_error(tmp_path):
     assert run_operator("--local", tmp_path / "nowhere.yaml").returncode == 1
 
 
+@pytest.mark.parametrize(
+    "flags, spec, says",
+    [
+        ((), {"worker": {"image": "evil/x:1"}}, None),
+        ((), {"model": {"uri": "https://10.0.0.1/m.pth"}}, None),
+        ((), {"model": {"uri": "https://169.254.169.254/m"}}, "spec.model.uri: Forbidden: "),
+        ((), {"model": {"uri": "https://example.org/m.pt"}}, "spec.model.sha256: Required value: "),
+        ((), {"model": {"uri": "file:///model/../x"}}, "no '.' or '..' in its path"),
+        (("--allow-image", "r.example/team"), {"worker": {"image": "r.example/team/x:1"}}, None),
+        (
+            ("--allow-image", "r.example/team"),
+            {"worker": {"image": "r.example/team-evil/x:1"}},
+            'spec.worker.image: Forbidden: "r.example/team-evil/x:1": allowed is the operator\'s own, and images under '
+            "r.example/team; an administrator can allow it with the operator's --allow-image (the chart's allow.images)",
+        ),
+        (("--allow-image", "none", "--worker-image", "w:1"), {"worker": {"image": "w:1"}}, None),
+        (("--allow-image", "none", "--worker-image", "w:1"), {"worker": {"image": "w:2"}}, "allowed is w:1"),
+        (("--allow-model-host", "a.example"), {"model": {"uri": "https://b.example/m"}}, "allowed hosts are a.example"),
+        (("--allow-model-scheme", "builtin"), {"model": {"labels": "https://b.example/m"}}, "spec.model.labels: Forbidden: "),
+        (("--allow-model-address", "private"), {"model": {"uri": "https://127.0.0.1/m"}}, "a loopback address"),
+        (("--allow-toleration", "gpu"), {"worker": {"tolerations": [{"operator": "Exists"}]}}, "spec.worker.tolerations[0].key"),
+        (
+            ("--no-prometheus-query",),
+            {"scaling": {"policy": "QueueRatio", "prometheusQuery": "x"}},
+            "spec.scaling.prometheusQuery: Forbidden: queries are switched off",
+        ),
+    ],
+)
+def test_what_an_administrator_allows_is_told_by_once(tmp_path, flags, spec, says):
+    path = tmp_path / "service.yaml"
+    path.write_text(json.dumps({**manifest(), "spec": spec}))
+    done = run_operator("--local", path, "--once", *flags)
+    assert done.returncode == (1 if says else 0), done.stderr
+    assert says is None or (done.stderr.startswith(f"{path}:1: ") and says in done.stderr)
+
+
+@pytest.mark.parametrize("flags", [("--allow-model-host", "https://a.example"), ("--allow-claim", "a b"),
+                                   ("--allow-model-scheme", "http"), ("--allow-model-address", "metadata")])
+def test_a_wrong_permission_is_refused_by_its_flag(tmp_path, flags):
+    path = tmp_path / "service.yaml"
+    path.write_text(json.dumps(manifest()))
+    done = run_operator("--local", path, "--once", *flags)
+    assert done.returncode == 2
+    assert flags[0] in done.stderr and "allowed are" in done.stderr
+
+
+def test_a_signed_url_is_not_printed_by_once(tmp_path):
+    path = tmp_path / "service.yaml"
+    model = {"uri": "https://example.org/m.pth?sig=KEY", "labels": "https://example.org/l?sig=KEY"}
+    path.write_text(json.dumps({**manifest(), "spec": {"model": model}}))
+    done = run_operator("--local", path, "--once")
+    assert done.returncode == 0, done.stderr
+    assert "m.pth?[redacted]" in done.stdout and "KEY" not in done.stdout + done.stderr
+    path.write_text(json.dumps({**manifest(), "spec": {"model": {"uri": "https:/example.org?sig=KEY"}}}))
+    done = run_operator("--local", path, "--once")
+    assert done.returncode == 1 and "KEY" not in done.stdout + done.stderr
+
+
 def test_once_prints_the_plan_and_runs_nothing(tmp_path):
     path = tmp_path / "good.yaml"
     path.write_text(json.dumps(manifest(scaling={"minReplicas": 1, "maxReplicas": 3})))

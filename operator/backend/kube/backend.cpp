@@ -42,6 +42,9 @@ Error not_synced() {
 // end.
 constexpr std::chrono::seconds kTrimPeriod{30};
 
+// Who labels a claim that a service waits for looks at the service next.
+constexpr std::chrono::seconds kClaimPeriod{10};
+
 ObjectKey object_key(api::ServiceKey const& key) {
   return {key.namespace_name, key.name};
 }
@@ -52,6 +55,7 @@ KubeBackend::KubeBackend(asio::any_io_executor executor, Client& client, Backend
     : client_(client),
       options_(std::move(options)),
       wake_(executor, SteadyTime::max()),
+      claims_(client, options_.children.allowed.claims),
       caches_(
           client,
           Caches::Options{options_.namespaces, options_.field_manager, options_.children.network_policy,
@@ -72,6 +76,8 @@ void KubeBackend::start() {
   tasks_.spawn("memory", [this] { return give_back_memory(); });
   tasks_.spawn("events", [this] { return recorder_.run(); });
   tasks_.spawn("keys", [this] { return follow_keys(); });
+  if (claims_.rule().kind == api::ClaimRule::Kind::Labelled)
+    tasks_.spawn("claims", [this] { return look_at_claims_again(); });
   if (options_.service_monitors) tasks_.spawn("monitors", [this] { return look_for_monitors(); });
 }
 
@@ -127,6 +133,16 @@ asio::awaitable<void> KubeBackend::give_back_memory() {
   }
 }
 
+asio::awaitable<void> KubeBackend::look_at_claims_again() {
+  while (true) {
+    co_await sleep_for(kClaimPeriod);
+    if (refused_claims_.empty()) continue;
+    changed_.merge(refused_claims_);
+    refused_claims_.clear();
+    wake_.cancel();
+  }
+}
+
 asio::awaitable<Result<std::vector<api::ServiceKey>>> KubeBackend::wait_change() {
   // Before the caches are whole every service would look as if it had no children.
   while (!ended_ && !synced()) co_await sleep_for(kSyncPoll);
@@ -149,6 +165,7 @@ asio::awaitable<Result<plan::Observation>> KubeBackend::observe(api::ServiceKey 
   plan::Observation seen;
   auto const object = read_service(*service);
   read_spec(object, key, seen);
+  if (auto const checked = co_await check_claims(seen); !checked) co_return checked.error();
   if (auto const* status = find_member(object, "status")) seen.status = api::status_from_json(*status);
   read_dispatchers(seen);
   read_workers(seen);
@@ -160,7 +177,8 @@ asio::awaitable<Result<plan::Observation>> KubeBackend::observe(api::ServiceKey 
 void KubeBackend::read_spec(boost::json::value const& service, api::ServiceKey const& key,
                             plan::Observation& seen) {
   auto parsed = api::parse_service(service, api::UnknownFields::Ignore);
-  if (parsed.service) {
+  if (parsed.service) parsed.errors = api::refusals(parsed.service->spec, options_.children.allowed);
+  if (parsed.errors.empty()) {
     seen.metadata = std::move(parsed.service->metadata);
     seen.spec = std::move(parsed.service->spec);
     return;
@@ -170,16 +188,41 @@ void KubeBackend::read_spec(boost::json::value const& service, api::ServiceKey c
   if (auto const last = valid_specs_.find(key); last != valid_specs_.end()) seen.spec = last->second;
 }
 
+asio::awaitable<Result<void>> KubeBackend::check_claims(plan::Observation& seen) {
+  auto const key = seen.metadata.key();
+  if (!seen.errors.empty() || claims_.rule().kind != api::ClaimRule::Kind::Labelled) co_return Result<void>{};
+  for (auto const& [claim, field] : api::claims_of(*seen.spec)) {
+    ObjectKey const object{key.namespace_name, claim};
+    auto refusal = co_await claims_.refusal(field, object);
+    if (!refusal) co_return refusal.error();
+    if (*refusal) seen.errors.push_back(std::move(**refusal));
+  }
+  if (seen.errors.empty()) {
+    valid_specs_.erase(key);
+    co_return Result<void>{};
+  }
+  refused_claims_.insert(key);
+  seen.spec.reset();
+  if (auto const last = valid_specs_.find(key); last != valid_specs_.end()) seen.spec = last->second;
+  co_return Result<void>{};
+}
+
+std::optional<api::Spec> KubeBackend::allowed_spec(CachedObject const& object) const {
+  auto parsed = api::parse_service(read_service(object), api::UnknownFields::Ignore);
+  bool const allowed = parsed.service &&
+                       api::refusals(parsed.service->spec, options_.children.allowed).empty() &&
+                       claims_.known_allowed(parsed.service->spec, object.key.namespace_name);
+  return allowed ? std::optional(std::move(parsed.service->spec)) : std::nullopt;
+}
+
 void KubeBackend::keep_valid_spec(CachedObject const& before, CachedObject const& after) {
   api::ServiceKey const key{after.key.namespace_name, after.key.name};
-  bool const valid = api::parse_service(read_service(after), api::UnknownFields::Ignore).service.has_value();
-  if (valid || before.uid != after.uid) {
+  if (before.uid != after.uid || allowed_spec(after)) {
     valid_specs_.erase(key);
     return;
   }
   // Of several faulty edits in a row the first one had a valid spec before it.
-  auto parsed = api::parse_service(read_service(before), api::UnknownFields::Ignore);
-  if (parsed.service) valid_specs_.insert_or_assign(key, std::move(parsed.service->spec));
+  if (auto spec = allowed_spec(before)) valid_specs_.insert_or_assign(key, std::move(*spec));
 }
 
 CachedObject const* KubeBackend::own_deployment(plan::Observation const& seen, std::string name) const {
@@ -266,6 +309,7 @@ asio::awaitable<Result<void>> KubeBackend::perform(plan::Observation const& seen
     ensurer_.forget(seen.metadata.key());
     valid_specs_.erase(seen.metadata.key());
     asked_replicas_.erase(seen.metadata.key());
+    refused_claims_.erase(seen.metadata.key());
     monitor_failed_.erase(seen.metadata.key());
   }
   co_return Result<void>{};

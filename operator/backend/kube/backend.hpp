@@ -3,6 +3,7 @@
 #include "operator/backend/backend.hpp"
 #include "operator/backend/kube/caches.hpp"
 #include "operator/backend/kube/children.hpp"
+#include "operator/backend/kube/claims.hpp"
 #include "operator/backend/kube/client.hpp"
 #include "operator/backend/kube/ensure.hpp"
 #include "operator/backend/kube/recorder.hpp"
@@ -52,6 +53,10 @@ class KubeBackend final : public backend::Backend {
 
  private:
   void read_spec(boost::json::value const& service, api::ServiceKey const& key, plan::Observation& seen);
+  /// The spec of an object when it is valid and, as far as is known without asking, allowed.
+  std::optional<api::Spec> allowed_spec(CachedObject const& object) const;
+  /// What labels of claims say of a spec that is allowed otherwise; Unavailable when nobody could be asked.
+  boost::asio::awaitable<Result<void>> check_claims(plan::Observation& seen);
   void keep_valid_spec(CachedObject const& before, CachedObject const& after);
   CachedObject const* own_deployment(plan::Observation const& seen, std::string name) const;
   bool is_own_deployment_of(plan::Observation const& seen, std::string_view component,
@@ -76,6 +81,7 @@ class KubeBackend final : public backend::Backend {
   boost::asio::awaitable<Result<std::string>> fetch_keys();
   boost::asio::awaitable<void> follow_keys();
   boost::asio::awaitable<void> give_back_memory();
+  boost::asio::awaitable<void> look_at_claims_again();
 
   Client& client_;
   BackendOptions options_;
@@ -89,6 +95,9 @@ class KubeBackend final : public backend::Backend {
   std::map<api::ServiceKey, SteadyTime> monitor_failed_;  ///< when the last try to apply one failed
   /// The spec in force of services whose newest one is invalid.
   std::map<api::ServiceKey, api::Spec> valid_specs_;
+  Claims claims_;
+  std::set<api::ServiceKey>
+      refused_claims_;  ///< services to look at again: no watch tells of a claim's labels
   Caches caches_;
   Ensurer ensurer_;
   Recorder recorder_;

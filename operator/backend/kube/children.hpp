@@ -1,5 +1,6 @@
 #pragma once
 
+#include "operator/api/allowed.hpp"
 #include "operator/api/service.hpp"
 #include "operator/backend/kube/resource.hpp"
 
@@ -14,6 +15,7 @@ namespace ei::kube {
 struct ChildOptions {
   std::string dispatcher_image;
   std::string worker_image;  ///< where a service names none
+  api::Allowed allowed;      ///< where workers may download from
   std::vector<std::string> image_pull_secrets;
   std::string priority_class;
   bool network_policy = true;

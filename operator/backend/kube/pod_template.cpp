@@ -197,18 +197,22 @@ ModelPlace model_place(std::string const& uri) {
   return {rest.substr(0, slash), "file://" + std::string(kModelDirectory) + path};
 }
 
-json::array worker_arguments(api::Metadata const& owner, api::Spec const& spec, ModelPlace const& place) {
+json::array worker_arguments(api::Metadata const& owner, api::Spec const& spec, ModelPlace const& place,
+                             api::Allowed const& allowed) {
   auto const link = link_name(owner.name) + "." + owner.namespace_name + ".svc";
   auto model = spec.model;
   model.uri = place.uri;
   // Class names may lie on the same claim as the weights.
   auto const labels = model_place(model.labels);
   if (labels.claim == place.claim) model.labels = labels.uri;
+  auto more = plan::worker_arguments(model);
+  auto const downloads = plan::download_arguments(model, allowed);
+  more.insert(more.end(), downloads.begin(), downloads.end());
   return with({"--metrics-port", std::to_string(kWorkerMetricsPort), "--dispatcher",
                link + ":" + std::to_string(kDispatcherLinkPort), "--name", "$(POD_NAME)", "--cache-dir",
                kCacheDirectory, "--drain-timeout", format_duration(spec.dispatcher.request_timeout),
                "--token-file", kTokenFile, "--former-token-file", kFormerFile},
-              plan::worker_arguments(model));
+              more);
 }
 
 void place_worker(json::object& pod, api::Worker const& worker) {
@@ -286,7 +290,7 @@ json::object worker_pod_template(api::Metadata const& owner, api::Spec const& sp
       {"name", "worker"},
       {"image", spec.worker.image.empty() ? options.worker_image : spec.worker.image},
       {"imagePullPolicy", "IfNotPresent"},
-      {"args", worker_arguments(owner, spec, model)},
+      {"args", worker_arguments(owner, spec, model, options.allowed)},
       {"env", json::array{std::move(pod_name)}},
       {"ports", json::array{port("metrics", kWorkerMetricsPort)}},
       // Requests equal limits: the pod is Guaranteed, and a static CPU manager pins it to a core.

@@ -118,6 +118,7 @@ Command worker_command(Settings const& settings, api::Spec const& spec, std::str
                   "--ports-file",
                   ports_file};
   append(command.argv, plan::worker_arguments(spec.model));
+  append(command.argv, plan::download_arguments(spec.model, settings.allowed));
   for (auto const link : links) {
     command.argv.insert(command.argv.end(),
                         {"--dispatcher", std::string(kLoopback) + ":" + std::to_string(link)});
@@ -131,7 +132,7 @@ bool same_template(Command const& running, Command const& wanted) {
          running.environment == wanted.environment;
 }
 
-std::vector<api::FieldError> local_faults(api::Spec const& spec) {
+std::vector<api::FieldError> local_faults(api::Spec const& spec, api::Allowed const& allowed) {
   std::vector<api::FieldError> faults;
   auto const refuse_claim = [&](std::string path, std::string const& uri) {
     if (uri.rfind("pvc://", 0) != 0) return;
@@ -141,6 +142,12 @@ std::vector<api::FieldError> local_faults(api::Spec const& spec) {
   };
   refuse_claim("spec.model.uri", spec.model.uri);
   refuse_claim("spec.model.labels", spec.model.labels);
+  // One word on a field is enough.
+  for (auto& refusal : api::refusals(spec, allowed)) {
+    bool const told = std::any_of(faults.begin(), faults.end(),
+                                  [&](auto const& fault) { return fault.path == refusal.path; });
+    if (!told) faults.push_back(std::move(refusal));
+  }
   return faults;
 }
 

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "operator/api/parse.hpp"
+#include "operator/api/allowed.hpp"
 #include "operator/backend/local/spawn.hpp"
 #include "runtime/core/result.hpp"
 #include "runtime/http/url.hpp"
@@ -26,6 +26,7 @@ struct Settings {
   std::uint16_t dispatcher_port = 8001;
   milliseconds drain_timeout{30'000};  ///< at least as long a process may finish its work after SIGTERM
   std::string log_level = "info";
+  api::Allowed allowed = api::everything_allowed();
 };
 
 /// What a program writes into its ports file once it listens.
@@ -62,7 +63,7 @@ struct Ports {
 /// differ at most in the name, the ports file and the core.
 [[nodiscard]] bool same_template(Command const& running, Command const& wanted);
 
-/// Why this machine cannot run a spec that the API allows; empty when it can.
-[[nodiscard]] std::vector<api::FieldError> local_faults(api::Spec const& spec);
+/// Why this machine cannot run a spec that the API allows, or may not; empty when it can.
+[[nodiscard]] std::vector<api::FieldError> local_faults(api::Spec const& spec, api::Allowed const& allowed);
 
 }  // namespace ei::backend::local

@@ -20,14 +20,14 @@ api::FieldError split_fault(std::string const& text) {
 }
 
 /// An entry's faults, those included that only this machine has.
-std::vector<api::FieldError> faults_of(manifest::Entry const& entry) {
+std::vector<api::FieldError> faults_of(manifest::Entry const& entry, api::Allowed const& allowed) {
   std::vector<api::FieldError> faults;
   for (auto const& text : entry.errors) {
     auto const path_end = text.find(": ", text.find(": ") + 2);
     faults.push_back({text.substr(0, path_end), path_end == text.npos ? "" : text.substr(path_end + 2)});
   }
   if (!entry.parsed.service) return faults;
-  for (auto& fault : local_faults(entry.parsed.service->spec)) {
+  for (auto& fault : local_faults(entry.parsed.service->spec, allowed)) {
     faults.push_back(at(entry.file, entry.line, std::move(fault)));
   }
   return faults;
@@ -37,7 +37,7 @@ std::vector<api::FieldError> faults_of(manifest::Entry const& entry) {
 
 void ManifestSet::take(manifest::Entry const& entry, WallTime now, Update& update) {
   auto const key = entry.metadata.key();
-  auto faults = faults_of(entry);
+  auto faults = faults_of(entry, allowed_);
   auto const found = services_.find(key);
   if (found == services_.end() && !faults.empty()) {
     for (auto const& fault : faults) update.faults.push_back(to_string(fault));

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "operator/api/allowed.hpp"
 #include "operator/manifest/manifest.hpp"
 #include "runtime/core/result.hpp"
 
@@ -29,6 +30,8 @@ struct Update {
 /// keeps a generation for every service, and a text that is invalid leaves what was there before. Pure.
 class ManifestSet {
  public:
+  explicit ManifestSet(api::Allowed allowed = api::everything_allowed()) : allowed_(std::move(allowed)) {}
+
   /// Takes the newest content of a file: what manifest::read_file gave. Services that a readable file no
   /// longer holds are gone, unless another file has offered them; a file that cannot be read keeps its
   /// services and tells each of them why.
@@ -47,6 +50,7 @@ class ManifestSet {
                Update& update);
   bool hand_over(api::ServiceKey const& key, Declared& declared, WallTime now, Update& update);
 
+  api::Allowed allowed_;
   std::map<api::ServiceKey, Declared> services_;
   /// What each file held when it could last be read, the refused included: what one file gives up may be in
   /// another already (a renamed file, a document that was cut and pasted).

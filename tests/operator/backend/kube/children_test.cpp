@@ -154,6 +154,24 @@ TEST_CASE("a worker is one core, guaranteed, and restricted") {
   CHECK(flag(worker, "--sha256") == "missing");
 }
 
+TEST_CASE("a worker that downloads is told where it may do so, and no other worker is") {
+  auto allowed = options();
+  allowed.allowed.hosts = {"a.example", "*.cdn.example"};
+  allowed.allowed.addresses.private_ones = true;
+  auto const arguments = [&](ei::api::Spec const& spec) {
+    return json::serialize(
+        container(worker_children(owner(), spec, 1, "token-uid", allowed), "resnet18-worker").at("args"));
+  };
+  ei::api::Spec spec;
+  CHECK(arguments(spec).find("--allow-") == std::string::npos);
+  spec.model.labels = "https://a.example/labels";
+  CHECK(arguments(spec).find(
+            R"("--allow-address","private","--allow-host","a.example","--allow-host","*.cdn.example")") !=
+        std::string::npos);
+  allowed.allowed = {};
+  CHECK(arguments(spec).find("--allow-") == std::string::npos);
+}
+
 TEST_CASE("a pod outlives its drain time") {
   ei::api::Spec spec;
   spec.dispatcher.request_timeout = std::chrono::milliseconds(90'500);

@@ -49,6 +49,12 @@ TEST_CASE("A worker is told its model, every dispatcher, and to use one thread")
   CHECK(std::count(command.argv.begin(), command.argv.end(), "--dispatcher") == 2);
   CHECK(flag(command, "--dispatcher") == "127.0.0.1:5");
   CHECK(command.environment.front() == "OMP_NUM_THREADS=1");
+  CHECK(flag(command, "--allow-address") == "absent");  // it downloads nothing
+  // On one's own machine a model may lie on it, or beside it.
+  spec.model.uri = "https://a.example/m";
+  auto const downloads = local::worker_command(settings(), spec, "w-1", {5}, "/t", "/p").argv;
+  CHECK(std::count(downloads.begin(), downloads.end(), "--allow-address") == 2);
+  CHECK(std::count(downloads.begin(), downloads.end(), "--allow-host") == 0);
 }
 
 TEST_CASE("A worker is replaced for another model, not for another name or core") {
@@ -92,10 +98,10 @@ TEST_CASE("A ports file is read whole or not at all") {
 
 TEST_CASE("What only a cluster can run is refused here") {
   ei::api::Spec spec;
-  CHECK(local::local_faults(spec).empty());
+  CHECK(local::local_faults(spec, ei::api::everything_allowed()).empty());
   spec.model.uri = "pvc://claim/w.pth";
-  REQUIRE(local::local_faults(spec).size() == 1);
-  CHECK(to_string(local::local_faults(spec)[0]) ==
+  REQUIRE(local::local_faults(spec, ei::api::everything_allowed()).size() == 1);
+  CHECK(to_string(local::local_faults(spec, ei::api::everything_allowed())[0]) ==
         "spec.model.uri: Invalid value: \"pvc://claim/w.pth\": must be https://, file:// or builtin:// on "
         "this machine: "
         "pvc:// names a volume of a cluster");

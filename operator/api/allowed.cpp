@@ -1,0 +1,274 @@
+#include "operator/api/allowed.hpp"
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/string.hpp>
+#include <charconv>
+
+#include "runtime/core/encoding.hpp"
+#include "runtime/core/redact.hpp"
+
+namespace ei::api {
+namespace {
+
+namespace json = boost::json;
+constexpr auto kNone = std::string_view::npos;
+
+/// Who can mend it, and with what: the operator's flag and the chart's value.
+std::string administrator(std::string_view flag, std::string_view value) {
+  return "; an administrator can allow it with the operator's " + std::string(flag) + " (the chart's " +
+         std::string(value) + ")";
+}
+
+std::string quoted(std::string_view text) {
+  return json::serialize(json::value(json::string_view(text.data(), text.size())));
+}
+
+FieldError forbidden(std::string field, std::string_view value, std::string const& why) {
+  return {std::move(field), "Forbidden: " + quoted(value) + ": " + why};
+}
+
+template <class List>
+std::string listed(List const& words) {
+  std::string text;
+  for (auto const& word : words) text += (text.empty() ? "" : ", ") + std::string(word);
+  return text;
+}
+
+bool holds_any(std::vector<std::string> const& list) {
+  return std::find(list.begin(), list.end(), "*") != list.end();
+}
+
+struct Parts {
+  std::string_view scheme;
+  std::string_view authority;  ///< a host with its port, or a claim
+  std::string_view path;       ///< from its slash on, without query and fragment
+};
+
+Parts parts_of(std::string_view uri) {
+  auto const mark = uri.find("://");
+  if (mark == kNone) return {};
+  auto const rest = uri.substr(mark + 3);
+  auto const authority = rest.substr(0, rest.find_first_of("/?#"));
+  auto const path = rest.substr(authority.size());
+  return {uri.substr(0, mark), authority, path.substr(0, path.find_first_of("?#"))};
+}
+
+/// What is refused of a file's path, wherever it lies; empty: nothing.
+std::string path_fault(std::string_view path) {
+  auto const decoded = percent_decode(path);
+  if (!decoded) return "must have %XX for every % in its path";
+  if (decoded->find('\0') != std::string::npos) return "must have no zero byte in its path";
+  std::string_view rest = *decoded;
+  while (!rest.empty()) {
+    rest.remove_prefix(1);
+    auto const part = rest.substr(0, rest.find('/'));
+    if (part == "." || part == "..") return "must have no '.' or '..' in its path";
+    rest.remove_prefix(part.size());
+  }
+  return {};
+}
+
+struct Place {
+  std::string host;
+  std::uint16_t port = 443;
+};
+
+/// Empty when the authority is none that a worker would take.
+std::optional<Place> place_of(std::string_view authority) {
+  Place place;
+  auto const close = authority.starts_with('[') ? authority.find(']') : 0;
+  if (authority.find('@') != kNone || close == kNone) return {};
+  auto const colon = authority.find(':', close);
+  place.host = close > 0 ? authority.substr(1, close - 1) : authority.substr(0, colon);
+  if (colon == kNone) return place.host.empty() ? std::nullopt : std::optional(place);
+  auto const digits = authority.substr(colon + 1);
+  auto const [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), place.port);
+  bool const number = failed == std::errc() && end == digits.data() + digits.size() && place.port != 0;
+  return number && !place.host.empty() ? std::optional(place) : std::nullopt;
+}
+
+std::optional<FieldError> refused_place(std::string const& field, std::string const& uri,
+                                        Allowed const& allowed) {
+  auto const place = place_of(parts_of(uri).authority);
+  if (!place)
+    return forbidden(field, display_url(uri),
+                     "must have a host, perhaps a port from 1 to 65535, and no user info");
+  auto const kind = kind_of_host(place->host);
+  if (kind == AddressKind::Never) {
+    return forbidden(field, display_url(uri),
+                     "its host is " + std::string(to_string(*kind)) + ", from which nothing is ever loaded");
+  }
+  if (kind && !allowed.addresses.admit(*kind)) {
+    return forbidden(field, display_url(uri),
+                     "its host is " + std::string(to_string(*kind)) + ", and only public ones are allowed" +
+                         administrator("--allow-model-address", "allow.modelAddresses"));
+  }
+  if (!host_allowed(allowed.hosts, place->host, place->port) || allowed.hosts.empty()) {
+    return forbidden(
+        field, display_url(uri),
+        (allowed.hosts.empty() ? "no host is allowed" : "allowed hosts are " + listed(allowed.hosts)) +
+            administrator("--allow-model-host", "allow.modelHosts"));
+  }
+  return {};
+}
+
+/// What both URIs have in common.
+std::optional<FieldError> refused_uri(std::string const& field, std::string const& uri,
+                                      Allowed const& allowed) {
+  if (uri.empty()) return {};
+  auto const [scheme, authority, path] = parts_of(uri);
+  if (!allowed.schemes.contains(scheme)) {
+    return forbidden(field, display_url(uri),
+                     "allowed schemes are " + listed(allowed.schemes) +
+                         administrator("--allow-model-scheme", "allow.modelSchemes"));
+  }
+  if (scheme == "https") return refused_place(field, uri, allowed);
+  if (scheme == "builtin") return {};
+  if (auto const fault = path_fault(path); !fault.empty())
+    return FieldError{field, "Invalid value: " + quoted(display_url(uri)) + ": " + fault};
+  if (scheme == "pvc" && allowed.claims.kind == ClaimRule::Kind::None) {
+    return forbidden(field, display_url(uri),
+                     "no PersistentVolumeClaim is allowed" + administrator("--allow-claim", "allow.claims"));
+  }
+  return {};
+}
+
+/// A file that by its name is a program, from a network, with nothing that says which one is meant. The
+/// worker looks at the content of all others.
+bool is_unchecked_program(Model const& model) {
+  auto const [scheme, authority, path] = parts_of(model.uri);
+  return scheme == "https" && model.sha256.empty() && (path.ends_with(".pt") || path.ends_with(".PT"));
+}
+
+void refuse_model(Model const& model, Allowed const& allowed, std::vector<FieldError>& errors) {
+  auto const uri = refused_uri("spec.model.uri", model.uri, allowed);
+  if (uri) {
+    errors.push_back(*uri);
+  } else if (is_unchecked_program(model)) {
+    errors.push_back({"spec.model.sha256", "Required value: " + quoted(display_url(model.uri)) +
+                                               " is TorchScript by its name, which is a program: from the "
+                                               "network it is run only with its SHA-256"});
+  }
+  auto const labels = refused_uri("spec.model.labels", model.labels, allowed);
+  if (labels) {
+    errors.push_back(*labels);
+    return;
+  }
+  auto const names = parts_of(model.labels);
+  auto const weights = parts_of(model.uri);
+  bool const same_claim = weights.scheme == "pvc" && weights.authority == names.authority;
+  if (names.scheme == "pvc" && !same_claim) {
+    errors.push_back(
+        {"spec.model.labels", "Invalid value: " + quoted(display_url(model.labels)) +
+                                  ": must be on the claim of spec.model.uri: a worker mounts one"});
+  }
+}
+
+void refuse_image(std::string const& image, Allowed const& allowed, std::vector<FieldError>& errors) {
+  if (image.empty() || (image == allowed.worker_image)) return;
+  bool const fine = std::any_of(allowed.images.begin(), allowed.images.end(),
+                                [&](auto const& prefix) { return image_matches(prefix, image); });
+  if (fine) return;
+  auto const own = allowed.worker_image.empty() ? std::string("the operator's own")
+                                                : allowed.worker_image + ", the operator's own";
+  errors.push_back(forbidden(
+      "spec.worker.image", image,
+      "allowed is " + own + (allowed.images.empty() ? "" : ", and images under " + listed(allowed.images)) +
+          administrator("--allow-image", "allow.images")));
+}
+
+void refuse_tolerations(json::value const& tolerations, Allowed const& allowed,
+                        std::vector<FieldError>& errors) {
+  if (!tolerations.is_array() || holds_any(allowed.toleration_keys)) return;
+  std::size_t at = 0;
+  for (auto const& item : tolerations.get_array()) {
+    auto const* object = item.if_object();
+    auto const* member = object ? object->if_contains("key") : nullptr;
+    auto const* text = member ? member->if_string() : nullptr;
+    std::string const key = text ? std::string(text->data(), text->size()) : std::string();
+    auto const& keys = allowed.toleration_keys;
+    // One without a key tolerates every taint.
+    bool const fine = !key.empty() && std::find(keys.begin(), keys.end(), key) != keys.end();
+    auto const field = "spec.worker.tolerations[" + std::to_string(at++) + "].key";
+    if (fine) continue;
+    errors.push_back(
+        forbidden(field, key,
+                  (keys.empty() ? "no toleration is allowed" : "allowed keys are " + listed(keys)) +
+                      administrator("--allow-toleration", "allow.tolerations")));
+  }
+}
+
+}  // namespace
+
+Allowed everything_allowed() {
+  Allowed allowed;
+  allowed.images = {"*"};
+  allowed.addresses = {true, true};
+  allowed.claims.kind = ClaimRule::Kind::Any;
+  allowed.toleration_keys = {"*"};
+  return allowed;
+}
+
+std::vector<FieldError> refusals(Spec const& spec, Allowed const& allowed) {
+  std::vector<FieldError> errors;
+  refuse_model(spec.model, allowed, errors);
+  refuse_image(spec.worker.image, allowed, errors);
+  refuse_tolerations(spec.worker.tolerations, allowed, errors);
+  if (!spec.prometheus_query.empty() && !allowed.prometheus_query) {
+    errors.push_back({"spec.scaling.prometheusQuery",
+                      "Forbidden: queries are switched off; an administrator can allow them without the "
+                      "operator's --no-prometheus-query (the chart's allow.prometheusQuery)"});
+  }
+  return errors;
+}
+
+std::map<std::string, std::string> claims_of(Spec const& spec) {
+  std::map<std::string, std::string> claims;
+  auto const add = [&](std::string_view uri, char const* field) {
+    auto const [scheme, authority, path] = parts_of(uri);
+    if (scheme == "pvc") claims.emplace(authority, field);
+  };
+  add(spec.model.uri, "spec.model.uri");
+  add(spec.model.labels, "spec.model.labels");
+  return claims;
+}
+
+std::optional<FieldError> claim_refusal(ClaimRule const& rule, std::string const& field,
+                                        std::string const& claim,
+                                        std::optional<std::map<std::string, std::string>> const& labels) {
+  if (rule.kind != ClaimRule::Kind::Labelled) return {};
+  if (!labels) return forbidden(field, claim, "there is no PersistentVolumeClaim of this name");
+  auto const found = labels->find(rule.label);
+  if (found != labels->end() && (rule.value.empty() || found->second == rule.value)) return {};
+  return forbidden(
+      field, claim,
+      "allowed are PersistentVolumeClaims with the label " + rule.label +
+          (rule.value.empty() ? "" : "=" + rule.value) +
+          "; whoever may change the claim can label it, and an administrator can allow another label "
+          "with the operator's --allow-claim (the chart's allow.claims)");
+}
+
+Result<ClaimRule> parse_claim_rule(std::string_view text) {
+  if (text == "none") return ClaimRule{};
+  if (text == "*") return ClaimRule{ClaimRule::Kind::Any, {}, {}};
+  auto const equal = text.find('=');
+  auto const key = text.substr(0, equal);
+  auto const value = equal == kNone ? std::string_view{} : text.substr(equal + 1);
+  auto const fits = [](std::string_view word, std::string_view more) {
+    return std::all_of(word.begin(), word.end(), [&](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+             more.find(c) != kNone;
+    });
+  };
+  // A value that is written and empty would allow every value.
+  bool const fine =
+      !key.empty() && fits(key, "-_./") && fits(value, "-_.") && (equal == kNone || !value.empty());
+  if (fine) return ClaimRule{ClaimRule::Kind::Labelled, std::string(key), std::string(value)};
+  return make_error(ErrorKind::Invalid, "'" + std::string(text) +
+                                            "': allowed are LABEL, LABEL=VALUE, * for every claim, and none");
+}
+
+}  // namespace ei::api
