@@ -169,10 +169,13 @@ void Reporter::refresh() {
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(partial.c_str(), "we"), std::fclose);
   if (!file) return;
   auto const text = to_json_text(all) + "\n";
-  bool const whole = std::fwrite(text.data(), 1, text.size(), file.get()) == text.size();
+  // A full disk shows when the buffer is written out; the older status stays then, and is tried again.
+  bool const whole =
+      std::fwrite(text.data(), 1, text.size(), file.get()) == text.size() && std::fflush(file.get()) == 0;
   file.reset();
+  if (!whole) return;
   std::error_code ignored;
-  if (whole) std::filesystem::rename(partial, options_.status_json, ignored);
+  std::filesystem::rename(partial, options_.status_json, ignored);
   changed_ = false;
 }
 

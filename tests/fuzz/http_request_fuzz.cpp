@@ -17,13 +17,18 @@ struct Outcome {
   std::vector<http::Request> requests;
   int refused_with = 0;  ///< 0: not refused, or not yet
 
-  // A request that has not ended may be refused as soon as its fault is seen, or once it has ended.
+  // A request that has not ended may be refused as soon as its fault is seen, or once it has ended; one that
+  // is both malformed and too large, for either.
   bool operator==(Outcome const& other) const {
     auto const same = [](http::Request const& a, http::Request const& b) {
       return a.method == b.method && a.target == b.target && a.path == b.path && a.query == b.query &&
              a.headers == b.headers && a.body == b.body;
     };
-    return (refused_with == other.refused_with || refused_with == 0 || other.refused_with == 0) &&
+    auto const either = [](int status) { return status == 400 || status == 431; };
+    bool const waits = refused_with == 0 || other.refused_with == 0;
+    bool const same_refusal =
+        refused_with == other.refused_with || waits || (either(refused_with) && either(other.refused_with));
+    return same_refusal &&
            std::equal(requests.begin(), requests.end(), other.requests.begin(), other.requests.end(), same);
   }
 };

@@ -21,7 +21,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 # Per input. Far over what any may take, as sanitizers and a busy machine cost a factor of ten each.
 INPUT_SECONDS = 10
 # What reaches the parsers is bounded by their callers at a few kilobytes up to some megabytes; short inputs find more.
-INPUT_BYTES = {"picture": 65536, "torch_file": 16384, "websocket": 8192, "http_request": 8192, "http_response": 8192}
+INPUT_BYTES = {"picture": 65536, "torch_file": 16384, "websocket": 1024, "http_request": 8192, "http_response": 8192}
 # Sanitizers' own memory included; one allocation over the second is a length that was believed before it was checked.
 MEMORY_MIB, ALLOCATION_MIB = 1024, 256
 
