@@ -10,7 +10,7 @@ packages_build=(
   g++ cmake ninja-build pkg-config ccache ca-certificates
   libboost1.81-dev libssl-dev libyaml-cpp-dev libcli11-dev prometheus-cpp-dev
   libcurl4-openssl-dev zlib1g-dev libcjose-dev
-  libtorch-dev libopenblas0-pthread libopencv-dev
+  libtorch-dev libopenblas0-pthread libopencv-dev libjpeg62-turbo-dev
   catch2 # the build tree has the unit tests in it, whoever configures it first
 )
 # The demo generates its pictures and draws its plot with these.

@@ -53,10 +53,10 @@ void blend_rows(std::uint8_t const* __restrict rows, int stride, std::int32_t co
 
 }  // namespace
 
-Filter make_filter(int in, int out, int first, int count) {
-  // Resample.c, precompute_coeffs and normalize_coeffs_8bpc, with box [0, in) and the bilinear filter's
+Filter make_filter(int in, int out, int first, int count, double extent) {
+  // Resample.c, precompute_coeffs and normalize_coeffs_8bpc, with box [0, extent) and the bilinear filter's
   // support of 1.
-  double const scale = static_cast<double>(in) / out;
+  double const scale = (extent > 0 ? extent : in) / out;
   double const filter_scale = std::max(scale, 1.0);
   double const support = filter_scale;
   Filter filter;
@@ -87,29 +87,39 @@ Filter make_filter(int in, int out, int first, int count) {
   return filter;
 }
 
-Pixels resize_bilinear(PixelView source, int width, int height, Box crop) {
-  auto const columns = make_filter(source.width, width, crop.left, crop.width);
-  auto const rows = make_filter(source.height, height, crop.top, crop.height);
-  // Pillow leaves out a direction that does not change; its weights would be exactly 1 on one sample there.
-  int const first_row = rows.start.front();
-  int const last_row = rows.start.back() + rows.used.back();
-  int const stride = crop.width * 3;
-  std::vector<std::uint8_t> narrow(static_cast<std::size_t>(last_row - first_row) *
-                                   static_cast<std::size_t>(stride));
-  for (int y = first_row; y < last_row; ++y) {
-    resample_row(source.data + y * source.stride, columns, crop.width,
-                 narrow.data() + static_cast<std::ptrdiff_t>(y - first_row) * stride);
-  }
-  Pixels out{crop.width, crop.height, 3, {}};
-  out.samples.resize(static_cast<std::size_t>(crop.height) * static_cast<std::size_t>(stride));
+// Pillow leaves out a direction that does not change; its weights would be exactly 1 on one sample there.
+Resampler::Resampler(Source source, int width, int height, Box crop)
+    : crop_(crop),
+      columns_(make_filter(source.width, width, crop.left, crop.width, source.extent_across)),
+      rows_(make_filter(source.height, height, crop.top, crop.height, source.extent_down)),
+      first_row_(rows_.start.front()),
+      last_row_(rows_.start.back() + rows_.used.back()),
+      narrow_(static_cast<std::size_t>(last_row_ - first_row_) * static_cast<std::size_t>(crop.width) * 3) {}
+
+void Resampler::add(int y, std::uint8_t const* row) {
+  if (y < first_row_ || y >= last_row_) return;
+  resample_row(row, columns_, crop_.width,
+               narrow_.data() + static_cast<std::ptrdiff_t>(y - first_row_) * crop_.width * 3);
+}
+
+Pixels Resampler::finish() const {
+  int const stride = crop_.width * 3;
+  Pixels out{crop_.width, crop_.height, 3, {}};
+  out.samples.resize(static_cast<std::size_t>(crop_.height) * static_cast<std::size_t>(stride));
   std::vector<std::int32_t> sums(static_cast<std::size_t>(stride));
-  for (int y = 0; y < crop.height; ++y) {
+  for (int y = 0; y < crop_.height; ++y) {
     auto const row = static_cast<std::size_t>(y);
-    blend_rows(narrow.data() + static_cast<std::ptrdiff_t>(rows.start[row] - first_row) * stride, stride,
-               rows.weights.data() + static_cast<std::ptrdiff_t>(y) * rows.taps, rows.used[row], sums.data(),
-               out.samples.data() + static_cast<std::ptrdiff_t>(y) * stride);
+    blend_rows(narrow_.data() + static_cast<std::ptrdiff_t>(rows_.start[row] - first_row_) * stride, stride,
+               rows_.weights.data() + static_cast<std::ptrdiff_t>(y) * rows_.taps, rows_.used[row],
+               sums.data(), out.samples.data() + static_cast<std::ptrdiff_t>(y) * stride);
   }
   return out;
+}
+
+Pixels resize_bilinear(PixelView source, int width, int height, Box crop) {
+  Resampler resampler({source.width, source.height, 0, 0}, width, height, crop);
+  for (int y = 0; y < source.height; ++y) resampler.add(y, source.data + y * source.stride);
+  return resampler.finish();
 }
 
 }  // namespace ei::inference

@@ -31,13 +31,7 @@ struct Box {
   int height = 0;
 };
 
-/// Resizes three-channel `source` to `width` × `height` and returns only `crop` of it, bit for bit what
-/// Pillow's Image.resize(…, BILINEAR) gives there (src/libImaging/Resample.c: a triangle filter as wide as
-/// the reduction, horizontal then vertical, 22-bit fixed-point weights, rounding after each). Nothing outside
-/// of what `crop` needs is computed. Preconditions: all sizes ≥ 1, `crop` lies within the resized picture.
-[[nodiscard]] Pixels resize_bilinear(PixelView source, int width, int height, Box crop);
-
-/// The filter of one direction for outputs [first, first + count) of `out` from `in` samples.
+/// The filter of one direction, for some outputs of a resizing.
 struct Filter {
   int taps = 0;                       ///< weights per output, the unused ones 0
   std::vector<int> start;             ///< first source sample of each output
@@ -45,6 +39,39 @@ struct Filter {
   std::vector<std::int32_t> weights;  ///< count × taps, fixed point with kWeightBits fraction bits
 };
 inline constexpr int kWeightBits = 22;  // 32 bits less 8 of a sample less 2 of headroom, as Pillow
-[[nodiscard]] Filter make_filter(int in, int out, int first, int count);
+/// For the outputs [first, first + count) of `out`, from `in` samples, which show `extent` (0: `in`) of them:
+/// a reduced picture's last sample may stand for less than the others.
+[[nodiscard]] Filter make_filter(int in, int out, int first, int count, double extent = 0);
+
+/// Resizes three-channel rows of pixels to `width` × `height`, and keeps only `crop` of it, bit for bit what
+/// Pillow's Image.resize(…, BILINEAR) gives there (src/libImaging/Resample.c: a triangle filter as wide as
+/// the reduction, horizontal then vertical, 22-bit fixed-point weights, rounding after each). Nothing outside
+/// of what `crop` needs is computed, and of each row only its part of the crop is kept. Preconditions: all
+/// sizes ≥ 1, `crop` lies within the resized picture.
+class Resampler {
+ public:
+  struct Source {
+    int width = 0;
+    int height = 0;
+    double extent_across = 0;  ///< see make_filter()
+    double extent_down = 0;
+  };
+  Resampler(Source source, int width, int height, Box crop);
+  /// Row `y` of the source. Each once, in any order; those that the crop does not need are ignored.
+  void add(int y, std::uint8_t const* row);
+  /// The crop, after the last row.
+  [[nodiscard]] Pixels finish() const;
+
+ private:
+  Box crop_;
+  Filter columns_;
+  Filter rows_;
+  int first_row_ = 0;
+  int last_row_ = 0;                  ///< one behind
+  std::vector<std::uint8_t> narrow_;  ///< the rows that matter, already as wide as the crop
+};
+
+/// The same of a picture that lies in memory.
+[[nodiscard]] Pixels resize_bilinear(PixelView source, int width, int height, Box crop);
 
 }  // namespace ei::inference

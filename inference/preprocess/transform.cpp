@@ -3,9 +3,13 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <opencv2/core.hpp>
 #include <opencv2/core/utils/logger.hpp>
-#include <opencv2/imgcodecs.hpp>
+
+#include "inference/preprocess/decode.hpp"
+#include "inference/preprocess/orientation.hpp"
+#include "inference/preprocess/upright.hpp"
 
 namespace ei::inference {
 namespace {
@@ -30,31 +34,12 @@ std::array<std::array<float, 256>, 3> const& tables() {
   return kTables;
 }
 
-/// OpenCV knows a dozen formats more, some with decoders of doubtful health; they are not asked.
-bool is_jpeg_or_png(std::string_view file) {
-  return file.starts_with("\xFF\xD8\xFF") || file.starts_with("\x89PNG\r\n\x1A\n");
-}
-
-Error unreadable(std::string what) {
-  Error error = make_error(ErrorKind::Invalid, std::move(what));
-  error.http_status = 400;
-  return error;
-}
-
-Result<cv::Mat> decode(std::string_view file) {
-  if (!is_jpeg_or_png(file)) return unreadable("the data is neither a JPEG nor a PNG picture");
-  try {
-    auto* const data =
-        const_cast<char*>(file.data());  // NOLINT(cppcoreguidelines-pro-type-const-cast): only read
-    cv::Mat const bytes(1, static_cast<int>(file.size()), CV_8UC1, data);
-    cv::Mat picture = cv::imdecode(bytes, cv::IMREAD_COLOR);  // BGR, 8 bits, EXIF orientation applied
-    if (picture.empty() || picture.type() != CV_8UC3) return unreadable("the picture cannot be decoded");
-    return picture;
-  } catch (cv::Exception const& error) {
-    return unreadable("the picture cannot be decoded: " + error.err);
-  } catch (std::bad_alloc const&) {
-    return unreadable("the picture does not fit into memory");
-  }
+/// The dispatcher has checked its owner's limits; here only the program's own hold.
+dispatcher::PictureLimits program_limits() {
+  dispatcher::PictureLimits limits;
+  limits.max_bytes = std::numeric_limits<std::size_t>::max();
+  limits.max_pixels = std::numeric_limits<std::uint64_t>::max();
+  return limits;
 }
 
 int round_half_even(double value) {
@@ -77,9 +62,10 @@ Geometry evaluation_geometry(int width, int height) {
   return geometry;
 }
 
-void append_pixels(PixelView bgr, std::vector<float>& out) {
-  auto const geometry = evaluation_geometry(bgr.width, bgr.height);
-  auto const cropped = resize_bilinear(bgr, geometry.width, geometry.height, geometry.crop);
+namespace {
+
+/// BGR samples → three planes of normalised values, appended.
+void append_planes(Pixels const& cropped, std::vector<float>& out) {
   auto const start = out.size();
   constexpr std::size_t kPlane = std::size_t{kCropSide} * kCropSide;
   out.resize(start + 3 * kPlane);
@@ -92,12 +78,56 @@ void append_pixels(PixelView bgr, std::vector<float>& out) {
   }
 }
 
+Result<Pixels> cropped_picture(std::string_view file, dispatcher::Picture const& picture) {
+  bool const jpeg = picture.type == dispatcher::PictureType::Jpeg;
+  int const orientation = orientation_of(picture);
+  int const reduction = jpeg ? jpeg_reduction(picture.width, picture.height) : 1;
+  int width = static_cast<int>(picture.width);
+  int height = static_cast<int>(picture.height);
+  Upright::Size const stored{(width + reduction - 1) / reduction, (height + reduction - 1) / reduction};
+  Resampler::Source source{stored.width, stored.height, static_cast<double>(width) / reduction,
+                           static_cast<double>(height) / reduction};
+  if (lies_on_its_side(orientation)) {
+    std::swap(width, height);
+    source = {source.height, source.width, source.extent_down, source.extent_across};
+  }
+  auto const geometry = evaluation_geometry(width, height);
+  Resampler resampler(source, geometry.width, geometry.height, geometry.crop);
+  Upright upright(stored, orientation, [&](int y, std::uint8_t const* row) { resampler.add(y, row); });
+  auto const take = [&](int y, std::uint8_t const* row) { upright.add(y, row); };
+  auto const decoded = jpeg ? decode_jpeg(file, picture, reduction, take) : decode_png(picture, take);
+  if (!decoded) return decoded.error();
+  upright.finish();
+  return resampler.finish();
+}
+
+}  // namespace
+
+Error picture_error(int status, std::string detail) {
+  Error error = make_error(ErrorKind::Invalid, std::move(detail));
+  error.http_status = status;
+  return error;
+}
+
+void append_pixels(PixelView bgr, std::vector<float>& out) {
+  auto const geometry = evaluation_geometry(bgr.width, bgr.height);
+  append_planes(resize_bilinear(bgr, geometry.width, geometry.height, geometry.crop), out);
+}
+
 Result<void> append_picture(std::string_view file, std::vector<float>& out) {
-  auto const picture = decode(file);
-  if (!picture) return picture.error();
-  append_pixels({picture->data, picture->cols, picture->rows, static_cast<std::ptrdiff_t>(picture->step[0])},
-                out);
-  return {};
+  auto const found = dispatcher::inspect_picture(file, program_limits());
+  if (auto const* const bad = std::get_if<dispatcher::BadPicture>(&found))
+    return picture_error(bad->fault == dispatcher::PictureFault::TooLarge ? 413 : 400, bad->detail);
+  try {
+    auto const cropped = cropped_picture(file, std::get<dispatcher::Picture>(found));
+    if (!cropped) return cropped.error();
+    append_planes(*cropped, out);
+    return {};
+  } catch (std::bad_alloc const&) {
+    return picture_error(503, "the worker has no memory for the picture");
+  } catch (cv::Exception const& error) {  // of the allocation of a cv::Mat
+    return picture_error(503, "the worker has no memory for the picture: " + error.err);
+  }
 }
 
 void use_one_decoder_thread() {

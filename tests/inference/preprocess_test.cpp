@@ -1,8 +1,12 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "inference/preprocess/decode.hpp"
+#include "inference/preprocess/orientation.hpp"
 #include "inference/preprocess/transform.hpp"
+#include "inference/preprocess/upright.hpp"
 
+using namespace std::string_literals;
 using namespace ei;
 using namespace ei::inference;
 
@@ -89,4 +93,62 @@ TEST_CASE("pictures: what is neither JPEG nor PNG, or broken, is a 400 and appen
   REQUIRE_FALSE(result.has_value());
   CHECK(result.error().http_status == 400);
   CHECK(out.size() == 1);
+}
+
+TEST_CASE("orientation: of the first directory alone, in either byte order, whatever it says of itself") {
+  struct Row {
+    std::string tiff;
+    int expected;
+    std::string why;
+  };
+  std::string const little = "II*\0\x08\0\0\0"s, big = "MM\0*\0\0\0\x08"s;
+  std::string const six = "\x12\x01\x03\0\x01\0\0\0\x06\0\0\0"s;
+  auto const row = GENERATE_COPY(values<Row>({
+      {little + "\x01\0"s + six, 6, "little endian"},
+      {big + "\0\x01\x01\x12\0\x03\0\0\0\x01\0\x08\0\0"s, 8, "big endian"},
+      {big + "\0\x01\x01\x12\0\x04\0\0\0\x01\0\0\0\x03"s, 3, "a long"},
+      {little + "\x02\0"s + "\0\x01\x03\0\x01\0\0\0\x06\0\0\0"s + six, 6, "the second entry"},
+      {little + "\xff\xff"s + six, 6, "more entries than there are bytes"},
+      {little + "\x01\0"s + six.substr(0, 11), 0, "cut off"},
+      {little + "\x01\0\x12\x01\x03\0\x01\0\0\0\x09\0\0\0"s, 0, "9 is none"},
+      {little + "\0\0"s, 0, "no entry"},
+      {"II*\0\xff\xff\xff\xff"s + six, 0, "a directory beyond the end"},
+      {"II*\0\0\0\0\0"s, 0, "a directory within the header"},
+      {"II*\0"s, 0, "a header alone"},
+      {"", 0, "nothing"},
+  }));
+  CAPTURE(row.why);
+  CHECK(tiff_orientation(row.tiff) == row.expected);
+}
+
+TEST_CASE("upright: every orientation puts stored row 0 and column 0 where EXIF says") {
+  // Stored: one row above another, a b c / d e f.
+  std::vector<std::string> const expected = {"abc def",  "cba fed",  "fed cba",  "def abc",
+                                             "ad be cf", "da eb fc", "fc eb da", "cf be ad"};
+  for (int orientation = 1; orientation <= 8; ++orientation) {
+    std::size_t const width = lies_on_its_side(orientation) ? 2 : 3;
+    std::vector<std::string> rows(lies_on_its_side(orientation) ? 3 : 2);
+    Upright upright({3, 2}, orientation, [&](int y, std::uint8_t const* bgr) {
+      for (std::size_t x = 0; x < width; ++x)
+        rows[static_cast<std::size_t>(y)] += static_cast<char>(bgr[3 * x]);
+    });
+    std::string const stored = "aaabbbcccdddeeefff";
+    auto const* const bytes = reinterpret_cast<std::uint8_t const*>(stored.data());
+    upright.add(0, bytes);
+    upright.add(1, bytes + 9);
+    upright.finish();
+    std::string found;
+    for (auto const& one : rows) found += (found.empty() ? "" : " ") + one;
+    CHECK(found == expected[static_cast<std::size_t>(orientation - 1)]);
+  }
+}
+
+TEST_CASE("reduction: none up to 2^24 pixels, then the least that comes back to them") {
+  CHECK(jpeg_reduction(4096, 4096) == 1);
+  CHECK(jpeg_reduction(4097, 4096) == 2);
+  CHECK(jpeg_reduction(8192, 8192) == 2);
+  CHECK(jpeg_reduction(8193, 8192) == 4);
+  CHECK(jpeg_reduction(16384, 1025) == 2);
+  CHECK(jpeg_reduction(16384, 16384) == 4);
+  CHECK(jpeg_reduction(65535, 65535) == 8);
 }

@@ -1,6 +1,8 @@
 // What the comparisons with torchvision look at from outside: raw tensors of single steps.
 //   inference_probe logits URI PRECISION IN OUT    float32 [n,3,224,224] in IN → float32 [n,classes] in OUT
 //   inference_probe picture FILE OUT               a picture file → float32 [3,224,224] in OUT
+//   inference_probe pictures OUT FILE…             likewise, one tensor after the other; prints "ok" or the
+//                                                  status and reason for each
 //   inference_probe time URI PRECISION COUNT       milliseconds of COUNT forward passes, one a line
 #include <chrono>
 #include <cstdio>
@@ -63,6 +65,16 @@ int main(int argc, char** argv) {
     write(arguments[2], values);
     return 0;
   }
+  if (arguments.size() >= 3 && arguments[0] == "pictures") {
+    std::vector<float> values;
+    for (auto file = arguments.begin() + 2; file != arguments.end(); ++file) {
+      auto const result = append_picture(read(*file), values);
+      std::puts(result ? "ok"
+                       : (std::to_string(result.error().http_status) + " " + result.error().message).c_str());
+    }
+    write(arguments[1], values);
+    return 0;
+  }
   if (arguments.size() == 4 && arguments[0] == "time") {
     auto model = load(arguments[1], arguments[2]);
     std::vector<float> const picture(kPictureElements, 0.5F);
@@ -76,6 +88,7 @@ int main(int argc, char** argv) {
   }
   std::fprintf(
       stderr,
-      "usage: inference_probe logits URI PRECISION IN OUT | picture FILE OUT | time URI PRECISION COUNT\n");
+      "usage: inference_probe logits URI PRECISION IN OUT | picture FILE OUT | "
+      "pictures OUT FILE... | time URI PRECISION COUNT\n");
   return 2;
 }

@@ -6,6 +6,7 @@ import pytest
 import requests
 
 from harness import Background, RawClient, WorkingWorker, picture
+from picture_files import empty_scans
 
 JPEG = picture()
 
@@ -83,15 +84,17 @@ def huge_jpeg(width, height):
 BAD_PICTURES = [
     pytest.param(b"", 400, ["not an image"], id="empty"),
     pytest.param(b"hello", 400, ["not an image", "68 65 6c 6c", "JPEG"], id="text"),
-    pytest.param(JPEG[:-2], 400, ["JPEG is truncated"], id="truncated jpeg"),
-    pytest.param(JPEG[:len(JPEG) // 2], 400, ["JPEG is truncated"], id="half a jpeg"),
-    pytest.param(picture("PNG")[:-5], 400, ["PNG is truncated"], id="truncated png"),
+    pytest.param(JPEG[:300], 400, ["JPEG is truncated"], id="a jpeg cut within its headers"),
+    pytest.param(picture("JPEG", progressive=True)[:-2], 400, ["JPEG is truncated"], id="truncated progressive jpeg"),
+    pytest.param(picture("PNG")[:-30], 400, ["PNG is truncated"], id="truncated png"),
     pytest.param(picture("GIF"), 415, ["GIF is not supported", "allowed: JPEG"], id="gif"),
     pytest.param(picture("WEBP"), 415, ["WebP is not supported"], id="webp"),
     pytest.param(picture("BMP"), 415, ["BMP is not supported"], id="bmp"),
     pytest.param(picture("TIFF"), 415, ["TIFF is not supported"], id="tiff"),
     pytest.param(huge_jpeg(16385, 10), 413, ["16385x10", "at most 16384 a side"], id="one side too long"),
-    pytest.param(huge_jpeg(8192, 8192), 413, ["8192x8192", "at most 16777216 in all"], id="too many pixels"),
+    pytest.param(huge_jpeg(12000, 12000), 413, ["12000x12000", "at most 100000000 in all"], id="too many pixels"),
+    pytest.param(picture("PNG", size=(4096, 4097), mode="1"), 413, ["4096x4097", "at most 16777216 in all"], id="too many pixels of a png"),
+    pytest.param(empty_scans(4096, 4096, 90), 413, ["14 scans of 4096x4096", "at most 268435456"], id="scans without content"),
     pytest.param(b"\xff\xd8\xff" + b"x" * (10 << 20), 413, ["at most 10485760"], id="too many bytes"),
 ]
 
@@ -110,6 +113,15 @@ def test_bad_pictures_are_refused_and_never_reach_a_worker(dispatcher, link, for
     assert post(dispatcher).status_code == 200
     assert len(worker.jobs) == 1
     assert dispatcher.metrics().get("dispatcher_arrivals_total") == 1
+
+
+def test_the_largest_picture_is_a_setting(start_dispatcher):
+    dispatcher = start_dispatcher("--max-picture-bytes", "100000", "--max-picture-pixels", "3000")
+    assert_problem(post(dispatcher, JPEG + bytes(100_000)), 413, "at most 100000")
+    assert_problem(post(dispatcher, picture("JPEG", size=(61, 50))), 413, "61x50", "at most 3000 in all")
+    worker = WorkingWorker(dispatcher)
+    assert post(dispatcher, picture("JPEG", size=(60, 50))).status_code == 200
+    worker.close()
 
 
 @pytest.mark.parametrize("type,status,words", [
