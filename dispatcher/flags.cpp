@@ -7,6 +7,10 @@
 namespace ei::dispatcher {
 namespace {
 
+/// As spec.dispatcher.limits allows; docs/security.md says why.
+constexpr std::size_t kMostPictureBytes = std::size_t{32} << 20;
+constexpr std::uint64_t kMostPicturePixels = std::uint64_t{1} << 28;
+
 // A duration flag with its range; the help shows the default.
 void add_duration(CLI::App& app, std::string const& name, milliseconds& value, std::string const& help,
                   milliseconds low, milliseconds high) {
@@ -60,6 +64,11 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
   app.add_option(
       "--max-connections-per-address", flags.max_connections_per_address,
       "Of one client address; none: seven eighths of them, 0: no cap, for clients behind one proxy");
+  app.add_option("--max-picture-bytes", flags.picture.max_bytes, "Bytes of a picture's file; above, 413")
+      ->check(CLI::Range(std::size_t{1}, kMostPictureBytes));
+  app.add_option("--max-picture-pixels", flags.picture.max_pixels,
+                 "Pixels of a JPEG; above, 413. A PNG has at most 2^24")
+      ->check(CLI::Range(std::uint64_t{1}, kMostPicturePixels));
   add_duration(app, "--request-timeout", flags.request_timeout, "Longest time to an answer", milliseconds(1),
                std::chrono::hours(24));
   add_duration(app, "--latency-target", flags.latency_target,

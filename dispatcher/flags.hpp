@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "dispatcher/credential/gate.hpp"
+#include "dispatcher/picture/inspect.hpp"
 #include "dispatcher/queue/batcher.hpp"
 #include "dispatcher/queue/request_queue.hpp"
 #include "runtime/core/units.hpp"
@@ -24,6 +25,7 @@ struct Flags {
   std::string model = "resnet18";
   QueueLimits queue{};
   BatchLimits batch{};
+  PictureLimits picture{};
   milliseconds latency_target{0};
   milliseconds request_timeout{30'000};
   milliseconds shutdown_delay{0};

@@ -140,7 +140,7 @@ asio::awaitable<int> run(Flags const& flags) {
   Metrics metrics(registry);
   process::UsageMeter usage;
   Service service(executor, exchange_options(flags));
-  RouteContext context{service, {flags.model, flags.request_timeout, {}}, {}};
+  RouteContext context{service, {flags.model, flags.request_timeout, flags.picture}, {}};
   context.exposition = [&] {
     metrics.collect(service.exchange(), usage.sample(), std::chrono::steady_clock::now());
     return registry.exposition();

@@ -1,5 +1,6 @@
 #include "dispatcher/routes/routes.hpp"
 
+#include <algorithm>
 #include <boost/json.hpp>
 
 #include "dispatcher/oip/infer.hpp"
@@ -94,7 +95,9 @@ std::vector<http::Route> main_routes(RouteContext& context) {
   std::size_t const form = context.options.picture.max_bytes + kFormEnvelopeBytes;
   routes.push_back(post("/predict", context, predict, form));
   routes.push_back(post("/add_to_queue", context, predict, form));
-  routes.push_back(post("/v2/models/{model}/infer", context, infer, kMaxInferBytes));
+  // One picture of the greatest size fits as base64, whatever size is allowed.
+  std::size_t const infer_body = std::max(kMaxInferBytes, form / 3 * 4);
+  routes.push_back(post("/v2/models/{model}/infer", context, infer, infer_body));
   routes.push_back(get("/", [&context](auto const&) { return about(context); }));
   routes.push_back(get("/v2", [](auto const&) { return json_text(oip::server_metadata()); }));
   routes.push_back(get("/v2/health/live", [](auto const&) { return json_text(R"({"live":true})"); }));

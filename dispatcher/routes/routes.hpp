@@ -26,7 +26,7 @@ struct RouteContext {
 
 /// Everything but the infer route is small; a form may add its envelope to the greatest picture.
 inline constexpr std::size_t kFormEnvelopeBytes = 64 * 1024;
-/// The greatest picture as base64 is 14 MiB; 27 tensors as binary are 16.
+/// The greatest picture by default is 14 MiB as base64; 27 tensors as binary are 16.
 inline constexpr std::size_t kMaxInferBytes = std::size_t{16} << 20;
 
 /// The routes of the main port. `context` must outlive the server.

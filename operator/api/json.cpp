@@ -54,6 +54,7 @@ json::object to_json(Dispatcher const& dispatcher) {
       {"replicas", dispatcher.replicas},
       {"queueCapacity", dispatcher.queue_capacity},
       {"requestTimeout", format_duration(dispatcher.request_timeout)},
+      {"limits", {{"maxBytes", dispatcher.limits.max_bytes}, {"maxPixels", dispatcher.limits.max_pixels}}},
       {"batch",
        {{"maxSize", dispatcher.batch.max_size}, {"maxDelay", format_duration(dispatcher.batch.max_delay)}}}};
 }

@@ -33,6 +33,11 @@ inline constexpr milliseconds kDefaultQueueRatioInterval = 15s;
 inline constexpr Range<int> kDispatcherReplicas{1, 10};
 inline constexpr Range<int> kQueueCapacity{1, 100'000};
 inline constexpr Range<milliseconds> kRequestTimeout{100ms, 10min};
+/// The least that is of use; and three copies of 32 MiB, which a worker holds for a moment, beside what it
+/// decodes (see docs/security.md).
+inline constexpr Range<int> kPictureBytes{64 << 10, 32 << 20};
+/// A crop's worth; and the square of the longest side that is decoded.
+inline constexpr Range<int> kPicturePixels{1 << 16, 1 << 28};
 inline constexpr Range<int> kBatchSize{1, 64};
 inline constexpr Range<milliseconds> kBatchDelay{0ms, 1s};
 /// Thousandths of a core: below 10m a worker would not answer within any request timeout.

@@ -142,6 +142,10 @@ void read_dispatcher(ObjectReader reader, Dispatcher& dispatcher) {
   reader.read("replicas", dispatcher.replicas, kDispatcherReplicas);
   reader.read("queueCapacity", dispatcher.queue_capacity, kQueueCapacity);
   reader.read("requestTimeout", dispatcher.request_timeout, kRequestTimeout);
+  auto limits = reader.object("limits");
+  limits.read("maxBytes", dispatcher.limits.max_bytes, kPictureBytes);
+  limits.read("maxPixels", dispatcher.limits.max_pixels, kPicturePixels);
+  limits.finish();
   auto batch = reader.object("batch");
   batch.read("maxSize", dispatcher.batch.max_size, kBatchSize);
   batch.read("maxDelay", dispatcher.batch.max_delay, kBatchDelay);

@@ -67,10 +67,19 @@ struct Batch {
   bool operator==(Batch const&) const = default;
 };
 
+/// Of one picture. What a larger one costs: docs/security.md, "Pictures".
+struct PictureLimits {
+  int max_bytes = 10 << 20;      ///< of its file; above 413
+  int max_pixels = 100'000'000;  ///< of a JPEG; a PNG has at most 2^24 of them
+
+  bool operator==(PictureLimits const&) const = default;
+};
+
 struct Dispatcher {
   int replicas = 1;
   int queue_capacity = 1000;  ///< waiting requests; above it 429
   milliseconds request_timeout{30'000};
+  PictureLimits limits;
   Batch batch;
 
   bool operator==(Dispatcher const&) const = default;

@@ -99,6 +99,7 @@ def test_defaults_are_filled_in(crd, namespace):
             "replicas": 1,
             "queueCapacity": 1000,
             "requestTimeout": "30s",
+            "limits": {"maxBytes": 10485760, "maxPixels": 100000000},
             "batch": {"maxSize": 1, "maxDelay": "0ms"},
         },
         "worker": {"resources": {"cpu": "1", "memory": "1Gi"}},

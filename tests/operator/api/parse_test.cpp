@@ -60,7 +60,8 @@ TEST_CASE("What is written is read back equal") {
     "model": {"name": "m.1", "uri": "https://example.org/w.pth", "labels": "builtin://imagenet", "precision": "bf16",
               "sha256": "F37072FD47E89C5E827621C5BAFFA7500819F7896BBACEC160B1A16C560E07EC"},
     "scaling": {"policy": "External", "paused": true, "onMetricsLoss": "ScaleToMax", "latencyTarget": "250ms"},
-    "dispatcher": {"replicas": 2, "queueCapacity": 7, "requestTimeout": "5s", "batch": {"maxSize": 8, "maxDelay": "5ms"}},
+    "dispatcher": {"replicas": 2, "queueCapacity": 7, "requestTimeout": "5s",
+                   "limits": {"maxBytes": 100000, "maxPixels": 200000}, "batch": {"maxSize": 8, "maxDelay": "5ms"}},
     "worker": {"image": "r/w:1", "resources": {"cpu": "0.5", "memory": "512Mi"}, "nodeSelector": {"disk": "ssd"},
                "tolerations": [{"key": "gpu"}], "affinity": {"nodeAffinity": {}}},
     "replicas": 3})"));
@@ -124,6 +125,13 @@ TEST_CASE("Every fault names the field, the value and what is allowed") {
       {R"({"dispatcher": {"requestTimeout": "11m"}})",
        "spec.dispatcher.requestTimeout: Invalid value: \"11m\": must be a duration between 100ms and 10m",
        "above"},
+      {R"({"dispatcher": {"limits": {"maxBytes": 65535}}})",
+       "spec.dispatcher.limits.maxBytes: Invalid value: 65535: must be an integer between 65536 and 33554432",
+       "below"},
+      {R"({"dispatcher": {"limits": {"maxPixels": 268435457}}})",
+       "spec.dispatcher.limits.maxPixels: Invalid value: 268435457: must be an integer between 65536 and "
+       "268435456",
+       "above"},
       {R"({"dispatcher": {"batch": {"maxSize": 65}}})",
        "spec.dispatcher.batch.maxSize: Invalid value: 65: must be an integer between 1 and 64", "above"},
       {R"({"dispatcher": {"batch": {"maxDelay": "2s"}}})",
@@ -185,8 +193,10 @@ TEST_CASE("The ends of every range are allowed") {
       R"({"scaling": {"queueTarget": 100000, "minReplicas": 1000, "maxReplicas": 1000, "cooldown": "1h",
       "latencyTarget": "60s", "interval": "5m"}})",
       R"({"dispatcher": {"replicas": 10, "queueCapacity": 100000, "requestTimeout": "10m",
+      "limits": {"maxBytes": 33554432, "maxPixels": 268435456},
       "batch": {"maxSize": 64, "maxDelay": "1s"}}, "replicas": 0})",
       R"({"dispatcher": {"replicas": 1, "queueCapacity": 1, "requestTimeout": "100ms",
+      "limits": {"maxBytes": 65536, "maxPixels": 65536},
       "batch": {"maxSize": 1, "maxDelay": "0s"}}, "scaling": null})");
   CHECK(faults_of(object_with(spec)).empty());
 }

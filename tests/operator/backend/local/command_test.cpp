@@ -32,6 +32,8 @@ TEST_CASE("A dispatcher is told its part of the spec, and where its sockets are"
   CHECK(flag(command, "--metrics-fd") == "5");
   CHECK(flag(command, "--link-fd") == "6");
   CHECK(flag(command, "--queue-capacity") == "77");
+  CHECK(flag(command, "--max-picture-bytes") == "10485760");
+  CHECK(flag(command, "--max-picture-pixels") == "100000000");
   CHECK(flag(command, "--batch-max-delay") == "5ms");
   CHECK(flag(command, "--latency-target") == "500ms");
   CHECK(flag(command, "--model") == "resnet18");
