@@ -8,6 +8,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.MULTILINE)
 # Room -> rooms whose headers it may include (its own is always allowed). The longest matching prefix names a file's room.
 MAY_INCLUDE = {
     "runtime/core": [],
+    "runtime/compression": ["runtime/core"],
     "runtime": ["runtime"],
     "dispatcher/queue": [],
     "dispatcher/picture": [],
@@ -32,7 +33,7 @@ MAY_INCLUDE = {
 }
 
 # No I/O, clock, log or thread: `now` is an argument. Only the standard library, Boost.JSON values and results.
-PURE = ["runtime/core", "dispatcher/queue", "dispatcher/picture", "dispatcher/link", "dispatcher/exchange",
+PURE = ["runtime/core", "runtime/compression", "dispatcher/queue", "dispatcher/picture", "dispatcher/link", "dispatcher/exchange",
         "dispatcher/oip", "operator/api", "operator/scaling",
         "operator/plan", "bench/sim",
         *(f"{stem}.{suffix}" for suffix in ("hpp", "cpp") for stem in (
