@@ -151,6 +151,7 @@ void Server::Impl::serve(tcp::socket socket) {
 void Server::Impl::turn_away(std::unique_ptr<Transport> transport) {
   Response response = problem(503, "Service Unavailable", "too many connections");
   response.headers.set("Retry-After", "1");
+  if (shared->options.add_headers) shared->options.add_headers("", response.headers);
   say_at_once(*transport, response);
   if (!shared->options.on_completed) return;
   Completed event;

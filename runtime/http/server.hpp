@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "runtime/core/result.hpp"
@@ -95,6 +96,9 @@ struct ServerOptions {
       75'000};  ///< keep-alive between requests, as nginx; longer than common clients' pools
   milliseconds write_timeout{30'000};  ///< for one answer to leave
   std::function<void(Completed const&)> on_completed;
+  /// Adds headers to every answer, also to the server's own. `origin`: the request's Origin; "" where it has
+  /// none, or could not be read.
+  std::function<void(std::string_view origin, Headers&)> add_headers = {};
   std::optional<TlsServerOptions> tls;
 };
 

@@ -84,7 +84,9 @@ Standing Session::standing() const {
 
 void Session::give_way() {
   if (state_ == State::Reading) {
-    say_at_once(*transport_, problem(408, "Request Timeout", "others needed this slow connection's place"));
+    Response late = problem(408, "Request Timeout", "others needed this slow connection's place");
+    if (shared_->options.add_headers) shared_->options.add_headers(origin_, late.headers);
+    say_at_once(*transport_, late);
     completed(408);
   }
   abort();
@@ -104,6 +106,7 @@ asio::awaitable<Result<void>> Session::fill(SteadyTime deadline, std::size_t mos
 asio::awaitable<Session::Next> Session::serve_one() {
   method_.clear();
   pattern_.clear();
+  origin_.clear();
   keep_alive_ = false;
   http_1_0_ = false;
   RequestParser parser(shared_->options.max_header);
@@ -219,6 +222,7 @@ asio::awaitable<Session::Next> Session::read_body(RequestParser& parser, std::si
 asio::awaitable<Session::Next> Session::dispatch(RequestParser& parser) {
   auto& request = parser.request();
   method_ = request.method;
+  origin_ = request.headers.get("Origin").value_or("");
   keep_alive_ = parser.keep_alive();
   http_1_0_ = parser.http_1_0();
   if (wants_websocket(request)) {
@@ -257,6 +261,7 @@ asio::awaitable<Session::Next> Session::answer(Response response, Next next) {
   if (shared_->draining) keep_alive_ = false;
   if (has_token(response.headers.get("Connection").value_or(""), "close")) keep_alive_ = false;
   if (next != Next::KeepAlive) keep_alive_ = false;
+  if (shared_->options.add_headers) shared_->options.add_headers(origin_, response.headers);
   ResponseHeadOptions options = head_options();
   options.body_size = response.body.size();
   std::string const head = response_head(response, options);

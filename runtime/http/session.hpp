@@ -97,6 +97,7 @@ class Session {
   SteadyTime started_{};
   std::string method_;
   std::string pattern_;
+  std::string origin_;
   bool keep_alive_ = false;
   bool http_1_0_ = false;
 };
