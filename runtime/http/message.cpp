@@ -52,6 +52,7 @@ Response problem(int status, std::string title, std::string detail) {
   body["status"] = status;
   // A detail may quote what a client sent, and JSON must be UTF-8.
   body["detail"] = to_utf8(detail);
+  body["error"] = body["detail"];
   Response response = json(status, body);
   response.headers.set("Content-Type", "application/problem+json");
   return response;

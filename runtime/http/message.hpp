@@ -66,7 +66,8 @@ struct Response {
 [[nodiscard]] Response text(int status, std::string body);
 
 /// RFC 9457: `application/problem+json` with type about:blank. `title` names the kind, `detail` this
-/// occurrence.
+/// occurrence, and so does the member `error`, which clients of the Open Inference Protocol read: to them the
+/// server's own 404 or 413 is an answer like the handler's.
 [[nodiscard]] Response problem(int status, std::string title, std::string detail);
 
 /// The standard reason phrase of a status, `"Unknown Status"` for one without.

@@ -29,6 +29,8 @@ TEST_CASE("a problem is RFC 9457 JSON even when it quotes bytes that are no text
   REQUIRE(body.has_value());
   CHECK(string_or(*body, "title") == "Not found");
   CHECK(find_member(*body, "status")->as_int64() == 404);
+  CHECK(string_or(*body, "detail") == "nothing at \uFFFD");
+  CHECK(string_or(*body, "error") == "nothing at \uFFFD");  // what inference protocol clients read
 }
 
 TEST_CASE("query values and header parameters are found and decoded") {
