@@ -1,8 +1,10 @@
 #include "dispatcher/flags.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 
 #include "dispatcher/link/protocol.hpp"
+#include "runtime/core/origin.hpp"
 
 namespace ei::dispatcher {
 namespace {
@@ -80,6 +82,15 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
   add_duration(app, "--batch-max-delay", batch_delay, "Longest wait for company while a worker is idle",
                milliseconds(0), std::chrono::seconds(10));
   app.add_option(
+         "--cors-allowed-origin", flags.cors_allowed_origins,
+         "Origin whose pages may use this service from a browser, such as https://app.example.com, or * "
+         "for all; may be repeated; none: no page of another origin")
+      ->allow_extra_args(false)
+      ->check([](std::string const& origin) {
+        if (origin == "*" || is_web_origin(origin)) return std::string();
+        return "is " + origin + "; allowed: * or " + std::string(kOriginForm);
+      });
+  app.add_option(
          "--token-file", flags.gate.token_file,
          "File with the token that workers must show; without it and --link-keys every worker is let in")
       ->check(CLI::ExistingFile);
@@ -119,6 +130,9 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
     auto const parsed = log::parse_level(level);
     if (!parsed) throw CLI::ValidationError("--log-level", parsed.error().message);
     flags.log_level = *parsed;
+    auto const& origins = flags.cors_allowed_origins;
+    if (origins.size() > 1 && std::find(origins.begin(), origins.end(), "*") != origins.end())
+      throw CLI::ValidationError("--cors-allowed-origin", "* stands for all origins, so it must stand alone");
   } catch (CLI::ParseError const& error) {
     // CLI11 prints; its own codes are many, the convention is 2.
     return Exit{app.exit(error) == 0 ? 0 : 2};

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "dispatcher/credential/gate.hpp"
 #include "dispatcher/picture/inspect.hpp"
@@ -35,6 +36,7 @@ struct Flags {
   std::optional<std::size_t> max_connections;  ///< none: max_connections_for(the queue's capacity)
   std::optional<std::size_t> max_connections_per_address;  ///< none: seven eighths of the above; 0: no cap
   std::size_t upload_max_bytes = std::size_t{256} << 20;
+  std::vector<std::string> cors_allowed_origins;
   GateOptions gate{};
   std::string ports_file;
   log::Level log_level = log::Level::Info;

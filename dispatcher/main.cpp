@@ -140,12 +140,18 @@ asio::awaitable<int> run(Flags const& flags) {
   Metrics metrics(registry);
   process::UsageMeter usage;
   Service service(executor, exchange_options(flags));
-  RouteContext context{service, {flags.model, flags.request_timeout, flags.picture}, {}};
+  RouteContext context{
+      service, {{flags.model}, flags.request_timeout, flags.picture, flags.cors_allowed_origins}, {}};
   context.exposition = [&] {
     metrics.collect(service.exchange(), usage.sample(), std::chrono::steady_clock::now());
     return registry.exposition();
   };
-  http::Server main(executor, main_options(flags, metrics), main_routes(context));
+  auto served = main_options(flags, metrics);
+  served.add_headers = [cors = cors_options(context.options)](std::string_view origin,
+                                                              http::Headers& headers) {
+    http::add_cors_headers(cors, origin, headers);
+  };
+  http::Server main(executor, std::move(served), main_routes(context));
   http::Server metrics_server(executor, metrics_options(flags), metrics_routes(context));
   LinkOptions link_options{std::move(*gate)};
   std::vector<http::WebSocketRoute> link_routes;

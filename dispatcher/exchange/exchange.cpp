@@ -246,6 +246,7 @@ void Exchange::hand_out(WorkerId id, std::size_t size, Time now) {
     Work const& work = pending.submission->pictures[pending.index];
     job.items.push_back({work.kind, work.bytes.size(), 1});
     job.probabilities = job.probabilities || pending.submission->probabilities;
+    job.top = std::max(job.top, pending.submission->top);
     parts.push_back(work.bytes);
     room -= work.bytes.size();
     last_deadline = std::max(last_deadline, taken->deadline);
@@ -329,6 +330,10 @@ void Exchange::answer(RunningJob const& job, std::size_t index, link::JobResult&
   }
   Answer& answer = submission->answers_[pending.index];
   answer.top = std::get<std::vector<link::Prediction>>(std::move(result.items[index]));
+  // Another request of the batch may have wanted more.
+  std::size_t const wanted = std::max(options_.top, submission->top);
+  if (answer.top.size() > wanted)
+    answer.top.erase(answer.top.begin() + static_cast<std::ptrdiff_t>(wanted), answer.top.end());
   if (submission->probabilities) {
     auto const row = result.probabilities.begin() + static_cast<std::ptrdiff_t>(index * classes);
     answer.probabilities.assign(row, row + static_cast<std::ptrdiff_t>(classes));

@@ -43,6 +43,8 @@ struct Answer {
 struct Submission {
   std::vector<Work> pictures;
   bool probabilities = false;
+  std::size_t top =
+      0;  ///< labels wanted of each picture, [0, link::kMaxTop]; at least ExchangeOptions::top come
   Time deadline{};
   /// Called once, when `outcome` is set; not from within submit(). Must not call the exchange.
   std::function<void()> on_done;

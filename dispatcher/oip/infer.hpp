@@ -1,20 +1,21 @@
 // The Open Inference Protocol, version 2: the bodies of POST /v2/models/{model}/infer, both ways.
-// Sources: https://github.com/kserve/open-inference-protocol (rest/predict_v2.md) and the binary tensor
-// extension (https://github.com/triton-inference-server/server, extension_binary_data.md). Pure: strings in,
-// strings out.
+// Sources: https://github.com/kserve/open-inference-protocol (rest/predict_v2.md) and two of Triton's
+// extensions (https://github.com/triton-inference-server/server: extension_binary_data.md,
+// extension_classification.md). Pure: strings in, strings out.
 //
-// One input, of any name, in one of two forms:
+// One input, `image`, in one of two forms:
 //
-//   BYTES [N] or [N,1]     N whole JPEG or PNG files. In JSON each is a base64 string, as a file is no JSON
-//   text;
-//                          parameters.content_type may say "base64". As a binary tensor each is a 4-byte
-//                          little-endian length and the file's bytes.
-//   FP32  [N,3,224,224]    N pictures ready for the model: RGB, ImageNet-normalised, NCHW. JSON numbers, flat
-//   or
-//                          nested, or a little-endian binary tensor.
+//   BYTES [N] or [N,1]     N whole JPEG or PNG files. In JSON each is a base64 string, as a file is no
+//                          text; parameters.content_type may say "base64". As a binary tensor each is a
+//                          4-byte little-endian length and the file's bytes.
+//   FP32  [N,3,224,224]    N pictures ready for the model: RGB, ImageNet-normalised, NCHW. JSON numbers,
+//                          flat or nested as the shape, or a little-endian binary tensor.
 //
 // Outputs: `label` BYTES [N] and `probability` FP32 [N] of the most probable class, and on request
-// `probabilities` FP32 [N,classes].
+// `probabilities` FP32 [N,classes]. With parameters.classification k the two latter are the k most probable
+// classes instead, BYTES [N,k] of "probability:index:label".
+//
+// A member that is null counts as absent, everywhere.
 #pragma once
 
 #include <cstddef>
@@ -30,21 +31,37 @@ namespace ei::dispatcher::oip {
 
 /// The header that says how long the JSON before the binary tensors is.
 inline constexpr std::string_view kHeaderLength = "Inference-Header-Content-Length";
-/// Pictures in one request: as many as a job may hold.
-inline constexpr std::size_t kMaxPictures = link::kMaxItems;
+/// Bytes of one request's body: the greatest picture as base64 is 14 MiB.
+inline constexpr std::size_t kMaxBodyBytes = std::size_t{16} << 20;
+/// Pictures in one request as files: as many as a job may hold.
+inline constexpr std::size_t kMaxImages = link::kMaxItems;
+/// Pictures in one request as tensors: as many as fit a body as binary, 27. As JSON fewer may fit.
+inline constexpr std::size_t kMaxTensors = kMaxBodyBytes / link::kTensorBytes;
+
+/// What is served under /v2/models.
+struct ServedModel {
+  std::string name;
+  std::string version = "1";
+};
 
 enum class Output { Label, Probability, Probabilities };
 
 struct WantedOutput {
   Output output{};
   bool binary = false;
+  std::size_t classes = 0;  ///< of the classification extension, [1, link::kMaxTop]; 0: not asked for
   bool operator==(WantedOutput const&) const = default;
 };
 
 struct InferRequest {
   std::optional<std::string> id;
   std::vector<Work> pictures;         ///< images are not looked at yet; tensors are finite
-  std::vector<WantedOutput> outputs;  ///< in the order they were asked for
+  std::vector<WantedOutput> outputs;  ///< in the order they were asked for, none twice
+
+  /// Whether an output needs the probabilities of all classes.
+  [[nodiscard]] bool probabilities() const;
+  /// The most labels that an output needs of a picture.
+  [[nodiscard]] std::size_t top() const;
 };
 
 /// `header_length` is the value of kHeaderLength, where the request has one.
@@ -58,12 +75,12 @@ struct InferResponse {
   std::optional<std::size_t> header_length;
 };
 
-/// `answers`: one per picture of `request`, none empty.
-[[nodiscard]] InferResponse write_infer(std::string_view model, InferRequest const& request,
+/// `answers`: one per picture of `request`, none empty, all of a model with the same classes.
+[[nodiscard]] InferResponse write_infer(ServedModel const& model, InferRequest const& request,
                                         std::vector<Answer> const& answers);
 
 /// GET /v2 and GET /v2/models/{model}.
 [[nodiscard]] std::string server_metadata();
-[[nodiscard]] std::string model_metadata(std::string_view model);
+[[nodiscard]] std::string model_metadata(ServedModel const& model);
 
 }  // namespace ei::dispatcher::oip

@@ -4,16 +4,17 @@
 #include <cmath>
 
 #include "dispatcher/link/floats.hpp"
+#include "dispatcher/oip/document.hpp"
 #include "dispatcher/oip/infer.hpp"
 #include "runtime/core/encoding.hpp"
-#include "runtime/core/json.hpp"
 
 namespace ei::dispatcher::oip {
 namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kPixels = 3 * 224 * 224;  // numbers in one FP32 picture
+constexpr std::size_t kPixels = link::kTensorBytes / sizeof(float);  // numbers in one FP32 picture
+constexpr char const* kInput = "image";
 
 Error bad(std::string message) {
   Error error = make_error(ErrorKind::Invalid, std::move(message));
@@ -21,73 +22,67 @@ Error bad(std::string message) {
   return error;
 }
 
-std::string quoted(json::value const* value) {
-  if (value == nullptr) return "missing";
-  std::string text = json::serialize(*value);
-  return text.size() > 80 ? std::string(clipped(text, 77)) + "..." : text;
+// The member, or null where it is absent or null.
+json::value const* member(json::object const& object, std::string_view name) {
+  auto const* value = object.if_contains(name);
+  return value == nullptr || value->is_null() ? nullptr : value;
 }
 
-// The one member `name` of the object's "parameters", or null.
-json::value const* parameter(json::object const& object, std::string_view name) {
-  auto const* parameters = object.if_contains("parameters");
-  if (parameters == nullptr || !parameters->is_object()) return nullptr;
-  return parameters->get_object().if_contains(name);
+// The member `name` of the object's "parameters", or null. `where`: "inputs[0]." or "" at the top.
+Result<json::value const*> parameter(json::object const& object, std::string_view name,
+                                     std::string const& where) {
+  auto const* parameters = member(object, "parameters");
+  if (parameters == nullptr) return nullptr;
+  if (!parameters->is_object()) {
+    return bad(where + "parameters is " + quoted(parameters) + "; allowed: an object");
+  }
+  return member(parameters->get_object(), name);
 }
 
 Result<bool> boolean_parameter(json::object const& object, std::string_view name, bool otherwise,
                                std::string const& where) {
-  auto const* value = parameter(object, name);
-  if (value == nullptr) return otherwise;
-  if (value->is_bool()) return value->get_bool();
-  return bad(where + "parameters." + std::string(name) + " is " + quoted(value) + "; allowed: true or false");
+  auto const value = parameter(object, name, where);
+  if (!value) return value.error();
+  if (*value == nullptr) return otherwise;
+  if ((*value)->is_bool()) return (*value)->get_bool();
+  return bad(where + "parameters." + std::string(name) + " is " + quoted(*value) +
+             "; allowed: true or false");
+}
+
+std::string shape_text(std::vector<std::size_t> const& shape) {
+  std::string out;
+  for (std::size_t const size : shape) out += (out.empty() ? "[" : ",") + std::to_string(size);
+  return out + "]";
 }
 
 // N, from BYTES [N] or [N,1] and FP32 [N,3,224,224].
 Result<std::size_t> picture_count(json::object const& input, bool tensor) {
-  auto const* shape = input.if_contains("shape");
-  std::string const allowed =
-      std::string(tensor ? "[N,3,224,224]" : "[N]") + " with N from 1 to " + std::to_string(kMaxPictures);
+  auto const* shape = member(input, "shape");
+  std::size_t const most = tensor ? kMaxTensors : kMaxImages;
   std::vector<std::int64_t> sizes;
   if (shape != nullptr && shape->is_array()) {
     for (auto const& size : shape->get_array()) sizes.push_back(size.is_int64() ? size.get_int64() : -1);
   }
   bool const fits = tensor ? sizes.size() == 4 && sizes[1] == 3 && sizes[2] == 224 && sizes[3] == 224
                            : sizes.size() == 1 || (sizes.size() == 2 && sizes[1] == 1);
-  if (!fits || sizes[0] < 1 || sizes[0] > static_cast<std::int64_t>(kMaxPictures)) {
-    return bad("inputs[0].shape is " + quoted(shape) + "; allowed: " + allowed);
+  if (!fits || sizes[0] < 1 || sizes[0] > static_cast<std::int64_t>(most)) {
+    return bad("inputs[0].shape is " + quoted(shape) + "; allowed for " + (tensor ? "FP32" : "BYTES") + ": " +
+               (tensor ? "[N,3,224,224]" : "[N]") + " with N from 1 to " + std::to_string(most));
   }
   return static_cast<std::size_t>(sizes[0]);
 }
 
-// Appends the numbers of a flat or nested array; false on anything else, or more than `most`.
-bool flatten(json::value const& value, std::size_t most, std::vector<float>& out) {
-  if (value.is_array()) {
-    for (auto const& element : value.get_array()) {
-      if (!flatten(element, most, out)) return false;
-    }
-    return true;
-  }
-  if (!value.is_number() || out.size() == most) return false;
-  out.push_back(static_cast<float>(value.to_number<double>()));
-  return true;
-}
-
-Result<std::vector<Work>> tensors_from_floats(std::vector<float> const& values, std::size_t count) {
-  if (values.size() != count * kPixels) {
-    return bad("inputs[0].data has " + std::to_string(values.size()) +
-               " numbers; allowed: as many as its shape says, " + std::to_string(count * kPixels));
-  }
+// Appends one picture; `first` is the place of its first number among all.
+Result<void> add_tensor(std::string bytes, std::size_t first, std::vector<Work>& out) {
+  auto const values = link::floats(bytes);
   auto const odd =
       std::find_if_not(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
   if (odd != values.end()) {
-    return bad("inputs[0] number " + std::to_string(odd - values.begin()) + " is not a finite float32");
+    std::size_t const at = first + static_cast<std::size_t>(odd - values.begin());
+    return bad("inputs[0] number " + std::to_string(at) + " is not a finite float32");
   }
-  std::string const bytes = link::float_bytes(values);
-  std::vector<Work> out(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    out[i] = {link::ItemKind::Tensor, bytes.substr(i * link::kTensorBytes, link::kTensorBytes)};
-  }
-  return out;
+  out.push_back({link::ItemKind::Tensor, std::move(bytes)});
+  return {};
 }
 
 Result<std::vector<Work>> tensors_from_binary(std::string_view bytes, std::size_t count) {
@@ -95,7 +90,12 @@ Result<std::vector<Work>> tensors_from_binary(std::string_view bytes, std::size_
     return bad("inputs[0].parameters.binary_data_size is " + std::to_string(bytes.size()) +
                "; allowed: what the shape says, " + std::to_string(count * link::kTensorBytes));
   }
-  return tensors_from_floats(link::floats(bytes), count);
+  std::vector<Work> out;
+  for (std::size_t i = 0; i < count; ++i) {
+    std::string picture(bytes.substr(i * link::kTensorBytes, link::kTensorBytes));
+    if (auto const added = add_tensor(std::move(picture), i * kPixels, out); !added) return added.error();
+  }
+  return out;
 }
 
 Result<std::vector<Work>> images_from_binary(std::string_view bytes, std::size_t count) {
@@ -121,68 +121,162 @@ Result<std::vector<Work>> images_from_binary(std::string_view bytes, std::size_t
   return out;
 }
 
-// `data` is flat, or nested as the shape [N,1].
-Result<std::vector<Work>> images_from_json(json::object const& input, json::array const& data,
-                                           std::size_t count) {
-  if (auto const* type = parameter(input, "content_type"); type != nullptr && *type != "base64") {
-    return bad("inputs[0].parameters.content_type is " + quoted(type) + "; allowed: \"base64\"");
+Error wrong_element(Element const& element, char const* allowed) {
+  return bad("inputs[0].data[" + std::to_string(element.index) + "] is " + element.text +
+             "; allowed: " + allowed);
+}
+
+Error wrong_number(Data const& data, std::size_t wanted, char const* what) {
+  return bad("inputs[0].data has " + std::to_string(data.elements) + " " + what +
+             "; allowed: as many as its shape says, " + std::to_string(wanted));
+}
+
+// Whether an array nested as `nested` holds its elements in the order of `shape`: each of its rows is a row
+// of the shape, or several that follow each other.
+bool keeps_order(std::vector<std::size_t> const& nested, std::vector<std::size_t> const& shape) {
+  std::size_t row = 1;
+  std::size_t of_shape = 1;
+  auto next = shape.rbegin();
+  for (auto size = nested.rbegin(); size != nested.rend(); ++size) {
+    row *= *size;
+    while (of_shape < row && next != shape.rend()) of_shape *= *next++;
+    if (of_shape != row) return false;
   }
+  return true;
+}
+
+// Numbers in another order, such as with the colours last, would be answered, wrongly.
+Result<void> check_nesting(Data const& data, std::vector<std::size_t> const& shape) {
+  if (data.shape && keeps_order(*data.shape, shape)) return {};
+  return bad("inputs[0].data is nested as " +
+             (data.shape ? shape_text(*data.shape) : "arrays of unlike lengths") +
+             "; allowed: one flat array, or nested as " + shape_text(shape));
+}
+
+Result<std::vector<Work>> tensors_from_json(Data const& data, std::size_t count) {
+  if (data.other) return wrong_element(*data.other, "a number");
+  if (data.string) return wrong_element(*data.string, "a number");
+  if (data.elements != count * kPixels) return wrong_number(data, count * kPixels, "numbers");
+  if (auto const fits = check_nesting(data, {count, 3, 224, 224}); !fits) return fits.error();
   std::vector<Work> out;
-  for (auto const& element : data) {
-    auto const* text = &element;
-    if (text->is_array() && text->get_array().size() == 1) text = &text->get_array()[0];
-    std::string const where = "inputs[0].data[" + std::to_string(out.size()) + "]";
-    if (!text->is_string()) return bad(where + " is " + quoted(text) + "; allowed: a base64 string");
-    auto bytes = base64_decode(std::string_view(text->get_string()));
-    if (!bytes) return bad(where + " is not base64: " + bytes.error().message);
-    out.push_back({link::ItemKind::Image, std::move(*bytes)});
-  }
-  if (out.size() != count) {
-    return bad("inputs[0].data has " + std::to_string(out.size()) +
-               " elements; allowed: as many as its shape says, " + std::to_string(count));
+  for (std::size_t i = 0; i < count; ++i) {
+    auto const first = data.numbers.begin() + static_cast<std::ptrdiff_t>(i * kPixels);
+    std::vector<float> const picture(first, first + static_cast<std::ptrdiff_t>(kPixels));
+    if (auto const added = add_tensor(link::float_bytes(picture), i * kPixels, out); !added)
+      return added.error();
   }
   return out;
 }
 
-Result<std::vector<Work>> parse_input(json::object const& input, std::string_view binary) {
-  auto const* datatype = input.if_contains("datatype");
-  bool const tensor = datatype != nullptr && *datatype == "FP32";
-  if (!tensor && (datatype == nullptr || *datatype != "BYTES")) {
-    return bad("inputs[0].datatype is " + quoted(datatype) + "; allowed: \"BYTES\", \"FP32\"");
+Result<std::vector<Work>> images_from_json(json::object const& input, Data const& data, std::size_t count) {
+  auto const type = parameter(input, "content_type", "inputs[0].");
+  if (!type) return type.error();
+  if (*type != nullptr && **type != "base64") {
+    return bad("inputs[0].parameters.content_type is " + quoted(*type) + "; allowed: \"base64\"");
   }
-  auto const count = picture_count(input, tensor);
-  if (!count) return count.error();
-  auto const* size = parameter(input, "binary_data_size");
-  auto const* data = input.if_contains("data");
-  if (size != nullptr) {
-    if (data != nullptr)
-      return bad("inputs[0] has both data and parameters.binary_data_size; allowed: one of them");
-    if (!size->is_int64() || size->get_int64() < 0 ||
-        static_cast<std::size_t>(size->get_int64()) != binary.size()) {
-      return bad("inputs[0].parameters.binary_data_size is " + quoted(size) + " but " +
-                 std::to_string(binary.size()) + " bytes follow the JSON of " + std::string(kHeaderLength));
+  if (data.other) return wrong_element(*data.other, "a base64 string");
+  if (data.number) return wrong_element(*data.number, "a base64 string");
+  if (data.elements != count) return wrong_number(data, count, "elements");
+  if (auto const fits = check_nesting(data, {count, 1}); !fits) return fits.error();
+  std::vector<Work> out;
+  for (auto const& text : data.strings) {
+    auto bytes = base64_decode(text);
+    if (!bytes) {
+      return bad("inputs[0].data[" + std::to_string(out.size()) +
+                 "] is not base64: " + bytes.error().message);
     }
-    return tensor ? tensors_from_binary(binary, *count) : images_from_binary(binary, *count);
+    out.push_back({link::ItemKind::Image, std::move(*bytes)});
   }
-  if (!binary.empty()) {
+  return out;
+}
+
+// Whether the datatype is FP32, and not BYTES.
+Result<bool> is_tensor(json::object const& input) {
+  auto const* name = member(input, "name");
+  if (name == nullptr || *name != kInput) {
+    return bad("inputs[0].name is " + quoted(name) + "; allowed: \"" + kInput + "\"");
+  }
+  auto const* datatype = member(input, "datatype");
+  if (datatype != nullptr && *datatype == "FP32") return true;
+  if (datatype != nullptr && *datatype == "BYTES") return false;
+  return bad("inputs[0].datatype is " + quoted(datatype) + "; allowed: \"BYTES\", \"FP32\"");
+}
+
+// The bytes after the JSON, where the input says that they are its own; else none.
+Result<std::optional<std::string_view>> binary_data(json::object const& input, std::string_view binary) {
+  auto const region = parameter(input, "shared_memory_region", "inputs[0].");
+  if (!region) return region.error();
+  if (*region != nullptr) {
+    return bad("inputs[0].parameters.shared_memory_region is " + quoted(*region) +
+               "; allowed: none, as there is no shared memory with a client here");
+  }
+  auto const size = parameter(input, "binary_data_size", "inputs[0].");
+  if (!size) return size.error();
+  if (*size == nullptr && binary.empty()) return std::optional<std::string_view>();
+  if (*size == nullptr) {
     return bad(std::to_string(binary.size()) +
                " bytes follow the JSON but no input has parameters.binary_data_size");
   }
-  if (data == nullptr || !data->is_array())
-    return bad("inputs[0].data is " + quoted(data) + "; allowed: an array");
-  if (!tensor) return images_from_json(input, data->get_array(), *count);
-  std::vector<float> values;
-  values.reserve(*count * kPixels);
-  if (!flatten(*data, *count * kPixels, values)) {
-    return bad("inputs[0].data holds something other than " + std::to_string(*count * kPixels) + " numbers");
+  auto const* whole = (*size)->if_int64();
+  if (whole == nullptr || *whole < 0 || static_cast<std::uint64_t>(*whole) != binary.size()) {
+    return bad("inputs[0].parameters.binary_data_size is " + quoted(*size) + " but " +
+               std::to_string(binary.size()) + " bytes follow the JSON of " + std::string(kHeaderLength));
   }
-  return tensors_from_floats(values, *count);
+  return std::optional(binary);
+}
+
+Result<std::vector<Work>> parse_input(json::object const& input, Document const& document,
+                                      std::string_view bytes) {
+  auto const tensor = is_tensor(input);
+  if (!tensor) return tensor.error();
+  auto const count = picture_count(input, *tensor);
+  if (!count) return count.error();
+  auto const binary = binary_data(input, bytes);
+  if (!binary) return binary.error();
+  if (document.data_count > 1) return bad("inputs[0].data is there more than once; allowed: once");
+  bool const in_json = document.data && document.data->no_array != "null";
+  if (*binary) {
+    if (in_json) return bad("inputs[0] has both data and parameters.binary_data_size; allowed: one of them");
+    return *tensor ? tensors_from_binary(**binary, *count) : images_from_binary(**binary, *count);
+  }
+  if (!in_json || document.data->no_array) {
+    return bad("inputs[0].data is " + (in_json ? *document.data->no_array : "missing") +
+               "; allowed: an array");
+  }
+  return *tensor ? tensors_from_json(*document.data, *count)
+                 : images_from_json(input, *document.data, *count);
+}
+
+// k of the classification extension; 0, as Triton's clients mean it, is no classification.
+Result<std::size_t> classes_of(json::object const& output, Output kind, std::string const& where) {
+  auto const value = parameter(output, "classification", where);
+  if (!value) return value.error();
+  if (*value == nullptr) return std::size_t{0};
+  auto const* count = (*value)->if_int64();
+  if (count == nullptr || *count < 0 || *count > static_cast<std::int64_t>(link::kMaxTop)) {
+    return bad(where + "parameters.classification is " + quoted(*value) + "; allowed: 0 to " +
+               std::to_string(link::kMaxTop));
+  }
+  if (*count > 0 && kind == Output::Label) {
+    return bad(where + "parameters.classification is " + quoted(*value) +
+               "; allowed for \"probability\" and \"probabilities\", as \"label\" has no numbers");
+  }
+  return static_cast<std::size_t>(*count);
+}
+
+Result<Output> output_kind(json::value const& output, std::string const& where) {
+  auto const* object = output.if_object();
+  auto const* name = object == nullptr ? nullptr : member(*object, "name");
+  if (name != nullptr && *name == "label") return Output::Label;
+  if (name != nullptr && *name == "probability") return Output::Probability;
+  if (name != nullptr && *name == "probabilities") return Output::Probabilities;
+  return bad(where + "name is " + quoted(name) + "; allowed: \"label\", \"probability\", \"probabilities\"");
 }
 
 Result<std::vector<WantedOutput>> parse_outputs(json::object const& request) {
   auto const all_binary = boolean_parameter(request, "binary_data_output", false, "");
   if (!all_binary) return all_binary.error();
-  auto const* outputs = request.if_contains("outputs");
+  auto const* outputs = member(request, "outputs");
   std::vector<WantedOutput> out;
   if (outputs == nullptr || (outputs->is_array() && outputs->get_array().empty())) {
     out = {{Output::Label, *all_binary}, {Output::Probability, *all_binary}};
@@ -194,57 +288,69 @@ Result<std::vector<WantedOutput>> parse_outputs(json::object const& request) {
   }
   for (auto const& element : outputs->get_array()) {
     std::string const where = "outputs[" + std::to_string(out.size()) + "].";
-    json::value const* name = element.is_object() ? element.get_object().if_contains("name") : nullptr;
-    WantedOutput wanted;
-    if (name != nullptr && *name == "label") {
-      wanted.output = Output::Label;
-    } else if (name != nullptr && *name == "probability") {
-      wanted.output = Output::Probability;
-    } else if (name != nullptr && *name == "probabilities") {
-      wanted.output = Output::Probabilities;
-    } else {
-      return bad(where + "name is " + quoted(name) +
-                 "; allowed: \"label\", \"probability\", \"probabilities\"");
+    auto const kind = output_kind(element, where);
+    if (!kind) return kind.error();
+    bool const again =
+        std::any_of(out.begin(), out.end(), [&](auto const& one) { return one.output == *kind; });
+    if (again) {
+      return bad(where + "name is " + quoted(&element.get_object().at("name")) +
+                 " again; allowed: each output once");
     }
     auto const binary = boolean_parameter(element.get_object(), "binary_data", *all_binary, where);
     if (!binary) return binary.error();
-    wanted.binary = *binary;
-    out.push_back(wanted);
+    auto const classes = classes_of(element.get_object(), *kind, where);
+    if (!classes) return classes.error();
+    out.push_back({*kind, *binary, *classes});
   }
   return out;
 }
 
+// Where the JSON ends and the binary tensors begin.
+Result<std::size_t> json_size(std::size_t body_size, std::optional<std::string_view> header_length) {
+  if (!header_length) return body_size;
+  std::size_t size = 0;
+  auto const* const last = header_length->data() + header_length->size();
+  auto const [end, failed] = std::from_chars(header_length->data(), last, size);
+  if (failed == std::errc() && end == last && size >= 1 && size <= body_size) return size;
+  return bad(std::string(kHeaderLength) + " is \"" + std::string(clipped(*header_length, 40)) +
+             "\"; allowed: 1 to the body's length, " + std::to_string(body_size));
+}
+
 }  // namespace
 
+bool InferRequest::probabilities() const {
+  return std::any_of(outputs.begin(), outputs.end(), [](auto const& wanted) {
+    return wanted.output == Output::Probabilities && wanted.classes == 0;
+  });
+}
+
+std::size_t InferRequest::top() const {
+  std::size_t most = 1;
+  for (auto const& wanted : outputs) most = std::max(most, wanted.classes);
+  return most;
+}
+
 Result<InferRequest> parse_infer(std::string_view body, std::optional<std::string_view> header_length) {
-  std::size_t json_bytes = body.size();
-  if (header_length) {
-    auto const [end, failed] =
-        std::from_chars(header_length->data(), header_length->data() + header_length->size(), json_bytes);
-    if (failed != std::errc() || end != header_length->data() + header_length->size() ||
-        json_bytes > body.size()) {
-      return bad(std::string(kHeaderLength) + " is \"" + std::string(header_length->substr(0, 40)) +
-                 "\"; allowed: 0 to the body's length, " + std::to_string(body.size()));
-    }
-  }
-  auto const value = parse_json(body.substr(0, json_bytes));
-  if (!value) return bad("the body is not JSON: " + value.error().message);
-  if (!value->is_object()) return bad("the body is " + quoted(&*value) + "; allowed: an object");
-  json::object const& request = value->get_object();
-  auto const* inputs = request.if_contains("inputs");
+  auto const size = json_size(body.size(), header_length);
+  if (!size) return size.error();
+  auto const document = parse_document(body.substr(0, *size), {kMaxTensors * kPixels, kMaxImages});
+  if (!document) return bad(document.error().message);
+  auto const* request = document->head.if_object();
+  if (request == nullptr) return bad("the body is " + quoted(&document->head) + "; allowed: an object");
+  auto const* inputs = member(*request, "inputs");
   if (inputs == nullptr || !inputs->is_array() || inputs->get_array().size() != 1 ||
       !inputs->get_array()[0].is_object()) {
     return bad("inputs is " + quoted(inputs) + "; allowed: an array of exactly one object");
   }
   InferRequest out;
-  if (auto const* id = request.if_contains("id")) {
+  if (auto const* id = member(*request, "id")) {
     if (!id->is_string()) return bad("id is " + quoted(id) + "; allowed: a string");
     out.id = std::string(id->get_string());
   }
-  auto outputs = parse_outputs(request);
+  auto outputs = parse_outputs(*request);
   if (!outputs) return outputs.error();
   out.outputs = std::move(*outputs);
-  auto pictures = parse_input(inputs->get_array()[0].get_object(), body.substr(json_bytes));
+  auto pictures = parse_input(inputs->get_array()[0].get_object(), *document, body.substr(*size));
   if (!pictures) return pictures.error();
   out.pictures = std::move(*pictures);
   return out;

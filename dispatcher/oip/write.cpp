@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <boost/json.hpp>
 #include <charconv>
+#include <cstdio>
 
 #include "dispatcher/link/floats.hpp"
 #include "dispatcher/oip/infer.hpp"
@@ -23,17 +25,18 @@ struct Tensor {
   std::string binary;
 };
 
+void append_text(Tensor& tensor, std::string const& text, bool binary) {
+  if (binary) {
+    append_little_endian(tensor.binary, static_cast<std::uint32_t>(text.size()));
+    tensor.binary += text;
+  } else {
+    tensor.data.emplace_back(text);
+  }
+}
+
 Tensor labels(std::vector<Answer> const& answers, bool binary) {
   Tensor out{"label", "BYTES", {answers.size()}, {}, {}};
-  for (auto const& answer : answers) {
-    std::string const& label = answer.top.front().label;
-    if (!binary) {
-      out.data.emplace_back(label);
-      continue;
-    }
-    append_little_endian(out.binary, static_cast<std::uint32_t>(label.size()));
-    out.binary += label;
-  }
+  for (auto const& answer : answers) append_text(out, answer.top.front().label, binary);
   return out;
 }
 
@@ -69,21 +72,49 @@ Tensor probabilities(std::vector<Answer> const& answers, bool binary) {
   return out;
 }
 
+// The classification extension: a model of fewer classes gives all that it has.
+Tensor classification(WantedOutput const& wanted, std::vector<Answer> const& answers) {
+  std::size_t count = wanted.classes;
+  for (auto const& answer : answers) count = std::min(count, answer.top.size());
+  char const* const name = wanted.output == Output::Probability ? "probability" : "probabilities";
+  Tensor out{name, "BYTES", {answers.size(), count}, {}, {}};
+  for (auto const& answer : answers) {
+    for (std::size_t i = 0; i < count; ++i) {
+      auto const& prediction = answer.top[i];
+      char number[32];  // six digits after the point, as Triton's std::to_string gives
+      std::snprintf(number, sizeof number, "%f:", prediction.probability);
+      append_text(out, number + std::to_string(prediction.index) + ":" + prediction.label, wanted.binary);
+    }
+  }
+  return out;
+}
+
+Tensor tensor_of(WantedOutput const& wanted, std::vector<Answer> const& answers) {
+  if (wanted.classes > 0) return classification(wanted, answers);
+  switch (wanted.output) {
+    case Output::Label:
+      return labels(answers, wanted.binary);
+    case Output::Probability:
+      return probability(answers, wanted.binary);
+    case Output::Probabilities:
+      break;
+  }
+  return probabilities(answers, wanted.binary);
+}
+
 json::object tensor_metadata(char const* name, char const* datatype, json::array shape) {
   return {{"name", name}, {"datatype", datatype}, {"shape", std::move(shape)}};
 }
 
 }  // namespace
 
-InferResponse write_infer(std::string_view model, InferRequest const& request,
+InferResponse write_infer(ServedModel const& model, InferRequest const& request,
                           std::vector<Answer> const& answers) {
   json::array outputs;
   std::string binary;
   bool any_binary = false;
   for (auto const& wanted : request.outputs) {
-    Tensor tensor = wanted.output == Output::Label         ? labels(answers, wanted.binary)
-                    : wanted.output == Output::Probability ? probability(answers, wanted.binary)
-                                                           : probabilities(answers, wanted.binary);
+    Tensor tensor = tensor_of(wanted, answers);
     json::object output = tensor_metadata(tensor.name, tensor.datatype, std::move(tensor.shape));
     if (wanted.binary) {
       any_binary = true;
@@ -94,7 +125,7 @@ InferResponse write_infer(std::string_view model, InferRequest const& request,
     }
     outputs.push_back(std::move(output));
   }
-  json::object head{{"model_name", model}, {"model_version", "1"}};
+  json::object head{{"model_name", model.name}, {"model_version", model.version}};
   if (request.id) head["id"] = *request.id;
   head["outputs"] = std::move(outputs);
   InferResponse out;
@@ -105,16 +136,17 @@ InferResponse write_infer(std::string_view model, InferRequest const& request,
 }
 
 std::string server_metadata() {
-  json::object const out{
-      {"name", "elastic-inference"}, {"version", EI_VERSION}, {"extensions", {"binary_tensor_data"}}};
+  json::object const out{{"name", "elastic-inference"},
+                         {"version", EI_VERSION},
+                         {"extensions", {"binary_tensor_data", "classification"}}};
   return json::serialize(out);
 }
 
-std::string model_metadata(std::string_view model) {
+std::string model_metadata(ServedModel const& model) {
   // The FP32 form of the input is not listed: clients send one tensor for each input that they read here.
   json::object const out{
-      {"name", model},
-      {"versions", {"1"}},
+      {"name", model.name},
+      {"versions", json::array{model.version}},
       {"platform", "pytorch_libtorch"},
       {"inputs", {tensor_metadata("image", "BYTES", {-1})}},
       {"outputs",

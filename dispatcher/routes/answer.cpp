@@ -1,11 +1,10 @@
 #include "dispatcher/routes/answer.hpp"
 
 #include <algorithm>
-#include <boost/json.hpp>
 #include <charconv>
 #include <cmath>
 
-#include "runtime/core/encoding.hpp"
+#include "dispatcher/form/submitted.hpp"
 
 namespace ei::dispatcher {
 namespace {
@@ -26,19 +25,6 @@ ErrorKind kind_of(int status) {
   }
 }
 
-int status_of(PictureFault fault) {
-  switch (fault) {
-    case PictureFault::NotAnImage:
-    case PictureFault::Truncated:
-      return 400;
-    case PictureFault::TooLarge:
-      return 413;
-    case PictureFault::Unsupported:
-      return 415;
-  }
-  return 400;
-}
-
 }  // namespace
 
 Error status_error(int status, std::string message) {
@@ -49,16 +35,7 @@ Error status_error(int status, std::string message) {
 
 http::Response problem_of(Error const& error) {
   int const status = error.http_status == 0 ? 500 : error.http_status;
-  std::string const detail = to_utf8(error.message);  // it may quote what a client sent
-  boost::json::object const body{{"type", "about:blank"},
-                                 {"title", http::reason_phrase(status)},
-                                 {"status", status},
-                                 {"detail", detail},
-                                 {"error", detail}};
-  http::Response out;
-  out.status = status;
-  out.body = boost::json::serialize(body);
-  out.headers.set("Content-Type", "application/problem+json");
+  http::Response out = http::problem(status, std::string(http::reason_phrase(status)), error.message);
   if (error.retry_after) {
     auto const seconds = std::chrono::ceil<std::chrono::seconds>(*error.retry_after).count();
     out.headers.set("Retry-After", std::to_string(seconds));
@@ -82,13 +59,6 @@ Result<SteadyTime> request_deadline(http::Headers const& headers, milliseconds l
   }
   return start + std::min(longest, milliseconds(static_cast<std::int64_t>(
                                        std::min(given, static_cast<std::uint64_t>(longest.count())))));
-}
-
-Result<void> check_picture(std::string_view bytes, PictureLimits const& limits) {
-  auto const found = inspect_picture(bytes, limits);
-  if (auto const* bad = std::get_if<BadPicture>(&found))
-    return status_error(status_of(bad->fault), bad->detail);
-  return {};
 }
 
 double to_ms(Duration duration) {

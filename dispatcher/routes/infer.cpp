@@ -3,19 +3,26 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
-#include "dispatcher/oip/infer.hpp"
+#include "dispatcher/form/submitted.hpp"
 #include "dispatcher/routes/answer.hpp"
 #include "runtime/core/encoding.hpp"
 
 namespace ei::dispatcher {
 namespace {
 
-// 404 when the path names another model than ours.
+// 404 when the path names another model than ours, or another version of it.
 Result<void> check_model(RouteContext const& context, http::Request const& request) {
+  oip::ServedModel const& ours = context.options.model;
   std::string const& asked = request.params.at("model");
-  if (asked == context.options.model) return {};
-  return status_error(404, "there is no model \"" + std::string(clipped(asked, 80)) + "\"; allowed: \"" +
-                               context.options.model + "\"");
+  if (asked != ours.name) {
+    return status_error(
+        404, "there is no model \"" + std::string(clipped(asked, 80)) + "\"; allowed: \"" + ours.name + "\"");
+  }
+  auto const version = request.params.find("version");
+  if (version == request.params.end() || version->second == ours.version) return {};
+  return status_error(404, "the model \"" + ours.name + "\" has no version \"" +
+                               std::string(clipped(version->second, 80)) + "\"; allowed: \"" + ours.version +
+                               "\"");
 }
 
 // The request's pictures, checked. Errors: 400, 413, 415, with the picture's place.
@@ -28,6 +35,17 @@ Result<oip::InferRequest> checked_request(http::Request const& request, PictureL
     if (!checked) return with_context(checked.error(), "inputs[0] element " + std::to_string(i));
   }
   return parsed;
+}
+
+// While the model is being replaced, workers of the old and of the new one may share a request's pictures.
+Result<void> check_classes(std::vector<Answer> const& answers) {
+  std::size_t const classes = answers.front().probabilities.size();
+  bool const same = std::all_of(answers.begin(), answers.end(),
+                                [&](auto const& answer) { return answer.probabilities.size() == classes; });
+  if (same) return {};
+  Error error = status_error(503, "the model was replaced while it answered, by one of other classes");
+  error.retry_after = std::chrono::seconds(1);
+  return error;
 }
 
 http::Response plain_json(std::string body) {
@@ -52,11 +70,10 @@ asio::awaitable<http::Response> infer(RouteContext& context, http::Request reque
   auto parsed = checked_request(request, context.options.picture);
   if (!parsed) co_return problem_of(parsed.error());
   request = {};  // its bytes are not needed while it waits
-  bool const probabilities =
-      std::any_of(parsed->outputs.begin(), parsed->outputs.end(),
-                  [](auto const& wanted) { return wanted.output == oip::Output::Probabilities; });
-  auto const answers = co_await context.service.ask(std::move(parsed->pictures), probabilities, *deadline);
+  auto const answers = co_await context.service.ask(std::move(parsed->pictures), parsed->probabilities(),
+                                                    *deadline, parsed->top());
   if (!answers) co_return problem_of(answers.error());
+  if (auto const same = check_classes(*answers); !same) co_return problem_of(same.error());
   auto written = oip::write_infer(context.options.model, *parsed, *answers);
   http::Response out = plain_json(std::move(written.body));
   if (written.header_length) {
@@ -73,7 +90,7 @@ http::Response model(RouteContext& context, http::Request const& request) {
 
 http::Response model_ready(RouteContext& context, http::Request const& request) {
   if (auto const found = check_model(context, request); !found) return problem_of(found.error());
-  boost::json::object body{{"name", context.options.model}};
+  boost::json::object body{{"name", context.options.model.name}};
   return ready_answer(context.service.exchange().workers() > 0, std::move(body));
 }
 

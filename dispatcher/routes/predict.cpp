@@ -4,42 +4,13 @@
 #include <cmath>
 #include <cstdio>
 
-#include "dispatcher/form/multipart.hpp"
+#include "dispatcher/form/submitted.hpp"
 #include "dispatcher/routes/answer.hpp"
-#include "runtime/core/encoding.hpp"
 
 namespace ei::dispatcher {
 namespace {
 
 namespace json = boost::json;
-
-constexpr std::string_view kField = "image";
-
-Result<Work> picture_of_form(http::Request const& request, std::string_view content_type,
-                             PictureLimits const& limits) {
-  auto const boundary = http::header_parameter(content_type, "boundary");
-  if (!boundary) return status_error(400, "the Content-Type multipart/form-data has no boundary");
-  auto const parts = parse_multipart(request.body, *boundary);
-  if (!parts) return status_error(400, parts.error().message);
-  Part const* image = nullptr;
-  std::string names;
-  for (Part const& part : *parts) {
-    names += names.empty() ? "" : ", ";
-    names += clipped(part.name, 40);
-    if (part.name != kField) continue;
-    if (image != nullptr)
-      return status_error(400, "the form has more than one field \"image\"; allowed: one");
-    image = &part;
-  }
-  if (image == nullptr) {
-    return status_error(400,
-                        "the form has no field \"image\"; its fields: " + (names.empty() ? "none" : names));
-  }
-  if (auto const checked = check_picture(image->data, limits); !checked) return checked.error();
-  Work work;
-  work.bytes = std::string(image->data);
-  return work;
-}
 
 // To what a float32 probability can mean: six digits.
 double rounded(double probability) {
@@ -70,18 +41,12 @@ http::Response prediction(Answer const& answer, std::size_t queue_size, Duration
 }  // namespace
 
 Result<Work> picture_of(http::Request& request, PictureLimits const& limits) {
-  std::string const content_type(request.headers.get("Content-Type").value_or(""));
-  std::string const type = http::media_type(content_type);
-  if (type == "multipart/form-data") return picture_of_form(request, content_type, limits);
-  // What kind of image it is, its bytes say better than its label.
-  if (!type.starts_with("image/") && type != "application/octet-stream") {
-    return status_error(415, "the Content-Type is \"" + type.substr(0, 80) +
-                                 "\"; allowed: multipart/form-data with a field \"image\", " +
-                                 std::string(kPictureTypes));
-  }
-  if (auto const checked = check_picture(request.body, limits); !checked) return checked.error();
+  auto const bytes = submitted_picture(request, limits);
+  if (!bytes) return bytes.error();
   Work work;
-  work.bytes = std::move(request.body);
+  // A raw body is the picture itself and need not be copied.
+  bool const whole = bytes->size() == request.body.size();
+  work.bytes = whole ? std::move(request.body) : std::string(*bytes);
   return work;
 }
 

@@ -4,8 +4,8 @@
 
 namespace ei::dispatcher {
 
-/// The picture of a request to /predict: the body itself (image/*, application/octet-stream), or the field
-/// `image` of a form. Errors: 400, 413, 415.
+/// The picture of a request to /predict, as submitted_picture() finds it; takes the body. Errors: 400, 413,
+/// 415.
 [[nodiscard]] Result<Work> picture_of(http::Request& request, PictureLimits const& limits);
 
 /// POST /predict and /add_to_queue: one picture in, the most probable labels out.

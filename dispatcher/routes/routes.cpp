@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
-#include "dispatcher/oip/infer.hpp"
+#include "dispatcher/form/submitted.hpp"
 #include "dispatcher/routes/answer.hpp"
 #include "dispatcher/routes/infer.hpp"
 #include "dispatcher/routes/predict.hpp"
+#include "runtime/http/content.hpp"
 #include "runtime/metrics/registry.hpp"
 
 namespace ei::dispatcher {
@@ -30,20 +31,29 @@ http::Route get(std::string pattern, Immediate answer) {
 
 using Handle = asio::awaitable<http::Response> (*)(RouteContext&, http::Request);
 
-asio::awaitable<http::Response> answer_later(RouteContext& context, Handle handle, http::Request request) {
-  http::Response response = co_await handle(context, std::move(request));
+asio::awaitable<http::Response> decode_and_handle(RouteContext& context, Handle handle, http::Request request,
+                                                  std::size_t max_body) {
+  auto refusal = co_await http::decode_content(request, max_body);
+  if (refusal) co_return std::move(*refusal);
+  co_return co_await handle(context, std::move(request));
+}
+
+asio::awaitable<http::Response> answer_later(RouteContext& context, Handle handle, http::Request request,
+                                             std::size_t max_body) {
+  http::Response response = co_await decode_and_handle(context, handle, std::move(request), max_body);
   // A client that comes back on a new connection reaches another dispatcher.
   if (context.service.exchange().draining()) response.headers.set("Connection", "close");
   co_return response;
 }
 
-http::Route post(std::string pattern, RouteContext& context, Handle handle, std::size_t max_body) {
+http::Route upload(std::string method, std::string pattern, RouteContext& context, Handle handle,
+                   std::size_t max_body) {
   http::Route route;
-  route.method = "POST";
+  route.method = std::move(method);
   route.pattern = std::move(pattern);
   route.max_body = max_body;
-  route.handler = [&context, handle](http::Request request) {
-    return answer_later(context, handle, std::move(request));
+  route.handler = [&context, handle, max_body](http::Request request) {
+    return answer_later(context, handle, std::move(request), max_body);
   };
   return route;
 }
@@ -65,11 +75,12 @@ http::Response about(RouteContext& context) {
   boost::json::object const body{
       {"name", "elastic-inference dispatcher"},
       {"version", EI_VERSION},
-      {"model", context.options.model},
+      {"model", context.options.model.name},
       {"routes",
        {"POST /predict", "POST /add_to_queue", "GET /v2", "GET /v2/health/live", "GET /v2/health/ready",
-        "GET /v2/models/{model}", "GET /v2/models/{model}/ready", "POST /v2/models/{model}/infer",
-        "GET /healthz", "GET /readyz", "GET /metrics"}}};
+        "GET /v2/models/{model}[/versions/{version}]", "GET /v2/models/{model}[/versions/{version}]/ready",
+        "POST /v2/models/{model}[/versions/{version}]/infer", "GET /healthz", "GET /readyz",
+        "GET /metrics"}}};
   return http::json(200, body);
 }
 
@@ -90,23 +101,34 @@ std::vector<http::Route> metrics_routes(RouteContext& context) {
   return routes;
 }
 
+http::CorsOptions cors_options(RouteOptions const& options) {
+  return {options.cors_allowed_origins,
+          {"Content-Type", "Content-Encoding", std::string(oip::kHeaderLength), std::string(kTimeoutHeader)},
+          {"Retry-After", "Accept", "Accept-Encoding", "Allow", std::string(oip::kHeaderLength)}};
+}
+
 std::vector<http::Route> main_routes(RouteContext& context) {
   std::vector<http::Route> routes = metrics_routes(context);
   std::size_t const form = context.options.picture.max_bytes + kFormEnvelopeBytes;
-  routes.push_back(post("/predict", context, predict, form));
-  routes.push_back(post("/add_to_queue", context, predict, form));
-  // One picture of the greatest size fits as base64, whatever size is allowed.
-  std::size_t const infer_body = std::max(kMaxInferBytes, form / 3 * 4);
-  routes.push_back(post("/v2/models/{model}/infer", context, infer, infer_body));
+  for (std::string const pattern : {"/predict", "/add_to_queue"}) {
+    // `curl -T cat.jpg` sends a PUT.
+    for (std::string const method : {"POST", "PUT"}) {
+      routes.push_back(upload(method, pattern, context, predict, form));
+    }
+  }
   routes.push_back(get("/", [&context](auto const&) { return about(context); }));
   routes.push_back(get("/v2", [](auto const&) { return json_text(oip::server_metadata()); }));
   routes.push_back(get("/v2/health/live", [](auto const&) { return json_text(R"({"live":true})"); }));
   routes.push_back(get("/v2/health/ready", [&context](auto const&) { return inference_ready(context); }));
-  routes.push_back(
-      get("/v2/models/{model}", [&context](auto const& request) { return model(context, request); }));
-  routes.push_back(get("/v2/models/{model}/ready",
-                       [&context](auto const& request) { return model_ready(context, request); }));
-  return routes;
+  // One picture of the greatest size fits as base64, whatever size is allowed.
+  std::size_t const tensors = std::max(oip::kMaxBodyBytes, form / 3 * 4);
+  for (std::string const at : {"/v2/models/{model}", "/v2/models/{model}/versions/{version}"}) {
+    routes.push_back(upload("POST", at + "/infer", context, infer, tensors));
+    routes.push_back(get(at, [&context](auto const& request) { return model(context, request); }));
+    routes.push_back(
+        get(at + "/ready", [&context](auto const& request) { return model_ready(context, request); }));
+  }
+  return http::with_preflight(std::move(routes), cors_options(context.options));
 }
 
 }  // namespace ei::dispatcher

@@ -5,17 +5,24 @@
 #include <string>
 #include <vector>
 
+#include "dispatcher/oip/infer.hpp"
 #include "dispatcher/picture/inspect.hpp"
 #include "dispatcher/service/service.hpp"
+#include "runtime/http/cors.hpp"
 #include "runtime/http/server.hpp"
 
 namespace ei::dispatcher {
 
 struct RouteOptions {
-  std::string model = "resnet18";
+  oip::ServedModel model{"resnet18"};
   milliseconds request_timeout{30'000};  ///< the longest deadline; X-Request-Timeout-Ms shortens it
   PictureLimits picture;
+  std::vector<std::string>
+      cors_allowed_origins;  ///< exact ones, or `*` alone; none: no page of another origin
 };
+
+/// What a browser tells the pages of the allowed origins, and takes from them.
+[[nodiscard]] http::CorsOptions cors_options(RouteOptions const& options);
 
 /// What every handler needs. Must outlive the server.
 struct RouteContext {
@@ -23,11 +30,6 @@ struct RouteContext {
   RouteOptions options;
   std::function<std::string()> exposition;  ///< of the metrics, at the present time
 };
-
-/// Everything but the infer route is small; a form may add its envelope to the greatest picture.
-inline constexpr std::size_t kFormEnvelopeBytes = 64 * 1024;
-/// The greatest picture by default is 14 MiB as base64; 27 tensors as binary are 16.
-inline constexpr std::size_t kMaxInferBytes = std::size_t{16} << 20;
 
 /// The routes of the main port. `context` must outlive the server.
 [[nodiscard]] std::vector<http::Route> main_routes(RouteContext& context);

@@ -19,11 +19,12 @@ Service::Service(asio::any_io_executor executor, ExchangeOptions options)
     : executor_(executor), exchange_(std::move(options)), wake_(executor) {}
 
 asio::awaitable<Result<std::vector<Answer>>> Service::ask(std::vector<Work> pictures, bool probabilities,
-                                                          SteadyTime deadline) {
+                                                          SteadyTime deadline, std::size_t top) {
   asio::steady_timer done(executor_, Time::max());
   auto submission = std::make_shared<Submission>();
   submission->pictures = std::move(pictures);
   submission->probabilities = probabilities;
+  submission->top = top;
   submission->deadline = deadline;
   submission->on_done = [&done] { done.cancel(); };
 

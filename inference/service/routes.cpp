@@ -3,7 +3,8 @@
 #include <boost/json.hpp>
 #include <cstdio>
 
-#include "dispatcher/form/multipart.hpp"
+#include "dispatcher/form/submitted.hpp"
+#include "runtime/http/content.hpp"
 #include "runtime/metrics/registry.hpp"
 
 namespace ei::inference {
@@ -14,8 +15,6 @@ namespace link = dispatcher::link;
 
 /// Labels in an answer, as the dispatcher's.
 constexpr std::size_t kTop = 5;
-/// A form's boundaries and part headers around the picture.
-constexpr std::size_t kFormOverhead = 64 * 1024;
 
 Error status_error(int status, std::string message) {
   Error error = make_error(ErrorKind::Invalid, std::move(message));
@@ -28,50 +27,15 @@ http::Response problem_of(Error const& error) {
   if (status == 0) status = error.kind == ErrorKind::TooMany ? 429 : 503;
   auto response = http::problem(status, std::string(http::reason_phrase(status)), error.message);
   if (status == 429 || status == 503) response.headers.set("Retry-After", "1");
-  if (status == 415) response.headers.set("Accept", "image/jpeg, image/png");
+  if (status == 415) response.headers.set("Accept", std::string(dispatcher::kPictureTypes));
   return response;
-}
-
-int status_of(dispatcher::PictureFault fault) {
-  switch (fault) {
-    case dispatcher::PictureFault::TooLarge:
-      return 413;
-    case dispatcher::PictureFault::Unsupported:
-      return 415;
-    default:
-      return 400;
-  }
-}
-
-/// The bytes of the field `image` of a form, or the body itself.
-Result<std::string_view> picture_bytes(http::Request const& request) {
-  std::string const content_type(request.headers.get("Content-Type").value_or(""));
-  auto const type = http::media_type(content_type);
-  if (type.starts_with("image/") || type == "application/octet-stream") return std::string_view(request.body);
-  if (type != "multipart/form-data") {
-    return status_error(415,
-                        "the Content-Type is \"" + type.substr(0, 80) +
-                            "\"; allowed: multipart/form-data with a field \"image\", image/jpeg, image/png");
-  }
-  auto const boundary = http::header_parameter(content_type, "boundary");
-  if (!boundary) return status_error(400, "the Content-Type multipart/form-data has no boundary");
-  auto const parts = dispatcher::parse_multipart(request.body, *boundary);
-  if (!parts) return status_error(400, parts.error().message);
-  for (auto const& part : *parts) {
-    if (part.name == "image") return part.data;
-  }
-  return status_error(400, "the form has no field \"image\"");
 }
 
 /// The picture as a job of its own. Errors: 400, 413, 415.
 Result<std::shared_ptr<link::Job const>> job_of(http::Request const& request,
                                                 dispatcher::PictureLimits const& limits) {
-  auto const bytes = picture_bytes(request);
+  auto const bytes = dispatcher::submitted_picture(request, limits);
   if (!bytes) return bytes.error();
-  auto const found = dispatcher::inspect_picture(*bytes, limits);
-  if (auto const* const bad = std::get_if<dispatcher::BadPicture>(&found)) {
-    return status_error(status_of(bad->fault), bad->detail);
-  }
   auto job = std::make_shared<link::Job>();
   job->items.push_back({link::ItemKind::Image, bytes->size(), 1});
   job->top = kTop;
@@ -102,12 +66,18 @@ http::Response answer_of(link::JobResult const& result, double total_ms) {
                                         {"total_ms", total_ms}}}});
 }
 
+std::size_t max_body(RouteContext const& context) {
+  return context.limits.max_bytes + dispatcher::kFormEnvelopeBytes;
+}
+
 asio::awaitable<http::Response> predict(RouteContext& context, http::Request request) {
   auto const start = std::chrono::steady_clock::now();
   if (!context.worker.accepts()) {
     co_return problem_of(
         make_error(ErrorKind::Unavailable, "the worker is still loading its model, or is leaving"));
   }
+  auto refusal = co_await http::decode_content(request, max_body(context));
+  if (refusal) co_return std::move(*refusal);
   auto job = job_of(request, context.limits);
   if (!job) co_return problem_of(job.error());
   request = {};  // the picture's bytes are in the job
@@ -157,12 +127,14 @@ http::Response ready(Worker const& worker) {
 
 std::vector<http::Route> main_routes(RouteContext& context) {
   std::vector<http::Route> routes;
-  http::Route predicting;
-  predicting.method = "POST";
-  predicting.pattern = "/predict";
-  predicting.handler = [&context](http::Request request) { return predict(context, std::move(request)); };
-  predicting.max_body = context.limits.max_bytes + kFormOverhead;
-  routes.push_back(std::move(predicting));
+  for (char const* const method : {"POST", "PUT"}) {  // `curl -T cat.jpg` sends a PUT
+    http::Route predicting;
+    predicting.method = method;
+    predicting.pattern = "/predict";
+    predicting.handler = [&context](http::Request request) { return predict(context, std::move(request)); };
+    predicting.max_body = max_body(context);
+    routes.push_back(std::move(predicting));
+  }
   routes.push_back(get("/", [&context] { return about(context); }));
   routes.push_back(get("/healthz", [] { return http::text(200, "ok\n"); }));
   routes.push_back(get("/readyz", [&context] { return ready(context.worker); }));

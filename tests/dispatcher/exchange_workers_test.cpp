@@ -59,6 +59,28 @@ TEST_CASE("a worker that holds a job for too long is dropped") {
   CHECK_FALSE(request->outcome);
 }
 
+TEST_CASE("a job asks for the most labels that one of its requests wants, and each gets its own number") {
+  ExchangeOptions options;
+  options.batch.max_size = 2;
+  options.top = 2;
+  Stage stage(options);
+  auto const usual = stage.submit("usual");
+  auto const more = stage.request("more", at(30s));
+  more->top = 3;
+  REQUIRE(stage.exchange.submit(more, at(0s)).has_value());
+  auto& worker = stage.worker("w");
+  stage.ready(worker);
+  REQUIRE(worker.jobs.size() == 1);
+  CHECK(worker.jobs[0].top == 3);
+  link::JobResult result;
+  result.id = worker.jobs[0].id;
+  std::vector<link::Prediction> const top{{"a", 0, 0.5}, {"b", 1, 0.3}, {"c", 2, 0.2}};
+  result.items = {top, top};
+  REQUIRE(stage.exchange.result(worker.id, result, at(1s)).has_value());
+  CHECK(usual->outcome->value().at(0).top.size() == 2);
+  CHECK(more->outcome->value().at(0).top == top);
+}
+
 TEST_CASE("two dispatchers that share a worker count together what it computed") {
   Stage first;
   Stage second;

@@ -82,7 +82,7 @@ TEST_CASE("tensors come as numbers, flat or nested, or as little-endian floats")
   }
   flat += "]";
   nested += "]]]";
-  std::string const start = R"({"inputs":[{"name":"x","datatype":"FP32","shape":[1,3,224,224],)";
+  std::string const start = R"({"inputs":[{"name":"image","datatype":"FP32","shape":[1,3,224,224],)";
   std::string const binary =
       std::string("\0\0\xc0\x3f\0\0\0\xc0", 8) + std::string(link::kTensorBytes - 8, '\0');
   std::string const head = start + R"("parameters":{"binary_data_size":602112}}]})";
@@ -101,7 +101,7 @@ TEST_CASE("outputs are given in the order and form they were asked for") {
              R"({"name":"label","parameters":{"binary_data":false}}],)" +
              bytes_input("[1]", R"("data":["aGVsbG8="])").substr(1));
   CHECK(request.outputs == std::vector<WantedOutput>{{Output::Probabilities, true}, {Output::Label, false}});
-  auto const response = write_infer("resnet18", request, {answer("tabby", 0.75, {0.25f, 0.75f})});
+  auto const response = write_infer({"resnet18"}, request, {answer("tabby", 0.75, {0.25f, 0.75f})});
   REQUIRE(response.header_length);
   auto const head = parse_json(std::string_view(response.body).substr(0, *response.header_length));
   REQUIRE(head.has_value());
@@ -120,13 +120,13 @@ TEST_CASE("outputs are given in the order and form they were asked for") {
 TEST_CASE("the default answer is the label and its probability in JSON, and binary when asked") {
   auto request = parsed(bytes_input("[2]", R"("data":["aGVsbG8=","aGVsbG8="])"));
   std::vector<Answer> const answers = {answer("a", 0.5), answer("bc", 0.25)};
-  auto const response = write_infer("m", request, answers);
+  auto const response = write_infer({"m"}, request, answers);
   CHECK_FALSE(response.header_length);
   CHECK(response.body == R"({"model_name":"m","model_version":"1","outputs":[)"
                          R"({"name":"label","datatype":"BYTES","shape":[2],"data":["a","bc"]},)"
                          R"({"name":"probability","datatype":"FP32","shape":[2],"data":[0.5,0.25]}]})");
   for (auto& output : request.outputs) output.binary = true;
-  auto const binary = write_infer("m", request, answers);
+  auto const binary = write_infer({"m"}, request, answers);
   REQUIRE(binary.header_length);
   CHECK(binary.body.substr(*binary.header_length) ==
         element("a") + element("bc") + std::string("\0\0\0\x3f\0\0\x80\x3e", 8));
@@ -137,18 +137,19 @@ TEST_CASE("a wrong request is refused with the field, its value and what is allo
     std::string body;
     std::string message;
   };
-  std::string const tensor = R"({"inputs":[{"name":"x","datatype":"FP32",)";
+  std::string const tensor = R"({"inputs":[{"name":"image","datatype":"FP32",)";
   for (auto const& row : std::vector<Row>{
            {"hello", "the body is not JSON"},
            {"[]", "the body is []; allowed: an object"},
            {"{}", "inputs is missing; allowed: an array of exactly one object"},
            {R"({"inputs":[{},{}]})", "inputs is [{},{}]; allowed: an array of exactly one object"},
-           {R"({"inputs":[{"datatype":"INT8","shape":[1]}]})",
+           {R"({"inputs":[{"name":"image","datatype":"INT8","shape":[1]}]})",
             R"(inputs[0].datatype is "INT8"; allowed: "BYTES", "FP32")"},
-           {bytes_input("[0]", R"("data":[])"), "inputs[0].shape is [0]; allowed: [N] with N from 1 to 64"},
-           {bytes_input("[65]", R"("data":[])"), "inputs[0].shape is [65]; allowed: [N]"},
-           {bytes_input("[1,2]", R"("data":[])"), "inputs[0].shape is [1,2]; allowed: [N]"},
-           {bytes_input("[1.5]", R"("data":[])"), "inputs[0].shape is [1.5E0]"},
+           {bytes_input("[0]", R"("data":[])"),
+            "inputs[0].shape is [0]; allowed for BYTES: [N] with N from 1 to 64"},
+           {bytes_input("[65]", R"("data":[])"), "inputs[0].shape is [65]; allowed for BYTES: [N]"},
+           {bytes_input("[1,2]", R"("data":[])"), "inputs[0].shape is [1,2]; allowed for BYTES: [N]"},
+           {bytes_input("[1.5]", R"("data":[])"), "inputs[0].shape is [1.5]"},
            {bytes_input("[2]", R"("data":["aGVsbG8="])"),
             "inputs[0].data has 1 elements; allowed: as many as its shape says, 2"},
            {bytes_input("[1]", R"("data":["not base64!"])"), "inputs[0].data[0] is not base64"},
@@ -161,11 +162,13 @@ TEST_CASE("a wrong request is refused with the field, its value and what is allo
            {bytes_input("[1]", R"("parameters":{"binary_data_size":0},"data":["aGVsbG8="])"),
             "inputs[0] has both data and"},
            {tensor + R"("shape":[1,3,224],"data":[]}]})",
-            "inputs[0].shape is [1,3,224]; allowed: [N,3,224,224]"},
+            "inputs[0].shape is [1,3,224]; allowed for FP32: [N,3,224,224] with N from 1 to 27"},
+           {tensor + R"("shape":[28,3,224,224],"data":[]}]})",
+            "allowed for FP32: [N,3,224,224] with N from 1 to 27"},
            {tensor + R"("shape":[1,3,224,224],"data":[1,2]}]})",
             "inputs[0].data has 2 numbers; allowed: as many as its shape says, 150528"},
            {tensor + R"("shape":[1,3,224,224],"data":["x"]}]})",
-            "inputs[0].data holds something other than 150528 numbers"},
+            R"(inputs[0].data[0] is "x"; allowed: a number)"},
            {R"({"id":7,)" + bytes_input("[1]", R"("data":["aGVsbG8="])").substr(1),
             "id is 7; allowed: a string"},
            {R"({"outputs":[{"name":"logits"}],)" + bytes_input("[1]", R"("data":["aGVsbG8="])").substr(1),
@@ -181,8 +184,8 @@ TEST_CASE("a wrong request is refused with the field, its value and what is allo
   CHECK(is_utf8(refusal(R"({"inputs":")" + umlauts + "\"}")));
   CHECK(is_utf8(refusal(R"({"inputs":"x)" + umlauts + "\"}")));
   CHECK_THAT(refusal("{}", "x"),
-             Catch::Contains("Inference-Header-Content-Length is \"x\"; allowed: 0 to the body's length, 2"));
-  CHECK_THAT(refusal("{}", "3"), Catch::Contains("allowed: 0 to the body's length, 2"));
+             Catch::Contains("Inference-Header-Content-Length is \"x\"; allowed: 1 to the body's length, 2"));
+  CHECK_THAT(refusal("{}", "3"), Catch::Contains("allowed: 1 to the body's length, 2"));
   std::string const plain = bytes_input("[1]", R"("data":["aGVsbG8="])");
   CHECK_THAT(refusal(plain + "tail", std::to_string(plain.size())),
              Catch::Contains("4 bytes follow the JSON but no input"));
@@ -190,8 +193,9 @@ TEST_CASE("a wrong request is refused with the field, its value and what is allo
 
 TEST_CASE("binary tensors that do not fit their shape are refused") {
   auto const with = [](std::string const& datatype, std::string const& shape, std::string const& binary) {
-    std::string const head = R"({"inputs":[{"name":"x","datatype":")" + datatype + R"(","shape":)" + shape +
-                             R"(,"parameters":{"binary_data_size":)" + std::to_string(binary.size()) + "}}]}";
+    std::string const head = R"({"inputs":[{"name":"image","datatype":")" + datatype + R"(","shape":)" +
+                             shape + R"(,"parameters":{"binary_data_size":)" + std::to_string(binary.size()) +
+                             "}}]}";
     return refusal(head + binary, std::to_string(head.size()));
   };
   CHECK_THAT(with("BYTES", "[1]", "abc"), Catch::Contains("element 0 is cut off"));
@@ -208,16 +212,189 @@ TEST_CASE("binary tensors that do not fit their shape are refused") {
   CHECK_THAT(with("FP32", "[1,3,224,224]", tensor), Catch::Contains("number 2 is not a finite float32"));
 }
 
+TEST_CASE("null is absent, whatever member it stands at") {
+  std::string const binary = element("hello");
+  std::string const tail = std::to_string(binary.size()) + R"(,"content_type":null}}]})";
+  std::string const head =
+      R"({"id":null,"parameters":null,"outputs":null,"inputs":[{"name":"image","datatype":"BYTES","shape":[1],)"
+      R"("data":null,"parameters":{"shared_memory_region":null,"binary_data_size":)" +
+      tail;
+  auto const binary_request = parsed(head + binary, std::to_string(head.size()));
+  CHECK(binary_request.pictures.at(0).bytes == "hello");
+  CHECK_FALSE(binary_request.id);
+  auto const request = parsed(
+      R"({"parameters":{"binary_data_output":null},"outputs":[{"name":"probabilities","parameters":null},)"
+      R"({"name":"label","parameters":{"binary_data":null,"classification":null}}],)" +
+      bytes_input("[1]", R"("parameters":{"binary_data_size":null},"data":["aGVsbG8="])").substr(1));
+  CHECK(request.pictures.at(0).bytes == "hello");
+  CHECK(request.outputs == std::vector<WantedOutput>{{Output::Probabilities}, {Output::Label}});
+  CHECK(parsed(bytes_input("[1]", R"("parameters":null,"data":["aGVsbG8="])")).outputs.size() == 2);
+  // What is needed is missing then, and said to be.
+  for (auto const& [body, message] : std::vector<std::pair<std::string, std::string>>{
+           {R"({"inputs":null})", "inputs is missing"},
+           {R"({"inputs":[null]})", "inputs is [null]; allowed"},
+           {R"({"inputs":[{"name":null}]})", R"(inputs[0].name is missing; allowed: "image")"},
+           {R"({"inputs":[{"name":"image","datatype":null}]})", "inputs[0].datatype is missing"},
+           {R"({"inputs":[{"name":"image","datatype":"BYTES","shape":null}]})", "inputs[0].shape is missing"},
+           {bytes_input("[1]", R"("data":null)"), "inputs[0].data is missing; allowed: an array"},
+           {bytes_input("[1]", R"("data":[null])"), "inputs[0].data[0] is null; allowed: a base64 string"},
+           {R"({"outputs":[{"name":null}],)" + bytes_input("[1]", R"("data":["eA=="])").substr(1),
+            "outputs[0].name is missing; allowed: \"label\""},
+           {R"({"outputs":[null],)" + bytes_input("[1]", R"("data":["eA=="])").substr(1),
+            "outputs[0].name is missing"},
+           {"null", "the body is null; allowed: an object"},
+       }) {
+    CHECK_THAT(refusal(body), Catch::Contains(message));
+  }
+}
+
+TEST_CASE("names, parameters and numbers that are not known are refused with those that are") {
+  std::string const good = bytes_input("[1]", R"("data":["aGVsbG8="])").substr(1);
+  for (auto const& [body, message] : std::vector<std::pair<std::string, std::string>>{
+           {R"({"inputs":[{"name":"input_0","datatype":"BYTES","shape":[1],"data":["eA=="]}]})",
+            R"(inputs[0].name is "input_0"; allowed: "image")"},
+           {R"({"inputs":[{"name":7}]})", R"(inputs[0].name is 7; allowed: "image")"},
+           {R"({"parameters":7,)" + good, "parameters is 7; allowed: an object"},
+           {bytes_input("[1]", R"("parameters":[],"data":["eA=="])"), "inputs[0].parameters is []; allowed"},
+           {R"({"outputs":[{"name":"label","parameters":"x"}],)" + good,
+            R"(outputs[0].parameters is "x"; allowed: an object)"},
+           {R"({"outputs":[{"name":"label"},{"name":"label"}],)" + good,
+            R"(outputs[1].name is "label" again; allowed: each output once)"},
+           {R"({"outputs":{},)" + good, "outputs is {}; allowed: an array"},
+           {R"({"parameters":{"binary_data_output":"yes"},)" + good,
+            R"(parameters.binary_data_output is "yes"; allowed: true or false)"},
+           {bytes_input("[1]", R"("parameters":{"shared_memory_region":"r"})"), "no shared memory"},
+           {bytes_input("[1]", R"("parameters":{"binary_data_size":-1})"), "binary_data_size is -1 but"},
+           {bytes_input("[1]", R"("parameters":{"binary_data_size":18446744073709551615})"),
+            "binary_data_size is 18446744073709551615 but"},
+           {bytes_input("[-1]", R"("data":[])"), "inputs[0].shape is [-1]; allowed"},
+           {bytes_input("[99999999999999999999999]", R"("data":[])"), "inputs[0].shape is ["},
+           {bytes_input("[18446744073709551615]", R"("data":[])"),
+            "inputs[0].shape is [18446744073709551615]"},
+           {bytes_input("[\"1\"]", R"("data":[])"), R"(inputs[0].shape is ["1"])"},
+           {bytes_input("[]", R"("data":[])"), "inputs[0].shape is []"},
+           {bytes_input("[1,1,1]", R"("data":[])"), "inputs[0].shape is [1,1,1]"},
+           {bytes_input("1", R"("data":[])"), "inputs[0].shape is 1"},
+           {bytes_input("[1]", R"("data":["eA=="],"data":["eA=="])"),
+            "inputs[0].data is there more than once"},
+           {bytes_input("[1]", R"("data":{"a":[1]})"), "inputs[0].data is an object; allowed: an array"},
+           {bytes_input("[1]", R"("data":[{"b64":"eA=="}])"),
+            "inputs[0].data[0] is an object; allowed: a base64 string"},
+           {bytes_input("[2]", R"("data":["eA==",true])"), "inputs[0].data[1] is true; allowed"},
+           {bytes_input("[2]", R"("data":[["eA=="],"eA=="])"), "nested as arrays of unlike lengths"},
+           {R"({"inputs":[{"name":"image","datatype":"FP32","shape":[0,3,224,224],"data":[]}]})",
+            "inputs[0].shape is [0,3,224,224]"},
+           {R"({"inputs":[{"name":"image","datatype":"FP16","shape":[1,3,224,224],"data":[]}]})",
+            R"(inputs[0].datatype is "FP16"; allowed: "BYTES", "FP32")"},
+           {R"({"inputs":[{"name":"image","datatype":"UINT8","shape":[1,224,224,3],"data":[]}]})",
+            R"(inputs[0].datatype is "UINT8"; allowed)"},
+       }) {
+    INFO(body);
+    CHECK_THAT(refusal(body), Catch::Contains(message));
+  }
+  CHECK_THAT(refusal("{}", "0"), Catch::Contains("allowed: 1 to the body's length, 2"));
+  CHECK_THAT(refusal("{}", "99999999999999999999999"), Catch::Contains("allowed: 1 to"));
+  CHECK_THAT(refusal("{} {}"), Catch::Contains("not valid JSON at byte 3"));
+  CHECK_THAT(refusal(""), Catch::Contains("the body is not JSON"));
+}
+
+TEST_CASE("numbers nested in another order than the shape's are not taken for a picture") {
+  auto const planes = [](char const* open, char const* close, std::size_t rows, std::size_t length) {
+    std::string out = open;
+    for (std::size_t row = 0; row < rows; ++row) {
+      out += row == 0 ? "[0" : ",[0";
+      for (std::size_t i = 1; i < length; ++i) out += ",0";
+      out += "]";
+    }
+    return R"({"inputs":[{"name":"image","datatype":"FP32","shape":[1,3,224,224],"data":)" + out + close +
+           "}]}";
+  };
+  CHECK(parsed(planes("[", "]", 3, 224 * 224)).pictures.size() == 1);
+  CHECK(parsed(planes("[[", "]]", 3 * 224, 224)).pictures.size() == 1);
+  CHECK(parsed(planes("[", "]", 1, kPixels)).pictures.size() == 1);
+  CHECK_THAT(refusal(planes("[", "]", 224 * 224, 3)),
+             Catch::Contains("nested as [50176,3]; allowed: one flat"));
+  CHECK_THAT(refusal(planes("[", "]", 224, 3 * 224)), Catch::Contains("nested as [224,672]"));
+  std::string rows = "[[";
+  for (std::size_t p = 0; p < kPixels; ++p)
+    rows += std::string(p % 3 == 0 ? (p == 0 ? "[" : "],[") : ",") + "0";
+  rows += "]]]";  // [1,50176,3]: the colours last
+  CHECK_THAT(
+      refusal(R"({"inputs":[{"name":"image","datatype":"FP32","shape":[1,3,224,224],"data":)" + rows + "}]}"),
+      Catch::Contains("nested as [1,50176,3]; allowed: one flat array, or nested as [1,3,224,224]"));
+}
+
+TEST_CASE("what a request makes the parser keep is bounded, whatever it holds") {
+  std::string deep;
+  for (int i = 0; i < 100'000; ++i) deep += "[";
+  CHECK_THAT(refusal(bytes_input("[1]", "\"data\":" + deep)), Catch::Contains("nested more than 16 deep"));
+  CHECK_THAT(refusal(deep), Catch::Contains("nested more than 16 deep"));
+  std::string many = "[0";
+  for (int i = 0; i < 2'000; ++i) many += ",0";
+  CHECK_THAT(refusal(bytes_input(many + "]", R"("data":[])")),
+             Catch::Contains("more than 1024 values outside"));
+  CHECK_THAT(refusal(R"({"id":")" + std::string(70'000, 'x') + "\"}"),
+             Catch::Contains("more than 65536 bytes of strings outside"));
+  // One number more than 27 pictures have, and one string more than 64.
+  std::string numbers = "[0";
+  for (std::size_t i = 0; i < kMaxTensors * kPixels; ++i) numbers += ",0";
+  CHECK_THAT(refusal(R"({"inputs":[{"name":"image","datatype":"FP32","shape":[1,3,224,224],"data":)" +
+                     numbers + "]}]}"),
+             Catch::Contains("inputs[0].data has 4064257 numbers"));
+  std::string strings = R"(["eA==")";
+  for (int i = 0; i < 100; ++i) strings += R"(,"eA==")";
+  CHECK_THAT(refusal(bytes_input("[64]", "\"data\":" + strings + "]")), Catch::Contains("has 101 elements"));
+}
+
+TEST_CASE("the classification extension gives the most probable classes as Triton writes them") {
+  auto const with = [](std::string const& outputs) {
+    return R"({"outputs":)" + outputs + "," + bytes_input("[2]", R"("data":["eA==","eA=="])").substr(1);
+  };
+  auto const request =
+      parsed(with(R"([{"name":"probabilities","parameters":{"classification":2}},{"name":"label"}])"));
+  CHECK_FALSE(request.probabilities());
+  CHECK(request.top() == 2);
+  std::vector<Answer> answers = {answer("tabby", 0.75), answer("a:b", 0.5)};
+  answers[0].top.push_back({"dog", 7, 0.125});
+  answers[1].top.push_back({"", 9, 0.25});
+  answers[1].top.push_back({"more", 3, 0.1});
+  auto const response = write_infer({"m"}, request, answers);
+  CHECK(response.body == R"({"model_name":"m","model_version":"1","outputs":[)"
+                         R"({"name":"probabilities","datatype":"BYTES","shape":[2,2],"data":)"
+                         R"(["0.750000:0:tabby","0.125000:7:dog","0.500000:0:a:b","0.250000:9:"]},)"
+                         R"({"name":"label","datatype":"BYTES","shape":[2],"data":["tabby","a:b"]}]})");
+  auto binary =
+      parsed(with(R"([{"name":"probability","parameters":{"classification":100,"binary_data":true}}])"));
+  CHECK(binary.top() == 100);
+  answers[1].top.pop_back();
+  auto const bytes = write_infer({"m"}, binary, answers);
+  REQUIRE(bytes.header_length);
+  CHECK_THAT(bytes.body, Catch::Contains(R"("name":"probability","datatype":"BYTES","shape":[2,2])"));
+  CHECK(bytes.body.substr(*bytes.header_length) == element("0.750000:0:tabby") + element("0.125000:7:dog") +
+                                                       element("0.500000:0:a:b") + element("0.250000:9:"));
+  // Triton's clients send 0 for none.
+  CHECK(parsed(with(R"([{"name":"probabilities","parameters":{"classification":0}}])")).probabilities());
+  for (auto const* value : {"-1", "101", "1.5", "\"2\"", "true", "99999999999999999999"}) {
+    CHECK_THAT(
+        refusal(
+            with(R"([{"name":"probabilities","parameters":{"classification":)" + std::string(value) + "}}]")),
+        Catch::Contains("outputs[0].parameters.classification is ") && Catch::Contains("allowed: 0 to 100"));
+  }
+  CHECK_THAT(refusal(with(R"([{"name":"label","parameters":{"classification":1}}])")),
+             Catch::Contains(R"(allowed for "probability" and "probabilities")"));
+}
+
 TEST_CASE("metadata names what the infer route takes and gives") {
-  auto const model = parse_json(model_metadata("resnet18"));
+  auto const model = parse_json(model_metadata({"resnet18", "7"}));
   REQUIRE(model.has_value());
   CHECK(string_or(*model, "name") == "resnet18");
   CHECK(model->at("inputs") ==
         boost::json::value({{{"name", "image"}, {"datatype", "BYTES"}, {"shape", boost::json::array{-1}}}}));
   CHECK(model->at("outputs").as_array().size() == 3);
+  CHECK(model->at("versions") == boost::json::array{"7"});
   auto const server = parse_json(server_metadata());
   REQUIRE(server.has_value());
-  CHECK(server->at("extensions") == boost::json::array{"binary_tensor_data"});
+  CHECK(server->at("extensions") == boost::json::array{"binary_tensor_data", "classification"});
 }
 
 TEST_CASE("any body whatever gives a request or an error") {

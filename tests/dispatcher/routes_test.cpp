@@ -80,15 +80,20 @@ TEST_CASE("a problem that quotes bytes that are no text is JSON all the same") {
 }
 
 TEST_CASE("the picture of a raw body is the body, whatever image type its label says") {
-  for (auto const* type : {"image/jpeg", "image/png", "IMAGE/JPG; q=1", "application/octet-stream"}) {
+  // "" is what `curl -T` says, which is nothing.
+  for (auto const* type : {"image/jpeg", "image/png", "IMAGE/JPG; q=1", "application/octet-stream",
+                           "Application/Octet-Stream; charset=binary", "binary/octet-stream",
+                           "application/binary", " ; x=y", ""}) {
     auto given = request(type, kJpeg);
     auto const work = picture_of(given, {});
     REQUIRE(work.has_value());
     CHECK(work->bytes == kJpeg);
     CHECK(work->kind == link::ItemKind::Image);
   }
-  CHECK(refusal(request("", kJpeg)) == 415);
   CHECK(refusal(request("text/plain", kJpeg)) == 415);
+  CHECK(refusal(request("application/json", kJpeg)) == 415);
+  CHECK(refusal(request("binary", kJpeg)) == 415);
+  CHECK(refusal(request("", "hello")) == 400);
   CHECK(refusal(request("image/jpeg", "hello")) == 400);
   CHECK(refusal(request("image/jpeg", kJpeg.substr(0, 20))) == 400);
 }

@@ -40,7 +40,7 @@ def assert_problem(response, status, *words):
 
 def test_metadata_and_health_follow_the_workers(dispatcher, link):
     url = dispatcher.url
-    assert requests.get(url + "/v2", timeout=10).json()["extensions"] == ["binary_tensor_data"]
+    assert requests.get(url + "/v2", timeout=10).json()["extensions"] == ["binary_tensor_data", "classification"]
     assert requests.get(url + "/v2/health/live", timeout=10).json() == {"live": True}
     model = requests.get(url + "/v2/models/resnet18", timeout=10).json()
     assert model["name"] == "resnet18"
@@ -87,7 +87,7 @@ def test_binary_pictures_and_binary_answers(dispatcher, link):
 @pytest.mark.parametrize("binary", [True, False])
 def test_ready_made_tensors_are_passed_on_exactly(dispatcher, link, binary):
     worker = link(WorkingWorker)
-    tensor = {"name": "x", "datatype": "FP32", "shape": [1, 3, 224, 224]}
+    tensor = {"name": "image", "datatype": "FP32", "shape": [1, 3, 224, 224]}
     if binary:
         body, headers = binary_request({"inputs": [{**tensor, "parameters": {"binary_data_size": len(TENSOR)}}]}, TENSOR)
     else:
@@ -107,8 +107,8 @@ def test_ready_made_tensors_are_passed_on_exactly(dispatcher, link, binary):
     ({"inputs": [{**image_input(JPEG), "shape": [2]}]}, 400, ["1 elements", "2"]),
     ({"inputs": [{**image_input(JPEG), "datatype": "INT8"}]}, 400, ["INT8", "BYTES", "FP32"]),
     ({"inputs": [image_input(JPEG)], "outputs": [{"name": "logits"}]}, 400, ["logits", "probabilities"]),
-    ({"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 3, 224, 224], "data": [1, 2]}]}, 400, ["2 numbers", "150528"]),
-    ({"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 3, 224, 224], "data": [1e39] * 150528}]}, 400, ["not a finite"]),
+    ({"inputs": [{"name": "image", "datatype": "FP32", "shape": [1, 3, 224, 224], "data": [1, 2]}]}, 400, ["2 numbers", "150528"]),
+    ({"inputs": [{"name": "image", "datatype": "FP32", "shape": [1, 3, 224, 224], "data": [1e39] * 150528}]}, 400, ["not a finite"]),
 ])
 def test_bad_requests_are_refused_and_never_reach_a_worker(dispatcher, link, body, status, words):
     worker = link(WorkingWorker)
@@ -120,8 +120,54 @@ def test_bad_requests_are_refused_and_never_reach_a_worker(dispatcher, link, bod
 def test_another_model_is_404_everywhere(dispatcher):
     assert_problem(infer(dispatcher, {}, model="vgg"), 404, '"vgg"', '"resnet18"')
     assert_problem(infer(dispatcher, {}, model="%FF"), 404, '"\ufffd"', '"resnet18"')
-    for path in ("/v2/models/vgg", "/v2/models/vgg/ready"):
-        assert requests.get(dispatcher.url + path, timeout=10).status_code == 404
+    for path in ("/v2/models/vgg", "/v2/models/vgg/ready", "/v2/models/vgg/versions/1", "/v2/models/vgg/versions/1/ready"):
+        assert_problem(requests.get(dispatcher.url + path, timeout=10), 404, '"vgg"', '"resnet18"')
+
+
+def test_what_the_metadata_advertises_is_served_under_its_version_and_nothing_else(dispatcher, link):
+    url = dispatcher.url + "/v2/models/resnet18"
+    metadata = requests.get(url, timeout=10).json()
+    assert requests.get(f"{url}/versions/1/ready", timeout=10).status_code == 503
+    link(WorkingWorker)
+    dispatcher.wait_for_metric("dispatcher_workers", 1, state="idle")
+    for version in metadata["versions"]:
+        at = f"{url}/versions/{version}"
+        assert requests.get(at, timeout=10).json() == metadata
+        assert requests.get(at + "/ready", timeout=10).json() == {"name": "resnet18", "ready": True}
+        answer = requests.post(at + "/infer", json={"inputs": [image_input(JPEG)]}, timeout=20)
+        assert answer.status_code == 200 and answer.json()["model_version"] == version
+    for version in ("2", "01", "latest", "%31%00", "-1"):
+        at = f"{url}/versions/{version}"
+        for response in (requests.get(at, timeout=10), requests.get(at + "/ready", timeout=10),
+                         requests.post(at + "/infer", json={"inputs": [image_input(JPEG)]}, timeout=20)):
+            assert_problem(response, 404, 'the model "resnet18" has no version', 'allowed: "1"')
+
+
+def test_a_classification_is_given_as_many_labels_as_it_asks_for(dispatcher, link):
+    worker = link()
+    asked = Background(infer, dispatcher, {"inputs": [image_input(JPEG)], "outputs": [
+        {"name": "probabilities", "parameters": {"classification": 7}}]})
+    header, _ = job = worker.take()
+    assert header["top"] == 7 and header["probabilities"] is False
+    top = [{"label": f"label {i}", "index": i, "probability": 0.5 - i / 100} for i in range(7)]
+    worker.tell({"type": "result", "id": header["id"], "items": [{"top": top}], "preprocess_ms": 1.5, "inference_ms": 2,
+                 "probabilities": False})
+    assert asked.result().json()["outputs"] == [
+        {"name": "probabilities", "datatype": "BYTES", "shape": [1, 7],
+         "data": [f"{0.5 - i / 100:.6f}:{i}:label {i}" for i in range(7)]}]
+
+
+@pytest.mark.parametrize("send,status,words", [
+    pytest.param(lambda url: requests.get(url + "/nowhere", timeout=10), 404, ["/v2/nowhere"], id="no route"),
+    pytest.param(lambda url: requests.delete(url + "/models/resnet18", timeout=10), 405, ["GET"], id="no method"),
+    pytest.param(lambda url: requests.post(url + "/models/resnet18/infer", data=b"x" * (17 << 20), timeout=20), 413,
+                 ["17825792", "16777216"], id="too large"),
+    pytest.param(lambda url: requests.get(url, headers={"X": "x" * 20_000}, timeout=10), 431, ["header"], id="header"),
+    pytest.param(lambda url: requests.get(url, headers={"Transfer-Encoding": "br"}, timeout=10), 501, ["chunked"], id="coding"),
+    pytest.param(lambda url: requests.get(url, headers={"Expect": "wonders"}, timeout=10), 417, ["100-continue"], id="expect"),
+])
+def test_the_servers_own_errors_are_the_protocols_too(dispatcher, send, status, words):
+    assert_problem(send(dispatcher.url + "/v2"), status, *words)
 
 
 def test_several_pictures_enter_the_queue_together_or_not_at_all(start_dispatcher):

@@ -1,6 +1,10 @@
 """POST /predict and /add_to_queue: pictures in, predictions out, and everything that is no picture."""
+import gzip
 import json
+import os
 import struct
+import subprocess
+import zlib
 
 import pytest
 import requests
@@ -132,6 +136,71 @@ def test_the_largest_picture_is_a_setting(start_dispatcher):
 ])
 def test_bodies_of_other_types_are_refused_with_what_is_allowed(dispatcher, type, status, words):
     assert_problem(post(dispatcher, type=type), status, *words)
+
+
+@pytest.mark.parametrize("headers", [[], ["-H", "Content-Type: binary/octet-stream"], ["-H", "content-type: Application/BINARY; x=y"],
+                                     ["-H", "Content-Type: IMAGE/JPEG"], ["-H", "Transfer-Encoding: chunked"]])
+@pytest.mark.parametrize("path", ["/predict", "/add_to_queue"])
+def test_curl_uploads_a_file_as_it_is(dispatcher, link, tmp_path, path, headers):
+    worker = link(WorkingWorker)
+    (tmp_path / "cat.jpg").write_bytes(JPEG)
+    done = subprocess.run(["curl", "-sS", "--max-time", "20", "-T", str(tmp_path / "cat.jpg"), *headers, dispatcher.url + path],
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["prediction"] == "working: 93.1%"
+    assert [payload for _, payload in worker.jobs] == [JPEG]
+
+
+def raw_deflate(data):
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(data) + packer.flush()
+
+
+@pytest.mark.parametrize("form", ["form", "raw"])
+@pytest.mark.parametrize("coding,encode", [
+    ("gzip", gzip.compress), ("X-GZip", gzip.compress), ("gzip", lambda data: gzip.compress(data[:99]) + gzip.compress(data[99:])),
+    ("deflate", zlib.compress), ("deflate", raw_deflate), ("identity", bytes), ("", bytes), ("identity, gzip", gzip.compress),
+])
+def test_an_encoded_body_is_decoded(dispatcher, link, form, coding, encode):
+    worker = link(WorkingWorker)
+    type, body = "image/jpeg", JPEG
+    if form == "form":
+        prepared = requests.Request("POST", dispatcher.url, files={"image": ("cat.jpg", JPEG)}).prepare()
+        type, body = prepared.headers["Content-Type"], prepared.body
+    assert post(dispatcher, encode(body), type=type, **{"Content-Encoding": coding}).status_code == 200
+    assert [payload for _, payload in worker.jobs] == [JPEG]
+
+
+@pytest.mark.parametrize("coding,body,status,words", [
+    pytest.param("br", JPEG, 415, ['"br"', "gzip, deflate, identity"], id="brotli"),
+    pytest.param("gzip, gzip", JPEG, 415, ['"gzip, gzip"', "one of"], id="twice"),
+    pytest.param("gzip", JPEG, 400, ["not gzip"], id="not encoded"),
+    pytest.param("gzip", b"", 400, ["cut off after 0"], id="nothing"),
+    pytest.param("gzip", gzip.compress(JPEG)[:-1], 400, ["cut off"], id="cut off"),
+    pytest.param("deflate", zlib.compress(JPEG)[:-5], 400, ["cut off"], id="cut off deflate"),
+    pytest.param("gzip", gzip.compress(JPEG) + b"\0", 400, ["follow its end"], id="a byte more"),
+    pytest.param("gzip", gzip.compress(b"hello"), 400, ["not an image"], id="no picture"),
+    pytest.param("gzip", gzip.compress(JPEG + os.urandom(11 << 20), 1), 413, ["10551296"], id="too large"),
+    pytest.param("gzip", gzip.compress(os.urandom(6 << 20).hex().encode(), 1), 413, ["decoded", "10551296"], id="too large decoded"),
+    pytest.param("gzip", gzip.compress(bytes(9 << 20)), 413, ["100 times"], id="a bomb"),
+    pytest.param("gzip", gzip.compress(b"") * 1025, 413, ["1024 members"], id="members"),
+])
+def test_a_bad_encoded_body_is_refused_and_never_reaches_a_worker(dispatcher, link, coding, body, status, words):
+    worker = link(WorkingWorker)
+    response = post(dispatcher, body, **{"Content-Encoding": coding})
+    problem = assert_problem(response, status, *words)
+    assert problem["error"] == problem["detail"]
+    if status == 415:
+        assert response.headers["Accept-Encoding"] == "gzip, deflate"
+    assert post(dispatcher).status_code == 200
+    assert len(worker.jobs) == 1
+
+
+def test_answers_are_plain_whatever_a_client_accepts(dispatcher, link):
+    link(WorkingWorker)
+    for accepted in ("gzip", "gzip;q=1, identity;q=0", "br", "*"):
+        response = post(dispatcher, **{"Accept-Encoding": accepted})
+        assert response.status_code == 200 and "Content-Encoding" not in response.headers
 
 
 def test_a_form_must_have_exactly_one_image(dispatcher):

@@ -1,4 +1,5 @@
 """The worker as a process: its routes, its links to dispatchers, and how it leaves."""
+import gzip
 import os
 import signal
 import socket
@@ -41,6 +42,13 @@ def test_predict_answers_a_raw_picture_and_a_form_alike(shared):
     assert set(body["timing"]) == {"preprocess_ms", "inference_ms", "total_ms"}
     form = requests.post(shared.url + "/predict", files={"image": ("a.png", harness.picture(), "image/png")}, timeout=20)
     assert form.json()["top"] == body["top"]
+    for content_type in ("", "binary/octet-stream"):
+        assert predict(shared, harness.picture(), content_type).json()["top"] == body["top"]
+    encoded = requests.put(shared.url + "/predict", data=gzip.compress(harness.picture()), timeout=20,
+                           headers={"Content-Encoding": "gzip"})
+    assert encoded.json()["top"] == body["top"]
+    other = requests.post(shared.url + "/predict", data=harness.picture(), headers={"Content-Encoding": "br"}, timeout=20)
+    assert other.status_code == 415 and other.headers["Accept-Encoding"] == "gzip, deflate"
 
 
 BAD = [
@@ -52,6 +60,9 @@ BAD = [
     ("too many bytes", b"\xff\xd8\xff" + bytes(11 << 20), "image/jpeg", 413, "over 10 MiB"),
     ("a form without the field", b"--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--x--\r\n",
      "multipart/form-data; boundary=x", 400, "no field image"),
+    ("a form with the field twice", b"".join(b"--x\r\nContent-Disposition: form-data; name=\"image\"\r\n\r\n" + harness.picture()
+                                             + b"\r\n" for _ in range(2)) + b"--x--\r\n",
+     "multipart/form-data; boundary=x", 400, "more than one field image"),
     ("a PNG bomb", harness.picture("PNG", size=(20000, 10), mode="1"), "image/png", 413, "a side over 16,384"),
 ]
 

@@ -1,0 +1,37 @@
+"""Clients that others wrote, from the Python package index, in an environment of their own that is kept in the user's cache."""
+import fcntl
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import textwrap
+
+# What one release of Triton's client does; the newest that was tried.
+PACKAGES = ["tritonclient[http,grpc]==2.73.0"]
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "elastic-inference"
+
+
+def triton_python():
+    """A Python with PACKAGES; made at the first use, which takes a minute. Fails where the index cannot be reached."""
+    home = CACHE / "tritonclient-2.73.0"
+    python = home / "bin/python"
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / "tritonclient.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (home / "complete").exists():
+            shutil.rmtree(home, ignore_errors=True)
+            subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
+            subprocess.run([str(python), "-m", "pip", "install", "--quiet", *PACKAGES], check=True, timeout=300)
+            (home / "complete").touch()
+    return python
+
+
+def run_triton(code, *arguments, timeout=60):
+    """Runs `code` there with `arguments` (as JSON) in `args`; what it assigns to `out` comes back. An exception fails the test."""
+    program = "import json, sys\nargs = json.loads(sys.argv[1])\n" + textwrap.dedent(code) + "\nprint(json.dumps(out))\n"
+    done = subprocess.run([str(triton_python()), "-c", program, json.dumps(arguments)], capture_output=True, text=True,
+                          timeout=timeout, env={**os.environ, "GRPC_VERBOSITY": "ERROR"})
+    assert done.returncode == 0, done.stderr[-4000:]
+    return json.loads(done.stdout.splitlines()[-1])
