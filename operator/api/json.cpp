@@ -50,13 +50,19 @@ json::object scaling_to_json(Spec const& spec) {
 }
 
 json::object to_json(Dispatcher const& dispatcher) {
-  return {
+  json::object object{
       {"replicas", dispatcher.replicas},
       {"queueCapacity", dispatcher.queue_capacity},
       {"requestTimeout", format_duration(dispatcher.request_timeout)},
       {"limits", {{"maxBytes", dispatcher.limits.max_bytes}, {"maxPixels", dispatcher.limits.max_pixels}}},
       {"batch",
        {{"maxSize", dispatcher.batch.max_size}, {"maxDelay", format_duration(dispatcher.batch.max_delay)}}}};
+  if (!dispatcher.allowed_origins.empty()) {
+    json::array origins;
+    for (auto const& origin : dispatcher.allowed_origins) origins.emplace_back(origin);
+    object["cors"] = {{"allowedOrigins", std::move(origins)}};
+  }
+  return object;
 }
 
 json::object to_json(Worker const& worker) {

@@ -56,6 +56,8 @@ inline constexpr std::size_t kMaxUriLength = 2048;
 inline constexpr std::size_t kMaxImageLength = 512;
 /// No duration or quantity that anybody means is longer; regular expressions and sums stay cheap.
 inline constexpr std::size_t kMaxNumberLength = 32;
+/// Pages that use one service; each is a flag of the dispatcher.
+inline constexpr std::size_t kMaxOrigins = 32;
 /// A node has a handful of taints.
 inline constexpr std::size_t kMaxTolerations = 64;
 

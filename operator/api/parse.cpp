@@ -5,6 +5,7 @@
 
 #include "operator/api/limits.hpp"
 #include "operator/api/reader.hpp"
+#include "runtime/core/origin.hpp"
 #include "runtime/core/redact.hpp"
 
 namespace ei::api {
@@ -138,6 +139,28 @@ void read_scaling(ObjectReader reader, Spec& spec) {
   reader.finish();
 }
 
+void read_cors(ObjectReader reader, std::vector<std::string>& origins) {
+  constexpr std::string_view kName = "allowedOrigins";
+  auto const* const value = reader.take(kName);
+  if (value != nullptr && (!value->is_array() || value->get_array().size() > kMaxOrigins)) {
+    reader.fail(kName,
+                invalid_value(*value, "a list of at most " + std::to_string(kMaxOrigins) + " origins"));
+  } else if (value != nullptr) {
+    for (auto const& item : value->get_array()) {
+      std::string const origin = item.is_string() ? std::string(item.get_string()) : "";
+      if (origin != "*" && !is_web_origin(origin)) {
+        reader.fail(std::string(kName) + "[" + std::to_string(origins.size()) + "]",
+                    invalid_value(item, "\"*\" or " + std::string(kOriginForm)));
+      }
+      origins.push_back(origin);
+    }
+    if (origins.size() > 1 && std::find(origins.begin(), origins.end(), "*") != origins.end()) {
+      reader.fail(kName, invalid_value(*value, "\"*\" alone, or exact origins"));
+    }
+  }
+  reader.finish();
+}
+
 void read_dispatcher(ObjectReader reader, Dispatcher& dispatcher) {
   reader.read("replicas", dispatcher.replicas, kDispatcherReplicas);
   reader.read("queueCapacity", dispatcher.queue_capacity, kQueueCapacity);
@@ -150,6 +173,7 @@ void read_dispatcher(ObjectReader reader, Dispatcher& dispatcher) {
   batch.read("maxSize", dispatcher.batch.max_size, kBatchSize);
   batch.read("maxDelay", dispatcher.batch.max_delay, kBatchDelay);
   batch.finish();
+  read_cors(reader.object("cors"), dispatcher.allowed_origins);
   reader.finish();
 }
 

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "operator/api/status.hpp"
 #include "operator/scaling/settings.hpp"
@@ -81,6 +82,8 @@ struct Dispatcher {
   milliseconds request_timeout{30'000};
   PictureLimits limits;
   Batch batch;
+  /// `cors.allowedOrigins`: exact origins, or `*` alone; empty: no cross-origin use.
+  std::vector<std::string> allowed_origins;
 
   bool operator==(Dispatcher const&) const = default;
 };

@@ -8,14 +8,20 @@ namespace ei::plan {
 
 std::vector<std::string> dispatcher_arguments(api::Spec const& spec) {
   auto const& dispatcher = spec.dispatcher;
-  return {"--model", spec.model.name, "--queue-capacity", std::to_string(dispatcher.queue_capacity),
-          "--request-timeout", format_duration(dispatcher.request_timeout), "--max-picture-bytes",
-          std::to_string(dispatcher.limits.max_bytes), "--max-picture-pixels",
-          std::to_string(dispatcher.limits.max_pixels),
-          // Under every policy: whoever scales, the queue lets requests pass that can still be punctual.
-          "--latency-target", format_duration(spec.scaling.latency_target), "--batch-max-size",
-          std::to_string(dispatcher.batch.max_size), "--batch-max-delay",
-          format_duration(dispatcher.batch.max_delay)};
+  std::vector<std::string> arguments{
+      "--model", spec.model.name, "--queue-capacity", std::to_string(dispatcher.queue_capacity),
+      "--request-timeout", format_duration(dispatcher.request_timeout), "--max-picture-bytes",
+      std::to_string(dispatcher.limits.max_bytes), "--max-picture-pixels",
+      std::to_string(dispatcher.limits.max_pixels),
+      // Under every policy: whoever scales, the queue lets requests pass that can still be punctual.
+      "--latency-target", format_duration(spec.scaling.latency_target), "--batch-max-size",
+      std::to_string(dispatcher.batch.max_size), "--batch-max-delay",
+      format_duration(dispatcher.batch.max_delay)};
+  for (auto const& origin : dispatcher.allowed_origins) {
+    arguments.emplace_back("--cors-allowed-origin");
+    arguments.push_back(origin);
+  }
+  return arguments;
 }
 
 std::vector<std::string> worker_arguments(api::Model const& model) {

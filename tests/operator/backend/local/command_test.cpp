@@ -26,7 +26,11 @@ TEST_CASE("A dispatcher is told its part of the spec, and where its sockets are"
   ei::api::Spec spec;
   spec.dispatcher.queue_capacity = 77;
   spec.dispatcher.batch.max_delay = 5ms;
+  CHECK(flag(local::dispatcher_command(settings(), spec, "/t", "/p"), "--cors-allowed-origin") == "absent");
+  spec.dispatcher.allowed_origins = {"https://a.example", "http://localhost:3000"};
   auto const command = local::dispatcher_command(settings(), spec, "/t", "/p");
+  CHECK(std::count(command.argv.begin(), command.argv.end(), "--cors-allowed-origin") == 2);
+  CHECK(flag(command, "--cors-allowed-origin") == "https://a.example");
   CHECK(command.argv.front() == "/opt/bin/inference-dispatcher");
   CHECK(flag(command, "--http-fd") == "4");
   CHECK(flag(command, "--metrics-fd") == "5");
