@@ -13,8 +13,8 @@ using namespace ei::dispatcher;
 using fuzz::require;
 
 void check_pictures(oip::InferRequest const& request, std::size_t body_bytes) {
-  require(!request.pictures.empty() && request.pictures.size() <= oip::kMaxPictures,
-          "1 to kMaxPictures pictures");
+  require(!request.pictures.empty() && request.pictures.size() <= oip::kMaxImages,
+          "1 to kMaxImages pictures");
   std::size_t total = 0;
   for (auto const& picture : request.pictures) {
     total += picture.bytes.size();
@@ -32,7 +32,7 @@ void check_answer(oip::InferRequest const& request) {
     answer.top = {{"tabby \"cat\"", 1, 0.75}, {"dog", 0, 0.25}};
     answer.probabilities = {0.25F, 0.75F};
   }
-  auto const response = oip::write_infer("resnet18", request, answers);
+  auto const response = oip::write_infer({"resnet18"}, request, answers);
   std::size_t const json_bytes = response.header_length.value_or(response.body.size());
   require(json_bytes <= response.body.size(), "the JSON is part of the body");
   auto const json = parse_json(std::string_view(response.body).substr(0, json_bytes));
