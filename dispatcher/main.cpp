@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/json.hpp>
 
 #include "dispatcher/flags.hpp"
 #include "dispatcher/metrics/metrics.hpp"
@@ -9,6 +10,7 @@
 #include "dispatcher/service/service.hpp"
 #include "dispatcher/workers/link_route.hpp"
 #include "runtime/async/task_group.hpp"
+#include "runtime/crypto/digest.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/process/program.hpp"
 #include "runtime/process/signals.hpp"
@@ -18,6 +20,7 @@ namespace {
 
 using namespace ei;
 using namespace ei::dispatcher;
+namespace json = boost::json;
 
 // What one request and its answer still need after the queue is empty.
 constexpr milliseconds kAnswerGrace{5'000};
@@ -30,6 +33,26 @@ constexpr std::size_t kMetricsConnectionsPerAddress = 128;
 // For the link, the metrics, the log and what the libraries open.
 constexpr std::size_t kSpareDescriptors = 256;
 
+void log_death(Death const& death) {
+  json::array pictures;
+  for (auto const& picture : death.pictures) {
+    json::object entry{{"bytes", picture.bytes}};
+    if (!picture.digest.empty()) entry["sha256"] = picture.digest;
+    pictures.push_back(std::move(entry));
+  }
+  log::warn(
+      "worker_lost",
+      {{"worker", death.worker}, {"reason", to_string(death.reason)}, {"pictures", std::move(pictures)}});
+}
+
+void log_quarantine(Quarantine const& picture) {
+  log::warn("picture_quarantined",
+            {{"sha256", picture.digest},
+             {"bytes", picture.bytes},
+             {"workers_lost", picture.deaths},
+             {"seconds", std::chrono::duration_cast<std::chrono::seconds>(kQuarantinedFor).count()}});
+}
+
 ExchangeOptions exchange_options(Flags const& flags) {
   ExchangeOptions options;
   options.model = flags.model;
@@ -37,6 +60,9 @@ ExchangeOptions exchange_options(Flags const& flags) {
   options.batch = flags.batch;
   options.latency_target = flags.latency_target;
   options.job_timeout = std::max(options.job_timeout, Duration(2 * flags.request_timeout));
+  options.digest = crypto::sha256_hex;
+  options.on_death = log_death;
+  options.on_quarantine = log_quarantine;
   return options;
 }
 

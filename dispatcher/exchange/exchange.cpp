@@ -39,6 +39,10 @@ std::size_t total_bytes(Submission const& submission) {
   return out;
 }
 
+/// Retries at once, however many ended well: after a loss they double with each round, so that the jobs of a
+/// lost node of 64 workers take seven.
+constexpr std::size_t kMostTrials = 64;
+
 Error worker_fault(std::string message) {
   return make_error(ErrorKind::Protocol, "worker link: " + std::move(message));
 }
@@ -46,12 +50,15 @@ Error worker_fault(std::string message) {
 }  // namespace
 
 Exchange::Exchange(ExchangeOptions options) : options_(std::move(options)), queue_(options_.queue) {
+  if (!options_.digest) options_.digest = [](std::string_view bytes) { return std::string(bytes); };
   adapt_late_lane();
 }
 
 Result<void> Exchange::submit(std::shared_ptr<Submission> submission, Time now) {
   expire(now);  // what is over must not keep a place
   std::size_t const count = submission->pictures.size();
+  std::vector<std::string> digests(count);
+  if (auto error = refuse_quarantined(*submission, digests, now)) return std::move(*error);
   Offer const offer{count, total_bytes(*submission)};
   if (auto const refusal = consider(offer, queue_, draining_, service_, workers_.size())) {
     queue_.refuse(count);
@@ -70,7 +77,7 @@ Result<void> Exchange::submit(std::shared_ptr<Submission> submission, Time now) 
         queue_.offer(now, submission->deadline, 0, submission->pictures[i].bytes.size()).value();
     submission->tickets_.push_back(ticket);
     if (ticket.slot >= pending_.size()) pending_.resize(ticket.slot + std::size_t{1});
-    pending_[ticket.slot] = {submission, i, 0};
+    pending_[ticket.slot] = {submission, i, 0, std::move(digests[i]), false};
   }
   pump(now);
   return {};
@@ -140,9 +147,12 @@ Result<void> Exchange::result(WorkerId id, link::JobResult result, Time now) {
     bool const awaited = queue_.complete(job.taken[i].ticket, now, job.taken.size(), waited);
     service_.add(seconds / static_cast<double>(job.taken.size()));
     if (awaited) answer(job, i, result, classes, now);
+    land(job.taken[i].ticket.slot, result.items[i], now);
     pending_[job.taken[i].ticket.slot] = {};
   }
+  if (job.trial) trials_ = std::min(trials_ + 1, kMostTrials);
   adapt_late_lane();
+  pump(now);
   return {};
 }
 
@@ -150,34 +160,23 @@ void Exchange::bye(WorkerId id) {
   auto const found = workers_.find(id);
   if (found == workers_.end()) return;
   found->second.asked = 0;
+  found->second.leaving = true;
   std::erase(idle_, id);
 }
 
-void Exchange::detach(WorkerId id, Time now) {
+Result<void> Exchange::overrun(WorkerId id, std::uint64_t job, Time now) {
   auto const found = workers_.find(id);
-  if (found == workers_.end()) return;
-  Worker const worker = std::move(found->second);
-  workers_.erase(found);
-  std::erase(idle_, id);
-  last_worker_left_ = now;
-  for (std::uint64_t const job_id : worker.jobs) {
-    auto job = jobs_.extract(job_id);
-    for (Taken const& taken : job.mapped().taken) {
-      auto const submission = pending_[taken.ticket.slot].submission;
-      GiveBack const outcome = queue_.give_back(taken.ticket);
-      if (outcome == GiveBack::Requeued) {
-        pending_[taken.ticket.slot].job = 0;
-        continue;
-      }
-      pending_[taken.ticket.slot] = {};
-      if (outcome == GiveBack::Lost) {
-        fail(submission,
-             failure(ErrorKind::Unavailable, 502, "two workers died while they computed this request"),
-             &drops_.worker_died);
-      }
-    }
+  if (found == workers_.end()) return worker_fault("an overrun from a worker that is not attached");
+  Worker& worker = found->second;
+  if (std::find(worker.jobs.begin(), worker.jobs.end(), job) == worker.jobs.end()) {
+    return worker_fault("an overrun of job " + std::to_string(job) + ", which the worker does not hold");
   }
+  worker.asked = 0;
+  worker.dropped = true;  // it ends: nothing more is said to it
+  std::erase(idle_, id);
+  take_jobs(worker, DeathReason::Leaving, job, now);
   pump(now);
+  return {};
 }
 
 void Exchange::give_up() {
@@ -191,11 +190,13 @@ void Exchange::give_up() {
 
 void Exchange::tick(Time now) {
   drop_stuck(now);
+  judge(now);
   pump(now);
 }
 
 Time Exchange::next_tick() const {
-  Time next = queue_.next_deadline();
+  Time next = std::min(queue_.next_deadline(), suspects_.next_due());
+  if (retry_ripe_) next = std::min(next, *retry_ripe_);
   if (batch_ripe_) next = std::min(next, *batch_ripe_);
   // The oldest job is the first: ids grow with time.
   for (auto const& [id, job] : jobs_) {
@@ -215,50 +216,66 @@ std::size_t Exchange::busy_workers() const {
 void Exchange::pump(Time now) {
   expire(now);
   batch_ripe_.reset();
+  retry_ripe_.reset();
   while (!idle_.empty()) {
-    Batch const batch = plan_batch(queue_, options_.batch, now);
+    bool const retries = queue_.retries() > 0 && retries_allowed(now);
+    Batch const batch = plan_batch(queue_, options_.batch, now, retries);
     if (batch.size == 0) {
       batch_ripe_ = batch.wait_until;
+      if (queue_.retries() > 0 && !retries) retry_ripe_ = retries_wait(now);
       return;
     }
     WorkerId const worker = idle_.front();
     idle_.pop_front();
-    hand_out(worker, batch.size, now);
+    // Where nothing of what came next may go to a worker now, the next plan is made without it.
+    if (!hand_out(worker, batch.size, now)) idle_.push_front(worker);
   }
 }
 
-void Exchange::hand_out(WorkerId id, std::size_t size, Time now) {
+// False: everything that was taken has to wait.
+bool Exchange::hand_out(WorkerId id, std::size_t size, Time now) {
   Worker& worker = workers_.at(id);
   link::Job job;
   job.id = next_job_++;
   job.top = options_.top;
-  RunningJob& running = jobs_[job.id];
+  RunningJob running;
   running.worker = id;
   running.started = now;
   std::vector<std::string_view> parts;
-  std::size_t room = link::kMaxPayloadBytes;
+  std::vector<Refused> refused;
+  Wanted wanted{link::kMaxPayloadBytes, queue_.retries() > 0 && retries_allowed(now)};
   Time last_deadline = now;
-  while (running.taken.size() < size) {
-    auto const taken = queue_.take(now, room);
+  while (running.taken.size() < size && !running.trial) {
+    auto const taken = queue_.take(now, wanted);
     if (!taken) break;
+    if (!may_go(*taken, job.id, refused, now)) continue;
     Pending& pending = pending_[taken->ticket.slot];
     pending.job = job.id;
     Work const& work = pending.submission->pictures[pending.index];
+    flying_.emplace(work.bytes.size(), taken->ticket.slot);
     job.items.push_back({work.kind, work.bytes.size(), 1});
     job.probabilities = job.probabilities || pending.submission->probabilities;
     job.top = std::max(job.top, pending.submission->top);
     parts.push_back(work.bytes);
-    room -= work.bytes.size();
+    wanted.max_bytes -= work.bytes.size();
+    wanted.retries = false;
+    running.trial = taken->alone;
     last_deadline = std::max(last_deadline, taken->deadline);
     running.taken.push_back(*taken);
   }
-  running.probabilities = job.probabilities;
-  running.awaited = running.taken.size();
-  job.deadline =
-      std::min(std::chrono::ceil<std::chrono::milliseconds>(last_deadline - now), link::kMaxDeadline);
-  --worker.asked;
-  worker.jobs.push_back(job.id);
-  worker.port.send(link::encode_job(job, parts));
+  bool const any = !running.taken.empty();
+  if (any) {
+    running.probabilities = job.probabilities;
+    running.awaited = running.taken.size();
+    job.deadline =
+        std::min(std::chrono::ceil<std::chrono::milliseconds>(last_deadline - now), link::kMaxDeadline);
+    --worker.asked;
+    worker.jobs.push_back(job.id);
+    jobs_.emplace(job.id, std::move(running));
+    worker.port.send(link::encode_job(job, parts));
+  }
+  for (auto const& [submission, error] : refused) fail(submission, error, &drops_.quarantined);
+  return any;
 }
 
 void Exchange::expire(Time now) {

@@ -4,8 +4,22 @@
 // a worker comes (attach), asks (ready), answers (result) or goes (detach), and time passes (tick). Frames
 // for workers leave through the WorkerPort, outcomes through Submission::on_done. No sockets and no clock, so
 // tests play every order of events without waiting. Use from one thread.
+//
+// A request cannot kill twice. What a lost worker held is tried once more, alone and after the fresh
+// (request_queue.hpp), and its bytes are suspected (suspects.hpp) until they are answered:
+//
+// | bytes                    | their copies                                                                |
+// |--------------------------|-----------------------------------------------------------------------------|
+// | never answered           | one at a worker; a second one when the first takes longer than a second     |
+// | answered                 | as many as there are workers                                                |
+// | a worker was lost        | one at a worker, alone, until it is answered                                |
+// | another was lost, alone  | 422 at once, for minutes; nothing reaches a worker                          |
+//
+// Where other workers were lost with the second one, under other pictures or idle, it is no evidence: the
+// request ends with 502, and only a third loss puts its bytes in quarantine.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -13,8 +27,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
+#include "dispatcher/exchange/suspects.hpp"
 #include "dispatcher/link/protocol.hpp"
 #include "dispatcher/queue/admission.hpp"
 #include "dispatcher/queue/batcher.hpp"
@@ -68,6 +85,37 @@ struct WorkerPort {
       drop;  ///< closes the connection; detach() follows from whoever owns it
 };
 
+/// How a worker's connection ended.
+enum class Ended {
+  Lost,    ///< without a word: the process or its machine is gone, or hangs
+  Closed,  ///< by a closing handshake, or by this side
+  Broken,  ///< it broke the protocol
+};
+
+/// Why a worker was lost. Only the first two tell against what it computed.
+enum class DeathReason { Crash, Overrun, Leaving, Protocol, Idle };
+inline constexpr std::size_t kDeathReasons = 5;
+/// `crash`, `overrun` …, for logs and metric labels.
+[[nodiscard]] std::string_view to_string(DeathReason reason);
+
+/// A worker was lost, with what it held.
+struct Death {
+  struct Picture {
+    std::string digest;  ///< SHA-256; empty where nothing tells against it, or the table was full
+    std::size_t bytes = 0;
+  };
+  std::string worker;
+  DeathReason reason{};
+  std::vector<Picture> pictures;
+};
+
+/// A picture came into quarantine.
+struct Quarantine {
+  std::string digest;
+  std::size_t bytes = 0;
+  int deaths = 0;
+};
+
 struct ExchangeOptions {
   std::string model = "resnet18";
   QueueLimits queue{};
@@ -79,6 +127,11 @@ struct ExchangeOptions {
   /// timeout: no client waits any more, and no picture takes a core that long.
   Duration job_timeout = std::chrono::seconds(60);
   std::size_t top = 5;
+  /// Names bytes, SHA-256 in the program: called for what is suspected alone. None: the bytes themselves.
+  std::function<std::string(std::string_view)> digest{};
+  /// For the log. Must not call the exchange.
+  std::function<void(Death const&)> on_death{};
+  std::function<void(Quarantine const&)> on_quarantine{};
 };
 
 /// Pictures that ended without an answer, by reason; see also QueueCounters.
@@ -90,6 +143,7 @@ struct DropCounters {
   std::uint64_t no_worker = 0;
   std::uint64_t client_gone = 0;
   std::uint64_t worker_died = 0;
+  std::uint64_t quarantined = 0;  ///< told that their bytes took two workers
 };
 
 class Exchange {
@@ -97,7 +151,7 @@ class Exchange {
   explicit Exchange(ExchangeOptions options);
 
   /// Queues the pictures, or says why not: Unavailable/503 draining, TooMany/429 with retry_after,
-  /// Invalid/413.
+  /// Invalid/413, Invalid/422 when one of them is in quarantine.
   [[nodiscard]] Result<void> submit(std::shared_ptr<Submission> submission, Time now);
 
   /// The client left. Does nothing when the outcome is known.
@@ -115,12 +169,15 @@ class Exchange {
   /// A worker leaves: it asks for nothing any more, its results are still welcome.
   void bye(WorkerId worker);
 
-  /// The worker's connection has ended: what it held goes back to the head of the queue once, then fails with
-  /// 502.
-  void detach(WorkerId worker, Time now);
+  /// A worker says that a job has taken longer than any may, and that it ends: as if it had died under this
+  /// job, and left with any other. Errors: Protocol when it does not hold that job.
+  [[nodiscard]] Result<void> overrun(WorkerId worker, std::uint64_t job, Time now);
+
+  /// The worker's connection has ended: what it held is tried once more, then fails with 502 or 422.
+  void detach(WorkerId worker, Time now, Ended how = Ended::Lost);
 
   /// Ends what is due: deadlines (504, or 503 where no worker was there at any time), batches whose delay is
-  /// over.
+  /// over, verdicts.
   void tick(Time now);
   /// When tick() next has something to do; Time::max() for never.
   [[nodiscard]] Time next_tick() const;
@@ -133,6 +190,10 @@ class Exchange {
 
   [[nodiscard]] RequestQueue const& queue() const { return queue_; }
   [[nodiscard]] DropCounters const& drops() const { return drops_; }
+  /// Workers lost, by DeathReason.
+  [[nodiscard]] std::array<std::uint64_t, kDeathReasons> const& deaths() const { return deaths_; }
+  [[nodiscard]] std::uint64_t quarantines() const { return quarantines_; }  ///< pictures put there so far
+  [[nodiscard]] std::size_t quarantined(Time now) const { return suspects_.quarantined(now); }
   [[nodiscard]] std::size_t workers() const { return workers_.size(); }
   [[nodiscard]] std::size_t busy_workers() const;           ///< that hold a job
   [[nodiscard]] std::size_t open() const { return open_; }  ///< submissions without an outcome
@@ -143,12 +204,15 @@ class Exchange {
     std::shared_ptr<Submission> submission;
     std::size_t index = 0;  // of the picture in it
     std::uint64_t job = 0;  // that holds it; 0: it waits
+    std::string digest;     // once it was needed
+    bool proven = false;    // the same bytes were answered lately
   };
   struct RunningJob {
     WorkerId worker = 0;
     std::vector<Taken> taken;
     std::size_t awaited = 0;  // pictures somebody still waits for
     bool probabilities = false;
+    bool trial = false;  // of a retry, which is its only picture
     Time started{};
   };
   struct Worker {
@@ -157,11 +221,19 @@ class Exchange {
     std::size_t asked = 0;  // jobs it asked for and has not got
     std::vector<std::uint64_t> jobs;
     bool dropped = false;
+    bool leaving = false;
+  };
+  using Refused = std::pair<std::shared_ptr<Submission>, Error>;
+  // A worker that was lost; `digests` of what it computed.
+  struct Loss {
+    Time at{};
+    std::vector<std::string> digests;
   };
 
+  // exchange.cpp
   void pump(Time now);
   void expire(Time now);
-  void hand_out(WorkerId worker, std::size_t size, Time now);
+  bool hand_out(WorkerId worker, std::size_t size, Time now);
   void adapt_late_lane();
   void fail(std::shared_ptr<Submission> const& submission, Error const& error,
             std::uint64_t* dropped = nullptr);
@@ -172,18 +244,45 @@ class Exchange {
               Time now);
   void drop_stuck(Time now);
 
+  // retry.cpp
+  [[nodiscard]] std::optional<Error> refuse_quarantined(Submission const& submission,
+                                                        std::vector<std::string>& digests, Time now);
+  bool may_go(Taken const& taken, std::uint64_t job, std::vector<Refused>& refused, Time now);
+  bool wait_for_twins(Taken const& taken, std::uint64_t job, Time now);
+  [[nodiscard]] bool retries_allowed(Time now) const;
+  [[nodiscard]] std::optional<Time> retries_wait(Time now) const;
+  void land(std::uint32_t slot, link::ItemResult const& item, Time now);
+  void take_jobs(Worker& worker, DeathReason reason, std::optional<std::uint64_t> overrun, Time now);
+  void accuse(std::uint32_t slot, RunningJob const& job, Time now);
+  void return_picture(Taken const& taken, bool blamed, Time now);
+  void leave_worker(std::uint32_t slot);
+  [[nodiscard]] bool flies(Suspect const& suspect) const;
+  void release(Suspect& suspect, Time now);
+  void judge(Time now);
+  void condemn(Suspect& suspect, Time now);
+  void fail_held(Ticket ticket, Error const& error);
+  std::string const& digest_of(Pending& pending);
+  [[nodiscard]] static std::string_view bytes_of(Pending const& pending);
+
   ExchangeOptions options_;
   RequestQueue queue_;
   ServiceEstimate service_;
   DropCounters drops_;
-  std::vector<Pending> pending_;              // by Ticket::slot
-  std::map<std::uint64_t, RunningJob> jobs_;  // ordered by start: ids only grow
+  Suspects suspects_;
+  std::array<std::uint64_t, kDeathReasons> deaths_{};
+  std::uint64_t quarantines_ = 0;
+  std::deque<Loss> losses_;                           // of the last moments
+  std::multimap<std::size_t, std::uint32_t> flying_;  // slots at workers, by the size of their bytes
+  std::size_t trials_ = 1;                            // that may run at once
+  std::vector<Pending> pending_;                      // by Ticket::slot
+  std::map<std::uint64_t, RunningJob> jobs_;          // ordered by start: ids only grow
   std::map<WorkerId, Worker> workers_;
   std::deque<WorkerId> idle_;  // who asked first is first
   std::uint64_t next_job_ = 1;
   WorkerId next_worker_ = 1;
   std::size_t open_ = 0;
   std::optional<Time> batch_ripe_;
+  std::optional<Time> retry_ripe_;  // when a retry may go that may not yet
   std::optional<Time> last_worker_left_;
   bool draining_ = false;
 };

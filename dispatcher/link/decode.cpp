@@ -198,6 +198,14 @@ Result<FromWorker> hello(Frame const& frame) {
   return FromWorker(std::move(out));
 }
 
+Result<FromWorker> overrun(Frame const& frame) {
+  Fields fields(frame.header, "overrun");
+  Overrun out;
+  out.id = fields.number("id", 0, std::numeric_limits<std::uint64_t>::max());
+  if (fields.error()) return *fields.error();
+  return FromWorker(out);
+}
+
 Result<JobItem> job_item(json::object const& object, std::string const& where) {
   Fields fields(object, where);
   JobItem out;
@@ -259,7 +267,8 @@ Result<FromWorker> decode_from_worker(std::string_view frame) {
   if (type == "hello") return hello(*split_frame);
   if (type == "ready") return FromWorker(Ready{});
   if (type == "bye") return FromWorker(Bye{});
-  return bad("header.type is \"" + type + "\"; allowed from a worker: hello, ready, result, bye");
+  if (type == "overrun") return overrun(*split_frame);
+  return bad("header.type is \"" + type + "\"; allowed from a worker: hello, ready, result, bye, overrun");
 }
 
 Result<FromDispatcher> decode_from_dispatcher(std::string_view frame) {

@@ -63,6 +63,9 @@ json::object header(Ready const&) {
 json::object header(Bye const&) {
   return {{"type", "bye"}};
 }
+json::object header(Overrun const& m) {
+  return {{"type", "overrun"}, {"id", m.id}};
+}
 json::object header(JobResult const& m) {
   json::array items;
   for (auto const& item : m.items) items.push_back(to_json(item));

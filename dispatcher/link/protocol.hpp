@@ -93,6 +93,13 @@ struct Bye {
   bool operator==(Bye const&) const = default;
 };
 
+/// worker → dispatcher: this job takes longer than any may; the worker ends for its restart, and no result
+/// follows.
+struct Overrun {
+  std::uint64_t id = 0;
+  bool operator==(Overrun const&) const = default;
+};
+
 enum class ItemKind { Image, Tensor };
 
 struct JobItem {
@@ -123,7 +130,7 @@ struct Cancel {
   bool operator==(Cancel const&) const = default;
 };
 
-using FromWorker = std::variant<Hello, Ready, JobResult, Bye>;
+using FromWorker = std::variant<Hello, Ready, JobResult, Bye, Overrun>;
 using FromDispatcher = std::variant<Job, Cancel>;
 
 /// One frame. A value within the limits above always decodes to itself (probabilities to float32 precision).

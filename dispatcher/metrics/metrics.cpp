@@ -13,6 +13,11 @@ constexpr char const* kResponseTimeHelp = "Seconds from a request's first byte t
 constexpr char const* kWorkers = "dispatcher_workers";
 constexpr char const* kWorkersHelp = "Linked workers that compute (busy) or wait (idle).";
 constexpr char const* kDropped = "dispatcher_dropped_total";
+constexpr char const* kDeaths = "dispatcher_worker_deaths_total";
+constexpr char const* kDeathsHelp =
+    "Workers lost: under a job without a word (crash), over its limit (overrun), after their goodbye "
+    "(leaving), "
+    "for what they sent (protocol), or without a job (idle).";
 constexpr char const* kDroppedHelp = "Valid requests that ended without an answer, by reason.";
 
 // Counters only add; the exchange's own sums only grow.
@@ -48,14 +53,25 @@ Metrics::Metrics(metrics::Registry& registry)
       service_seconds_squared_(registry.counter("dispatcher_service_seconds_squared_total",
                                                 "Sum of the squares of the service times.")),
       requeued_(registry.counter("dispatcher_requeued_total",
-                                 "Requests that went back to the queue's head as their worker died.")),
+                                 "Requests that were to be tried once more as their worker was lost.")),
       dropped_full_(registry.counter(kDropped, kDroppedHelp, {{"reason", "full"}})),
       dropped_draining_(registry.counter(kDropped, kDroppedHelp, {{"reason", "draining"}})),
       dropped_too_large_(registry.counter(kDropped, kDroppedHelp, {{"reason", "too_large"}})),
       dropped_deadline_(registry.counter(kDropped, kDroppedHelp, {{"reason", "deadline"}})),
       dropped_no_worker_(registry.counter(kDropped, kDroppedHelp, {{"reason", "no_worker"}})),
       dropped_client_gone_(registry.counter(kDropped, kDroppedHelp, {{"reason", "client_gone"}})),
-      dropped_worker_died_(registry.counter(kDropped, kDroppedHelp, {{"reason", "worker_died"}})) {}
+      dropped_worker_died_(registry.counter(kDropped, kDroppedHelp, {{"reason", "worker_died"}})),
+      dropped_quarantined_(registry.counter(kDropped, kDroppedHelp, {{"reason", "quarantined"}})),
+      quarantined_(registry.counter("dispatcher_quarantined_total",
+                                    "Pictures put in quarantine, as two workers ended under them.")),
+      quarantine_size_(registry.gauge("dispatcher_quarantine_size",
+                                      "Pictures in quarantine: the same bytes are answered with 422.")) {
+  for (auto const reason : {DeathReason::Crash, DeathReason::Overrun, DeathReason::Leaving,
+                            DeathReason::Protocol, DeathReason::Idle}) {
+    worker_deaths_.push_back(
+        &registry.counter(kDeaths, kDeathsHelp, {{"reason", std::string(to_string(reason))}}));
+  }
+}
 
 void Metrics::completed(http::Completed const& answer) {
   requests_.answered(answer.method, answer.pattern, answer.status, answer.elapsed);
@@ -87,6 +103,10 @@ void Metrics::collect(Exchange const& exchange, process::Usage const& usage, Ste
   raise_to(dropped_no_worker_, drops.no_worker);
   raise_to(dropped_client_gone_, drops.client_gone);
   raise_to(dropped_worker_died_, drops.worker_died);
+  raise_to(dropped_quarantined_, drops.quarantined);
+  for (std::size_t i = 0; i < kDeathReasons; ++i) raise_to(*worker_deaths_[i], exchange.deaths()[i]);
+  raise_to(quarantined_, exchange.quarantines());
+  quarantine_size_.Set(static_cast<double>(exchange.quarantined(now)));
 }
 
 }  // namespace ei::dispatcher

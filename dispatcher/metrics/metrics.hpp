@@ -1,6 +1,8 @@
 // The dispatcher's metrics: every name, help text and bucket stands in metrics.cpp.
 #pragma once
 
+#include <vector>
+
 #include "dispatcher/exchange/exchange.hpp"
 #include "runtime/core/units.hpp"
 #include "runtime/http/server.hpp"
@@ -44,6 +46,10 @@ class Metrics {
   metrics::Counter& dropped_no_worker_;
   metrics::Counter& dropped_client_gone_;
   metrics::Counter& dropped_worker_died_;
+  metrics::Counter& dropped_quarantined_;
+  std::vector<metrics::Counter*> worker_deaths_;  // by DeathReason
+  metrics::Counter& quarantined_;
+  metrics::Gauge& quarantine_size_;
 };
 
 }  // namespace ei::dispatcher

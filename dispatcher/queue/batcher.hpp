@@ -25,17 +25,23 @@ struct Batch {
 ///
 /// | waiting                                   | batch                          |
 /// |-------------------------------------------|--------------------------------|
-/// | nobody                                    | none                           |
+/// | nobody, or all are set aside              | none                           |
 /// | max_size or more                          | max_size                       |
-/// | fewer, one given back or waited max_delay | all of them                    |
+/// | a retry that goes first or is alone       | that one                       |
+/// | fewer, one waited max_delay               | all of them                    |
 /// | fewer, all recent                         | none until the oldest's delay  |
-[[nodiscard]] inline Batch plan_batch(RequestQueue const& queue, BatchLimits const& limits, Time now) {
-  if (queue.empty()) return {};
-  std::size_t const size = std::min(queue.size(), limits.max_size);
-  if (size == limits.max_size || queue.has_returned()) return {size, std::nullopt};
-  Time const ripe = *queue.oldest() + limits.max_delay;
+///
+/// `retries`: whether one may be handed out now.
+[[nodiscard]] inline Batch plan_batch(RequestQueue const& queue, BatchLimits const& limits, Time now,
+                                      bool retries = true) {
+  auto const due = retries ? queue.retry_due() : std::nullopt;
+  if (due && (*due <= now || queue.fresh() == 0)) return {1, std::nullopt};
+  if (queue.fresh() == 0) return {};
+  std::size_t const size = std::min(queue.fresh(), limits.max_size);
+  if (size == limits.max_size) return {size, std::nullopt};
+  Time const ripe = *queue.oldest_fresh() + limits.max_delay;
   if (now >= ripe) return {size, std::nullopt};
-  return {0, ripe};
+  return {0, due ? std::min(ripe, *due) : ripe};
 }
 
 }  // namespace ei::dispatcher

@@ -1,12 +1,11 @@
 #include "dispatcher/queue/request_queue.hpp"
 
 #include <algorithm>
-#include <initializer_list>
 
 namespace ei::dispatcher {
 
 RequestQueue::RequestQueue(QueueLimits limits) : limits_(limits) {
-  // A lane may briefly hold more (given-back requests keep their place), so this only saves the growing. The
+  // A lane may briefly hold more (given-back requests find room), so this only saves the growing. The
   // bound keeps "practically unlimited" capacities from allocating what they will not use.
   std::size_t const expected = std::min<std::size_t>(limits_.capacity, 4096);
   slots_.reserve(expected);
@@ -46,21 +45,23 @@ void RequestQueue::refuse(std::size_t requests) {
   counters_.refused += requests;
 }
 
-std::optional<Taken> RequestQueue::take(Time now, std::size_t max_bytes) {
+std::optional<Taken> RequestQueue::take(Time now, Wanted const& wanted) {
   age(now);
   bool const starving = is_starving(now);
-  for (Lane const* lane : {&returned_, starving ? &late_ : &fresh_, starving ? &fresh_ : &late_}) {
-    std::uint32_t const index = first_alive(*lane, now);
-    if (index == kNone) continue;
-    if (slots_[index].bytes > max_bytes) return std::nullopt;
-    leave_waiting(index);
-    Slot& slot = slots_[index];
-    slot.state = State::InFlight;
-    slot.handed_out = now;
-    ++in_flight_;
-    return Taken{Ticket{index, slot.generation}, slot.item, slot.arrived, slot.deadline, slot.again};
-  }
-  return std::nullopt;
+  std::uint32_t const retry = wanted.retries ? first_alive(retry_, now) : kNone;
+  std::uint32_t index = retry != kNone && slots_[retry].retry_due <= now ? retry : kNone;
+  if (index == kNone) index = first_alive(starving ? late_ : fresh_, now);
+  if (index == kNone && starving) index = first_alive(fresh_, now);
+  if (index == kNone) index = retry;
+  if (index == kNone) index = first_alive(late_, now);
+  if (index == kNone || slots_[index].bytes > wanted.max_bytes) return std::nullopt;
+  leave_waiting(index);
+  Slot& slot = slots_[index];
+  bool const alone = slot.state == State::Retry;
+  slot.state = State::InFlight;
+  slot.handed_out = now;
+  ++in_flight_;
+  return Taken{Ticket{index, slot.generation}, slot.item, slot.arrived, slot.deadline, slot.again, alone};
 }
 
 bool RequestQueue::complete(Ticket ticket, Time now, std::size_t batch, Duration waited) {
@@ -77,31 +78,97 @@ bool RequestQueue::complete(Ticket ticket, Time now, std::size_t batch, Duration
   return awaited;
 }
 
-GiveBack RequestQueue::give_back(Ticket ticket) {
+// Ends the flight of a request that somebody still waits for; one that nobody waits for ends altogether.
+bool RequestQueue::take_back(Ticket ticket) {
   Slot* slot = find(ticket);
-  if (slot == nullptr) return GiveBack::Gone;
-  if (slot->state == State::Abandoned) {
-    --in_flight_;
-    release(ticket.slot);
-    return GiveBack::Gone;
-  }
-  if (slot->state != State::InFlight) return GiveBack::Gone;
+  if (slot == nullptr || (slot->state != State::InFlight && slot->state != State::Abandoned)) return false;
   --in_flight_;
-  if (slot->again) {
+  if (slot->state == State::InFlight) return true;
+  release(ticket.slot);
+  return false;
+}
+
+GiveBack RequestQueue::give_back(Ticket ticket, Time now) {
+  if (!take_back(ticket)) return GiveBack::Gone;
+  Slot& slot = slots_[ticket.slot];
+  if (slot.again) {
     ++counters_.lost;
     release(ticket.slot);
     return GiveBack::Lost;
   }
-  slot->again = true;
-  slot->state = State::Returned;
-  // Oldest first among the returned; they are at most the jobs of the workers that just died.
-  std::uint32_t before = returned_.tail;
-  while (before != kNone && slots_[before].sequence > slot->sequence) before = slots_[before].previous;
-  link_after(returned_, before, ticket.slot);
-  ++waiting_;
-  waiting_bytes_ += slot->bytes;
+  slot.again = true;
   ++counters_.requeued;
+  ++waiting_;
+  waiting_bytes_ += slot.bytes;
+  join_retries(ticket.slot, now);
   return GiveBack::Requeued;
+}
+
+bool RequestQueue::defer(Ticket ticket, Time now) {
+  if (!take_back(ticket)) return false;
+  ++waiting_;
+  waiting_bytes_ += slots_[ticket.slot].bytes;
+  join_retries(ticket.slot, now);
+  return true;
+}
+
+bool RequestQueue::hold(Ticket ticket) {
+  if (!take_back(ticket)) return false;
+  Slot& slot = slots_[ticket.slot];
+  slot.state = State::Held;
+  ++held_;
+  ++waiting_;
+  waiting_bytes_ += slot.bytes;
+  return true;
+}
+
+bool RequestQueue::is_held(Ticket ticket) const {
+  return ticket.slot < slots_.size() && slots_[ticket.slot].generation == ticket.generation &&
+         slots_[ticket.slot].state == State::Held;
+}
+
+void RequestQueue::release(std::vector<Ticket> const& tickets, Time now, bool as_retries) {
+  std::vector<std::uint32_t> fresh;
+  for (Ticket const ticket : tickets) {
+    Slot const* slot = find(ticket);
+    if (slot == nullptr || slot->state != State::Held) continue;
+    --held_;
+    if (as_retries || slot->again) {
+      join_retries(ticket.slot, now);
+    } else {
+      fresh.push_back(ticket.slot);
+    }
+  }
+  std::sort(fresh.begin(), fresh.end(),
+            [this](auto a, auto b) { return slots_[a].sequence < slots_[b].sequence; });
+  // One walk for all of them: they were taken from the lane's head, so it is short.
+  std::uint32_t before = kNone;
+  std::uint32_t after = fresh_.head;
+  for (std::uint32_t const index : fresh) {
+    while (after != kNone && slots_[after].sequence < slots_[index].sequence) {
+      before = after;
+      after = slots_[after].next;
+    }
+    slots_[index].state = State::Fresh;
+    link_after(fresh_, before, index);
+    before = index;
+  }
+}
+
+// Waits there already, as far as the counts go.
+void RequestQueue::join_retries(std::uint32_t index, Time now) {
+  Slot& slot = slots_[index];
+  Duration const half = slot.deadline == Time::max() ? kLongestRetryWait : (slot.deadline - now) / 2;
+  slot.retry_due = now + std::clamp(half, Duration::zero(), kLongestRetryWait);
+  slot.state = State::Retry;
+  ++retrying_;
+  std::uint32_t before = retry_.tail;
+  auto const later = [&](Slot const& other) {
+    return other.retry_due != slot.retry_due ? other.retry_due > slot.retry_due
+                                             : other.sequence > slot.sequence;
+  };
+  while (before != kNone && later(slots_[before])) before = slots_[before].previous;
+  link_after(retry_, before, index);
 }
 
 bool RequestQueue::cancel(Ticket ticket) {
@@ -139,12 +206,28 @@ Time RequestQueue::next_deadline() const {
 }
 
 std::optional<Time> RequestQueue::oldest() const {
+  std::optional<Time> out = oldest_fresh();
+  auto const look_at = [&](Slot const& slot) {
+    if (!out || slot.arrived < *out) out = slot.arrived;
+  };
+  for (std::uint32_t i = retry_.head; i != kNone; i = slots_[i].next) look_at(slots_[i]);
+  if (held_ == 0) return out;
+  for (Slot const& slot : slots_) {
+    if (slot.state == State::Held) look_at(slot);
+  }
+  return out;
+}
+
+std::optional<Time> RequestQueue::oldest_fresh() const {
   std::optional<Time> out;
-  // Each lane is in the order of arrival.
-  for (Lane const* lane : {&returned_, &fresh_, &late_}) {
+  for (Lane const* lane : {&fresh_, &late_}) {  // each in the order of arrival
     if (lane->head != kNone && (!out || slots_[lane->head].arrived < *out)) out = slots_[lane->head].arrived;
   }
   return out;
+}
+
+std::optional<Time> RequestQueue::retry_due() const {
+  return retry_.head == kNone ? std::nullopt : std::optional(slots_[retry_.head].retry_due);
 }
 
 RequestQueue::Slot* RequestQueue::find(Ticket ticket) {
@@ -154,7 +237,7 @@ RequestQueue::Slot* RequestQueue::find(Ticket ticket) {
 }
 
 RequestQueue::Lane& RequestQueue::lane_of(State state) {
-  return state == State::Returned ? returned_ : state == State::Fresh ? fresh_ : late_;
+  return state == State::Retry ? retry_ : state == State::Fresh ? fresh_ : late_;
 }
 
 std::uint32_t RequestQueue::allocate() {
@@ -189,7 +272,13 @@ void RequestQueue::unlink(Lane& lane, std::uint32_t index) {
 }
 
 void RequestQueue::leave_waiting(std::uint32_t index) {
-  unlink(lane_of(slots_[index].state), index);
+  State const state = slots_[index].state;
+  if (state == State::Held) {
+    --held_;
+  } else {
+    unlink(lane_of(state), index);
+    if (state == State::Retry) --retrying_;
+  }
   --waiting_;
   waiting_bytes_ -= slots_[index].bytes;
 }
@@ -201,7 +290,11 @@ void RequestQueue::age(Time now) {
     std::uint32_t const index = fresh_.head;
     unlink(fresh_, index);
     slots_[index].state = State::Late;
-    link_after(late_, late_.tail, index);
+    // At the end, but for those that were set aside while younger ones became late.
+    std::uint32_t before = late_.tail;
+    while (before != kNone && slots_[before].sequence > slots_[index].sequence)
+      before = slots_[before].previous;
+    link_after(late_, before, index);
   }
 }
 

@@ -3,8 +3,11 @@
 // The model. A request is offered once; the queue takes it or is full. A taken request waits in one of three
 // lanes:
 //
-//   returned   was handed out already, but its worker died: served before all others, once
-//   fresh      everybody else, first come first served
+//   fresh      everybody, first come first served
+//   retry      was handed out already, but its worker was lost, or is the like of such a one: served alone,
+//              after the fresh. What took a worker may take the next, and that must not cost those who wait
+//              behind it. It goes before the fresh once half of the time that it had left is over, at the
+//              latest after `kLongestRetryWait`, so that it neither starves nor misses its deadline
 //   late       has waited longer than `late_after`, the longest wait that still meets the latency target:
 //              served, oldest first, only when no fresh one waits. The target is lost for it anyway, while
 //              serving it now would make a fresh one late as well: under a burst this trades a few very late
@@ -13,8 +16,9 @@
 //              a FIFO. Without `late_after` there is no such lane and the queue is one FIFO.
 //
 // take() hands the next one out ("in flight"); complete() ends it and measures its service time; give_back()
-// returns it after its worker died; cancel() and expire() end the wait of one whose client left or whose
-// deadline passed.
+// returns it after its worker was lost; defer() and hold() take back what was handed out but shall not reach
+// a worker yet, to the retries or aside until release(); cancel() and expire() end the wait of one whose
+// client left or whose deadline passed.
 //
 // Pure and deterministic: no clock (`now` never goes back), no payload (an opaque `item` stands for it), no
 // allocation once grown to its capacity. Every operation is O(1) but for the deadline heap's O(log n).
@@ -34,6 +38,10 @@ namespace ei::dispatcher {
 /// The dispatcher's clock; a simulator counts from the epoch.
 using Time = std::chrono::steady_clock::time_point;
 using Duration = std::chrono::nanoseconds;
+
+/// The longest that a retry lets fresh requests pass: a sixth of the default request timeout, and longer than
+/// a burst over the capacity of one lost worker lasts, as its successor starts within a second or two.
+inline constexpr Duration kLongestRetryWait = std::chrono::seconds(5);
 
 /// Names one request from offer() until it ends; never reused, so a stale one is recognised and ignored.
 struct Ticket {
@@ -58,6 +66,13 @@ struct Taken {
   Time arrived{};
   Time deadline{};
   bool again = false;  ///< it was handed out before and given back
+  bool alone = false;  ///< it comes from the retries: it goes into no batch with others
+};
+
+/// What take() may give.
+struct Wanted {
+  std::size_t max_bytes = std::numeric_limits<std::size_t>::max();
+  bool retries = true;  ///< false: none from the retry lane
 };
 
 /// A request as expire() ends it.
@@ -69,7 +84,7 @@ struct Expired {
 };
 
 enum class GiveBack {
-  Requeued,  ///< it waits again, before all others
+  Requeued,  ///< it waits among the retries
   Lost,      ///< it was given back before: it has ended, and its client must hear so
   Gone,      ///< nobody waited for it any more, or the ticket is stale
 };
@@ -103,18 +118,32 @@ class RequestQueue {
   /// Counts requests that admission turned away before offering them.
   void refuse(std::size_t requests);
 
-  /// Hands out the next request, or none when nobody waits or the next has more than `max_bytes`. Never one
-  /// whose deadline has passed: those are left for expire().
-  [[nodiscard]] std::optional<Taken> take(Time now,
-                                          std::size_t max_bytes = std::numeric_limits<std::size_t>::max());
+  /// Hands out the next request, or none when nobody waits or the next has more than the wanted bytes. Never
+  /// one whose deadline has passed: those are left for expire().
+  [[nodiscard]] std::optional<Taken> take(Time now, Wanted const& wanted = {});
 
   /// Ends a request in flight with an answer. Its service time, hand-out to now without the time `waited` in
   /// the worker behind the work of others, counts divided by `batch`, the number of requests that were served
   /// together. True when its client still waits.
   bool complete(Ticket ticket, Time now, std::size_t batch = 1, Duration waited = Duration::zero());
 
-  /// The worker of a request in flight died.
-  GiveBack give_back(Ticket ticket);
+  /// The worker of a request in flight was lost.
+  GiveBack give_back(Ticket ticket, Time now);
+
+  /// Moves a request that was just taken among the retries, without counting it as given back. False: nobody
+  /// waits for it any more, and it has ended.
+  bool defer(Ticket ticket, Time now);
+
+  /// Sets a request in flight aside: it waits, keeps its deadline, and take() passes it over until release().
+  /// False: nobody waited for it any more, and it has ended.
+  bool hold(Ticket ticket);
+
+  /// False for a stale ticket.
+  [[nodiscard]] bool is_held(Ticket ticket) const;
+
+  /// Lets requests that were set aside wait for a worker again, in their old places; stale tickets are
+  /// ignored. `as_retries`: among the retries, else only those go there that were given back before.
+  void release(std::vector<Ticket> const& tickets, Time now, bool as_retries);
 
   /// The client left. A waiting request ends; one in flight is only marked, as its worker computes on.
   /// False for a stale ticket.
@@ -133,7 +162,14 @@ class RequestQueue {
   [[nodiscard]] bool empty() const { return waiting_ == 0; }
   [[nodiscard]] std::size_t bytes() const { return waiting_bytes_; }  ///< of the waiting
   [[nodiscard]] std::size_t in_flight() const { return in_flight_; }
-  [[nodiscard]] bool has_returned() const { return returned_.head != kNone; }
+  /// Waiting in the fresh and the late lane.
+  [[nodiscard]] std::size_t fresh() const { return waiting_ - retrying_ - held_; }
+  [[nodiscard]] std::size_t retries() const { return retrying_; }  ///< waiting in the retry lane
+  [[nodiscard]] std::size_t held() const { return held_; }         ///< waiting, set aside
+  /// When the request that waits longest in the fresh or the late lane arrived.
+  [[nodiscard]] std::optional<Time> oldest_fresh() const;
+  /// When the first retry goes before the fresh; none without retries.
+  [[nodiscard]] std::optional<Time> retry_due() const;
   /// When the request that waits longest arrived; none when nobody waits.
   [[nodiscard]] std::optional<Time> oldest() const;
   [[nodiscard]] QueueLimits const& limits() const { return limits_; }
@@ -141,12 +177,13 @@ class RequestQueue {
 
  private:
   static constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
-  enum class State : std::uint8_t { Free, Returned, Fresh, Late, InFlight, Abandoned };
+  enum class State : std::uint8_t { Free, Retry, Fresh, Late, Held, InFlight, Abandoned };
 
   struct Slot {
     Time arrived{};
     Time deadline{};
     Time handed_out{};
+    Time retry_due{};  // in the retry lane: goes before the fresh from then on
     std::uint64_t item = 0;
     std::uint64_t sequence = 0;  // of the offer: the order among equals
     std::size_t bytes = 0;
@@ -169,6 +206,8 @@ class RequestQueue {
   void link_after(Lane& lane, std::uint32_t before, std::uint32_t index);
   void unlink(Lane& lane, std::uint32_t index);
   void leave_waiting(std::uint32_t index);
+  void join_retries(std::uint32_t index, Time now);
+  bool take_back(Ticket ticket);
   void age(Time now);
   bool is_starving(Time now) const;
   std::uint32_t first_alive(Lane const& lane, Time now) const;
@@ -179,12 +218,14 @@ class RequestQueue {
   QueueCounters counters_;
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_;
-  Lane returned_;
-  Lane fresh_;
-  Lane late_;
+  Lane retry_;  // by due time
+  Lane fresh_;  // by arrival
+  Lane late_;   // by arrival
   DeadlineHeap deadlines_;
   std::size_t waiting_ = 0;
   std::size_t waiting_bytes_ = 0;
+  std::size_t retrying_ = 0;
+  std::size_t held_ = 0;
   std::size_t in_flight_ = 0;
   std::uint64_t next_sequence_ = 0;
 };

@@ -69,8 +69,14 @@ void Service::bye(WorkerId worker) {
   exchange_.bye(worker);
 }
 
-void Service::detach(WorkerId worker) {
-  exchange_.detach(worker, now());
+Result<void> Service::overrun(WorkerId worker, std::uint64_t job) {
+  auto out = exchange_.overrun(worker, job, now());
+  rearm();
+  return out;
+}
+
+void Service::detach(WorkerId worker, Ended how) {
+  exchange_.detach(worker, now(), how);
   rearm();
 }
 

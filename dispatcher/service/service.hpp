@@ -29,7 +29,8 @@ class Service {
   [[nodiscard]] Result<void> ready(WorkerId worker);
   [[nodiscard]] Result<void> result(WorkerId worker, link::JobResult result);
   void bye(WorkerId worker);
-  void detach(WorkerId worker);
+  [[nodiscard]] Result<void> overrun(WorkerId worker, std::uint64_t job);
+  void detach(WorkerId worker, Ended how);
 
   /// Is not ready any more, but still takes what comes.
   void leave() { leaving_ = true; }

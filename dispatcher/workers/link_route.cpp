@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "runtime/async/deadline.hpp"
+#include "runtime/http/websocket_closed.hpp"
 #include "runtime/log/log.hpp"
 
 namespace ei::dispatcher {
@@ -70,27 +71,36 @@ Result<void> handle(Service& service, WorkerId worker, link::FromWorker message)
     service.bye(worker);
     return {};
   }
+  if (auto const* overrun = std::get_if<link::Overrun>(&message)) return service.overrun(worker, overrun->id);
   return make_error(ErrorKind::Protocol, "worker link: a second hello");
 }
 
-// However a session ends, what its worker held is taken back.
+Ended ended_by(Error const& why) {
+  if (why.kind == ErrorKind::Protocol) return Ended::Broken;
+  bool const closed = why.kind == ErrorKind::Canceled || why.message.starts_with(http::kPeerClosed);
+  return closed ? Ended::Closed : Ended::Lost;
+}
+
+// However a session ends, what its worker held is taken back; when it is cancelled, this side has closed it.
 struct Attached {
   Service& service;
   WorkerId id;
+  Ended how = Ended::Closed;
   Attached(Service& given, WorkerId worker) : service(given), id(worker) {}
   Attached(Attached const&) = delete;
   Attached& operator=(Attached const&) = delete;
-  ~Attached() { service.detach(id); }
+  ~Attached() { service.detach(id, how); }
 };
 
 // Until the connection ends or the worker breaks the protocol; the reason, for the log and for the worker.
 asio::awaitable<Error> serve(Service& service, WorkerId id, Socket socket) {
-  Attached const attached(service, id);
+  Attached attached(service, id);
   for (;;) {
     auto message = co_await receive(socket);
-    if (!message) co_return message.error();
-    auto const handled = handle(service, id, std::move(*message));
-    if (!handled) co_return handled.error();
+    auto const handled = message ? handle(service, id, std::move(*message)) : message.error();
+    if (handled) continue;
+    attached.how = ended_by(handled.error());
+    co_return handled.error();
   }
 }
 

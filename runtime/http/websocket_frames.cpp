@@ -10,6 +10,7 @@
 #include "runtime/core/encoding.hpp"
 #include "runtime/http/client.hpp"
 #include "runtime/http/parser.hpp"
+#include "runtime/http/websocket_closed.hpp"
 #include "runtime/http/websocket_layer.hpp"
 
 namespace ei::http {
@@ -36,7 +37,7 @@ constexpr bool kDeflate = false;
 Error read_error(beast::error_code const& code, ws::close_reason const& reason) {
   if (code == ws::error::closed) {
     std::string const why(reason.reason.data(), reason.reason.size());
-    return make_error(ErrorKind::Unavailable, "the peer closed" + (why.empty() ? "" : ": " + why));
+    return make_error(ErrorKind::Unavailable, std::string(kPeerClosed) + (why.empty() ? "" : ": " + why));
   }
   if (code == beast::error::timeout) return make_error(ErrorKind::Timeout, "the peer is silent");
   if (code == asio::error::operation_aborted)

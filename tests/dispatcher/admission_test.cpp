@@ -33,8 +33,14 @@ TEST_CASE("a given-back request does not wait for company again") {
   RequestQueue queue;
   offer(queue, 1, at(0ms));
   auto const taken = queue.take(at(1ms));
-  queue.give_back(taken->ticket);
-  CHECK(plan_batch(queue, {.max_size = 3, .max_delay = 10ms}, at(1ms)) == Batch{1, std::nullopt});
+  CHECK(queue.give_back(taken->ticket, at(1ms)) == GiveBack::Requeued);
+  BatchLimits const limits{.max_size = 3, .max_delay = 10ms};
+  CHECK(plan_batch(queue, limits, at(1ms)) == Batch{1, std::nullopt});
+  CHECK(plan_batch(queue, limits, at(1ms), false) == Batch{});
+  offer(queue, 2, at(2ms));
+  CHECK(plan_batch(queue, limits, at(2ms)) == Batch{0, at(12ms)});
+  CHECK(plan_batch(queue, limits, at(12ms)) == Batch{1, std::nullopt});
+  CHECK(plan_batch(queue, limits, at(6s)) == Batch{1, std::nullopt});
 }
 
 TEST_CASE("admission says why it refuses and when to come back") {

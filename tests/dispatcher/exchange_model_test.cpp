@@ -14,6 +14,7 @@ TEST_CASE("whatever happens, every request has exactly one outcome") {
   auto const seed = test_seed();
   INFO("EI_SEED=" << seed);
   std::mt19937 random(seed);
+  std::size_t quarantines = 0;
   for (int run = 0; run < 30; ++run) {
     Stage stage({.queue = {.capacity = 1 + random() % 20, .capacity_bytes = 1 << 20, .late_after = {}},
                  .batch = {.max_size = 1 + random() % 3, .max_delay = 2ms},
@@ -32,7 +33,12 @@ TEST_CASE("whatever happens, every request has exactly one outcome") {
         case 2: {
           std::string const name = "r" + std::to_string(step) + "-";
           auto request =
-              stage.request(name, now + std::chrono::milliseconds(1 + random() % 200), 1 + random() % 3);
+              stage.request(name, now + std::chrono::milliseconds(1 + random() % (run % 3 == 0 ? 1000 : 200)),
+                            1 + random() % 3);
+          // Some are copies of others.
+          for (auto& picture : request->pictures) {
+            if (random() % 2 == 0) picture.bytes = "same" + std::to_string(random() % 4);
+          }
           if (stage.exchange.submit(request, now)) {
             ++accepted;
             requests.emplace_back(name, request);
@@ -60,7 +66,11 @@ TEST_CASE("whatever happens, every request has exactly one outcome") {
           break;
         case 8:
           if (worker != nullptr && random() % 4 == 0) {
-            stage.exchange.detach(worker->id, now);
+            auto const how = random() % 3;
+            if (how == 0) stage.exchange.bye(worker->id);
+            if (how == 1 && !worker->jobs.empty())
+              REQUIRE(stage.exchange.overrun(worker->id, worker->jobs.front().id, now));
+            stage.exchange.detach(worker->id, now, random() % 4 == 0 ? Ended::Broken : Ended::Lost);
             std::erase_if(alive, [&](auto const& name) { return &stage.workers.at(name) == worker; });
           } else if (!requests.empty()) {
             stage.exchange.cancel(requests[random() % requests.size()].second, now);
@@ -76,6 +86,9 @@ TEST_CASE("whatever happens, every request has exactly one outcome") {
     stage.exchange.tick(now);
     CHECK(stage.exchange.open() == 0);
     CHECK(stage.exchange.queue().empty());
+    CHECK(stage.exchange.queue().held() == 0);
+    for (auto const& picture : stage.quarantines) CHECK(picture.deaths >= 2);
+    quarantines += stage.quarantines.size();
     CHECK(stage.done.size() == static_cast<std::size_t>(accepted));
     for (auto const& [name, request] : requests) {
       REQUIRE(request->outcome);
@@ -88,4 +101,5 @@ TEST_CASE("whatever happens, every request has exactly one outcome") {
       }
     }
   }
+  CHECK(quarantines > 0);
 }

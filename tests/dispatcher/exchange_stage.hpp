@@ -24,8 +24,16 @@ struct Stage {
   Exchange exchange;
   std::map<std::string, FakeWorker> workers;
   std::map<std::string, int> done;
+  std::vector<Death> deaths;
+  std::vector<Quarantine> quarantines;
 
-  explicit Stage(ExchangeOptions given = {}) : options(given), exchange(given) {}
+  explicit Stage(ExchangeOptions given = {}) : options(listening(std::move(given))), exchange(options) {}
+
+  ExchangeOptions listening(ExchangeOptions given) {
+    given.on_death = [this](Death const& death) { deaths.push_back(death); };
+    given.on_quarantine = [this](Quarantine const& picture) { quarantines.push_back(picture); };
+    return given;
+  }
 
   FakeWorker& worker(std::string const& name, std::size_t slots = 1, Time now = at(Duration{0})) {
     FakeWorker& fake = workers[name];
@@ -63,6 +71,31 @@ struct Stage {
     submission->deadline = deadline;
     submission->on_done = [this, name] { ++done[name]; };
     return submission;
+  }
+
+  // Another request with the same bytes.
+  std::shared_ptr<Submission> copy(std::string const& name, std::string const& bytes, Time now) {
+    auto submission = request(name, now + std::chrono::seconds{30});
+    submission->pictures[0].bytes = bytes;
+    REQUIRE(exchange.submit(submission, now).has_value());
+    return submission;
+  }
+
+  // A new worker that asks for a job.
+  FakeWorker& asking(std::string const& name, Time now) {
+    auto& fake = worker(name, 1, now);
+    ready(fake, now);
+    return fake;
+  }
+  void die(FakeWorker const& worker, Time now, Ended how = Ended::Lost) {
+    exchange.detach(worker.id, now, how);
+  }
+  // The connection ends while it holds exactly this picture.
+  void die_under(std::string const& name, std::string const& bytes, Time now) {
+    auto& fake = asking(name, now);
+    REQUIRE(fake.jobs.size() == 1);
+    REQUIRE(fake.jobs.back().payload == bytes);
+    die(fake, now);
   }
 
   void ready(FakeWorker const& worker, Time now = at(Duration{0})) {

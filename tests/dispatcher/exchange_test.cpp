@@ -45,38 +45,6 @@ TEST_CASE("a worker gets nothing that it did not ask for, and who asked first is
   CHECK(stage.exchange.busy_workers() == 2);
 }
 
-TEST_CASE("requests of a dead worker go before all others, and to another worker") {
-  Stage stage;
-  auto& a = stage.worker("a");
-  stage.ready(a);
-  auto const first = stage.submit("1");
-  auto const second = stage.submit("2");
-  stage.exchange.detach(a.id, at(1s));
-  CHECK(stage.exchange.workers() == 0);
-  CHECK(stage.exchange.queue().size() == 2);
-  auto& b = stage.worker("b");
-  stage.ready(b, at(2s));
-  CHECK(b.jobs.back().payload == "1");
-  stage.answer(b, at(3s));
-  CHECK(label(*first) == "1");
-  CHECK_FALSE(second->outcome);
-}
-
-TEST_CASE("a request whose second worker died too fails with 502") {
-  Stage stage;
-  auto const request = stage.submit("1");
-  for (int i = 0; i < 2; ++i) {
-    auto& worker = stage.worker("w" + std::to_string(i));
-    stage.ready(worker);
-    REQUIRE(worker.jobs.size() == 1);
-    stage.exchange.detach(worker.id, at(1s));
-  }
-  CHECK(status(*request) == 502);
-  CHECK(stage.exchange.drops().worker_died == 1);
-  CHECK(stage.exchange.open() == 0);
-  CHECK(stage.done["1"] == 1);
-}
-
 TEST_CASE("a client that leaves takes its waiting request with it") {
   Stage stage;
   auto const gone = stage.submit("1");

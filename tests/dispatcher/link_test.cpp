@@ -42,8 +42,9 @@ JobResult mixed_result() {
 }  // namespace
 
 TEST_CASE("every message of the worker link decodes to what was encoded") {
-  for (FromWorker const& message : {FromWorker(Hello{"w-1", "resnet18", 1000, std::string(64, 'a'), 2}),
-                                    FromWorker(Ready{}), FromWorker(mixed_result()), FromWorker(Bye{})}) {
+  for (FromWorker const& message :
+       {FromWorker(Hello{"w-1", "resnet18", 1000, std::string(64, 'a'), 2}), FromWorker(Ready{}),
+        FromWorker(mixed_result()), FromWorker(Bye{}), FromWorker(Overrun{18446744073709551615ULL})}) {
     auto const decoded = decode_from_worker(encode(message));
     REQUIRE(decoded.has_value());
     CHECK(*decoded == message);

@@ -23,11 +23,11 @@ TEST_CASE("a late request that has waited twenty times as long as allowed goes b
   SECTION("not yet at exactly twenty times") {
     CHECK(take_all(queue, at(20s)) == std::vector<std::uint64_t>{3, 1, 2});
   }
-  SECTION("only those that have, and after a given-back one") {
+  SECTION("only those that have, and a retry goes after the fresh") {
     auto const lost = queue.take(at(20s));
-    queue.give_back(lost->ticket);
+    CHECK(queue.give_back(lost->ticket, at(20s)) == GiveBack::Requeued);
     offer(queue, 4, at(20s));
-    CHECK(take_all(queue, at(20500ms)) == std::vector<std::uint64_t>{3, 1, 4, 2});
+    CHECK(take_all(queue, at(20500ms)) == std::vector<std::uint64_t>{1, 4, 3, 2});
   }
 }
 
@@ -50,11 +50,12 @@ TEST_CASE("the late lane can be switched on and off while requests wait") {
   CHECK(take_all(queue, at(6s)) == std::vector<std::uint64_t>{5, 2, 3});
 }
 
-TEST_CASE("a given-back request goes before fresh ones even when it is late") {
+TEST_CASE("a given-back request that is late is a retry, not one of the late lane") {
   RequestQueue queue({.capacity = 10, .capacity_bytes = 100, .late_after = 1s});
   offer(queue, 1, at(0s));
   auto const taken = queue.take(at(0s));
+  offer(queue, 3, at(1s));
   offer(queue, 2, at(5s));
-  queue.give_back(taken->ticket);
-  CHECK(take_all(queue, at(5s)) == std::vector<std::uint64_t>{1, 2});
+  CHECK(queue.give_back(taken->ticket, at(5s)) == GiveBack::Requeued);
+  CHECK(take_all(queue, at(5s)) == std::vector<std::uint64_t>{2, 1, 3});
 }

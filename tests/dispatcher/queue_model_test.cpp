@@ -20,6 +20,9 @@ struct Model {
     Time deadline;
     bool again = false;
     bool late = false;
+    bool retry = false;  // waits in the retry lane
+    Time due{};
+    bool held = false;
     bool in_flight = false;
     bool awaited = true;
   };
@@ -38,23 +41,37 @@ struct Model {
     return static_cast<std::size_t>(
         std::count_if(requests.begin(), requests.end(), [](auto const& r) { return !r.in_flight; }));
   }
-  Request* next(Time now, std::optional<Duration> late_after) {
+  Request* next(Time now, std::optional<Duration> late_after, bool retries) {
     auto const pick = [&](auto const& wanted) -> Request* {
       for (auto& r : requests) {
-        if (!r.in_flight && r.deadline > now && wanted(r)) return &r;
+        if (!r.in_flight && !r.held && r.deadline > now && wanted(r)) return &r;
       }
       return nullptr;
     };
     for (auto& r : requests) {
-      if (late_after && !r.in_flight && !r.again && now - r.arrived > *late_after) r.late = true;
+      if (late_after && !r.in_flight && !r.held && !r.retry && now - r.arrived > *late_after) r.late = true;
     }
-    if (auto* r = pick([](auto const& q) { return q.again; })) return r;
+    Request* retry = nullptr;
+    for (auto& r : requests) {
+      if (retries && r.retry && !r.in_flight && r.deadline > now && (retry == nullptr || r.due < retry->due))
+        retry = &r;
+    }
+    if (retry != nullptr && retry->due <= now) return retry;
     auto const starves = [&](auto const& q) {
-      return q.late && late_after && now - q.arrived > 20 * *late_after;
+      return q.late && !q.retry && late_after && now - q.arrived > 20 * *late_after;
     };
     if (auto* r = pick(starves)) return r;
-    if (auto* r = pick([](auto const& q) { return !q.late; })) return r;
-    return pick([](auto const&) { return true; });
+    if (auto* r = pick([](auto const& q) { return !q.late && !q.retry; })) return r;
+    if (retry != nullptr) return retry;
+    return pick([](auto const& q) { return !q.retry; });
+  }
+  static void make_retry(Request& r, Time now) {
+    r.retry = true;
+    r.late = false;
+    r.in_flight = false;
+    r.held = false;
+    Duration const half = r.deadline == Time::max() ? kLongestRetryWait : (r.deadline - now) / 2;
+    r.due = now + std::min(std::max(half, Duration(0)), kLongestRetryWait);
   }
 };
 
@@ -87,7 +104,7 @@ TEST_CASE("whatever happens, nothing is lost, nothing is served twice, and the o
     };
     for (int step = 0; step < 2000; ++step) {
       now += Duration(random() % 5);
-      switch (random() % 8) {
+      switch (random() % 10) {
         case 0:
         case 1:
         case 2: {
@@ -104,13 +121,16 @@ TEST_CASE("whatever happens, nothing is lost, nothing is served twice, and the o
         }
         case 3:
         case 4: {
-          auto* expected = model.next(now, late_after);
-          auto const taken = queue.take(now);
+          bool const retries = random() % 4 != 0;
+          auto* expected = model.next(now, late_after, retries);
+          auto const taken = queue.take(now, {.retries = retries});
           REQUIRE(taken.has_value() == (expected != nullptr));
           if (taken) {
             REQUIRE(taken->item == expected->item);
             REQUIRE(taken->again == expected->again);
+            REQUIRE(taken->alone == expected->retry);
             expected->in_flight = true;
+            expected->retry = false;
           }
           break;
         }
@@ -123,18 +143,47 @@ TEST_CASE("whatever happens, nothing is lost, nothing is served twice, and the o
         }
         case 6: {
           if (auto* r = some(true)) {
-            auto const outcome = queue.give_back(tickets[r->item]);
+            auto const outcome = queue.give_back(tickets[r->item], now);
             REQUIRE(outcome == (!r->awaited ? GiveBack::Gone
                                 : r->again  ? GiveBack::Lost
                                             : GiveBack::Requeued));
             if (outcome == GiveBack::Requeued) {
               r->again = true;
-              r->late = false;
-              r->in_flight = false;
+              Model::make_retry(*r, now);
             } else {
               end(r->item);
             }
           }
+          break;
+        }
+        case 7: {
+          if (auto* r = some(true)) {
+            bool const defer = random() % 2 == 0;
+            bool const awaited = defer ? queue.defer(tickets[r->item], now) : queue.hold(tickets[r->item]);
+            REQUIRE(awaited == r->awaited);
+            if (!awaited) {
+              end(r->item);
+            } else if (defer) {
+              Model::make_retry(*r, now);
+            } else {
+              r->in_flight = false;
+              r->held = true;
+              r->late = false;
+            }
+          }
+          break;
+        }
+        case 8: {
+          std::vector<Ticket> released;
+          bool const as_retries = random() % 2 == 0;
+          for (auto& r : model.requests) {
+            if (!r.held || random() % 3 == 0) continue;
+            released.push_back(tickets[r.item]);
+            r.held = false;
+            if (as_retries || r.again) Model::make_retry(r, now);
+          }
+          std::shuffle(released.begin(), released.end(), random);
+          queue.release(released, now, as_retries);
           break;
         }
         default: {
@@ -166,6 +215,12 @@ TEST_CASE("whatever happens, nothing is lost, nothing is served twice, and the o
       }
       REQUIRE(queue.size() == model.waiting());
       REQUIRE(queue.bytes() == model.waiting());
+      REQUIRE(queue.held() ==
+              static_cast<std::size_t>(std::count_if(model.requests.begin(), model.requests.end(),
+                                                     [](auto const& r) { return r.held; })));
+      REQUIRE(queue.retries() ==
+              static_cast<std::size_t>(std::count_if(model.requests.begin(), model.requests.end(),
+                                                     [](auto const& r) { return r.retry; })));
       REQUIRE(queue.in_flight() == model.requests.size() - model.waiting());
       std::optional<Time> oldest;
       for (auto const& r : model.requests) {

@@ -43,8 +43,8 @@ TEST_CASE("a job with room for few bytes is not given the next request out of tu
   RequestQueue queue;
   offer(queue, 1, at(0s), Time::max(), 60);
   offer(queue, 2, at(0s), Time::max(), 10);
-  CHECK_FALSE(queue.take(at(0s), 59));
-  CHECK(queue.take(at(0s), 60)->item == 1);
+  CHECK_FALSE(queue.take(at(0s), {.max_bytes = 59}));
+  CHECK(queue.take(at(0s), {.max_bytes = 60})->item == 1);
 }
 
 TEST_CASE("a completion measures the service time from hand-out to answer") {
@@ -82,46 +82,144 @@ TEST_CASE("requests served together share their service time") {
   CHECK(queue.counters().service_seconds == Approx(1.0));
 }
 
-TEST_CASE("a request whose worker died goes before all others, once") {
+TEST_CASE("a request whose worker was lost goes after the fresh, alone, once") {
   RequestQueue queue;
   for (std::uint64_t item = 1; item <= 3; ++item) offer(queue, item);
   auto const first = queue.take(at(0s));
-  CHECK_FALSE(first->again);
-  CHECK(queue.give_back(first->ticket) == GiveBack::Requeued);
-  CHECK(queue.has_returned());
+  CHECK_FALSE((first->again || first->alone));
+  CHECK(queue.give_back(first->ticket, at(0s)) == GiveBack::Requeued);
+  CHECK(queue.retries() == 1);
+  CHECK(queue.fresh() == 2);
+  CHECK(queue.take(at(1s))->item == 2);
+  CHECK(queue.take(at(1s))->item == 3);
+  CHECK_FALSE(queue.take(at(1s), {.retries = false}));
   auto const again = queue.take(at(1s));
   CHECK(again->item == 1);
-  CHECK(again->again);
-  CHECK(queue.give_back(again->ticket) == GiveBack::Lost);
-  CHECK(queue.give_back(again->ticket) == GiveBack::Gone);
-  CHECK(take_all(queue, at(1s)) == std::vector<std::uint64_t>{2, 3});
+  CHECK((again->again && again->alone));
+  CHECK(queue.give_back(again->ticket, at(1s)) == GiveBack::Lost);
+  CHECK(queue.give_back(again->ticket, at(1s)) == GiveBack::Gone);
+  CHECK(queue.empty());
   CHECK(queue.counters().requeued == 1);
   CHECK(queue.counters().lost == 1);
 }
 
-TEST_CASE(
-    "requests of several dead workers come back in the order they had, whatever order the workers die in") {
+TEST_CASE("a retry goes before the fresh when half of its time is over, at the latest after five seconds") {
+  struct Row {
+    Time deadline;
+    Time due;
+    char const* why;
+  };
+  for (auto const& [deadline, due, why] :
+       {Row{at(3s), at(2s), "half of the two seconds that it had left"},
+        Row{at(60s), at(6s), "five seconds from when it was given back"},
+        Row{Time::max(), at(6s), "a client without a deadline does not wait for ever either"},
+        Row{at(1s), at(1s), "no time is left: expire() ends it"}}) {
+    INFO(why);
+    RequestQueue queue;
+    offer(queue, 1, at(0s), deadline);
+    auto const taken = queue.take(at(0s));
+    offer(queue, 2);
+    CHECK(queue.give_back(taken->ticket, at(1s)) == GiveBack::Requeued);
+    CHECK(queue.retry_due() == due);
+    if (deadline <= due) continue;
+    CHECK(queue.take(due - 1ns)->item == 2);
+    offer(queue, 3);
+    CHECK(queue.take(due)->item == 1);
+  }
+}
+
+TEST_CASE("retries go before the late, who have lost their target, but not before the starving") {
+  RequestQueue queue({.capacity = 10, .capacity_bytes = 1 << 20, .late_after = 100ms});
+  offer(queue, 1, at(0s));
+  auto const lost = queue.take(at(0s));
+  offer(queue, 2, at(0s));
+  offer(queue, 3, at(0s));
+  CHECK(queue.give_back(lost->ticket, at(200ms)) == GiveBack::Requeued);
+  CHECK(queue.take(at(200ms))->item == 1);
+  offer(queue, 4, at(1900ms));
+  auto const four = queue.take(at(1900ms));
+  CHECK(four->item == 4);
+  CHECK(queue.give_back(four->ticket, at(1900ms)) == GiveBack::Requeued);
+  CHECK(queue.take(at(2001ms))->item == 2);
+  CHECK(queue.take(at(2001ms))->item == 3);
+  CHECK(queue.take(at(2001ms))->item == 4);
+}
+
+TEST_CASE("retries are served by when they are due, whatever order their workers were lost in") {
   RequestQueue queue;
   for (std::uint64_t item = 1; item <= 4; ++item) offer(queue, item);
   auto const one = queue.take(at(0s));
   auto const two = queue.take(at(0s));
   auto const three = queue.take(at(0s));
-  queue.give_back(two->ticket);
-  queue.give_back(three->ticket);
-  queue.give_back(one->ticket);
-  CHECK(take_all(queue, at(0s)) == std::vector<std::uint64_t>{1, 2, 3, 4});
+  for (auto const* lost : {&two, &three, &one}) {
+    CHECK(queue.give_back((*lost)->ticket, at(0s)) == GiveBack::Requeued);
+  }
+  CHECK(take_all(queue, at(0s)) == std::vector<std::uint64_t>{4, 1, 2, 3});
 }
 
-TEST_CASE("a request that is given back keeps its place although the queue is full") {
+TEST_CASE("a request that is given back finds room although the queue is full") {
   RequestQueue queue({.capacity = 1, .capacity_bytes = 10, .late_after = {}});
   offer(queue, 1, at(0s), Time::max(), 10);
   auto const taken = queue.take(at(0s));
   offer(queue, 2, at(0s), Time::max(), 10);
-  CHECK(queue.give_back(taken->ticket) == GiveBack::Requeued);
+  CHECK(queue.give_back(taken->ticket, at(0s)) == GiveBack::Requeued);
   CHECK(queue.size() == 2);
   CHECK_FALSE(queue.fits(1, 0));
   CHECK_FALSE(queue.fits(0, 1));
-  CHECK(take_all(queue, at(0s)) == std::vector<std::uint64_t>{1, 2});
+  CHECK(take_all(queue, at(0s)) == std::vector<std::uint64_t>{2, 1});
+}
+
+TEST_CASE("a request that is set aside waits in the queue, and goes back to its place when it is released") {
+  RequestQueue queue({.capacity = 10, .capacity_bytes = 100, .late_after = {}});
+  for (std::uint64_t item = 1; item <= 4; ++item) offer(queue, item, at(Duration(item)), at(9s), 10);
+  auto const one = queue.take(at(1s));
+  auto const two = queue.take(at(1s));
+  auto const three = queue.take(at(1s));
+  for (auto const* held : {&three, &one}) CHECK(queue.hold((*held)->ticket));
+  CHECK((queue.size() == 3 && queue.held() == 2 && queue.fresh() == 1 && queue.in_flight() == 1));
+  CHECK(queue.bytes() == 30);
+  CHECK(queue.oldest() == at(1ns));
+  CHECK(queue.oldest_fresh() == at(4ns));
+  queue.release({three->ticket, two->ticket, one->ticket}, at(1s), false);
+  CHECK(queue.held() == 0);
+  CHECK(take_all(queue, at(1s)) == std::vector<std::uint64_t>{1, 3, 4});
+  CHECK(queue.in_flight() == 4);
+}
+
+TEST_CASE("whoever was set aside may leave or run out of time, and is released as a retry on demand") {
+  RequestQueue queue;
+  offer(queue, 1, at(0s), at(5s));
+  for (std::uint64_t item = 2; item <= 4; ++item) offer(queue, item);
+  std::vector<Ticket> held;
+  for (int i = 0; i < 3; ++i) {
+    held.push_back(queue.take(at(0s))->ticket);
+    CHECK(queue.hold(held.back()));
+  }
+  CHECK_FALSE(queue.hold(held.back()));
+  CHECK(queue.cancel(held[1]));
+  CHECK(queue.expire(at(5s))->item == 1);
+  CHECK((queue.held() == 1 && queue.size() == 2));
+  queue.release(held, at(5s), true);
+  CHECK((queue.held() == 0 && queue.retries() == 1));
+  CHECK(take_all(queue, at(5s)) == std::vector<std::uint64_t>{4, 3});
+  offer(queue, 5);
+  auto const five = queue.take(at(5s));
+  CHECK(queue.cancel(five->ticket));
+  CHECK_FALSE(queue.hold(five->ticket));
+  CHECK_FALSE(queue.defer(five->ticket, at(5s)));
+  CHECK(queue.counters().requeued == 0);
+}
+
+TEST_CASE("a request that becomes late after it was set aside stands among the late by its age") {
+  RequestQueue queue({.capacity = 10, .capacity_bytes = 100, .late_after = 1s});
+  for (std::uint64_t item = 1; item <= 3; ++item) offer(queue, item, at(Duration(item)));
+  auto const one = queue.take(at(4ns));
+  CHECK(queue.hold(one->ticket));
+  offer(queue, 4, at(5s));
+  CHECK(queue.take(at(5s))->item == 4);  // the others have become late
+  queue.release({one->ticket}, at(5s), false);
+  CHECK(queue.oldest() == at(1ns));
+  CHECK(take_all(queue, at(5s)) == std::vector<std::uint64_t>{1, 2, 3});
 }
 
 TEST_CASE("a client that leaves takes its waiting request out of the queue") {
@@ -151,7 +249,7 @@ TEST_CASE("a request nobody waits for is not served again when its worker dies")
   offer(queue, 1);
   auto const taken = queue.take(at(0s));
   queue.cancel(taken->ticket);
-  CHECK(queue.give_back(taken->ticket) == GiveBack::Gone);
+  CHECK(queue.give_back(taken->ticket, at(0s)) == GiveBack::Gone);
   CHECK(queue.empty());
   CHECK(queue.in_flight() == 0);
 }
@@ -192,7 +290,7 @@ TEST_CASE("a stale ticket touches nobody else's request") {
   auto const fresh = offer(queue, 2);
   CHECK(fresh.slot == old.slot);
   CHECK_FALSE(queue.cancel(old));
-  CHECK(queue.give_back(old) == GiveBack::Gone);
+  CHECK(queue.give_back(old, at(0s)) == GiveBack::Gone);
   CHECK_FALSE(queue.complete(old, at(1s)));
   CHECK_FALSE(queue.cancel(Ticket{}));
   CHECK(queue.size() == 1);

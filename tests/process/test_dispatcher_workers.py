@@ -83,38 +83,42 @@ def test_the_worker_that_asked_first_is_served_first(dispatcher, link):
     assert len(first.jobs) == len(second.jobs) == 2
 
 
-def test_a_request_whose_worker_dies_is_answered_by_another(dispatcher, link):
+def test_a_request_whose_worker_dies_is_answered_by_another_after_the_fresh(dispatcher, link):
     dying, other = link(name="dying"), link(name="other")
     asked = Background(post, dispatcher)
-    behind = None
     dying.take()
     behind = Background(post, dispatcher, picture(size=(9, 9)))
     dispatcher.wait_for_metric("dispatcher_queue_size", 1)
     dying.die()
     dispatcher.wait_for_metric("dispatcher_queue_size", 2)
     job = other.take()
-    assert job[1] == JPEG, "it goes before the one that came later"
+    assert job[1] == picture(size=(9, 9)), "what took a worker may take the next: it goes after the one that came later"
+    other.answer(job)
+    job = other.take()
+    assert job[1] == JPEG
     other.answer(job, label="other")
     assert asked.result().json()["top"][0]["label"] == "other"
-    other.answer(other.take())
     assert behind.result().status_code == 200
     metrics = dispatcher.metrics()
     assert metrics.get("dispatcher_requeued_total") == 1
     assert metrics.get("dispatcher_completions_total") == 2
     assert metrics.get("dispatcher_arrivals_total") == 2
+    assert metrics.get("dispatcher_worker_deaths_total", reason="crash") == 1
 
 
-def test_a_request_whose_second_worker_dies_too_is_502(dispatcher, link):
+def test_a_request_that_two_leaving_workers_drop_is_502(dispatcher, link):
     asked = Background(post, dispatcher)
     for name in ("one", "two"):
         worker = link(name=name)
         worker.take()
+        worker.tell({"type": "bye"})
         worker.die()
     response = asked.result()
     assert response.status_code == 502
-    assert "two workers died" in response.json()["detail"]
+    assert "two workers died" in response.json()["detail"] and response.headers["Retry-After"] == "1"
     metrics = dispatcher.metrics()
     assert metrics.get("dispatcher_dropped_total", reason="worker_died") == 1
+    assert metrics.get("dispatcher_worker_deaths_total", reason="leaving") == 2
     assert metrics.get("dispatcher_in_flight") == 0
     link(WorkingWorker)
     assert post(dispatcher).status_code == 200
