@@ -25,6 +25,7 @@ struct Flags {
   std::string former_token_file;
   std::string ports_file;
   milliseconds drain_timeout{30'000};
+  milliseconds job_limit{0};
   log::Level log_level = log::Level::Info;
   std::vector<std::string> classify;  ///< not empty: classify these files and end
 };

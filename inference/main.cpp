@@ -6,6 +6,7 @@
 #include <array>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/json.hpp>
 #include <cstdio>
 #include <cstdlib>
 
@@ -13,7 +14,9 @@
 #include "inference/service/classify.hpp"
 #include "inference/service/links.hpp"
 #include "inference/service/routes.hpp"
+#include "runtime/async/task_group.hpp"
 #include "runtime/core/redact.hpp"
+#include "runtime/crypto/digest.hpp"
 #include "runtime/http/server.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/process/program.hpp"
@@ -24,6 +27,7 @@ namespace {
 
 using namespace ei;
 using namespace ei::inference;
+namespace json = boost::json;
 
 // For answers that are computed but not yet sent.
 constexpr milliseconds kAnswerGrace{5'000};
@@ -58,6 +62,33 @@ void hold_blas_to_one_thread() {
   using SetThreads = void (*)(int);
   if (auto* const set = reinterpret_cast<SetThreads>(::dlsym(RTLD_DEFAULT, "openblas_set_num_threads")))
     set(1);
+}
+
+// Until the frames that tell the dispatchers have left, and for a probe that asks just now.
+constexpr milliseconds kOverrunGrace{1'000};
+
+// The pictures of a job, so that whoever reads the log finds the one that is at fault.
+json::array pictures_of(dispatcher::link::Job const& job) {
+  json::array pictures;
+  for (auto const part : dispatcher::link::parts(job)) {
+    pictures.push_back({{"sha256", crypto::sha256_hex(part)}, {"bytes", part.size()}});
+  }
+  return pictures;
+}
+
+// A computation that never ends cannot be stopped: whoever can restart this process has to.
+asio::awaitable<void> end_on_overrun(Worker& worker, Links& links) {
+  auto const overrun = co_await worker.overrun();
+  log::error("job_overrun", {{"spent_ms", overrun.spent.count()},
+                             {"limit_ms", overrun.limit.count()},
+                             {"pictures", pictures_of(*overrun.job)}});
+  links.overrun(overrun.job);
+  co_await sleep_for(kOverrunGrace);
+  ::_exit(kStuckExit);
+}
+
+void log_failed_task(std::string const& name, std::string const& what) {
+  log::error("task_failed", {{"task", name}, {"error", what}});
 }
 
 http::ServerOptions server_options(Flags const& flags, std::uint16_t port) {
@@ -122,7 +153,7 @@ asio::awaitable<int> run(Flags const& flags) {
   metrics::Registry registry;
   Metrics metrics(registry);
   process::UsageMeter usage;
-  Worker worker(executor, metrics);
+  Worker worker(executor, metrics, flags.job_limit);
   RouteContext context{worker, flags.model_name, {}};
   context.exposition = [&] {
     metrics.collect(usage.sample());
@@ -149,12 +180,15 @@ asio::awaitable<int> run(Flags const& flags) {
                            flags.former_token_file};
   Links links(executor, worker, metrics, std::move(link_options));
   links.start();
+  TaskGroup watching(executor, log_failed_task);
+  watching.spawn("watch", [&worker, &links] { return end_on_overrun(worker, links); });
   int const signal = co_await signals.next();
   log::info("signal", {{"number", signal}});
   worker.drain();
   bool const finished = co_await links.drain(flags.drain_timeout);
   co_await main.drain(finished ? kAnswerGrace : milliseconds(0));
   co_await metrics_server.drain(milliseconds(0));
+  co_await watching.stop();
   log::info("drained", {{"finished", finished}});
   co_return 0;
 }

@@ -1,5 +1,7 @@
 #include "inference/service/compute.hpp"
 
+#include <unistd.h>
+
 #include <atomic>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/async_result.hpp>
@@ -11,6 +13,8 @@
 #include <mutex>
 #include <thread>
 
+#include "runtime/log/log.hpp"
+
 namespace ei::inference {
 namespace {
 
@@ -20,6 +24,9 @@ struct Work {
   std::atomic<bool> taken_back = false;
   Result<void> result;
 };
+
+/// Whoever waited for it has been told already; what is left of a drain's time on a cluster.
+constexpr std::chrono::seconds kStopTimeout{5};
 
 void perform(Work& work) {
   if (work.taken_back) {
@@ -44,7 +51,11 @@ struct ComputeThread::State {
       {
         std::unique_lock lock(mutex);
         changed.wait(lock, [this] { return stopping || !waiting.empty(); });
-        if (stopping) return;
+        if (stopping) {
+          stopped = true;
+          changed.notify_all();
+          return;
+        }
         next = std::move(waiting.front());
         waiting.pop_front();
       }
@@ -60,6 +71,7 @@ struct ComputeThread::State {
   std::condition_variable changed;
   std::deque<std::shared_ptr<Work>> waiting;
   bool stopping = false;
+  bool stopped = false;
   std::thread thread;
 };
 
@@ -70,10 +82,14 @@ ComputeThread::ComputeThread(asio::any_io_executor executor, std::size_t capacit
 
 ComputeThread::~ComputeThread() {
   {
-    std::lock_guard const lock(state_->mutex);
+    std::unique_lock lock(state_->mutex);
     state_->stopping = true;
+    state_->changed.notify_all();
+    if (!state_->changed.wait_for(lock, kStopTimeout, [this] { return state_->stopped; })) {
+      log::error("compute_stuck", {{"detail", "the work in progress does not end"}});
+      ::_exit(kStuckExit);
+    }
   }
-  state_->changed.notify_one();
   state_->thread.join();
 }
 

@@ -14,12 +14,16 @@ namespace asio = boost::asio;
 /// Whether work is refused when much waits already, or bounded by whoever brings it.
 enum class Admit { WhileRoom, Always };
 
+/// A worker's exit code when its thread computes for ever: EX_SOFTWARE of sysexits.h.
+inline constexpr int kStuckExit = 70;
+
 /// The one thread that computes: first come, first served. run() from the executor's thread only.
 class ComputeThread {
  public:
   /// While `capacity` pieces of work wait or run, only what is always admitted is taken.
   ComputeThread(asio::any_io_executor executor, std::size_t capacity);
-  /// Finishes the work in progress, drops what waits.
+  /// Finishes the work in progress, drops what waits. Ends the process with kStuckExit where that work does
+  /// not end: a thread cannot be stopped.
   ~ComputeThread();
   ComputeThread(ComputeThread const&) = delete;
   ComputeThread& operator=(ComputeThread const&) = delete;

@@ -1,5 +1,7 @@
 #include "inference/service/link_session.hpp"
 
+#include <algorithm>
+
 #include "runtime/log/log.hpp"
 
 namespace ei::inference {
@@ -64,13 +66,13 @@ asio::awaitable<Error> LinkSession::serve(link::Hello hello) {
     // A cancel is advisory, and the job it names has mostly begun: its result is dropped by the dispatcher.
     auto* const job = std::get_if<link::Job>(&*message);
     if (job == nullptr) continue;
-    if (jobs_ == slots) {
+    if (jobs_.size() == slots) {
       why = make_error(ErrorKind::Protocol, "worker link: a job that was not asked for");
       co_await socket_->close(why.message);
       break;
     }
     auto held = std::make_shared<link::Job const>(std::move(*job));
-    ++jobs_;
+    jobs_.push_back(held);
     tasks_.spawn("job", [self, held] { return self->answer(held); });
   }
   // What is being computed is finished for nobody: the dispatcher has given it to another worker already.
@@ -98,10 +100,10 @@ asio::awaitable<void> LinkSession::answer(std::shared_ptr<link::Job const> job) 
   metrics_.job_completed(has_no_error(answer), std::chrono::steady_clock::now() - start);
   link::FromWorker message = std::move(answer);
   auto const said = co_await say(std::move(message));
-  --jobs_;
+  std::erase(jobs_, job);
   if (!said) co_return;  // receive() fails as well, which ends the session
   if (leaving_) {
-    if (jobs_ == 0) co_await say_goodbye();
+    if (jobs_.empty()) co_await say_goodbye();
     co_return;
   }
   link::FromWorker ready = link::Ready{};
@@ -111,7 +113,17 @@ asio::awaitable<void> LinkSession::answer(std::shared_ptr<link::Job const> job) 
 void LinkSession::leave() {
   if (leaving_) return;
   leaving_ = true;
-  if (jobs_ == 0) tasks_.spawn("goodbye", [self = shared_from_this()] { return self->say_goodbye(); });
+  if (jobs_.empty()) tasks_.spawn("goodbye", [self = shared_from_this()] { return self->say_goodbye(); });
+}
+
+void LinkSession::overrun(std::shared_ptr<link::Job const> const& job) {
+  leaving_ = true;
+  goodbye_said_ = true;
+  link::FromWorker message = link::Bye{};
+  if (std::find(jobs_.begin(), jobs_.end(), job) != jobs_.end()) message = link::Overrun{job->id};
+  tasks_.spawn("overrun", [self = shared_from_this(), message]() -> asio::awaitable<void> {
+    static_cast<void>(co_await self->say(message));
+  });
 }
 
 asio::awaitable<void> LinkSession::say_goodbye() {
@@ -120,7 +132,7 @@ asio::awaitable<void> LinkSession::say_goodbye() {
   link::FromWorker bye = link::Bye{};
   if (auto const said = co_await say(std::move(bye)); !said) co_return;
   co_await sleep_for(kGoodbyeGrace);
-  while (jobs_ > 0) co_await sleep_for(milliseconds(1));
+  while (!jobs_.empty()) co_await sleep_for(milliseconds(1));
   co_await socket_->close("the worker leaves");
 }
 

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "inference/service/worker.hpp"
 #include "runtime/async/task_group.hpp"
@@ -21,6 +22,10 @@ class LinkSession : public std::enable_shared_from_this<LinkSession> {
   /// Asks for no more jobs; the link is closed once the job it holds is answered.
   void leave();
 
+  /// The worker ends because of this job: the dispatcher that it came from hears so, any other that the
+  /// worker leaves, so that it does not hold this against what it has sent.
+  void overrun(std::shared_ptr<dispatcher::link::Job const> const& job);
+
  private:
   [[nodiscard]] asio::awaitable<Result<void>> say(dispatcher::link::FromWorker message);
   [[nodiscard]] asio::awaitable<void> answer(std::shared_ptr<dispatcher::link::Job const> job);
@@ -30,7 +35,7 @@ class LinkSession : public std::enable_shared_from_this<LinkSession> {
   Metrics& metrics_;
   std::shared_ptr<http::WebSocket> socket_;
   TaskGroup tasks_;
-  std::size_t jobs_ = 0;  ///< received and not yet answered
+  std::vector<std::shared_ptr<dispatcher::link::Job const>> jobs_;  ///< received and not yet answered
   bool leaving_ = false;
   bool goodbye_said_ = false;
 };

@@ -188,6 +188,11 @@ asio::awaitable<bool> Links::drain(milliseconds timeout) {
   co_return finished;
 }
 
+void Links::overrun(std::shared_ptr<link::Job const> const& job) {
+  state_->leaving = true;
+  for (auto const& session : state_->sessions) session->overrun(job);
+}
+
 Result<DispatcherName> parse_dispatcher(std::string_view text) {
   DispatcherName name;
   auto const invalid = [&] {

@@ -44,6 +44,9 @@ class Links {
   /// or after `timeout`; true when nothing was cut off.
   [[nodiscard]] asio::awaitable<bool> drain(milliseconds timeout);
 
+  /// Tells every dispatcher that the worker ends because of this job.
+  void overrun(std::shared_ptr<dispatcher::link::Job const> const& job);
+
  private:
   struct State;
   std::shared_ptr<State> state_;

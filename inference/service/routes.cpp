@@ -112,10 +112,16 @@ http::Response about(RouteContext const& context) {
 }
 
 std::string unready_reason(Worker const& worker) {
+  if (!worker.fault().empty()) return worker.fault();
   if (worker.draining()) return "the worker is leaving";
   if (!worker.accepts()) return "the model is loading";
   return "the model's weights are broken: the scores of " + std::to_string(worker.nonfinite()) +
          " finite pictures were not finite";
+}
+
+http::Response health(Worker const& worker) {
+  if (worker.fault().empty()) return http::text(200, "ok\n");
+  return http::problem(503, "Service Unavailable", worker.fault());
 }
 
 http::Response ready(Worker const& worker) {
@@ -136,7 +142,7 @@ std::vector<http::Route> main_routes(RouteContext& context) {
     routes.push_back(std::move(predicting));
   }
   routes.push_back(get("/", [&context] { return about(context); }));
-  routes.push_back(get("/healthz", [] { return http::text(200, "ok\n"); }));
+  routes.push_back(get("/healthz", [&context] { return health(context.worker); }));
   routes.push_back(get("/readyz", [&context] { return ready(context.worker); }));
   return routes;
 }
@@ -148,7 +154,7 @@ std::vector<http::Route> metrics_routes(RouteContext& context) {
     response.headers.set("Content-Type", std::string(metrics::kContentType));
     return response;
   }));
-  routes.push_back(get("/healthz", [] { return http::text(200, "ok\n"); }));
+  routes.push_back(get("/healthz", [&context] { return health(context.worker); }));
   routes.push_back(get("/readyz", [&context] { return ready(context.worker); }));
   return routes;
 }

@@ -1,6 +1,7 @@
 #include "inference/service/worker.hpp"
 
 #include "inference/preprocess/transform.hpp"
+#include "runtime/async/task_group.hpp"
 #include "runtime/log/log.hpp"
 
 namespace ei::inference {
@@ -77,25 +78,29 @@ asio::awaitable<Result<ModelFiles>> fetch_files(asio::any_io_executor executor, 
   co_return files;
 }
 
-Worker::Worker(asio::any_io_executor executor, Metrics& metrics)
-    : compute_(std::move(executor), kMaxWaiting), metrics_(metrics) {
+Worker::Worker(asio::any_io_executor executor, Metrics& metrics, milliseconds limit)
+    : compute_(std::move(executor), kMaxWaiting), metrics_(metrics), limit_(limit) {
   metrics_.set_ready(false);
 }
 
 asio::awaitable<Result<void>> Worker::load(ModelFiles files) {
   auto const start = std::chrono::steady_clock::now();
   auto const built = std::make_shared<std::optional<Result<Model>>>();
-  std::function<void()> work = [built, files = std::move(files)] {
+  auto const warming = std::make_shared<milliseconds>(0);
+  std::function<void()> work = [built, warming, files = std::move(files)] {
     use_one_thread();
     use_one_decoder_thread();
     built->emplace(build_model(files));
     if (!built->value()) return;
+    auto const begun = std::chrono::steady_clock::now();
     if (auto const warm = warm_up(built->value().value()); !warm) built->emplace(warm.error());
+    *warming = std::chrono::ceil<milliseconds>(std::chrono::steady_clock::now() - begun);
   };
   auto const done = co_await compute_.run(std::move(work));
   if (!done) co_return done.error();
   if (!built->value()) co_return built->value().error();
   model_ = std::make_shared<Model>(std::move(built->value().value()));
+  forward_ = *warming / 2;  // it is two passes
   auto const elapsed = std::chrono::steady_clock::now() - start;
   metrics_.loaded(elapsed, output(), precision());
   metrics_.set_ready(ready());
@@ -104,6 +109,7 @@ asio::awaitable<Result<void>> Worker::load(ModelFiles files) {
                             {"precision", precision()},
                             {"output", output()},
                             {"labels_sha256", model_->labels_sha256},
+                            {"job_limit_ms", (limit_.count() > 0 ? limit_ : job_limit(1, forward_)).count()},
                             {"load_ms", std::chrono::duration<double, std::milli>(elapsed).count()}});
   co_return Result<void>();
 }
@@ -117,9 +123,15 @@ asio::awaitable<Result<link::JobResult>> Worker::answer(std::shared_ptr<link::Jo
   auto const received = std::chrono::steady_clock::now();
   auto const result = std::make_shared<link::JobResult>();
   auto const nonfinite = std::make_shared<std::size_t>(0);
-  std::function<void()> work = [job, result, nonfinite, received, model = model_] {
+  milliseconds const limit = limit_.count() > 0 ? limit_ : job_limit(pictures_in(*job), forward_);
+  std::function<void()> work = [job, result, nonfinite, received, limit, watch = watch_, model = model_] {
     auto const begun = std::chrono::steady_clock::now();
     bool const late = job->deadline.count() > 0 && begun > received + job->deadline;
+    watch->begin(job, limit);
+    struct End {
+      JobWatch& watch;
+      ~End() { watch.end(); }
+    } const end{*watch};
     *result = late ? too_late(*job) : answer_job(*model, *job);
     *nonfinite = model->nonfinite;
     result->waited_ms = std::chrono::duration<double, std::milli>(begun - received).count();
@@ -140,6 +152,21 @@ void Worker::note_nonfinite(std::size_t count) {
   metrics_.nonfinite(count - nonfinite_);
   nonfinite_ = count;
   metrics_.set_ready(ready());
+}
+
+asio::awaitable<JobWatch::Overrun> Worker::overrun() {
+  auto last = std::chrono::steady_clock::now();
+  for (;;) {
+    co_await sleep_for(JobWatch::kPeriod);
+    auto const now = std::chrono::steady_clock::now();
+    auto const overrun = watch_->tick(std::chrono::duration_cast<milliseconds>(now - last));
+    last = now;
+    if (!overrun) continue;
+    fault_ = "a job has computed for " + format_duration(overrun->spent) + ", allowed are " +
+             format_duration(overrun->limit) + ": this worker ends for its restart";
+    metrics_.set_ready(false);
+    co_return *overrun;
+  }
 }
 
 }  // namespace ei::inference

@@ -10,6 +10,7 @@
 #include "inference/service/metrics.hpp"
 #include "inference/service/model.hpp"
 #include "inference/service/source.hpp"
+#include "inference/service/watch.hpp"
 
 namespace ei::inference {
 
@@ -31,17 +32,20 @@ struct LoadOptions {
 /// The model behind its compute thread: what the HTTP routes and the worker links share. One executor thread.
 class Worker {
  public:
-  Worker(asio::any_io_executor executor, Metrics& metrics);
+  /// `limit` of a job's computation; zero: job_limit().
+  Worker(asio::any_io_executor executor, Metrics& metrics, milliseconds limit = milliseconds(0));
 
   /// Builds and warms the model up. Call once. Errors: build_model's.
   [[nodiscard]] asio::awaitable<Result<void>> load(ModelFiles files);
 
   /// Loaded, not leaving, and without an answer so far that shows broken weights.
   [[nodiscard]] bool ready() const { return accepts() && nonfinite_ == 0; }
-  /// Loaded and not leaving: jobs are answered, each for itself.
-  [[nodiscard]] bool accepts() const { return model_ != nullptr && !draining_; }
+  /// Loaded, not leaving and not stuck: jobs are answered, each for itself.
+  [[nodiscard]] bool accepts() const { return model_ != nullptr && !draining_ && fault_.empty(); }
   /// Finite pictures whose scores were not finite.
   [[nodiscard]] std::size_t nonfinite() const { return nonfinite_; }
+  /// What is wrong with this process, so that only its restart helps; empty: nothing.
+  [[nodiscard]] std::string const& fault() const { return fault_; }
   [[nodiscard]] bool draining() const { return draining_; }
   void drain();
 
@@ -58,10 +62,18 @@ class Worker {
   [[nodiscard]] asio::awaitable<Result<dispatcher::link::JobResult>> answer(
       std::shared_ptr<dispatcher::link::Job const> job, Admit admit = Admit::WhileRoom);
 
+  /// Waits for a job that computes for longer than it may, and gives it. Its thread cannot be stopped: from
+  /// then on fault() says so, and the process must end.
+  [[nodiscard]] asio::awaitable<JobWatch::Overrun> overrun();
+
  private:
   ComputeThread compute_;
   Metrics& metrics_;
   std::shared_ptr<Model> model_;  ///< touched by the compute thread alone, but for its constant parts
+  std::shared_ptr<JobWatch> watch_ = std::make_shared<JobWatch>();
+  milliseconds limit_;
+  milliseconds forward_{0};
+  std::string fault_;
   bool draining_ = false;
   std::size_t nonfinite_ = 0;
 

@@ -14,6 +14,7 @@
 #include "inference/service/links.hpp"
 #include "inference/service/model.hpp"
 #include "inference/service/source.hpp"
+#include "inference/service/watch.hpp"
 #include "runtime/async/task_group.hpp"
 #include "tests/runtime/loop.hpp"
 
@@ -286,4 +287,47 @@ TEST_CASE("models: the embedded model has a name for each class") {
   REQUIRE(model.has_value());
   CHECK(model->labels.size() >= 20);
   CHECK(model->labels_sha256.size() == 64);
+}
+
+TEST_CASE(
+    "the limit of a job follows from its pictures and the worker's speed, well below the dispatcher's "
+    "patience") {
+  struct Row {
+    std::size_t pictures;
+    milliseconds forward;
+    milliseconds limit;
+    char const* why;
+  };
+  auto const row =
+      GENERATE(values<Row>({{1, milliseconds(10), milliseconds(12'020), "a core of its own"},
+                            {1, milliseconds(46), milliseconds(12'092), "a core without AMX"},
+                            {1, milliseconds(460), milliseconds(28'920), "a tenth of one: cpu 100m"},
+                            {8, milliseconds(46), milliseconds(26'736), "a batch"},
+                            {64, milliseconds(460), milliseconds(45'000), "never more"}}));
+  INFO(row.why);
+  CHECK(job_limit(row.pictures, row.forward) == row.limit);
+}
+
+TEST_CASE(
+    "a job that computes for longer than it may is told once, and time in which nothing ran does not count") {
+  JobWatch watch;
+  auto const job = std::make_shared<wire::Job const>();
+  auto const ticks = [&](int count, milliseconds each) {
+    int told = 0;
+    for (int i = 0; i < count; ++i) told += watch.tick(each) ? 1 : 0;
+    return told;
+  };
+  CHECK(ticks(100, JobWatch::kPeriod) == 0);  // nothing computes
+  watch.begin(job, milliseconds(1000));
+  CHECK(ticks(10, JobWatch::kPeriod) == 0);
+  watch.end();
+  watch.begin(job, milliseconds(1000));
+  CHECK(ticks(1, milliseconds(60'000)) == 0);  // the machine was paused for a minute
+  CHECK(ticks(8, JobWatch::kPeriod) == 0);
+  auto const overrun = watch.tick(JobWatch::kPeriod);
+  REQUIRE(overrun);
+  CHECK(overrun->job == job);
+  CHECK(overrun->spent == milliseconds(1100));
+  CHECK(overrun->limit == milliseconds(1000));
+  CHECK(ticks(100, JobWatch::kPeriod) == 0);
 }
