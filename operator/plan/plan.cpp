@@ -89,6 +89,15 @@ void events_of_decision(Observation const& seen, Verdict const& verdict, Actions
                                 verdict.decision_id});
 }
 
+void event_of_quarantine(Verdict const& verdict, Actions& actions) {
+  if (verdict.quarantined == 0) return;
+  bool const one = verdict.quarantined == 1;
+  actions.push_back(*warn("PictureQuarantined",
+                          std::to_string(verdict.quarantined) + (one ? " picture is" : " pictures are") +
+                              " refused for minutes, as two workers ended under " + (one ? "it" : "each") +
+                              ": the dispatcher's log names the bytes (picture_quarantined)"));
+}
+
 void plan_workers(Observation const& seen, Verdict const& verdict, Actions& actions) {
   actions.push_back(EnsureWorkers{granted(*verdict.decision, seen.shortage)});
   for (auto const& name : verdict.decision->replace) {
@@ -112,6 +121,7 @@ Plan make_plan(Observation const& seen, Verdict const& verdict, WallTime now) {
     plan_workers(seen, verdict, plan.actions);
     events_of_decision(seen, verdict, plan.actions);
   }
+  event_of_quarantine(verdict, plan.actions);
   events_of_conditions(seen.status.conditions, plan.status.conditions, plan.actions);
   if (worth_writing(seen.status, plan.status, verdict.since_status_write)) {
     plan.actions.push_back(WriteStatus{plan.status});

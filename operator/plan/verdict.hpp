@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -17,6 +18,7 @@ struct Verdict {
   std::optional<milliseconds> p99;            ///< of the answers of the last window
   /// A change of the count that was made but not yet written into the status (that write failed).
   std::optional<api::DecisionRecord> unrecorded;
+  std::uint64_t quarantined = 0;  ///< pictures that took two workers each, and are to be told now
   milliseconds since_status_write = milliseconds::max();  ///< age of the last write by this process
 
   bool operator==(Verdict const&) const = default;

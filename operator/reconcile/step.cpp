@@ -94,6 +94,7 @@ Action Step::scraped(scrape::Scrape scrape, Now now) {
       double const target_seconds = std::chrono::duration<double>(settings_.latency_target).count();
       last.sample->late = scrape::late_answers(last.answers, target_seconds);
     }
+    if (!last.quarantined.empty()) memory_.quarantine.add(last.quarantined);
     memory_.latency.add(last.sample->at, last.answers, last.sample->epoch);
   }
   return decide(now);
@@ -111,6 +112,7 @@ Action Step::decide(Now now) {
 Action Step::plan_and_apply(Now now) {
   state_ = State::Applying;
   verdict_.unrecorded = memory_.unrecorded;
+  verdict_.quarantined = memory_.quarantine.due(now.steady);
   if (memory_.status_written) {
     verdict_.since_status_write =
         std::chrono::duration_cast<milliseconds>(now.steady - *memory_.status_written);
@@ -138,6 +140,7 @@ Action Step::applied(Result<void> outcome, Now now) {
     state_ = State::Telling;
     return Apply{&seen_, &plan_.actions, nullptr};
   }
+  if (verdict_.quarantined > 0) memory_.quarantine.told(now.steady);
   if (writes_status(plan_.actions)) {
     memory_.status_written = now.steady;
     memory_.unrecorded.reset();

@@ -30,6 +30,7 @@ struct Memory {
   scaling::State state;
   scrape::LatencyWindow latency;
   scrape::Scrape last_scrape;
+  scrape::QuarantineNews quarantine;
   std::optional<SteadyTime> scraped_at;      ///< when last_scrape was tried
   std::optional<SteadyTime> sampled_at;      ///< when a scrape last gave a sample
   std::optional<SteadyTime> status_written;  ///< by this process

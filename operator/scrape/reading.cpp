@@ -62,6 +62,8 @@ Result<Reading> read_exposition(std::string_view text) {
       {"dispatcher_in_flight", &reading.in_flight},
       {"dispatcher_oldest_age_seconds", &reading.oldest_age_seconds}};
   for (auto const& sample : *samples) {
+    if (sample.name == "dispatcher_quarantined_total" && is_amount(sample.value))
+      reading.quarantined = sample.value;
     if (auto const found = wanted.find(sample.name); found != wanted.end()) {
       if (!is_amount(sample.value)) return no_amount(sample);
       *found->second = sample.value;
@@ -121,6 +123,26 @@ double late_answers(Buckets const& answers, double target_seconds) {
     below = count;
   }
   return answers.rbegin()->second - below;
+}
+
+void QuarantineNews::add(Quarantined const& totals) {
+  if (seen_) {
+    for (auto const& [incarnation, total] : totals) {
+      auto const before = seen_->find(incarnation);
+      untold_ += std::max(0.0, total - (before == seen_->end() ? 0 : before->second));
+    }
+  }
+  seen_ = totals;
+}
+
+std::uint64_t QuarantineNews::due(SteadyTime now) const {
+  bool const early = told_ && now - *told_ < kPeriod;
+  return early ? 0 : static_cast<std::uint64_t>(untold_);
+}
+
+void QuarantineNews::told(SteadyTime now) {
+  untold_ = 0;
+  told_ = now;
 }
 
 void LatencyWindow::add(SteadyTime at, Buckets const& buckets, std::uint64_t epoch) {

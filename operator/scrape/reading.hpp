@@ -26,7 +26,8 @@ struct Reading {
   double queue = 0;
   double in_flight = 0;
   double oldest_age_seconds = 0;
-  Buckets answers;  ///< of the endpoints that classify pictures; health checks and pages are not load
+  double quarantined = 0;  ///< pictures so far; 0 from a dispatcher that does not count them
+  Buckets answers;         ///< of the endpoints that classify pictures; health checks and pages are not load
 
   bool operator==(Reading const&) const = default;
 };
@@ -45,6 +46,9 @@ struct Reading {
 /// it never falls. 0 when nothing was answered.
 [[nodiscard]] double late_answers(Buckets const& answers, double target_seconds);
 
+/// Pictures put in quarantine so far, by the incarnation of the dispatcher that counts them.
+using Quarantined = std::map<std::string, double>;
+
 /// One dispatcher to ask.
 struct Target {
   std::string name;         ///< for people
@@ -55,7 +59,26 @@ struct Target {
 struct Scrape {
   std::optional<scaling::Sample> sample;  ///< of all of them, or nothing
   Buckets answers;
-  std::string fault;  ///< why there is no sample; empty when there is one
+  Quarantined quarantined;  ///< of those that answered
+  std::string fault;        ///< why there is no sample; empty when there is one
+};
+
+/// Which pictures in quarantine are news, told once a minute at most: whoever sends a picture that takes
+/// workers sends many. Pure.
+class QuarantineNews {
+ public:
+  static constexpr milliseconds kPeriod{60'000};
+
+  /// What an operator finds at its first look was told by the one before it.
+  void add(Quarantined const& totals);
+  /// Pictures that are to be told now; 0: none, or not yet.
+  [[nodiscard]] std::uint64_t due(SteadyTime now) const;
+  void told(SteadyTime now);
+
+ private:
+  std::optional<Quarantined> seen_;
+  double untold_ = 0;
+  std::optional<SteadyTime> told_;
 };
 
 /// The 99th percentile of recent answers from cumulative buckets. Pure; times must not run backwards.

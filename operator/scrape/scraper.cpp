@@ -24,16 +24,19 @@ asio::awaitable<Scrape> Scraper::scrape(std::vector<Target> targets, int wanted,
   auto const end = std::chrono::steady_clock::now() + deadline;
   std::vector<Reading> readings;
   std::vector<std::string> incarnations;
+  Quarantined quarantined;
   for (auto const& target : targets) {
     if (target.metrics_url.empty()) co_return no_sample(target.name + " has no address yet");
     auto const left = std::chrono::ceil<milliseconds>(end - std::chrono::steady_clock::now());
     if (left <= milliseconds(0)) co_return no_sample(target.name + ": not asked, the time was up");
     auto reading = co_await ask(target.metrics_url, left);
     if (!reading) co_return no_sample(target.name + ": " + reading.error().message);
+    quarantined[target.incarnation] = reading->quarantined;
     readings.push_back(std::move(*reading));
     incarnations.push_back(target.incarnation);
   }
   Scrape scrape;
+  scrape.quarantined = std::move(quarantined);
   scrape.sample = sum(readings, incarnations, std::chrono::steady_clock::now());
   scrape.answers = sum_answers(readings);
   co_return scrape;

@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """Stands in for inference-worker where a test is about the operator: the same flags, link and signals, without LibTorch.
 
-Environment: FAKE_SERVICE_SECONDS (sleep per job), FAKE_START_SECONDS (until ready), FAKE_FAILURE (complain and exit 3).
+Environment: FAKE_SERVICE_SECONDS (sleep per job), FAKE_START_SECONDS (until ready), FAKE_FAILURE (complain and exit 3), FAKE_DIES_OF (SHA-256 of pictures under which it ends like a killed process).
 """
 import argparse
+import hashlib
 import http.server
 import json
 import os
@@ -56,6 +57,8 @@ def serve(link, token, arguments):
                     return
                 if worker.buffer or select.select([worker.socket], [], [], 0.05)[0]:
                     job = worker.next_job()
+            if hashlib.sha256(job[1]).hexdigest() in os.environ.get("FAKE_DIES_OF", "").split(","):
+                os.kill(os.getpid(), signal.SIGKILL)
             time.sleep(float(os.environ.get("FAKE_SERVICE_SECONDS", "0.02")))
             worker.answer(job, label=arguments.model_uri)
         worker.tell({"type": "bye"})

@@ -64,6 +64,17 @@ TEST_CASE("Scaling down is told as such") {
         std::vector<std::string>{"ScaledDown: 4 -> 2, LoadFell: n = 2"});
 }
 
+TEST_CASE("Pictures that took two workers each are told to the owner") {
+  auto const seen = settled(service(), verdict(steady()));
+  auto told = verdict(steady());
+  told.quarantined = 2;
+  CHECK(events(plan::make_plan(seen, told, kNow)) ==
+        std::vector<std::string>{
+            "PictureQuarantined: 2 pictures are refused for minutes, as two workers ended under each: the "
+            "dispatcher's log names the bytes (picture_quarantined)"});
+  CHECK(all<plan::RecordEvent>(plan::make_plan(seen, told, kNow)).front().type == plan::EventType::Warning);
+}
+
 TEST_CASE("The last decision told is that of the numbers told beside it") {
   auto decision = steady();
   decision.formula = "no load";

@@ -169,3 +169,27 @@ TEST_CASE("Other dispatchers begin a new window") {
   window.add(kStart + 1s, buckets(10, 10, 10, 10), 2);
   CHECK(*window.p99() == 99ms);
 }
+
+TEST_CASE(
+    "Pictures in quarantine are read where a dispatcher counts them, and are not missed where it does not") {
+  CHECK(scrape::read_exposition(kExposition)->quarantined == 0);
+  CHECK(scrape::read_exposition(std::string(kExposition) + "dispatcher_quarantined_total 3\n")->quarantined ==
+        3);
+}
+
+TEST_CASE(
+    "Quarantines are news once a minute, whichever dispatcher counts them and however often it restarts") {
+  scrape::QuarantineNews news;
+  news.add({{"a", 5}});
+  CHECK(news.due(kStart) == 0);  // told by the operator before this one
+  news.add({{"a", 6}, {"b", 2}});
+  CHECK(news.due(kStart) == 3);
+  CHECK(news.due(kStart) == 3);  // until it was told
+  news.told(kStart);
+  CHECK(news.due(kStart) == 0);
+  news.add({{"a", 7}});
+  CHECK(news.due(kStart + 59s) == 0);
+  CHECK(news.due(kStart + 60s) == 1);
+  news.add({{"c", 4}});  // it counts from zero
+  CHECK(news.due(kStart + 60s) == 5);
+}
