@@ -9,6 +9,12 @@ import harness  # noqa: E402
 from worker import Worker  # noqa: E402
 
 
+def pytest_addoption(parser):
+    parser.addoption("--scale-downs", type=int, default=12, help="of test_scale.py; its long form has 1000")
+    parser.addoption("--rollouts", type=int, default=3, help="of test_scale.py; its long form has 100")
+    parser.addoption("--scale-workers", choices=("fake", "real"), default="fake", help="of test_scale.py")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def sanitizer_reports(tmp_path_factory):
     """Where every program of a sanitized build reports its faults, however deep it was started. Other builds do not know
