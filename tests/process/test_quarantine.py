@@ -8,7 +8,7 @@ import requests
 
 import harness
 import worker
-from harness import Background, FakeWorker, WorkingWorker, picture, wait_until
+from harness import Background, WorkingWorker, picture, wait_until
 from local import LocalOperator, manifest, predict
 
 DEADLY = picture(size=(77, 33))
