@@ -39,7 +39,11 @@ TEST_CASE("labels: one name a line, whatever the line ends and the end of the fi
 TEST_CASE("labels: an empty or broken line is refused by its number") {
   CHECK_THAT(parse_labels("a\n\nb\n").error().message, Catch::Contains("line 2 is empty"));
   CHECK_THAT(parse_labels("a\r\r\nb\n").error().message, Catch::Contains("line 1 has a control character"));
-  CHECK_THAT(parse_labels("a\nb\x01""c\n").error().message, Catch::Contains("line 2 has a control character"));
+  CHECK_THAT(parse_labels("a\nb\x01"
+                          "c\n")
+                 .error()
+                 .message,
+             Catch::Contains("line 2 has a control character"));
   CHECK_THAT(parse_labels("a\n\xFF\n").error().message, Catch::Contains("line 2 is not UTF-8"));
   CHECK_THAT(parse_labels(std::string(201, 'x')).error().message, Catch::Contains("line 1 is longer"));
   CHECK_THAT(parse_labels("\n\n").error().message, Catch::Contains("names no class"));
