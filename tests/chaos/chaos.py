@@ -18,7 +18,7 @@ import traceback
 import xml.etree.ElementTree as ElementTree
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
+sys.path[:0] = [str(HERE), str(HERE.parent / "process")]
 
 import phases  # noqa: E402
 from scene import Scene  # noqa: E402

@@ -17,7 +17,7 @@ import time
 import xml.etree.ElementTree as ElementTree
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "chaos")]
+sys.path[:0] = [str(HERE), str(HERE.parent / "chaos"), str(HERE.parent / "process")]
 
 import judge  # noqa: E402
 from harness import wait_until  # noqa: E402
