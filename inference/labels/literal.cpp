@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 namespace ei::inference {
 namespace {
@@ -119,7 +120,7 @@ class Reader {
       skip();
       if (peek() != ':') throw Broken{"a key has no ':' behind it"};
       ++at_;
-      items.emplace_back(std::move(key), value(depth - 1));
+      items.push_back({std::move(key), value(depth - 1)});
       comma_or('}');
     }
     ++at_;

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <variant>
 #include <vector>
 
@@ -14,9 +13,14 @@ namespace ei::inference {
 /// A value as JSON and Python write it down.
 struct Literal {
   struct Null {};
-  using List = std::vector<Literal>;                      ///< also a tuple
-  using Dict = std::vector<std::pair<Literal, Literal>>;  ///< in the file's order, with what is there twice
+  struct Entry;                       // no std::pair, which clang cannot hold before Literal is complete
+  using List = std::vector<Literal>;  ///< also a tuple
+  using Dict = std::vector<Entry>;    ///< in the file's order, with what is there twice
   std::variant<Null, bool, std::int64_t, double, std::string, List, Dict> value;
+};
+struct Literal::Entry {
+  Literal first;
+  Literal second;
 };
 
 /// Reads one literal and nothing behind it. Accepts both languages at once: either kind of quotes, trailing
