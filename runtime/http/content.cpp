@@ -7,6 +7,7 @@
 #include <chrono>
 #include <ctime>
 
+#include "runtime/async/task_group.hpp"
 #include "runtime/core/encoding.hpp"
 #include "runtime/http/text.hpp"
 
@@ -73,12 +74,34 @@ Result<std::optional<compression::Coding>> parse_coding(std::string_view content
   return out;
 }
 
+namespace {
+
+// Decoded bytes are counted by nobody until a queue takes them, and a hundredth of them is what was paid for.
+// So of the bodies that need more than one turn one is decoded at a time; the others wait, encoded, as they
+// came.
+thread_local bool decoding = false;
+constexpr std::chrono::milliseconds kAskAgain{5};
+
+struct Turn {
+  Turn() { decoding = true; }
+  ~Turn() { decoding = false; }
+  Turn(Turn const&) = delete;
+  Turn& operator=(Turn const&) = delete;
+};
+
+}  // namespace
+
 asio::awaitable<std::optional<Response>> decode_content(Request& request, std::size_t max_bytes) {
   auto const coding = parse_coding(codings(request.headers));
   if (!coding) co_return refusal(coding.error());
   request.headers.remove("Content-Encoding");
   if (!*coding) co_return std::nullopt;
   auto const executor = co_await asio::this_coro::executor;
+  std::optional<Turn> turn;
+  if (request.body.size() > kSliceBytes) {
+    while (decoding) co_await sleep_for(kAskAgain);
+    turn.emplace();
+  }
   compression::InflateLimits limits;
   limits.max_bytes = max_bytes;
   compression::Inflater inflater(**coding, limits);
