@@ -86,9 +86,8 @@ int main(int argc, char** argv) {
     }
     return 0;
   }
-  std::fprintf(
-      stderr,
-      "usage: inference_probe logits URI PRECISION IN OUT | picture FILE OUT | "
-      "pictures OUT FILE... | time URI PRECISION COUNT\n");
+  std::fprintf(stderr,
+               "usage: inference_probe logits URI PRECISION IN OUT | picture FILE OUT | "
+               "pictures OUT FILE... | time URI PRECISION COUNT\n");
   return 2;
 }

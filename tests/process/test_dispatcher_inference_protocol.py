@@ -147,7 +147,7 @@ def test_a_classification_is_given_as_many_labels_as_it_asks_for(dispatcher, lin
     worker = link()
     asked = Background(infer, dispatcher, {"inputs": [image_input(JPEG)], "outputs": [
         {"name": "probabilities", "parameters": {"classification": 7}}]})
-    header, _ = job = worker.take()
+    header, _ = worker.take()
     assert header["top"] == 7 and header["probabilities"] is False
     top = [{"label": f"label {i}", "index": i, "probability": 0.5 - i / 100} for i in range(7)]
     worker.tell({"type": "result", "id": header["id"], "items": [{"top": top}], "preprocess_ms": 1.5, "inference_ms": 2,

@@ -1,6 +1,5 @@
 """What people and attackers send as pictures: the right answer, or a refusal that says why, at a bounded cost."""
 import io
-import os
 import pathlib
 import subprocess
 import zlib

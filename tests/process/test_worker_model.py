@@ -1,7 +1,6 @@
 """The worker's answers are torchvision's: the network, the files people save it in, and the evaluation transform."""
 import argparse
 import collections
-import json
 import os
 import pathlib
 import pickle

@@ -4,6 +4,8 @@
 #include <boost/json/serialize.hpp>
 #include <catch2/catch.hpp>
 
+#include "runtime/core/origin.hpp"
+
 namespace api = ei::api;
 namespace json = boost::json;
 using namespace std::chrono_literals;
@@ -125,14 +127,20 @@ TEST_CASE("Every fault names the field, the value and what is allowed") {
        "spec.dispatcher.cors.allowedOrigins: Invalid value: \"*\": must be a list of at most 32 origins",
        "no list"},
       {R"({"dispatcher": {"cors": {"allowedOrigins": ["https://a.example", "https://b.example/"]}}})",
-       "spec.dispatcher.cors.allowedOrigins[1]: Invalid value: \"https://b.example/\": must be \"*\" or an origin",
+       "spec.dispatcher.cors.allowedOrigins[1]: Invalid value: \"https://b.example/\": must be \"*\" or " +
+           std::string(ei::kOriginForm),
        "a path"},
       {R"({"dispatcher": {"cors": {"allowedOrigins": ["https://*.example"]}}})",
-       "spec.dispatcher.cors.allowedOrigins[0]: Invalid value: \"https://*.example\": must be", "a pattern"},
+       "spec.dispatcher.cors.allowedOrigins[0]: Invalid value: \"https://*.example\": must be \"*\" or " +
+           std::string(ei::kOriginForm),
+       "a pattern"},
       {R"({"dispatcher": {"cors": {"allowedOrigins": ["*", "https://a.example"]}}})",
-       "must be \"*\" alone, or exact origins", "everybody and somebody"},
+       "spec.dispatcher.cors.allowedOrigins: Invalid value: [\"*\",\"https://a.example\"]: must be \"*\" "
+       "alone, or exact origins",
+       "everybody and somebody"},
       {R"({"dispatcher": {"cors": {"allowedOrigin": []}}})",
-       "spec.dispatcher.cors.allowedOrigin: unknown field, did you mean \"allowedOrigins\"?", "a typing error"},
+       "spec.dispatcher.cors.allowedOrigin: unknown field, did you mean \"allowedOrigins\"?",
+       "a typing error"},
       {R"({"dispatcher": {"queueCapacity": 0}})",
        "spec.dispatcher.queueCapacity: Invalid value: 0: must be an integer between 1 and 100000", "below"},
       {R"({"dispatcher": {"requestTimeout": "11m"}})",
