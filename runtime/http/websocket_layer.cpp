@@ -5,6 +5,7 @@
 #include <boost/asio/bind_executor.hpp>
 #include <boost/beast/websocket/ssl.hpp>
 #include <boost/beast/websocket/teardown.hpp>
+#include <memory>
 
 namespace ei::http {
 
@@ -19,16 +20,22 @@ bool WebSocketLayer::passes(FewBuffers<asio::mutable_buffer> const& read, std::s
 
 void WebSocketLayer::start_read(FewBuffers<asio::mutable_buffer> const& into,
                                 asio::any_completion_handler<Transferred> handler) {
-  if (gate_) {
-    auto const slot = asio::get_associated_cancellation_slot(handler);
-    auto looked = [this, into, handler = std::move(handler)](boost::system::error_code code,
-                                                             std::size_t size) mutable {
-      if (!code && !passes(into, size)) code = asio::error::message_size;
-      handler(code, size);
-    };
-    handler = asio::bind_cancellation_slot(slot, asio::bind_executor(get_executor(), std::move(looked)));
+  auto const read = [&](auto&& last) {
+    std::visit([&](auto& stream) { stream.async_read_some(into, std::forward<decltype(last)>(last)); },
+               stream_);
+  };
+  if (!gate_) {
+    read(std::move(handler));
+    return;
   }
-  std::visit([&](auto& stream) { stream.async_read_some(into, std::move(handler)); }, stream_);
+  auto const slot = asio::get_associated_cancellation_slot(handler);
+  // Shared, as Asio 1.26 may copy what it binds, and the copy of a hidden handler never ends.
+  auto const original = std::make_shared<asio::any_completion_handler<Transferred>>(std::move(handler));
+  auto looked = [this, into, original](boost::system::error_code code, std::size_t size) {
+    if (!code && !passes(into, size)) code = asio::error::message_size;
+    std::move (*original)(code, size);
+  };
+  read(asio::bind_cancellation_slot(slot, asio::bind_executor(get_executor(), std::move(looked))));
 }
 
 void WebSocketLayer::start_write(FewBuffers<asio::const_buffer> const& from,

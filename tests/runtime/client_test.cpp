@@ -200,7 +200,9 @@ TEST_CASE("a download follows redirects, a bounded number of them") {
     REQUIRE(got.has_value());
     auto const data = co_await (*got)->read(1s);
     CHECK(*data == "data");
-    auto const endless = co_await http::get_following(executor, url, none, {}, 2s, 1);
+    http::Follow once;
+    once.max_redirects = 1;
+    auto const endless = co_await http::get_following(executor, url, none, {}, 2s, once);
     REQUIRE_FALSE(endless.has_value());
     CHECK(endless.error().message.find("redirects") != std::string::npos);
     co_await tasks.stop();

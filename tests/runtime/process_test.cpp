@@ -191,7 +191,7 @@ TEST_CASE("a token is what stands in its file, without the white space behind it
   Folder const folder;
   folder.put("token", "secret \r\n");
   folder.put("blank", " \n");
-  folder.put("picture", std::string(5000, 'x'));
+  folder.put("picture", std::string(7000, 'x'));
   CHECK(*process::read_token(folder.path / "token") == "secret");
   CHECK(process::read_token({})->empty());
   CHECK(process::read_token(folder.path / "blank").error().kind == ErrorKind::Invalid);

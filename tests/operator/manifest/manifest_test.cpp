@@ -178,7 +178,9 @@ TEST_CASE("A file without any document, or that is none, says so") {
 
 TEST_CASE("A text in which yaml-cpp finds documents for ever is refused where they begin") {
   // Found by fuzzing: after the map of its third line the parser stays where it is.
-  std::string const text = "- a\n- !!str 5\xB5ce:\n        name: cpu\n''s'\n- |\n  text\n";
+  std::string const text =
+      "- a\n- !!str 5\xB5"
+      "ce:\n        name: cpu\n''s'\n, |\n  text\n";
   auto const documents = manifest::parse_yaml(text);
   REQUIRE(documents.has_error());
   CHECK(documents.error().kind == ei::ErrorKind::Invalid);

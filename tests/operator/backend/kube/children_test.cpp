@@ -160,7 +160,7 @@ TEST_CASE("a worker that downloads is told where it may do so, and no other work
   allowed.allowed.addresses.private_ones = true;
   auto const arguments = [&](ei::api::Spec const& spec) {
     return json::serialize(
-        container(worker_children(owner(), spec, 1, "token-uid", allowed), "resnet18-worker").at("args"));
+        container(worker_children(owner(), spec, 1, allowed), "resnet18-worker").at("args"));
   };
   ei::api::Spec spec;
   CHECK(arguments(spec).find("--allow-") == std::string::npos);
