@@ -49,9 +49,10 @@ std::vector<Alternative> alternatives() {
       {{1, 3, 224, 224}, at::kDouble, "float64 pictures"},
       {{1, 1, 28, 28}, at::kFloat, "grey pictures of 28 pixels"},
       {{1, 1, 32, 32}, at::kFloat, "grey pictures of 32 pixels"}};
-  // Sides that published networks are trained at; the larger ones last, as they cost most.
-  for (std::int64_t const side : {28,  32,  48,  64,  96,  112, 128, 160, 192, 227, 232, 240, 256,
-                                  260, 288, 299, 300, 320, 331, 336, 380, 384, 448, 480, 512}) {
+  // Sides that published networks are trained at, the usual ones first: a network may take several, as 288
+  // and 299 pixels come to the same size after four halvings.
+  for (std::int64_t const side : {299, 256, 384, 32,  28,  64,  48,  96,  112, 128, 160, 192, 227,
+                                  232, 240, 260, 288, 300, 320, 331, 336, 380, 448, 480, 512}) {
     all.push_back({{1, 3, side, side}, at::kFloat, "pictures of " + std::to_string(side) + " pixels"});
   }
   for (std::int64_t const side : {299, 256, 384, 32}) {
