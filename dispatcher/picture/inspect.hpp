@@ -39,8 +39,8 @@ struct PictureBudget {
   /// See scan_steps(). The usual progressive CMYK picture of 2^24 pixels takes 2.3 × 10^8.
   static constexpr std::uint64_t kScanSteps = std::uint64_t{1} << 28;
   /// A JPEG in several scans is kept whole as coefficients of two bytes: four components of 2^24 pixels are
-  /// 128 MiB, and 8 for padding to whole blocks.
-  static constexpr std::uint64_t kCoefficientBytes = std::uint64_t{136} << 20;
+  /// 128 MiB and their padding to whole blocks, a phone's 8064x6048 in 4:2:0 139.6 MiB.
+  static constexpr std::uint64_t kCoefficientBytes = std::uint64_t{140} << 20;
   /// Chunks of a PNG. libpng writes 8 KiB each, the tiniest in use about 1 KiB.
   static constexpr std::size_t kChunks = 65'536;
   /// Pieces of metadata that are looked at for an orientation.

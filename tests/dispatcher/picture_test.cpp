@@ -306,7 +306,7 @@ TEST_CASE("coefficients of several scans are bounded, as a decoder must keep the
   CHECK(refused.fault == PictureFault::TooLarge);
   CHECK(refused.detail ==
         "the JPEG of 8192x5000 pixels comes in several scans (it is progressive), whose coefficients take "
-        "245760000 bytes; allowed: at most 142606336, or all components in one scan (baseline)");
+        "245760000 bytes; allowed: at most 146800640, or all components in one scan (baseline)");
   CHECK(good(progressive({.width = 4096, .height = 4096, .components = 4}, "")).width == 4096);
 }
 
