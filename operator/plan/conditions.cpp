@@ -95,10 +95,11 @@ Condition ready(Observation const& seen, Counts const& counts) {
   auto const faults = to_string(seen.errors);
   if (!seen.spec)
     return make(api::kReady, false, "InvalidSpec", faults.empty() ? "there is no spec" : faults);
-  if (counts.dispatchers_ready == 0) {
-    return make(api::kReady, false, "DispatcherNotReady", "no dispatcher is ready");
-  }
-  if (counts.workers_ready == 0) return make(api::kReady, false, "WorkersNotReady", "no worker is ready");
+  auto const refused = faults.empty() ? "" : "; the previous spec is in force: " + faults;
+  if (counts.dispatchers_ready == 0)
+    return make(api::kReady, false, "DispatcherNotReady", "no dispatcher is ready" + refused);
+  if (counts.workers_ready == 0)
+    return make(api::kReady, false, "WorkersNotReady", "no worker is ready" + refused);
   if (!faults.empty()) return make(api::kReady, true, "InvalidEdit", "serving the previous spec: " + faults);
   return make(api::kReady, true, "Serving",
               seen.endpoint.empty() ? "requests are answered" : "requests are answered at " + seen.endpoint);

@@ -183,7 +183,7 @@ CHANGES = {
     "a creation": (None, {}, {"configmaps", "services", "deployments", "networkpolicies", "poddisruptionbudgets", "status"}),
     "an edit": (
         {"dispatcher": {"replicas": 1}},
-        {"dispatcher": {"replicas": 3, "queueCapacity": 77}, "worker": {"image": "w:2"}},
+        {"dispatcher": {"replicas": 3, "queueCapacity": 77}, "worker": {"resources": {"memory": "2Gi"}}},
         {"deployments", "status"},
     ),
     "a scale": (external(1), external(3), {"deployments", "status", "events"}),

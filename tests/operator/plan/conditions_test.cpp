@@ -162,6 +162,11 @@ TEST_CASE("An invalid spec is told in Ready; an invalid edit leaves the service 
   seen.errors = {{"spec.scaling.queueTarget", "Invalid value: 0: must be 1"}};
   CHECK(shown(seen, verdict(steady()), "Ready") ==
         "True InvalidEdit: serving the previous spec: spec.scaling.queueTarget: Invalid value: 0: must be 1");
+  auto unready = seen;
+  unready.dispatchers.clear();
+  CHECK(shown(unready, verdict(steady()), "Ready") ==
+        "False DispatcherNotReady: no dispatcher is ready; the previous spec is in force: "
+        "spec.scaling.queueTarget: Invalid value: 0: must be 1");
   seen.spec.reset();
   auto last = verdict(steady());
   last.decision.reset();
