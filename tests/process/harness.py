@@ -193,10 +193,14 @@ class WebSocket:
         self.socket.sendall(head + mask + body)
 
     def receive(self, timeout=10):
-        """The next message's bytes; pings are answered on the way."""
-        self.socket.settimeout(timeout)
+        """The next message's bytes; pings are answered on the way, and do not prolong the wait."""
+        end = time.monotonic() + timeout
         whole = b""
         while True:
+            left = end - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"no message within {timeout} s")
+            self.socket.settimeout(left)
             first, second = self._read(2)
             size = second & 0x7F
             if size == 126:

@@ -160,7 +160,7 @@ def test_a_worker_that_says_it_overruns_is_a_loss_under_this_job(dispatcher, lin
 
 def test_raw_tensors_are_refused_likewise(dispatcher, link):
     data = b"\1" * (3 * 224 * 224 * 4)
-    header = b'{"inputs":[{"name":"x","shape":[1,3,224,224],"datatype":"FP32","parameters":{"binary_data_size":%d}}]}' % len(data)
+    header = b'{"inputs":[{"name":"image","shape":[1,3,224,224],"datatype":"FP32","parameters":{"binary_data_size":%d}}]}' % len(data)
 
     def infer():
         return requests.post(dispatcher.url + "/v2/models/resnet18/infer", data=header + data, timeout=30,
