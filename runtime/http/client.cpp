@@ -283,7 +283,7 @@ asio::awaitable<Result<std::unique_ptr<ResponseStream>>> get_following(asio::any
     auto next = resolve_url(url, *location);
     if (!next) co_return with_context(next.error(), "the redirect's Location");
     if (url.secure() && !next->secure()) {
-      co_return make_error(ErrorKind::Protocol,
+      co_return make_error(ErrorKind::Invalid,
                            "a redirect from https to " + display_url(next->to_string()) + " is not followed");
     }
     if (followed == follow.max_redirects) {

@@ -35,7 +35,7 @@ def test_unknown_routes_are_404(dispatcher, path):
 
 
 @pytest.mark.parametrize("method,path,allow", [
-    ("GET", "/predict", {"POST"}), ("DELETE", "/add_to_queue", {"POST"}), ("POST", "/", {"GET", "HEAD"}),
+    ("GET", "/predict", {"POST", "PUT"}), ("DELETE", "/add_to_queue", {"POST", "PUT"}), ("POST", "/", {"GET", "HEAD"}),
     ("PUT", "/v2/models/resnet18/infer", {"POST"}), ("POST", "/metrics", {"GET", "HEAD"}),
 ])
 def test_wrong_methods_are_405_with_the_allowed_ones(dispatcher, method, path, allow):
