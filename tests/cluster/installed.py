@@ -10,9 +10,12 @@ import pytest
 import yaml
 
 from conftest import HERE, ROOT
+from core import worker_millicores
 
-# Two cores carry the node, the control plane and every worker: a worker gets a share, and the load is for that.
-SMALL = {"resources": {"cpu": "150m", "memory": "512Mi"}}
+
+def small():
+    """Two cores carry the node, the control plane and every worker: a worker gets a share, and the load is for that."""
+    return {"resources": {"cpu": f"{worker_millicores()}m", "memory": "512Mi"}}
 
 
 class Installation(NamedTuple):
@@ -81,7 +84,7 @@ def service(name, scaling, **spec):
         "apiVersion": "elasticinference.dev/v1alpha1",
         "kind": "InferenceService",
         "metadata": {"name": name},
-        "spec": {"scaling": scaling, "worker": SMALL, **spec},
+        "spec": {"scaling": scaling, "worker": small(), **spec},
     }
 
 

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from conftest import ROOT, eventually
+from core import worker_rate
 from installed import (  # noqa: F401 (fixtures)
-    SMALL,
     events_of,
     installation,
     load,
@@ -17,12 +17,18 @@ from installed import (  # noqa: F401 (fixtures)
     release,
     serve,
     service,
+    small,
     status_of,
     uninstall,
 )
 
 # What an InferenceService has made.
 CHILDREN = "pods,deployments,replicasets,services,configmaps,poddisruptionbudgets,networkpolicies"
+
+
+def overload(times):
+    """A rate, in pictures a second, so many times what one worker answers; at the most 20, which the machine sends beside it."""
+    return min(20, round(times * worker_rate(), 1))
 
 
 def test_helm_test_passes(release, installation):
@@ -32,7 +38,7 @@ def test_helm_test_passes(release, installation):
 
 def test_the_sample_answers_through_its_service(release, namespace, serve, load):
     sample = yaml.safe_load((ROOT / "crds" / "samples" / "resnet18.yaml").read_text())
-    sample["spec"]["worker"] = SMALL
+    sample["spec"]["worker"] = small()
     name = serve(sample)
     seen = load(name, rate=4, seconds=10).result()
     assert seen["statuses"] == {"200": 40}, seen
@@ -45,7 +51,7 @@ def test_the_sample_answers_through_its_service(release, namespace, serve, load)
 def test_load_scales_up_and_calm_scales_down_without_a_failed_request(release, namespace, serve, load):
     scaling = {"queueTarget": 5, "minReplicas": 1, "maxReplicas": 3, "cooldown": "10s", "latencyTarget": "1s"}
     name = serve(service("elastic", scaling))
-    busy = load(name, rate=20, seconds=60)
+    busy = load(name, rate=overload(2.2), seconds=60)
 
     def grown():
         assert status_of(release, namespace, name)["desiredReplicas"] >= 2
@@ -131,7 +137,7 @@ def test_external_obeys_scale_and_an_hpa(release, namespace, serve, load):
         },
     }
     release.apply(hpa, namespace)
-    load(name, rate=20, seconds=90)
+    load(name, rate=overload(2.2), seconds=90)
 
     def moved():
         assert release.get("eis", name, "-n", namespace)["spec"]["replicas"] == 3
