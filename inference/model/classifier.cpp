@@ -54,6 +54,12 @@ Classifier::Classifier(Classifier&&) noexcept = default;
 Classifier& Classifier::operator=(Classifier&&) noexcept = default;
 
 Result<Classifier> Classifier::from_state_dict(StateDict const& tensors, Precision precision) {
+  if (precision == Precision::Bf16 && !cpu_computes_bf16()) {
+    return make_error(
+        ErrorKind::Invalid,
+        "precision 'bf16' needs AVX-512 (F, BW, DQ and VL), which this CPU lacks; allowed here are "
+        "auto and fp32");
+  }
   try {
     c10::InferenceMode const inference;
     if (precision == Precision::Auto) {

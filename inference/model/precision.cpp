@@ -75,6 +75,15 @@ bool cpu_multiplies_bf16() {
 #endif
 }
 
+bool cpu_computes_bf16() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+#else
+  return false;
+#endif
+}
+
 bool bf16_is_faster(StateDict const& tensors) {
   // Less than a tenth faster is not worth the rounding.
   constexpr double kWorthwhile = 0.9;

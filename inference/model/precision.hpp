@@ -16,6 +16,8 @@ enum class Precision { Auto, Fp32, Bf16 };
 
 /// True where this CPU has instructions that multiply bf16 (AVX512-BF16 or AMX-BF16).
 [[nodiscard]] bool cpu_multiplies_bf16();
+/// Whether oneDNN computes in bf16 here at all, if slowly: it needs AVX-512 with BW, DQ and VL.
+[[nodiscard]] bool cpu_computes_bf16();
 
 /// Measures one convolution of the network in both precisions: a few milliseconds. Precondition: as
 /// Classifier's.
