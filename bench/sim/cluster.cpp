@@ -197,7 +197,8 @@ class Cluster {
         std::find_if(workers_.begin(), workers_.end(), [&](auto const& w) { return w.id == id; });
     bool const wanted = !found->draining;
     if (found->state == WorkerState::Idle && wanted) --idle_;
-    if (found->state == WorkerState::Busy && queue_.give_back(found->ticket, now_) == dispatcher::GiveBack::Lost)
+    if (found->state == WorkerState::Busy &&
+        queue_.give_back(found->ticket, now_) == dispatcher::GiveBack::Lost)
       ++served_;
     workers_.erase(found);
     if (wanted) create(now_);
