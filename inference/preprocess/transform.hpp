@@ -29,9 +29,9 @@ struct Geometry {
 /// orientation is applied, grey is spread, alpha is dropped, CMYK is taken as Adobe writes it (inverted),
 /// palettes are looked up. Two differences: a 16-bit grey PNG is scaled to 8 bits, where Pillow clips it to
 /// white; a JPEG of more than 2^24 pixels is decoded at reduced size (jpeg_reduction), which changes the
-/// result by 0.1 grey levels on average and up to 2. Bytes and pixels are the caller's to limit, before; the
-/// work is bounded by dispatcher::PictureBudget. Errors: Invalid with http_status 400, 413 over a budget, 503
-/// without memory; `out` is unchanged then.
+/// result by up to 0.25 grey levels on average and 2 at most. Bytes and pixels are the caller's to limit,
+/// before; the work is bounded by dispatcher::PictureBudget. Errors: Invalid with http_status 400, 413 over a
+/// budget, 503 without memory; `out` is unchanged then.
 [[nodiscard]] Result<void> append_picture(std::string_view file, std::vector<float>& out);
 
 /// The same from decoded samples in BGR order.
