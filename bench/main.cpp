@@ -7,11 +7,12 @@
 #include "bench/load/command.hpp"
 #include "bench/load/trace_command.hpp"
 #include "bench/policy/command.hpp"
+#include "runtime/core/version.hpp"
 
 int main(int argc, char** argv) {
   int code = 0;
   CLI::App program("Measures elastic inference.", "inference-bench");
-  program.set_version_flag("--version", EI_VERSION);
+  program.set_version_flag("--version", std::string(ei::version()));
   program.require_subcommand(1);
   ei::bench::add_load_command(program, code);
   ei::bench::add_trace_command(program, code);

@@ -10,6 +10,7 @@
 #include "dispatcher/service/service.hpp"
 #include "dispatcher/workers/link_route.hpp"
 #include "runtime/async/task_group.hpp"
+#include "runtime/core/version.hpp"
 #include "runtime/crypto/digest.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/process/program.hpp"
@@ -112,7 +113,7 @@ Result<void> listen_all(Flags const& flags, http::Server& main, http::Server& me
                           {"metrics", metrics.port()},
                           {"link", link.port()},
                           {"model", flags.model},
-                          {"version", EI_VERSION}});
+                          {"version", version()}});
   return process::write_ports(flags.ports_file,
                               {{"http", main.port()}, {"metrics", metrics.port()}, {"link", link.port()}});
 }

@@ -16,6 +16,7 @@
 #include "inference/service/routes.hpp"
 #include "runtime/async/task_group.hpp"
 #include "runtime/core/redact.hpp"
+#include "runtime/core/version.hpp"
 #include "runtime/crypto/digest.hpp"
 #include "runtime/http/server.hpp"
 #include "runtime/log/log.hpp"
@@ -121,7 +122,7 @@ Result<void> listen_all(Flags const& flags, http::Server& main, http::Server& me
                           {"metrics", metrics.port()},
                           {"model", flags.model_name},
                           {"uri", display_url(flags.model_uri)},
-                          {"version", EI_VERSION}});
+                          {"version", version()}});
   return process::write_ports(flags.ports_file, std::move(ports));
 }
 

@@ -5,6 +5,8 @@
 #include <boost/asio/ip/network_v4.hpp>
 #include <boost/asio/ip/network_v6.hpp>
 
+#include "runtime/core/version.hpp"
+
 namespace ei {
 namespace {
 
@@ -181,7 +183,7 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
   std::string level = "info";
   CLI::App app("Keeps InferenceServices running: their dispatchers, and as many workers as the queue needs.",
                "inference-operator");
-  app.set_version_flag("--version", EI_VERSION);
+  app.set_version_flag("--version", std::string(version()));
   add_local(app, flags, drain_timeout);
   add_cluster(app, flags);
   AllowFlags allow;

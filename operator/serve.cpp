@@ -2,6 +2,7 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include "runtime/core/version.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/process/program.hpp"
 
@@ -78,7 +79,7 @@ Result<void> start_servers(http::Server& metrics, http::Server* probes,
   }
   log::info("listening", {{"metrics", metrics.port()},
                           {"probes", probes == nullptr ? 0 : probes->port()},
-                          {"version", EI_VERSION}});
+                          {"version", version()}});
   return process::write_ports(ports_file, std::move(ports));
 }
 

@@ -6,6 +6,7 @@
 #include "dispatcher/link/floats.hpp"
 #include "dispatcher/oip/infer.hpp"
 #include "runtime/core/json.hpp"
+#include "runtime/core/version.hpp"
 
 namespace ei::dispatcher::oip {
 namespace {
@@ -137,7 +138,7 @@ InferResponse write_infer(ServedModel const& model, InferRequest const& request,
 
 std::string server_metadata() {
   json::object const out{{"name", "elastic-inference"},
-                         {"version", EI_VERSION},
+                         {"version", version()},
                          {"extensions", {"binary_tensor_data", "classification"}}};
   return json::serialize(out);
 }

@@ -7,6 +7,7 @@
 #include "dispatcher/routes/answer.hpp"
 #include "dispatcher/routes/infer.hpp"
 #include "dispatcher/routes/predict.hpp"
+#include "runtime/core/version.hpp"
 #include "runtime/http/content.hpp"
 #include "runtime/metrics/registry.hpp"
 
@@ -74,7 +75,7 @@ http::Response ready(RouteContext& context) {
 http::Response about(RouteContext& context) {
   boost::json::object const body{
       {"name", "elastic-inference dispatcher"},
-      {"version", EI_VERSION},
+      {"version", version()},
       {"model", context.options.model.name},
       {"routes",
        {"POST /predict", "POST /add_to_queue", "GET /v2", "GET /v2/health/live", "GET /v2/health/ready",

@@ -11,6 +11,7 @@
 #include "runtime/async/deadline.hpp"
 #include "runtime/async/task_group.hpp"
 #include "runtime/core/redact.hpp"
+#include "runtime/core/version.hpp"
 #include "runtime/crypto/digest.hpp"
 #include "runtime/http/client.hpp"
 #include "runtime/log/log.hpp"
@@ -111,7 +112,7 @@ Result<void> begin_body(Transfer& transfer, http::Response const& head) {
 /// One connection's worth of bytes.
 asio::awaitable<Result<void>> attempt(asio::any_io_executor executor, Transfer& transfer) {
   http::Headers headers;
-  headers.set("User-Agent", "elastic-inference/" EI_VERSION);
+  headers.set("User-Agent", "elastic-inference/" + std::string(version()));
   headers.set("Accept-Encoding", "identity");
   // Without a digest nothing but a validator proves that the parts belong together.
   if (transfer.options.sha256.empty() && transfer.validator.empty()) {

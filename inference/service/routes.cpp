@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "dispatcher/form/submitted.hpp"
+#include "runtime/core/version.hpp"
 #include "runtime/http/content.hpp"
 #include "runtime/metrics/registry.hpp"
 
@@ -99,7 +100,7 @@ http::Route get(std::string pattern, std::function<http::Response()> answer) {
 
 http::Response about(RouteContext const& context) {
   json::object body{{"name", "inference-worker"},
-                    {"version", EI_VERSION},
+                    {"version", version()},
                     {"model", context.model_name},
                     {"ready", context.worker.ready()},
                     {"predict", "POST /predict with a JPEG or PNG"}};

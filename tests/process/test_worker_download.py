@@ -296,11 +296,12 @@ def torch_script():
 
 
 def test_a_program_from_the_network_is_run_only_with_its_digest_whatever_it_is_called(serve, classify):
-    server = serve(data=torch_script())
+    program = torch_script()
+    server = serve(data=program)
     done = classify(server.url)
     assert done.returncode == 1
     assert "TorchScript, which is a program: it is run only with the SHA-256" in done.stderr.splitlines()[-1]
-    done = classify(server.url, "--sha256", digest(torch_script()))
+    done = classify(server.url, "--sha256", digest(program))
     assert done.returncode == 1
     assert "not a usable TorchScript classifier" in done.stderr.splitlines()[-1], "LibTorch has seen it"
 
