@@ -15,7 +15,7 @@ RequestQueue::RequestQueue(QueueLimits limits) : limits_(limits) {
 
 bool RequestQueue::fits(std::size_t requests, std::size_t bytes) const {
   return waiting_ <= limits_.capacity && requests <= limits_.capacity - waiting_ &&
-         waiting_bytes_ <= limits_.capacity_bytes && bytes <= limits_.capacity_bytes - waiting_bytes_;
+         held_bytes_ <= limits_.capacity_bytes && bytes <= limits_.capacity_bytes - held_bytes_;
 }
 
 std::optional<Ticket> RequestQueue::offer(Time now, Time deadline, std::uint64_t item, std::size_t bytes) {
@@ -36,6 +36,7 @@ std::optional<Ticket> RequestQueue::offer(Time now, Time deadline, std::uint64_t
   link_after(fresh_, fresh_.tail, index);
   ++waiting_;
   waiting_bytes_ += bytes;
+  held_bytes_ += bytes;
   schedule(index);
   return Ticket{index, slot.generation};
 }
@@ -252,6 +253,7 @@ std::uint32_t RequestQueue::allocate() {
 
 void RequestQueue::release(std::uint32_t index) {
   unschedule(index);
+  held_bytes_ -= slots_[index].bytes;
   slots_[index].state = State::Free;
   ++slots_[index].generation;
   free_.push_back(index);

@@ -52,8 +52,9 @@ struct Ticket {
 
 struct QueueLimits {
   std::size_t capacity = 1000;  ///< waiting requests, > 0
-  /// Their payloads together. Four times what 1,000 ordinary photographs (128 KiB) take; without it 1,000
-  /// pictures of the greatest size would be 10 GiB.
+  /// The payloads of the waiting and of those in flight, which are kept in case that a worker is lost. Four
+  /// times what 1,000 ordinary photographs (128 KiB) take; without it 1,000 pictures of the greatest size
+  /// would be 10 GiB.
   std::size_t capacity_bytes = std::size_t{512} << 20;
   std::optional<Duration> late_after{};  ///< none: plain FIFO; see the model above
   bool operator==(QueueLimits const&) const = default;
@@ -224,6 +225,7 @@ class RequestQueue {
   DeadlineHeap deadlines_;
   std::size_t waiting_ = 0;
   std::size_t waiting_bytes_ = 0;
+  std::size_t held_bytes_ = 0;  // of the waiting and of those in flight
   std::size_t retrying_ = 0;
   std::size_t held_ = 0;
   std::size_t in_flight_ = 0;

@@ -5,9 +5,10 @@ namespace {
 
 constexpr std::int64_t kMiB = 1024 * 1024;
 
-// The program with its libraries (30 MiB), the jobs that workers hold, and answers under way.
+// The program with its libraries (30 MiB), frames of jobs on their way to workers, and answers under way.
 constexpr std::int64_t kProgramMib = 160;
-// Four times what 1,000 ordinary photographs (128 KiB) take; the dispatcher's own default.
+// Pictures that wait or that workers hold: four times what 1,000 ordinary photographs (128 KiB) take; the
+// dispatcher's own default.
 constexpr std::int64_t kQueueMib = 512;
 // Twenty-five of the largest pictures at a time, or 2,000 ordinary ones.
 constexpr std::int64_t kUploadMib = 256;

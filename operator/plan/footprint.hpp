@@ -8,15 +8,15 @@ namespace ei::plan {
 /// What a dispatcher may hold, and the memory that this takes at most.
 struct Footprint {
   std::int64_t connections = 0;
-  std::int64_t queue_bytes = 0;   ///< of pictures that wait
+  std::int64_t queue_bytes = 0;   ///< of pictures that wait or that workers hold
   std::int64_t upload_bytes = 0;  ///< of bodies on their way in
   std::int64_t memory_mib = 0;    ///< all of it and the program itself, in whole 64 MiB
   bool operator==(Footprint const&) const = default;
 };
 
 /// Of a dispatcher whose queue has that capacity:
-/// memory = 160 MiB + 512 MiB of waiting pictures + 256 MiB of bodies + 32 KiB for each connection, with
-/// capacity + capacity / 4 + 1024 connections. Pure.
+/// memory = 160 MiB + 512 MiB of pictures that wait or that workers hold + 256 MiB of bodies + 32 KiB for
+/// each connection, with capacity + capacity / 4 + 1024 connections. Pure.
 [[nodiscard]] Footprint dispatcher_footprint(int queue_capacity);
 
 /// `1Gi`, `4928Mi`: as the API server writes it, which never changes what is applied.

@@ -261,12 +261,13 @@ def test_workers_that_no_node_has_room_for_wait_and_are_told(release, namespace)
 
 
 def test_weights_that_cannot_be_fetched_are_told_in_the_workers_words(release, namespace):
-    nowhere = {"uri": "https://127.0.0.1:1/resnet18.pth"}  # its own pod, where nobody listens
+    # The top-level domain in which no name is ever given (RFC 6761).
+    nowhere = {"uri": "https://models.invalid/resnet18.pth"}
     release.apply(service("nowhere", {"minReplicas": 1, "maxReplicas": 1}, model=nowhere), namespace)
 
     def told():
         workers = {each["type"]: each for each in status_of(release, namespace, "nowhere")["conditions"]}["WorkersReady"]
-        assert "cannot_load" in workers["message"] and "refused" in workers["message"], workers
+        assert "cannot_load" in workers["message"] and "models.invalid" in workers["message"], workers
 
     eventually(told, 120, 1)
 

@@ -28,14 +28,18 @@ TEST_CASE("a full queue takes nobody, and counts the arrival all the same") {
   CHECK(queue.offer(at(0s), Time::max(), 4));
 }
 
-TEST_CASE("a queue is also full by bytes, and has room again when they are handed out") {
+TEST_CASE(
+    "a queue is also full by the bytes of the waiting and of those in flight, until these are answered") {
   RequestQueue queue({.capacity = 10, .capacity_bytes = 100, .late_after = {}});
   offer(queue, 1, at(0s), Time::max(), 60);
   CHECK_FALSE(queue.fits(1, 41));
   CHECK(queue.fits(1, 40));
   CHECK_FALSE(queue.offer(at(0s), Time::max(), 2, 41));
-  REQUIRE(queue.take(at(0s)));
+  auto const taken = queue.take(at(0s));
+  REQUIRE(taken);
   CHECK(queue.bytes() == 0);
+  CHECK_FALSE(queue.fits(1, 41));
+  CHECK(queue.complete(taken->ticket, at(1s)));
   CHECK(queue.fits(1, 100));
 }
 
@@ -158,7 +162,7 @@ TEST_CASE("retries are served by when they are due, whatever order their workers
 }
 
 TEST_CASE("a request that is given back finds room although the queue is full") {
-  RequestQueue queue({.capacity = 1, .capacity_bytes = 10, .late_after = {}});
+  RequestQueue queue({.capacity = 1, .capacity_bytes = 20, .late_after = {}});
   offer(queue, 1, at(0s), Time::max(), 10);
   auto const taken = queue.take(at(0s));
   offer(queue, 2, at(0s), Time::max(), 10);
