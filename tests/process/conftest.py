@@ -15,6 +15,10 @@ def pytest_addoption(parser):
     parser.addoption("--scale-workers", choices=("fake", "real"), default="fake", help="of test_scale.py")
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: judges what a loaded service does; nothing else may take its cores meanwhile")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def sanitizer_reports(tmp_path_factory):
     """Where every program of a sanitized build reports its faults, however deep it was started. Other builds do not know

@@ -12,6 +12,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "chaos"))
 import phases  # noqa: E402
 from scene import Scene  # noqa: E402
 
+pytestmark = pytest.mark.alone
+
 # Few enough for a busy machine of two cores: the two workers answer many times as many.
 RATE_RPS = 8
 pytestmark = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two workers need two cores")

@@ -16,6 +16,8 @@ sys.path.insert(0, str(ROOT / "bench"))
 
 from compare import local_run  # noqa: E402
 
+pytestmark = pytest.mark.alone
+
 needs_two_cores = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="a second worker needs a second core")
 
 

@@ -12,6 +12,8 @@ import harness
 from harness import BIN, ROOT, wait_until
 from local import alive, fake_bin_dir
 
+pytestmark = pytest.mark.alone
+
 needs_two_cores = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="a second worker needs a second core")
 
 

@@ -11,6 +11,8 @@ import pytest
 import harness
 from harness import BIN, Background
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def images(tmp_path):

@@ -13,6 +13,8 @@ import pytest
 from harness import wait_until
 from local import KeptConnection, Load, LocalOperator, manifest
 
+pytestmark = pytest.mark.alone
+
 CORES = len(os.sched_getaffinity(0))
 
 

@@ -8,6 +8,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "soak"))
 
 import judge  # noqa: E402
 
+pytestmark = pytest.mark.alone
+
 
 def samples(count=40, rss=lambda at: 100, descriptors=lambda at: 20, threads=lambda at: 3):
     return [{"rss_mib": rss(at), "descriptors": descriptors(at), "threads": threads(at)} for at in range(count)]
