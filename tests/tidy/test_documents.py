@@ -159,6 +159,13 @@ def test_the_operations_page_explains_every_event():
     assert not [event for event in events if f"`{event}`" not in page]
 
 
+def test_the_http_page_has_every_route_that_the_dispatcher_lists():
+    routes = re.findall(r'"(?:GET|POST|PUT) (/[^"]*)"', (ROOT / "dispatcher/routes/routes.cpp").read_text())
+    assert len(routes) > 8
+    page = (ROOT / "docs/http.md").read_text()
+    assert not [route for route in routes if route not in page]
+
+
 def test_the_api_reference_is_what_the_crd_says():
     sys.path.insert(0, str(ROOT / "docs"))
     try:
