@@ -1,4 +1,4 @@
-"""The plots of a comparison, as SVG text. Colours come as those of a light page; pages.py lets them follow the reader's."""
+"""The plots of a comparison, as SVG text. The colours are for a light page; pages.py lets them follow the reader's."""
 import io
 import pathlib
 import re

@@ -29,7 +29,7 @@ def write(path, head, rows):
 
 
 def requests(slow=0, slow_ms=0.0, faults=()):
-    """Two hundred requests of 100 ms; the last `slow` ones take slow_ms; `faults` are those of the very last ones."""
+    """Two hundred requests of 100 ms; the last `slow` ones take slow_ms; `faults` belong to the very last ones."""
     rows = []
     for i in range(SECONDS * RATE):
         at = i / RATE
