@@ -49,6 +49,13 @@ def test_the_readme_is_one_page():
     assert words <= README_WORDS, f"README.md has {words} words; allowed: {README_WORDS}. Move what is longer to docs/"
 
 
+def test_the_readme_shows_a_small_picture():
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", (ROOT / "README.md").read_text())
+    assert len(pictures) == 1
+    # What a slow line loads in a second or two.
+    assert (ROOT / pictures[0]).stat().st_size < 100_000
+
+
 def test_every_script_in_a_command_exists_and_runs():
     wrong = []
     for page in documents.pages():
