@@ -14,7 +14,7 @@ constexpr char const* kLocal = "On this machine";
 constexpr char const* kCluster = "On a cluster";
 constexpr char const* kAllow = "What authors of services may ask for ('none': nothing; '*': anything)";
 
-/// The flags as they are given; an empty list is that of a flag that is not given.
+/// The flags as they are given; an empty list stands for a flag that is not given.
 struct AllowFlags {
   std::vector<std::string> images;
   std::vector<std::string> schemes;

@@ -18,8 +18,8 @@ namespace ei {
                                                         metrics::Registry const& registry,
                                                         std::function<bool()> ready);
 
-/// The same for probes alone: /healthz and /readyz on a port that scrapers, however many and slow, cannot
-/// fill.
+/// The same for probes alone: /healthz and /readyz on a port that scrapers, however
+/// many and slow, cannot fill.
 [[nodiscard]] std::unique_ptr<http::Server> make_probe_server(boost::asio::any_io_executor executor,
                                                               std::string address, std::uint16_t port,
                                                               std::function<bool()> ready);

@@ -47,7 +47,7 @@ def autoscaler(percent, settings):
     }
 
 
-# Scaler (those of flags.py) -> the autoscaler's CPU target in percent; none for our own policy.
+# Scaler (flags.py lists them) -> the autoscaler's CPU target in percent; none for our own policy.
 SCALERS = {"ours": None, "hpa70": 70, "hpa90": 90}
 
 

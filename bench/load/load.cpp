@@ -67,7 +67,7 @@ void Load::offer(std::size_t number) {
   tasks_.spawn("request", [this, number] { return lane(number); });
 }
 
-// One connection's worth of requests: its own, then whoever waits longest.
+// One connection's worth of requests: its own, then the request that waits longest.
 asio::awaitable<void> Load::lane(std::size_t number) {
   for (;;) {
     co_await one(number);

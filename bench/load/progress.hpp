@@ -6,8 +6,8 @@
 
 namespace ei::bench {
 
-/// Redraws one line on standard error four times a second, and clears it when cancelled; never ends by
-/// itself.
+/// Redraws one line on standard error four times a second, and clears it when
+/// cancelled; never ends by itself.
 [[nodiscard]] asio::awaitable<void> show_progress(Load const& load, Schedule const& schedule,
                                                   Report const& report);
 

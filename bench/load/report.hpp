@@ -26,16 +26,16 @@ struct Finished {
   std::optional<bool> right;  ///< whether that is the picture's label; none where either is unknown
 
   [[nodiscard]] bool ok() const { return fault.empty(); }
-  /// From the intended time, not from when a connection was free: a stalled server is charged for all who
-  /// waited.
+  /// From the intended time, not from when a connection was free: a stalled server is
+  /// charged for all who waited.
   [[nodiscard]] std::chrono::nanoseconds latency() const { return ended - intended; }
 };
 
 /// The fault of a request that had no answer within its time.
 inline constexpr char const* kTimedOut = "timeout";
 
-/// One second of the run. All but `completed` speak of the requests that were meant to be sent in this
-/// second.
+/// One second of the run. All but `completed` speak of the requests that were meant
+/// to be sent in this second.
 struct Second {
   std::uint64_t offered = 0;
   std::uint64_t completed = 0;  ///< answers of any status that arrived in this second
@@ -44,8 +44,8 @@ struct Second {
   Histogram latency;
 };
 
-/// Adds up a run. Latencies are those of 2xx answers, and of timeouts too, which took at least so long:
-/// leaving these out would make a server look better the more it fails. Other failures are only counted.
+/// Adds up a run. 2xx answers have a latency, and so have timeouts, which took at least so long:
+/// without them a server would look better the more it fails. Other failures are only counted.
 class Report {
  public:
   void add(Finished const& finished);
@@ -58,11 +58,11 @@ class Report {
   /// Right answers of those whose label is known; none when no label is known.
   [[nodiscard]] std::optional<double> accuracy() const;
 
-  /// requests, ok, errors, faults{}, p50_ms … max_ms, mean_ms, offered_rps, completed_rps, accuracy,
-  /// labelled, …
+  /// requests, ok, errors, faults{}, p50_ms … max_ms, mean_ms, offered_rps,
+  /// completed_rps, accuracy, labelled, …
   [[nodiscard]] boost::json::object summary() const;
-  /// `second,offered,completed,ok,errors,p50_ms,p99_ms,max_ms`; the last three are empty in a second without
-  /// latency.
+  /// `second,offered,completed,ok,errors,p50_ms,p99_ms,max_ms`; the last three are empty
+  /// in a second without latency.
   [[nodiscard]] std::string seconds_csv() const;
 
  private:

@@ -41,8 +41,8 @@ constexpr Contestant kEverybody[] = {Contestant::Latency,    Contestant::QueueRa
                                      Contestant::Hpa90,      Contestant::Kpa,        Contestant::Keda,
                                      Contestant::Clairvoyant};
 
-/// The policy as it is, and what else one may wonder about, in a table of its own: the contest's columns are
-/// fixed.
+/// The policy as it is, and what else one may wonder about, in a table of its own: the
+/// contest's columns are fixed.
 constexpr Contestant kBesides[] = {Contestant::Latency, Contestant::LatencyPrometheus15s,
                                    Contestant::RayServe};
 

@@ -24,8 +24,8 @@ constexpr double kKedaThreshold = 5;
 // As Prometheus' example configuration has it; its default is a minute.
 constexpr Duration kPrometheusInterval = std::chrono::seconds(15);
 
-/// Whatever policy the settings name, the contestant's is played; each at its own usual interval when it is
-/// another's.
+/// Whatever policy the settings name, the contestant's is played; each at its own usual
+/// interval when it is another's.
 scaling::Settings latency(scaling::Settings settings) {
   if (settings.policy != scaling::Policy::Latency) settings.interval = scaling::Settings{}.interval;
   settings.policy = scaling::Policy::Latency;
@@ -56,7 +56,7 @@ HpaSettings hpa(Rules const& rules, int percent) {
   return settings;
 }
 
-/// With or without the late lane is for whoever plays it to say.
+/// The caller says whether the match has the late lane.
 Scaler scaler_of(Contestant contestant, Rules const& rules, Scenario const& scenario, std::uint64_t seed) {
   switch (contestant) {
     case Contestant::Latency:

@@ -81,8 +81,8 @@ struct Measured {
 };
 Match match_of(Trace trace, Measured const& measured);
 
-/// The matches for a trace of the caller's: at each service time scaled as the course trace is, and as it
-/// stands.
+/// The matches for a trace of the caller's: at each service time scaled as the course
+/// trace is, and as it stands.
 std::vector<Match> matches_of(Trace const& trace, bool quick);
 
 }  // namespace ei::bench

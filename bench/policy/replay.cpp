@@ -96,8 +96,8 @@ double mean_start_seconds(std::vector<scaling::LogRecord> const& log) {
   return count > 0 ? sum / count : kUsualStartSeconds;
 }
 
-/// What the simulator cannot play, named as the log names it; empty when all is well. The ranges are those of
-/// a manifest.
+/// What the simulator cannot play, named as the log names it; empty when all is well. The ranges are the same
+/// as in a manifest.
 std::string out_of_range(scaling::Settings const& settings) {
   std::string complaint;
   auto const check = [&](char const* field, long long value, auto const& range) {

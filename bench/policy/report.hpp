@@ -7,7 +7,7 @@
 
 namespace ei::bench {
 
-/// A table of the cells, those of one match together.
+/// A table of the cells, with the cells of one match together.
 std::string table(std::vector<Cell> const& cells);
 
 /// What the tables' columns do not say of themselves.
@@ -29,8 +29,8 @@ std::string json_line(std::vector<Cell> const& cells, Rules const& rules);
 std::string cells_csv(std::vector<Cell> const& cells);
 /// The first run's workers wanted and ready and its queue at each whole second: time_s,desired,ready,queue.
 std::string timeline_csv(Cell const& cell);
-/// Second by second of each first run: rate, replicas wanted and ready, queue, latency p99 of the second's
-/// arrivals.
+/// Second by second of each first run: rate, replicas wanted and ready, queue, latency
+/// p99 of the second's arrivals.
 std::string timelines_csv(std::vector<Cell> const& cells, Rules const& rules);
 
 }  // namespace ei::bench

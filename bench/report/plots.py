@@ -1,4 +1,4 @@
-"""The plots of a comparison, as SVG text. Colours come as those of a light page; pages.py lets them follow the reader's."""
+"""The plots of a comparison, as SVG text. The colours are for a light page; pages.py lets them follow the reader's."""
 import io
 import pathlib
 import re
@@ -16,6 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "plot"))
 
 import style  # noqa: E402
 from figures import label, percentile  # noqa: E402
+from svg import compact  # noqa: E402
 
 INK, MUTED, GRID, SHADE = "#1f2430", "#5b6270", "#e3e6eb", "#f3f4f6"
 OFFERED, TARGET = "#8a93a3", "#c0392b"
@@ -46,7 +47,7 @@ def svg_of(figure, name):
     plt.close(figure)
     text = out.getvalue()
     # A hundredth of a point is finer than any screen; the rest is half of the file.
-    return re.sub(r"(\d\.\d\d)\d+", r"\1", text[text.index("<svg"):])
+    return compact(re.sub(r"(\d\.\d\d)\d+", r"\1", text[text.index("<svg"):]))
 
 
 def panels(experiment, count, heights=None):

@@ -11,7 +11,7 @@
 namespace ei::bench {
 namespace {
 
-/// What the servers are doing at the beginning of a second, and who is next.
+/// What the servers are doing at the beginning of a second, and which request is next.
 struct Moment {
   std::size_t next_request = 0;
   long late = 0;                   ///< so far
@@ -26,8 +26,8 @@ struct Moment {
   }
 };
 
-/// First come, first served on a number of servers that changes each second; whoever would be late is left
-/// out.
+/// First come, first served on a number of servers that changes each second; a request that would be late
+/// is left out.
 class Timeline {
  public:
   Timeline(Scenario const& scenario, std::size_t length)
@@ -39,8 +39,8 @@ class Timeline {
 
   std::size_t length() const { return length_; }
 
-  /// Late requests under `serving`, which is `known` but for [from, to). Remembers the moments when `keep` is
-  /// set.
+  /// Late requests under `serving`, which is `known` but for [from, to). Remembers the
+  /// moments when `keep` is set.
   long late(std::vector<int> const& serving, std::size_t from, std::size_t to, bool keep) {
     Moment moment = moments_[from];
     for (std::size_t second = from; second < length_; ++second) {
@@ -108,8 +108,8 @@ class Timeline {
   long total_late_ = 0;
 };
 
-/// Workers to be allocated so that `serving[k]` serve in second k: those that start are there the start delay
-/// before.
+/// Workers to be allocated so that `serving[k]` serve in second k: those that start are
+/// there the start delay before.
 int allocated_at(std::vector<int> const& serving, std::size_t second, std::size_t start_seconds) {
   std::size_t const end = std::min(serving.size(), second + start_seconds + 1);
   int most = 0;

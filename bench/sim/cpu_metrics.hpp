@@ -22,10 +22,10 @@ struct CpuPathSettings {
   Duration fresh_container{std::chrono::seconds(10)};  ///< a container younger than this has no rate yet
 };
 
-/// The path of CPU use from the kernel to the HPA: cAdvisor samples each container every 10 s, metrics-server
-/// scrapes the last sample every 15 s and answers with the rate between its last two different ones. A
-/// container's first sample counts against its start when it is at least 10 s and less than one resolution
-/// old.
+/// The path of CPU use from the kernel to the HPA: cAdvisor samples each container every 10 s,
+/// metrics-server scrapes the last sample every 15 s and answers with the rate between its last
+/// two different ones. A container's first sample counts against its start when it is at least
+/// 10 s and less than one resolution old.
 class CpuMetrics {
  public:
   explicit CpuMetrics(CpuPathSettings settings = {}) : settings_(settings) {}

@@ -9,8 +9,8 @@
 
 namespace ei::bench {
 
-/// The horizontal pod autoscaler of Kubernetes with its upstream defaults (pkg/controller/podautoscaler,
-/// v1.35).
+/// The horizontal pod autoscaler of Kubernetes with its upstream
+/// defaults (pkg/controller/podautoscaler, v1.35).
 struct HpaSettings {
   int target_percent = 70;
   int request_millicores = 1000;
@@ -40,8 +40,8 @@ struct HpaPod {
 std::optional<int> hpa_cpu_replicas(HpaSettings const& settings, int current, std::vector<HpaPod> const& pods,
                                     Time now);
 
-/// GetExternalPerPodMetricReplicas: an external metric with an average-value target, as KEDA makes of a queue
-/// length.
+/// GetExternalPerPodMetricReplicas: an external metric with an average-value target, as
+/// KEDA makes of a queue length.
 int hpa_external_replicas(HpaSettings const& settings, int current, double value, double threshold);
 
 /// The controller around these: stabilisation, rate limits and bounds.

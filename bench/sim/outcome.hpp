@@ -15,8 +15,8 @@ struct Summary {
   bool operator==(Summary const&) const = default;
 };
 
-/// Percentiles are nearest-rank: the least latency that the share of requests does not exceed. Zeros for no
-/// request.
+/// Percentiles are nearest-rank: the least latency that the share of requests does not
+/// exceed. Zeros for no request.
 Summary summarize(Outcome const& outcome, Duration latency_target);
 
 }  // namespace ei::bench

@@ -5,9 +5,9 @@
 
 namespace ei::bench {
 
-/// xoshiro256++ (Blackman and Vigna 2019), seeded by SplitMix64, with the few distributions the simulator
-/// needs. The standard library's distributions differ between implementations; these give the same numbers
-/// everywhere.
+/// xoshiro256++ (Blackman and Vigna 2019), seeded by SplitMix64, with the few distributions the
+/// simulator needs. The standard library's distributions differ between implementations; these
+/// give the same numbers everywhere.
 class Rng {
  public:
   explicit Rng(std::uint64_t seed) {

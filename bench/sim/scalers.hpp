@@ -14,8 +14,8 @@ namespace ei::bench {
 
 /// How the queue's metrics reach a policy.
 struct MetricsPath {
-  /// 0: the operator scrapes the dispatcher itself, just before it decides. Else what Prometheus scraped
-  /// last.
+  /// 0: the operator scrapes the dispatcher itself, just before it decides. Else
+  /// what Prometheus scraped last.
   Duration prometheus_interval{0};
 };
 

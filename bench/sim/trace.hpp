@@ -27,8 +27,8 @@ using Trace = std::vector<int>;
 /// that is none), also for an empty trace, a negative number, or one over a million.
 Result<Trace> parse_trace(std::string_view text);
 
-/// Each second times `factor`. What rounding leaves over is carried on, so that the sum is right to one
-/// request.
+/// Each second times `factor`. What rounding leaves over is carried on, so that the
+/// sum is right to one request.
 Trace scale(Trace const& trace, double factor);
 
 /// The mean rate of the busiest minute, or of the whole trace when it is shorter.

@@ -26,8 +26,8 @@ inline constexpr Range<int> kExternalReplicas{0, 1000};
 inline constexpr Range<milliseconds> kCooldown{0ms, 1h};
 inline constexpr Range<milliseconds> kLatencyTarget{10ms, 60s};
 inline constexpr Range<milliseconds> kInterval{100ms, 5min};
-/// `interval` where the manifest names none: the direct scrape's second, and the classic rule's quarter
-/// minute.
+/// `interval` where the manifest names none: the direct scrape's second, and the
+/// classic rule's quarter minute.
 inline constexpr milliseconds kDefaultInterval = 1s;
 inline constexpr milliseconds kDefaultQueueRatioInterval = 15s;
 inline constexpr Range<int> kDispatcherReplicas{1, 10};

@@ -21,8 +21,8 @@ namespace ei::api {
 /// `finish` reports the ones nobody asked for.
 class ObjectReader {
  public:
-  /// `value` and `errors` must outlive the reader. A value that is no object is reported and read as an empty
-  /// one.
+  /// `value` and `errors` must outlive the reader. A value that is no object is
+  /// reported and read as an empty one.
   ObjectReader(boost::json::value const& value, std::string path, UnknownFields unknown,
                std::vector<FieldError>& errors);
 

@@ -20,8 +20,8 @@ inline constexpr std::string_view kGroup = "elasticinference.dev";
 inline constexpr std::string_view kApiVersion = "elasticinference.dev/v1alpha1";
 inline constexpr std::string_view kKind = "InferenceService";
 
-/// Names one service. On the local backend the namespace is what the manifest says, `default` when it says
-/// nothing.
+/// Names one service. On the local backend the namespace is what the manifest says,
+/// `default` when it says nothing.
 struct ServiceKey {
   std::string namespace_name;
   std::string name;

@@ -22,10 +22,10 @@ class Backend {
  public:
   virtual ~Backend() = default;
 
-  /// The service as it is now: from a cache or a table, so cheap, but never older than what this operator's
-  /// own apply wrote (else the next decision would be made, told and counted twice). Errors: NotFound (the
-  /// service is gone: what is left of it may be removed with RemoveChildren), Unavailable (caches not filled
-  /// yet).
+  /// The service as it is now: from a cache or a table, so cheap, but never older than what this
+  /// operator's own apply wrote (else the next decision would be made, told and counted twice).
+  /// Errors: NotFound (the service is gone: what is left of it may be removed with RemoveChildren),
+  /// Unavailable (caches not filled yet).
   virtual asio::awaitable<Result<plan::Observation>> observe(api::ServiceKey key) = 0;
 
   /// Makes it so, in order, and stops at the first failure. `seen` is what the actions were planned from:

@@ -21,8 +21,8 @@ struct Document {
 
 /// Largest manifest read: etcd refuses objects over 1.5 MiB, and nobody writes ten of those by hand.
 inline constexpr std::size_t kMaxFileBytes = 16U << 20U;
-/// Nodes of one document after aliases are expanded; a few lines of nested aliases ("billion laughs") reach
-/// any number.
+/// Nodes of one document after aliases are expanded; a few lines of nested aliases
+/// ("billion laughs") reach any number.
 inline constexpr std::size_t kMaxNodes = 100'000;
 
 /// Splits YAML into its documents; empty ones are left out. Plain scalars are typed as kubectl types them:
@@ -44,8 +44,8 @@ struct Entry {
 /// What a manifest holds.
 struct Contents {
   std::vector<Entry> entries;
-  /// `FILE:LINE: autoscaling/v2 HorizontalPodAutoscaler …`: documents of other API groups, which nothing here
-  /// acts on.
+  /// `FILE:LINE: autoscaling/v2 HorizontalPodAutoscaler …`: documents of other API
+  /// groups, which nothing here acts on.
   std::vector<std::string> skipped;
 };
 

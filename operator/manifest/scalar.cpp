@@ -49,8 +49,8 @@ std::optional<std::int64_t> integer(std::string_view text) {
 }
 
 std::optional<double> real(std::string_view text) {
-  // from_chars also takes "inf", "nan" and "infinity", which are strings in YAML (".inf" has no JSON form at
-  // all).
+  // from_chars also takes "inf", "nan" and "infinity", which are strings in YAML
+  // (".inf" has no JSON form at all).
   if (text.find_first_not_of("0123456789+-.eE") != text.npos) return {};
   if (text.find_first_of("0123456789") == text.npos) return {};
   if (text.front() == '+') text.remove_prefix(1);

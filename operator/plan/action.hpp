@@ -48,8 +48,8 @@ struct WriteStatus {
   bool operator==(WriteStatus const&) const = default;
 };
 
-/// Nothing of the service runs any more. Kubernetes' garbage collector does it there through owner
-/// references.
+/// Nothing of the service runs any more. Kubernetes' garbage collector does it
+/// there through owner references.
 struct RemoveChildren {
   bool operator==(RemoveChildren const&) const = default;
 };

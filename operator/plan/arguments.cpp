@@ -13,7 +13,7 @@ std::vector<std::string> dispatcher_arguments(api::Spec const& spec) {
       "--request-timeout", format_duration(dispatcher.request_timeout), "--max-picture-bytes",
       std::to_string(dispatcher.limits.max_bytes), "--max-picture-pixels",
       std::to_string(dispatcher.limits.max_pixels),
-      // Under every policy: whoever scales, the queue lets requests pass that can still be punctual.
+      // Under every policy: the queue lets requests pass that can still meet the target.
       "--latency-target", format_duration(spec.scaling.latency_target), "--batch-max-size",
       std::to_string(dispatcher.batch.max_size), "--batch-max-delay",
       format_duration(dispatcher.batch.max_delay)};

@@ -12,8 +12,8 @@ constexpr std::int64_t kProgramMib = 160;
 constexpr std::int64_t kQueueMib = 512;
 // Twenty-five of the largest pictures at a time, or 2,000 ordinary ones.
 constexpr std::int64_t kUploadMib = 256;
-// Measured: 6 kB idle, 12 kB while a request waits, 30 kB within a header of 15 kB, 33 kB with 16 KiB sent
-// ahead.
+// Measured: 6 kB idle, 12 kB while a request waits, 30 kB within a header of 15 kB,
+// 33 kB with 16 KiB sent ahead.
 constexpr std::int64_t kConnectionBytes = 32 * 1024;
 constexpr std::int64_t kSpareConnections = 1024;
 constexpr std::int64_t kStepMib = 64;

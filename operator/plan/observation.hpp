@@ -20,8 +20,8 @@ struct Trouble {
 /// One dispatcher as it runs: a pod, or a process of this machine.
 struct DispatcherInstance {
   std::string name;
-  /// Changes whenever its counters start from zero: a pod's UID and restart count, a process's number and
-  /// start.
+  /// Changes whenever its counters start from zero: a pod's UID and restart count, a
+  /// process's number and start.
   std::string incarnation;
   std::string metrics_url;  ///< `http://10.1.2.3:9000/metrics`; empty while it has no address
   bool ready = false;
@@ -30,7 +30,7 @@ struct DispatcherInstance {
   bool operator==(DispatcherInstance const&) const = default;
 };
 
-/// One worker as it runs. Times are the wall clock of whoever tells them (the API server, or this machine).
+/// One worker as it runs. Times are the wall clock of their reporter (the API server or this machine).
 struct WorkerInstance {
   std::string name;
   WallTime created{};
@@ -44,8 +44,8 @@ struct WorkerInstance {
   bool operator==(WorkerInstance const&) const = default;
 };
 
-/// Why the backend cannot run as many workers as it was told: cores of this machine, a quota, no node with
-/// room.
+/// Why the backend cannot run as many workers as it was told: cores of this machine,
+/// a quota, no node with room.
 struct Shortage {
   std::optional<int> maximum;  ///< the most workers this service can have, where that is known (≥ 0)
   std::string reason;          ///< `NotEnoughCores`, `QuotaExceeded`, `Unschedulable`
@@ -57,8 +57,8 @@ struct Shortage {
 /// Everything about one service that a reconcile may look at; read anew each time.
 struct Observation {
   api::Metadata metadata;
-  /// What is in force: the newest spec when it is valid, else the last valid one the backend knows, else
-  /// nothing.
+  /// What is in force: the newest spec when it is valid, else the last valid one the
+  /// backend knows, else nothing.
   std::optional<api::Spec> spec;
   std::vector<api::FieldError> errors;  ///< of the newest spec
   api::Status status;                   ///< as last written

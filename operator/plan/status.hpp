@@ -8,8 +8,8 @@ namespace ei::plan {
 /// times, history, the last numbers of the queue while there are none).
 [[nodiscard]] api::Status next_status(Observation const& seen, Verdict const& verdict, WallTime now);
 
-/// Numbers that move all the time are written no more often than this; what people wait for is written at
-/// once.
+/// Numbers that move all the time are written no more often than this; what people
+/// wait for is written at once.
 inline constexpr milliseconds kStatusRefresh{10'000};
 
 /// False when `next` says nothing new, or only new numbers of a queue while the last write is younger than

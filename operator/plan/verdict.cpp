@@ -16,8 +16,8 @@ double seconds_between(WallTime from, WallTime to) {
 scaling::Settings settings_in_force(api::Spec const& spec, std::optional<Shortage> const& shortage) {
   auto settings = spec.scaling;
   if (shortage && shortage->maximum) {
-    // A policy reckons with at least one worker; `granted` takes that one away too where there is no room at
-    // all.
+    // A policy reckons with at least one worker; `granted` takes that one away too
+    // where there is no room at all.
     settings.max_replicas = std::clamp(*shortage->maximum, 1, settings.max_replicas);
     settings.min_replicas = std::min(settings.min_replicas, settings.max_replicas);
   }

@@ -9,8 +9,8 @@
 
 namespace ei::reconcile {
 
-/// The operator's own metrics, `eis_operator_*`, and of its requests to the API server, under client-go's
-/// names.
+/// The operator's own metrics, `eis_operator_*`, and of its requests to the API
+/// server, under client-go's names.
 class OperatorMetrics {
  public:
   explicit OperatorMetrics(metrics::Registry& registry);

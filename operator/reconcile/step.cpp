@@ -71,8 +71,8 @@ Action Step::remove() {
   return Apply{&seen_, &plan_.actions, nullptr};
 }
 
-// A change between two ticks is decided on the last scrape while that is young, else ticks would be all there
-// is.
+// A change between two ticks is decided on the last scrape while that is young, else
+// ticks would be all there is.
 bool Step::wants_scrape(SteadyTime now) {
   auto const interval = settings_.interval;
   bool const due = now >= memory_.tick_due;

@@ -18,8 +18,8 @@ class Workqueue {
  public:
   using Key = api::ServiceKey;
 
-  /// First delay after a failure, doubled by each further one: controller-runtime's 5 ms, which hides a lost
-  /// race.
+  /// First delay after a failure, doubled by each further one: controller-runtime's
+  /// 5 ms, which hides a lost race.
   static constexpr milliseconds kFirstDelay{5};
   /// And its ceiling: what is denied for good (a quota, a role) costs one try a minute.
   static constexpr milliseconds kLongestDelay{60'000};

@@ -11,8 +11,8 @@ namespace {
 
 namespace json = boost::json;
 
-/// JSON has no NaN or infinity, and a broken sample must stay broken when it is replayed: null reads back as
-/// NaN.
+/// JSON has no NaN or infinity, and a broken sample must stay broken when it is
+/// replayed: null reads back as NaN.
 json::value number(double value) {
   return std::isfinite(value) ? json::value(value) : json::value(nullptr);
 }

@@ -27,8 +27,8 @@ struct LogRecord {
   Time now{};
 };
 
-/// Reads what `log_record` wrote (other keys are ignored); `Invalid` names the first key that is missing or
-/// wrong.
+/// Reads what `log_record` wrote (other keys are ignored); `Invalid` names the first
+/// key that is missing or wrong.
 Result<LogRecord> log_record_from_json(boost::json::value const& value);
 Result<Settings> settings_from_json(boost::json::value const& value);
 Result<Snapshot> snapshot_from_json(boost::json::value const& value);

@@ -67,8 +67,8 @@ void note_recurrence(Settings const& settings, Load const& load, Sample const& s
   if (recurrence && now >= recurrence->until) recurrence.reset();
 }
 
-/// Tells what is held and since when, and gives the usual hold: a few seconds or a start, whichever is
-/// longer.
+/// Tells what is held and since when, and gives the usual hold: a few seconds or a
+/// start, whichever is longer.
 double hold(Settings const& settings, Load const& load, Snapshot const& snapshot, State& state, int need,
             Time now, Inputs& in) {
   double const cooldown_seconds = Seconds(settings.cooldown).count();

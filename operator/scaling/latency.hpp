@@ -12,7 +12,7 @@ namespace ei::scaling {
 /// down once no decision of the hold window needed more.
 ///
 /// Call after `observe` gave a usable sample. Nothing is clamped yet: `to` may exceed the bounds, while the
-/// late share and the explanations are those of the count within them.
+/// late share and the explanations hold for the count within them.
 Decision decide_latency(Settings const& settings, State& state, Snapshot const& snapshot, Time now);
 
 }  // namespace ei::scaling

@@ -95,7 +95,7 @@ Load measure_load(Settings const& settings, State const& state) {
   auto const window = span(state, 0, kLoadWindowSeconds);
   if (window && window->seconds >= kMinLoadWindowSeconds)
     load.arrival_rps = window->arrivals / window->seconds;
-  // Whoever is asked for at the next decision serves a start later; until then nobody can help.
+  // A worker that the next decision asks for serves one start later; until then nothing can help.
   load.outlook.seconds = load.start_seconds + Seconds(settings.interval).count();
   load.outlook.observed_seconds = kLoadWindowSeconds;
   load.burst_rps = measure_burst(state, load.start_seconds);

@@ -58,9 +58,9 @@ double recent_late_ratio(State const& state);
 /// Whether more of the last minutes' requests were late than the load term may spend.
 bool is_over_late_budget(State const& state);
 
-/// Workers beside the `needed` ones where a start takes longer than 5 s: nobody can answer a surge sooner
-/// than that, and what arrives meanwhile meets only what is there. A third more at 10 s, half more from 12.5
-/// s on.
+/// Workers beside the `needed` ones where a start takes longer than 5 s: nobody can answer a
+/// surge sooner than that, and what arrives meanwhile meets only what is there. A third more at
+/// 10 s, half more from 12.5 s on.
 int spare_workers(int needed, double start_seconds);
 
 /// A backlog shall be gone after this.

@@ -38,8 +38,8 @@ double late_ratio_ahead(int servers, Traffic const& traffic, Outlook const& outl
 /// Least n ≤ `limit` with `late_ratio_ahead` ≤ `accepted_ratio`; 0 when nothing is offered and nothing waits.
 int least_servers_ahead(Traffic const& traffic, Outlook const& outlook, double accepted_ratio, int limit);
 
-/// Least n ≤ `limit` with `late_ratio` ≤ `accepted_ratio`; `limit` when none is enough; 0 when nothing is
-/// offered.
+/// Least n ≤ `limit` with `late_ratio` ≤ `accepted_ratio`; `limit` when none is
+/// enough; 0 when nothing is offered.
 int least_servers(double offered_load, double service_seconds, double service_cv2, double wait_seconds,
                   double accepted_ratio, int limit);
 

@@ -13,8 +13,8 @@
 
 namespace ei::scrape {
 
-/// Cumulative counts of answers by their upper bound in seconds (+Inf included), as Prometheus histograms
-/// have them.
+/// Cumulative counts of answers by their upper bound in seconds (+Inf included), as
+/// Prometheus histograms have them.
 using Buckets = std::map<double, double>;
 
 /// What one dispatcher's /metrics says about its load.
@@ -36,8 +36,8 @@ struct Reading {
 /// that is missing, negative or no finite number.
 [[nodiscard]] Result<Reading> read_exposition(std::string_view text);
 
-/// The sum over dispatchers (of ages the maximum). `incarnations` name the summed processes and make the
-/// epoch.
+/// The sum over dispatchers (of ages the maximum). `incarnations` name the summed
+/// processes and make the epoch.
 [[nodiscard]] scaling::Sample sum(std::vector<Reading> const& readings,
                                   std::vector<std::string> const& incarnations, SteadyTime at);
 [[nodiscard]] Buckets sum_answers(std::vector<Reading> const& readings);
@@ -63,8 +63,8 @@ struct Scrape {
   std::string fault;        ///< why there is no sample; empty when there is one
 };
 
-/// Which pictures in quarantine are news, told once a minute at most: whoever sends a picture that takes
-/// workers sends many. Pure.
+/// Which pictures in quarantine are news, reported once a minute at most: a client that sends one picture
+/// which ends workers sends many. Pure.
 class QuarantineNews {
  public:
   static constexpr milliseconds kPeriod{60'000};

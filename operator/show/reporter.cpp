@@ -163,8 +163,8 @@ void Reporter::refresh() {
   }
   boost::json::object const all{{"ts", format_rfc3339(std::chrono::system_clock::now())},
                                 {"services", services}};
-  // Renamed into place, so that readers see it whole; not flushed to the disk, which nobody needs four times
-  // a second.
+  // Renamed into place, so that readers see it whole; not flushed to the disk, which
+  // nobody needs four times a second.
   auto const partial = options_.status_json.string() + ".partial";
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(partial.c_str(), "we"), std::fclose);
   if (!file) return;

@@ -25,9 +25,9 @@ struct ReporterOptions {
   std::filesystem::path decision_log;  ///< empty: none
 };
 
-/// Tells people and files what the reconciler does: events and changes into the log, every decision with its
-/// inputs into the decision log, the newest state into the table and the status file. Use from the executor's
-/// thread only.
+/// Tells people and files what the reconciler does: events and changes into the log, every decision
+/// with its inputs into the decision log, the newest state into the table and the status file. Use
+/// from the executor's thread only.
 class Reporter {
  public:
   Reporter(asio::any_io_executor executor, ReporterOptions options);

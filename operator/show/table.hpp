@@ -52,8 +52,8 @@ struct Canvas {
 /// is left below the services. Pure. Escape sequences only for colour, reset at the end of each line.
 [[nodiscard]] std::vector<std::string> render(View const& view, Canvas const& canvas);
 
-/// `text` cut to `columns` (code points), with … at the end where it was cut; control characters become
-/// blanks.
+/// `text` cut to `columns` (code points), with … at the end where it was cut;
+/// control characters become blanks.
 [[nodiscard]] std::string fit(std::string_view text, std::size_t columns);
 
 }  // namespace ei::show

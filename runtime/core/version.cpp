@@ -2,6 +2,8 @@
 
 namespace ei {
 
-std::string_view version() { return EI_VERSION; }
+std::string_view version() {
+  return EI_VERSION;
+}
 
 }  // namespace ei

@@ -160,7 +160,7 @@ def rss_mib(pid):
 
 
 def hostile_pictures(scene, rate, seconds):
-    """Bombs among good pictures: whoever sends good ones does not notice."""
+    """Bombs among good pictures: clients that send good ones do not notice."""
     import requests
     idle = {pid: rss_mib(pid) for pid in scene.workers().values()}
     auditor, load = Auditor(scene), scene.load(rate, seconds)

@@ -269,7 +269,7 @@ def test_without_it_the_operator_is_refused(server, chart, tmp_path, taken):
             def refused():
                 asked = asked_of(audit)
                 if resource == "inferenceservices/finalizers":
-                    # Not a request of its own: the API server asks it of whoever writes an owner reference.
+                    # Not a request of its own: the API server demands it of every writer of an owner reference.
                     seen = [each for key in asked if key[2] in ("create", "patch") for each in asked[key]]
                     assert any(code == 403 and "blockOwnerDeletion" in message for code, message in seen), asked
                     return

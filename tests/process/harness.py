@@ -70,7 +70,7 @@ class Program:
         return self.log_path.read_text(errors="replace")
 
     def log(self, event=None):
-        """The log's objects so far, all or those of one event."""
+        """The log's objects so far, all of them or one event's."""
         lines = []
         for line in self.log_text().splitlines():
             if not line.startswith("{"):

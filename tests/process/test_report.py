@@ -15,6 +15,7 @@ REPORT = ROOT / "bench/report/report.py"
 sys.path.insert(0, str(REPORT.parent))
 
 import figures  # noqa: E402
+import svg  # noqa: E402
 
 REQUESTS = "request,file,intended_s,sent_s,ended_s,latency_ms,status,fault,label,right".split(",")
 SERIES = "time_s,desired,replicas,ready,queue,in_flight,allocated_cores,used_cores".split(",")
@@ -29,7 +30,7 @@ def write(path, head, rows):
 
 
 def requests(slow=0, slow_ms=0.0, faults=()):
-    """Two hundred requests of 100 ms; the last `slow` ones take slow_ms; `faults` are those of the very last ones."""
+    """Two hundred requests of 100 ms; the last `slow` ones take slow_ms; `faults` belong to the very last ones."""
     rows = []
     for i in range(SECONDS * RATE):
         at = i / RATE
@@ -249,3 +250,14 @@ def test_broken_tables_are_named(result):
     assert "hpa70/requests.csv has no column intended_s, latency_ms, fault" in done.stderr
     assert "hpa90/requests.csv holds a line without intended_s or latency_ms" in done.stderr
     assert "ours/series.csv cannot be read" in done.stderr
+
+
+def test_a_path_of_lines_is_written_in_short_steps_and_stays_where_it_is():
+    for why, data, short in (
+            ("steps along one axis need one number", "M 0 592.53 \nL 629.72 592.53 \nL 629.72 0 \nz\n", "M0 592.5h629.7v-592.5z"),
+            ("rounding does not add up", "M 0 0 L 0.04 1 L 0.08 2 L 0.12 3", "M0 0v1l0.1 1v1"),
+            ("a step that is not seen is left out", "M 1 1 L 1.01 1.02 L 2 1", "M1 1h1"),
+            ("a second part begins at its own place", "M 1 1 L 2 2 M 5 5 L 5 6", "M1 1l1 1M5 5v1"),
+            ("curves stay as they are", "M 0 0 C 1 1 2 2 3 3", "M 0 0 C 1 1 2 2 3 3")):
+        assert svg.compact_path(data) == short, why
+        assert svg.compact(f'<g id="a"><path d="{svg.compact_path(data)}"/></g>') == f'<g id="a"><path d="{short}"/></g>', why

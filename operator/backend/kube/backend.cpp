@@ -20,8 +20,8 @@ namespace {
 
 namespace asio = boost::asio;
 
-// The Prometheus operator may be installed after us, and what is in a monitor's way be removed; nobody waits
-// for monitors.
+// The Prometheus operator may be installed after us, and what is in a monitor's way be
+// removed; nobody waits for monitors.
 constexpr std::chrono::minutes kMonitorCheck{5};
 
 // A cluster that changes its signing key publishes the new one before it signs with it. From the next look
@@ -34,8 +34,8 @@ constexpr std::chrono::seconds kKeysRetry{2};
 // Until the caches are filled the caller asks again; readiness says the same.
 constexpr milliseconds kSyncPoll{20};
 
-// Listings and bursts of reconciles leave free pages between what is kept; glibc returns only those at the
-// end.
+// Listings and bursts of reconciles leave free pages between what is kept; glibc
+// returns only those at the end.
 constexpr std::chrono::seconds kTrimPeriod{30};
 
 // Who labels a claim that a service waits for looks at the service next.

@@ -107,7 +107,7 @@ bool KubeBackend::is_own_deployment_of(plan::Observation const& seen, std::strin
 std::vector<CachedObject const*> KubeBackend::own_pods(plan::Observation const& seen,
                                                        std::string_view component) const {
   auto pods = caches_.of_service(kPods, seen.metadata.key(), component);
-  // Whoever may make a pod can give it our labels; its owners are what it is ours by.
+  // Anybody who may make pods can give them our labels. The chain of owners proves that a pod is ours.
   std::set<std::string_view> owners;
   for (auto const* set : caches_.of_service(kReplicaSets, seen.metadata.key(), component)) {
     if (is_own_deployment_of(seen, component, set->owner_uid)) owners.insert(set->uid);

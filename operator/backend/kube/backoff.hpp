@@ -5,8 +5,8 @@
 
 namespace ei::kube {
 
-/// Deterministic jitter: the same seed gives the same numbers on every platform (SplitMix64, Steele et al.
-/// 2014).
+/// Deterministic jitter: the same seed gives the same numbers on every platform
+/// (SplitMix64, Steele et al. 2014).
 class Jitter {
  public:
   explicit Jitter(std::uint64_t seed) : state_(seed) {}

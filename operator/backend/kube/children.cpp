@@ -74,8 +74,8 @@ Child front_service(api::Metadata const& owner) {
   return child(kServices, metadata(owner, owner.name, kDispatcherComponent), std::move(spec));
 }
 
-/// What workers resolve: every dispatcher's address, also of one that is not ready because it has no worker
-/// yet.
+/// What workers resolve: every dispatcher's address, also of one that is not ready
+/// because it has no worker yet.
 Child link_service(api::Metadata const& owner) {
   json::object spec{{"type", "ClusterIP"},
                     {"clusterIP", "None"},
@@ -92,8 +92,8 @@ json::object open_ports(std::initializer_list<int> numbers) {
   return {{"ports", std::move(ports)}};
 }
 
-/// `egress` counts where it is limited at all; an empty list is left out, as the server would, and allows
-/// nothing.
+/// `egress` counts where it is limited at all; an empty list is left out, as the
+/// server would, and allows nothing.
 Child network_policy(api::Metadata const& owner, std::string name, std::string_view component,
                      json::array ingress, bool limit_egress, json::array egress) {
   json::object spec{{"podSelector", selector(owner, component)},

@@ -44,7 +44,7 @@ std::vector<Child> worker_children(api::Metadata const& owner, api::Spec const& 
                                    ChildOptions const& options);
 
 /// For clusters with the Prometheus operator: scrapes the dispatchers. The label `service` of their series is
-/// the InferenceService's name, and not that of the Service behind which they are found.
+/// the InferenceService's name, and not the name of the Service that the scrape finds them by.
 Child service_monitor(api::Metadata const& owner);
 
 /// The ConfigMap with the cluster's public keys (the text of a LinkKeys), by which dispatchers know the

@@ -31,9 +31,9 @@ struct Answered {
 struct ClientOptions {
   std::string field_manager = "elastic-inference-operator";
   std::string user_agent = "elastic-inference-operator";
-  /// Requests a second in the long run, and at once. A thousand services' first reconcile makes some 8,000
-  /// writes; at this rate it takes under a minute, and the server's own priority and fairness protects it
-  /// beyond that.
+  /// Requests a second in the long run, and at once. A thousand services' first reconcile makes
+  /// some 8,000 writes; at this rate it takes under a minute, and the server's own priority and
+  /// fairness protects it beyond that.
   double requests_per_second = 200;
   double burst = 400;
   milliseconds timeout{30'000};  ///< of one call, its repetitions included
@@ -102,8 +102,8 @@ class Client {
 
   /// Whether the server has this kind now.
   boost::asio::awaitable<Result<bool>> serves(ResourceType type);
-  /// A document at a path of its own, such as kKeysPath; `name` is its name in the metrics, of static life
-  /// time.
+  /// A document at a path of its own, such as kKeysPath; `name` is its name in the
+  /// metrics, of static life time.
   boost::asio::awaitable<Value> document(std::string_view name, std::string_view path);
   /// "v1.35.2"
   boost::asio::awaitable<Result<std::string>> server_version();
@@ -113,8 +113,8 @@ class Client {
   std::unique_ptr<Impl> impl_;
 };
 
-/// The Error of an answer outside 2xx: its Status body where it has one, else its HTTP status; Retry-After
-/// counts.
+/// The Error of an answer outside 2xx: its Status body where it has one, else its HTTP
+/// status; Retry-After counts.
 Error error_from_answer(http::Response const& answer);
 
 }  // namespace ei::kube

@@ -32,10 +32,10 @@ LeaseRecord read_lease(boost::json::value const& object);
 boost::json::object write_lease(LeaseRecord const& record, std::string const& namespace_name,
                                 std::string const& name);
 
-/// Leader election by a Lease, without the I/O. The rule that makes it safe: a leader counts its time from
-/// before it sent the last renewal that succeeded, and stops writing `renew_deadline` later; others count
-/// from when they saw that renewal, and wait `duration`, which is longer. No clocks of two machines are
-/// compared.
+/// Leader election by a Lease, without the I/O. The rule that makes it safe: a leader counts its
+/// time from before it sent the last renewal that succeeded, and stops writing `renew_deadline`
+/// later; others count from when they saw that renewal, and wait `duration`, which is longer. No
+/// clocks of two machines are compared.
 class Elector {
  public:
   struct Options {

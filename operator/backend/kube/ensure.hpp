@@ -31,9 +31,9 @@ class Ensurer {
   };
   using Render = std::function<std::vector<Child>()>;
 
-  /// `group` tells a service's sets apart. Errors: AlreadyExists when a name is taken by somebody else's
-  /// object, Conflict while an object of a service that had the same name is still being removed, and the
-  /// server's own.
+  /// `group` tells a service's sets apart. Errors: AlreadyExists when a name is taken by somebody
+  /// else's object, Conflict while an object of a service that had the same name is still being
+  /// removed, and the server's own.
   boost::asio::awaitable<Result<void>> ensure(api::ServiceKey service, std::string group, Stamp stamp,
                                               Render render);
 

@@ -22,8 +22,8 @@ constexpr int kMaxDifferentNotes = 10;
 // A series under load would otherwise be patched at every occurrence.
 constexpr seconds kSeriesInterval{10};
 
-// client-go's spam filter: 25 at once for one object; its refill of one in five minutes would hide an hour's
-// scaling.
+// client-go's spam filter: 25 at once for one object; its refill of one in five minutes
+// would hide an hour's scaling.
 constexpr double kSubjectBurst = 25;
 constexpr double kSubjectPerSecond = 1.0 / 10.0;
 
@@ -42,8 +42,8 @@ std::string cut_note(std::string const& note) {
   return std::string(clipped(note, kMaxNoteBytes - 3)) + "...";
 }
 
-/// "name.17a3f…": unique as long as one operator does not create two in one microsecond; `serial` takes care
-/// of it.
+/// "name.17a3f…": unique as long as one operator does not create two in one
+/// microsecond; `serial` takes care of it.
 std::string event_name(std::string const& subject, WallTime wall, std::uint64_t serial) {
   auto const micros = std::chrono::duration_cast<std::chrono::microseconds>(wall.time_since_epoch()).count();
   std::array<char, 40> suffix{};

@@ -21,8 +21,8 @@ struct Call {
   milliseconds timeout{};
 };
 
-/// Carries calls out: rate limit, credentials, the connection pool that fits them, repetition, the right to
-/// write.
+/// Carries calls out: rate limit, credentials, the connection pool that fits them,
+/// repetition, the right to write.
 class Exchange {
  public:
   Exchange(boost::asio::any_io_executor executor, Access access, ClientOptions options);

@@ -23,8 +23,8 @@ struct ExecCredential {
 /// Reads the plugin's output. Errors: Protocol, never with a word of the output in it, for it holds secrets.
 Result<ExecCredential> parse_exec_credential(std::string_view output, std::string_view api_version);
 
-/// The value of KUBERNETES_EXEC_INFO for a plugin: an ExecCredential with spec, and the cluster when it wants
-/// that.
+/// The value of KUBERNETES_EXEC_INFO for a plugin: an ExecCredential with spec, and
+/// the cluster when it wants that.
 std::string exec_info(ExecPlugin const& plugin, Access const& access, std::string_view ca_pem);
 
 }  // namespace ei::kube

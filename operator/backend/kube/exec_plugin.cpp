@@ -23,8 +23,8 @@ namespace {
 
 namespace asio = boost::asio;
 
-// client-go lets a plugin run without limit, for people type into it; ours answers from a file or a cloud's
-// API.
+// client-go lets a plugin run without limit, for people type into it; ours answers
+// from a file or a cloud's API.
 constexpr milliseconds kPluginTimeout{60'000};
 
 // A token is a few KiB, a certificate chain some ten.
@@ -59,8 +59,8 @@ class Child {
 
 std::vector<std::string> plugin_environment(ExecPlugin const& plugin, std::string const& info) {
   std::vector<std::string> variables;
-  // posix_spawn takes a whole environment. Ours goes on unchanged: plugins find HOME, PATH and their keys in
-  // it.
+  // posix_spawn takes a whole environment. Ours goes on unchanged: plugins find
+  // HOME, PATH and their keys in it.
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) variables.emplace_back(*entry);
   auto const set = [&](std::string const& name, std::string const& value) {
     std::erase_if(variables, [&](std::string const& old) { return old.starts_with(name + "="); });

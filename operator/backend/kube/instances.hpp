@@ -11,8 +11,8 @@
 
 namespace ei::kube {
 
-// What the caches keep of each kind, and how it is read. An API object is some 8 kB, what is kept a tenth of
-// it.
+// What the caches keep of each kind, and how it is read. An API object is some 8 kB,
+// what is kept a tenth of it.
 
 /// Of a Pod: address, times, readiness, and what went wrong.
 boost::json::value keep_pod(boost::json::value const& pod);
@@ -35,8 +35,8 @@ std::optional<WallTime> ready_since(CachedObject const& pod);
 
 std::optional<int> wanted_replicas(CachedObject const& deployment);
 
-/// Why not all pods of a Deployment can run: nobody has room for them, or they may not be created (a quota,
-/// an admission).
+/// Why not all pods of a Deployment can run: nobody has room for them, or they may not be
+/// created (a quota, an admission).
 std::optional<plan::Trouble> shortage_of(CachedObject const* deployment,
                                          std::vector<CachedObject const*> const& pods);
 

@@ -11,8 +11,8 @@
 
 namespace ei::kube {
 
-/// One or several kubeconfig files, read but not yet resolved. What is unsupported is only an error once it
-/// is used.
+/// One or several kubeconfig files, read but not yet resolved. What is unsupported is
+/// only an error once it is used.
 struct Kubeconfig {
   struct Cluster {
     std::string server;

@@ -18,8 +18,8 @@ class LineSplitter {
  public:
   explicit LineSplitter(std::size_t max_line_bytes = kMaxLineBytes) : max_line_bytes_(max_line_bytes) {}
 
-  /// Takes what arrived. Errors: Protocol once an unfinished line is longer than the cap; feed nothing after
-  /// that.
+  /// Takes what arrived. Errors: Protocol once an unfinished line is longer than the
+  /// cap; feed nothing after that.
   Result<void> feed(std::string_view chunk);
 
   /// The next whole line without its end, or nothing. The view holds until the next call of feed().

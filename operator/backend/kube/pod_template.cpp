@@ -49,8 +49,8 @@ constexpr int kStartupSeconds = 600;
 constexpr std::string_view kTerminationMessagePolicy = "FallbackToLogsOnError";
 
 constexpr std::string_view kDispatcherMemoryRequest = "64Mi";
-// A dispatcher copies bytes: a tenth of a core moves hundreds of requests a second. No limit, for throttling
-// is delay.
+// A dispatcher copies bytes: a tenth of a core moves hundreds of requests a second. No
+// limit, for throttling is delay.
 constexpr std::string_view kDispatcherCpuRequest = "100m";
 
 // ResNet18's weights are 45 MB; the limit keeps a mistaken URI from filling the node's disk.
@@ -146,7 +146,7 @@ json::object pod_template(std::string const& service, std::string_view component
   return {{"metadata", std::move(metadata)}, {"spec", std::move(spec)}};
 }
 
-/// The flags that every backend gives, after those of this one.
+/// The flags of this backend, then the flags that every backend gives.
 json::array with(json::array arguments, std::vector<std::string> const& more) {
   for (auto const& argument : more) arguments.emplace_back(argument);
   return arguments;

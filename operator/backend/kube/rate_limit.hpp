@@ -14,8 +14,8 @@ class TokenBucket {
   /// Takes a token if there is one now.
   bool try_take(SteadyTime now);
 
-  /// Takes a token in any case, and says how long to wait before using it: callers are served in the order
-  /// they ask.
+  /// Takes a token in any case, and says how long to wait before using it: callers are
+  /// served in the order they ask.
   std::chrono::milliseconds reserve(SteadyTime now);
 
   /// When it was last asked.

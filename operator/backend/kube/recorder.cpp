@@ -101,8 +101,8 @@ asio::awaitable<std::optional<ErrorKind>> Recorder::write(EventWrite const& next
   auto const kind = written.error().kind;
   log::debug("event_not_written",
              {{"namespace", next.key.namespace_name}, {"what", what}, {"error", written.error().message}});
-  // A namespace that is going away takes no events, and an old event is gone after an hour: neither is worth
-  // a retry.
+  // A namespace that is going away takes no events, and an old event is gone after an
+  // hour: neither is worth a retry.
   co_return passes_by_itself(kind) ? std::optional(kind) : std::nullopt;
 }
 

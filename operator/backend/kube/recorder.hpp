@@ -29,8 +29,8 @@ class Recorder {
  private:
   void push(EventWrite write);
   boost::asio::awaitable<Result<void>> write_all();
-  /// Empty when there is nothing more to be done about it (it was written, or never will be), else why not
-  /// now.
+  /// Empty when there is nothing more to be done about it (it was written, or never
+  /// will be), else why not now.
   boost::asio::awaitable<std::optional<ErrorKind>> write(EventWrite const& next);
 
   Client& client_;

@@ -20,8 +20,8 @@ class ReloadingFile {
 
   ReloadingFile(PemSource source, Acceptable acceptable, Reader reader);
 
-  /// The text in force. Errors: as of the reader, or Invalid, as long as there has never been an acceptable
-  /// one.
+  /// The text in force. Errors: as of the reader, or Invalid, as long as there has
+  /// never been an acceptable one.
   Result<std::string> read(SteadyTime now);
   /// Read again at the next call, whatever the time: the server does not take the text.
   void expire() { next_ = SteadyTime::min(); }

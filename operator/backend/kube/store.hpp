@@ -87,8 +87,8 @@ class Store {
 
   Objects objects_;
   Objects stage_;
-  /// Of the newest removal. A watch tells of changes in their order: an older object that is not here is
-  /// gone.
+  /// Of the newest removal. A watch tells of changes in their order: an older
+  /// object that is not here is gone.
   std::string removed_at_;
   /// (namespace, label value) → objects; the pointers are stable, the set's nodes do not move.
   std::map<ObjectKey, std::vector<CachedObject const*>> index_;

@@ -12,8 +12,8 @@ using std::chrono::seconds;
 // client-go asks for 5 to 10 minutes, spread so that a server's clients do not all return at once.
 constexpr seconds kWatchTimeout{300};
 
-// A server in trouble is asked once a second at first and every 10 s at the worst, so that we are back soon
-// after it.
+// A server in trouble is asked once a second at first and every 10 s at the worst, so
+// that we are back soon after it.
 constexpr milliseconds kRetryFloor{500};
 constexpr milliseconds kRetryCeiling{10'000};
 

@@ -94,9 +94,9 @@ using Input = std::variant<Started, PageArrived, StreamOpened, EventArrived, Str
 struct Options {
   bool streaming_list = true;  ///< try it; falls back to pages for good when the server refuses
   int page_items = 100;  ///< bounds the memory one page takes while it is parsed (about 1 MB of Deployments)
-  /// Without a byte for this long a stream is taken for dead. The server sends a bookmark about once a minute
-  /// (jittered up to 75 s), so it may hit a quiet healthy one: reopening at the same position costs one
-  /// request.
+  /// Without a byte for this long a stream is taken for dead. The server sends a bookmark about
+  /// once a minute (jittered up to 75 s), so it may hit a quiet healthy one: reopening at the
+  /// same position costs one request.
   std::chrono::seconds silence{65};
   std::uint64_t seed = 1;  ///< of the jitter
 };

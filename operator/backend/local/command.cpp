@@ -11,9 +11,9 @@
 namespace ei::backend::local {
 namespace {
 
-/// A leaving dispatcher answers what comes on connections that are open already this long: on one machine the
-/// next request of a busy client is there within milliseconds. Who connects meanwhile waits for the
-/// successor.
+/// For so long a leaving dispatcher answers requests on connections that are open already: on one machine
+/// the next request of a busy client arrives within milliseconds. A new connection waits meanwhile for the
+/// successor to accept it.
 constexpr milliseconds kServeOn{200};
 
 /// Flags whose value differs between instances of one template.

@@ -44,8 +44,8 @@ struct Ports {
 /// How long a process of this service may finish its work: no less than the oldest request may still wait.
 [[nodiscard]] milliseconds drain_timeout(Settings const& settings, api::Spec const& spec);
 
-/// `http://HOST:PORT` of what listens on `address`; of one that stands for every address, the loopback of its
-/// family.
+/// `http://HOST:PORT` of what listens on `address`; of one that stands for every
+/// address, the loopback of its family.
 [[nodiscard]] http::Url origin(std::string const& address, std::uint16_t port);
 
 /// A dispatcher that is handed down its listening sockets, as Listeners gives them.

@@ -12,12 +12,12 @@ namespace ei::backend::local {
 
 /// The most workers `key` can have of `cores`, when the services want as many as `wanted` says. The first
 /// services by name, as many as there are cores, are sure of one worker each, so that none starves behind a
-/// busy one; the rest goes to whoever asks first. Pure. `key` must be in `wanted`.
+/// busy one; the rest goes to the services that ask first. Pure. `key` must be in `wanted`.
 [[nodiscard]] int most_workers(int cores, std::map<api::ServiceKey, int> const& wanted,
                                api::ServiceKey const& key);
 
-/// The core that the fewest of the running workers have; of equals the first. `taken` holds a core for each
-/// of them.
+/// The core that the fewest of the running workers have; of equals the first. `taken`
+/// holds a core for each of them.
 [[nodiscard]] int pick_core(std::vector<int> const& cores, std::vector<int> const& taken);
 
 }  // namespace ei::backend::local

@@ -17,8 +17,8 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 using WallClock = std::chrono::system_clock;
 
-/// How often the ports file of a starting process is looked for: well under the time a dispatcher takes to
-/// start.
+/// How often the ports file of a starting process is looked for: well under the time
+/// a dispatcher takes to start.
 constexpr milliseconds kPortsPoll{10};
 /// What is left of a process this long after its drain time-out does not end by itself.
 constexpr milliseconds kKillAfter{5'000};
@@ -83,8 +83,8 @@ void Group::replace_worker(std::string const& name) {
   converge();
 }
 
-// Makes the processes what they should be, as far as that is possible now. Everything that happens calls it
-// again.
+// Makes the processes what they should be, as far as that is possible now. Everything
+// that happens calls it again.
 void Group::converge() {
   if (stopping_ || !spec_) return;
   next_start_.reset();
@@ -349,7 +349,7 @@ asio::awaitable<void> Group::kill_after(InstancePtr instance, milliseconds grace
   surroundings_.processes.signal(instance->pid, SIGKILL);
 }
 
-// Whoever is waited for was asked to leave, so it is killed at the latest.
+// The process was asked to leave before. It ends by itself, or when its time is up it is killed.
 asio::awaitable<void> Group::wait_until_ended(InstancePtr instance) {
   while (!instance->ended) co_await sleep_for(kEndPoll);
 }
@@ -367,7 +367,7 @@ std::vector<Group::InstancePtr> Group::all_of(std::vector<Slot> const& slots) co
 asio::awaitable<void> Group::stop() {
   stopping_ = true;
   auto const self = shared_from_this();
-  // Nobody comes after this: whoever connects now is refused and need not wait.
+  // There is no successor: a new connection is refused and need not wait.
   for (auto& slot : dispatchers_) slot.listeners.reset();
   for (auto const* slots : {&dispatchers_, &workers_}) {
     auto const instances = all_of(*slots);

@@ -32,8 +32,8 @@ struct Surroundings {
 /// ends, and replaced when the spec asks for another command line. Use from the executor's thread only.
 class Group : public std::enable_shared_from_this<Group> {
  public:
-  /// `port` is wanted for the first dispatcher (0: any); `changed` is called whenever what observe() says has
-  /// changed.
+  /// `port` is wanted for the first dispatcher (0: any); `changed` is called whenever
+  /// what observe() says has changed.
   Group(Surroundings& surroundings, api::ServiceKey key, std::uint16_t port, std::function<void()> changed);
   ~Group();
 

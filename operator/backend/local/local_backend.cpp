@@ -12,8 +12,8 @@ namespace {
 
 /// Edits are noticed within two of these, far under a second; a poll costs a stat per file.
 constexpr milliseconds kManifestPoll{100};
-/// Between the dispatcher ports of one service and the next: room for the customary 8001, 8002, … of the
-/// first.
+/// Between the dispatcher ports of one service and the next: room for the customary
+/// 8001, 8002, … of the first.
 constexpr std::uint16_t kPortStep = 10;
 
 }  // namespace

@@ -85,8 +85,8 @@ Update ManifestSet::update(std::string const& file, Result<manifest::Contents> c
     present.insert(entry.metadata.key());
     take(entry, now, result);
   }
-  // A faulty entry may be a service whose name was just mistyped: nothing is removed by a text that is not
-  // valid.
+  // A faulty entry may be a service whose name was just mistyped: nothing is removed
+  // by a text that is not valid.
   bool valid = true;
   for (auto const& entry : content->entries) valid = valid && entry.errors.empty();
   if (valid) give_up(file, present, now, result);

@@ -22,9 +22,9 @@ namespace asio = boost::asio;
 /// `exited with 3`, `was killed by signal 9`, from a wait status.
 [[nodiscard]] std::string describe_exit(int wait_status);
 
-/// The child processes of this one: starts them, passes their output on line by line, and tells when they
-/// end. Use from the executor's thread only, which must be the thread that runs the program to its end (see
-/// spawn).
+/// The child processes of this one: starts them, passes their output on line by line, and tells
+/// when they end. Use from the executor's thread only, which must be the thread that runs the
+/// program to its end (see spawn).
 class Processes {
  public:
   /// `wait_status` as waitpid gives it; `last_words` are what it complained about.

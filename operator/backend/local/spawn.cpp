@@ -70,8 +70,8 @@ void close_from(int first) {
     _exit(127);
   };
   setpgid(0, 0);
-  // No orphans, also after SIGKILL of the parent. It may have died before this call: then nobody sends the
-  // signal.
+  // No orphans, also after SIGKILL of the parent. It may have died before this call:
+  // then nobody sends the signal.
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) fail(prepared.failure);
   if (getppid() != prepared.parent) _exit(127);
   sigset_t none;

@@ -37,8 +37,8 @@ TEST_CASE("the same seed gives the same schedule, another seed another") {
 TEST_CASE("a schedule is the same on every machine") {
   auto const schedule = schedule_of({2}, 42);
   REQUIRE(schedule.has_value());
-  // xoshiro256++ seeded by SplitMix64(42), written a second time in Python; a libm may differ in the last
-  // bit.
+  // xoshiro256++ seeded by SplitMix64(42), written a second time in Python; a libm
+  // may differ in the last bit.
   CHECK(std::chrono::duration<double>(schedule->at(0)).count() == Approx(0.841825258823).margin(2e-9));
   CHECK(std::chrono::duration<double>(schedule->at(1)).count() == Approx(1.033790367539).margin(2e-9));
 }

@@ -1,6 +1,6 @@
-// The CRD's schema and this program's own validation are written twice; here they are held to the same table,
-// the same samples and the same defaults. The table's other half is tests/cluster/test_crd.py, on a real API
-// server.
+// The CRD's schema and this program's own validation are written twice; here they are held to the
+// same table, the same samples and the same defaults. The table's other half is
+// tests/cluster/test_crd.py, on a real API server.
 #include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <catch2/catch.hpp>
@@ -50,8 +50,8 @@ std::size_t characters(json::string const& text) {
       std::count_if(text.begin(), text.end(), [](char c) { return (c & '\xc0') != '\x80'; }));
 }
 
-/// Makes the string or list at `path` that long by repeating its last byte or item, as `repeat` in the table
-/// asks.
+/// Makes the string or list at `path` that long by repeating its last byte or item, as
+/// `repeat` in the table asks.
 void stretch(json::value& spec, std::string const& path, std::int64_t length) {
   json::value* at = &spec;
   std::istringstream steps(path);

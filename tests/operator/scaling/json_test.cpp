@@ -42,8 +42,8 @@ TEST_CASE("a decision log replays to the same decisions") {
     auto const record = log_record_from_json(log[i]);
     REQUIRE(record.has_value());
     Decision const again = decide(record->settings, state, record->snapshot, record->now);
-    // Boost.JSON 1.81 reads a double to within a unit in its last place, so the words are compared, not the
-    // bits.
+    // Boost.JSON 1.81 reads a double to within a unit in its last place, so the words
+    // are compared, not the bits.
     CHECK(again.reason == decisions[i].reason);
     CHECK(again.formula == decisions[i].formula);
     CHECK(again.why_not_less == decisions[i].why_not_less);

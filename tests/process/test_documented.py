@@ -1,0 +1,107 @@
+"""What the documents say of the programs: their options, and their metrics' types and labels."""
+import re
+import subprocess
+import sys
+
+import pytest
+import requests
+
+import harness
+import local
+from worker import Worker
+
+sys.path.insert(0, str(harness.ROOT / "tests/tidy"))
+
+import documents  # noqa: E402
+
+SUBCOMMANDS = {"inference-bench": ("load", "trace", "policy", "hpa")}
+# What only a cluster's API server, broken weights or a failure bring about.
+NOT_HERE = {"rest_client_requests_total", "rest_client_request_duration_seconds", "eis_operator_reconcile_errors_total"}
+
+
+def program_of(command):
+    """The words of a command up to its options' owner: (program, subcommand…), or None where a script answers."""
+    program, *words = command
+    if program == "bench/run" and words[:1] == ["policy"]:
+        return "inference-bench", "policy"
+    if not program.startswith("inference-"):
+        return None
+    return (program, words[0]) if words and words[0] in SUBCOMMANDS.get(program, ()) else (program,)
+
+
+def help_of(program):
+    name, *words = program
+    return subprocess.run([harness.BIN / name, *words, "--help"], capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+def test_the_programs_know_the_options_that_the_documents_name():
+    used = {}
+    for page in documents.pages():
+        for command in documents.commands(page.read_text()):
+            if (program := program_of(command)) is not None:
+                used.setdefault(program, []).extend((page.name, flag) for flag in documents.flags_of(command[1:]))
+    assert {("inference-operator",), ("inference-bench", "policy"), ("inference-bench", "load")} <= set(used)
+    wrong = []
+    for program, flags in used.items():
+        known = set(documents.FLAG.findall(help_of(program)))
+        wrong += [f"{page}: {' '.join(program)} knows no {flag}" for page, flag in flags if flag not in known]
+    assert not wrong, wrong
+
+
+def test_an_option_named_alone_is_one_of_ours():
+    known = set()
+    for program in [("inference-operator",), ("inference-dispatcher",), ("inference-worker",),
+                    *(("inference-bench", sub) for sub in SUBCOMMANDS["inference-bench"])]:
+        known |= set(documents.FLAG.findall(help_of(program)))
+    for command in documents.HELP.values():
+        known |= set(documents.FLAG.findall(subprocess.run(command, cwd=harness.ROOT, capture_output=True, text=True, timeout=60).stdout))
+    wrong = []
+    for page in documents.pages():
+        if page.parent.name == "cluster":  # these are of Kubernetes' programs
+            continue
+        for code in documents.INLINE.findall(documents.blocks(page.read_text())[0]):
+            if (flag := documents.FLAG.match(code)) and flag[0] not in known | {"--set", "--local"}:
+                wrong.append(f"{page.name}: {code}")
+    assert not wrong, wrong
+
+
+def exposed(text):
+    """name -> (type, label names) of every family of an exposition that has a sample."""
+    kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
+    found = {}
+    for name, labels in harness.Metrics(text).samples:
+        family = name if name in kinds else documents.metric_of(name)
+        names = frozenset(key for key, _ in labels) - {"le"}
+        assert found.setdefault(family, (kinds[family], names)) == (kinds[family], names), f"{family} has samples of different labels"
+    return found
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """The three programs' families, after one picture and one decision."""
+    folder = tmp_path_factory.mktemp("documented")
+    programs = []
+    try:
+        programs.append(dispatcher := harness.Dispatcher(folder / "dispatcher"))
+        programs.append(worker := Worker(folder / "worker", dispatchers=[dispatcher]))
+        (folder / "operator").mkdir()
+        programs.append(operator := local.LocalOperator(folder / "operator", local.manifest(), "--metrics-port", "0"))
+        harness.wait_until(lambda: dispatcher.metrics().get("dispatcher_workers", state="idle") == 1, what="a linked worker")
+        assert local.predict(dispatcher.url).status_code == 200
+        operator.wait_ready()
+        urls = [dispatcher.metrics_url, worker.metrics_url, f"http://127.0.0.1:{operator.ports['metrics']}/metrics"]
+        families = {}
+        for url in urls:
+            families |= exposed(requests.get(url, timeout=10).text)
+        yield families
+    finally:
+        for program in reversed(programs):
+            program.stop()
+
+
+def test_the_metrics_have_the_types_and_labels_of_the_reference(served):
+    reference = documents.metrics_reference()
+    assert set(served) - set(reference) == set(), "not in docs/metrics.md"
+    assert set(reference) - set(served) <= NOT_HERE
+    wrong = {name: (served[name], reference[name]) for name in served if served[name] != reference[name]}
+    assert not wrong, f"served beside written: {wrong}"
