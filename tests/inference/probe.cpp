@@ -1,8 +1,5 @@
 // What the comparisons with torchvision look at from outside: raw tensors of single steps.
 //   inference_probe logits URI PRECISION IN OUT    float32 [n,3,224,224] in IN → float32 [n,classes] in OUT
-//   inference_probe picture FILE OUT               a picture file → float32 [3,224,224] in OUT
-//   inference_probe pictures OUT FILE…             likewise, one tensor after the other; prints "ok" or the
-//                                                  status and reason for each
 //   inference_probe time URI PRECISION COUNT       milliseconds of COUNT forward passes, one a line
 #include <chrono>
 #include <cstdio>
@@ -11,7 +8,6 @@
 #include <iterator>
 #include <string>
 
-#include "inference/preprocess/transform.hpp"
 #include "inference/service/model.hpp"
 
 namespace {
@@ -46,33 +42,12 @@ Model load(std::string const& uri, std::string const& precision) {
 int main(int argc, char** argv) {
   std::vector<std::string> const arguments(argv + 1, argv + argc);
   use_one_thread();
-  use_one_decoder_thread();
   if (arguments.size() == 5 && arguments[0] == "logits") {
     auto model = load(arguments[1], arguments[2]);
     auto const bytes = read(arguments[3]);
     std::vector<float> pictures(bytes.size() / sizeof(float));
     std::memcpy(pictures.data(), bytes.data(), pictures.size() * sizeof(float));
     write(arguments[4], model.classifier.outputs(pictures).value());
-    return 0;
-  }
-  if (arguments.size() == 3 && arguments[0] == "picture") {
-    std::vector<float> values;
-    auto const result = append_picture(read(arguments[1]), values);
-    if (!result) {
-      std::fprintf(stderr, "%s\n", result.error().message.c_str());
-      return 1;
-    }
-    write(arguments[2], values);
-    return 0;
-  }
-  if (arguments.size() >= 3 && arguments[0] == "pictures") {
-    std::vector<float> values;
-    for (auto file = arguments.begin() + 2; file != arguments.end(); ++file) {
-      auto const result = append_picture(read(*file), values);
-      std::puts(result ? "ok"
-                       : (std::to_string(result.error().http_status) + " " + result.error().message).c_str());
-    }
-    write(arguments[1], values);
     return 0;
   }
   if (arguments.size() == 4 && arguments[0] == "time") {
@@ -86,8 +61,6 @@ int main(int argc, char** argv) {
     }
     return 0;
   }
-  std::fprintf(stderr,
-               "usage: inference_probe logits URI PRECISION IN OUT | picture FILE OUT | "
-               "pictures OUT FILE... | time URI PRECISION COUNT\n");
+  std::fprintf(stderr, "usage: inference_probe logits URI PRECISION IN OUT | time URI PRECISION COUNT\n");
   return 2;
 }

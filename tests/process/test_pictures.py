@@ -1,14 +1,13 @@
 """What people and attackers send as pictures: the right answer, or a refusal that says why, at a bounded cost."""
 import io
 import pathlib
-import subprocess
 import zlib
 
 import pytest
 import requests
 
-import harness
 import picture_files as files
+import picture_probe
 import worker
 
 np = pytest.importorskip("numpy")
@@ -43,13 +42,8 @@ PROGRESSIVE = encoded(scene(97, 61), "JPEG", quality=90, progressive=True)
 def ours(data, directory):
     """The tensor of a picture file [3, 224, 224], or why there is none."""
     (directory / "picture").write_bytes(data)
-    done = subprocess.run([str(harness.BIN / "inference_probe"), "pictures", str(directory / "tensor"), str(directory / "picture")],
-                          capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    line, = done.stdout.splitlines()
-    if line != "ok":
-        return line
-    return np.fromfile(directory / "tensor", "<f4").reshape(3, 224, 224)
+    answer, = picture_probe.decoded([directory / "picture"], directory)
+    return answer
 
 
 def tensor_of(image):
