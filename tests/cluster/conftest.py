@@ -36,6 +36,19 @@ def pytest_addoption(parser):
     )
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: judges what an API server is asked; nothing else may take its cores meanwhile")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """For `pytest -n 2 --dist loadgroup`: what needs the node goes to one process, one node being enough; the modules
+    that need an API server alone, or nothing, go beside it, each whole."""
+    for item in items:
+        group = "node" if "cluster" in item.fixturenames else item.module.__name__
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 class Cluster:
     """kubectl and helm on one cluster; `provisioned` when it is ours to break."""
 

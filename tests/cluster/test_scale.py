@@ -19,6 +19,8 @@ from conftest import eventually
 from faulty_proxy import tls_of
 from operator_process import PROGRAM, bare_server
 
+pytestmark = pytest.mark.alone
+
 SERVICES = 1000
 PATH = "/apis/elasticinference.dev/v1alpha1/namespaces/default/inferenceservices"
 
