@@ -1,6 +1,7 @@
-// The Open Inference Protocol, version 2: the bodies of POST /v2/models/{model}/infer, both ways.
-// Sources: https://github.com/kserve/open-inference-protocol (rest/predict_v2.md) and two of Triton's
-// extensions (https://github.com/triton-inference-server/server: extension_binary_data.md,
+// The Open Inference Protocol, version 2: what requests and answers say, and the bodies of
+// POST /v2/models/{model}/infer, both ways. gRPC's messages are read and written in dispatcher/grpc, by what
+// is here. Sources: https://github.com/kserve/open-inference-protocol (rest/predict_v2.md) and two of
+// Triton's extensions (https://github.com/triton-inference-server/server: extension_binary_data.md,
 // extension_classification.md). Pure: strings in, strings out.
 //
 // One input, `image`, in one of two forms:
@@ -18,6 +19,7 @@
 // A member that is null counts as absent, everywhere.
 #pragma once
 
+#include <boost/json/fwd.hpp>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -69,17 +71,50 @@ struct InferRequest {
 [[nodiscard]] Result<InferRequest> parse_infer(std::string_view body,
                                                std::optional<std::string_view> header_length);
 
+/// A tensor in the elements of gRPC's InferTensorContents; only what pictures come in.
+struct TypedContents {
+  std::vector<std::string> bytes;
+  std::vector<float> fp32;
+};
+
+/// Likewise a request of gRPC: `head` has its other members as the JSON of HTTP has them, `raw` is the one
+/// raw_input_contents, laid out as a binary tensor. Errors: the same.
+[[nodiscard]] Result<InferRequest> parse_infer(boost::json::object const& head, std::string_view raw);
+[[nodiscard]] Result<InferRequest> parse_infer(boost::json::object const& head, TypedContents contents);
+
+/// Errors: NotFound with http_status 404, when `name` is another model than ours, or `version` another one of
+/// it.
+[[nodiscard]] Result<void> check_model(ServedModel const& ours, std::string_view name,
+                                       std::optional<std::string_view> version);
+
+/// An output of an answer; `texts` where the datatype is BYTES, else `numbers`.
+struct OutputTensor {
+  std::string name;
+  std::string datatype;
+  std::vector<std::size_t> shape;
+  std::vector<std::string> texts;
+  std::vector<float> numbers;
+};
+
+/// The outputs that `request` asks for. `answers`: one per picture of it, none empty, all of a model with the
+/// same classes.
+[[nodiscard]] std::vector<OutputTensor> output_tensors(InferRequest const& request,
+                                                       std::vector<Answer> const& answers);
+
+/// The tensor's bytes as a binary tensor has them.
+[[nodiscard]] std::string binary_tensor(OutputTensor const& tensor);
+
 struct InferResponse {
   std::string body;
   /// Bytes of JSON in `body` when binary tensors follow it; goes into kHeaderLength.
   std::optional<std::size_t> header_length;
 };
 
-/// `answers`: one per picture of `request`, none empty, all of a model with the same classes.
+/// `answers` as in output_tensors().
 [[nodiscard]] InferResponse write_infer(ServedModel const& model, InferRequest const& request,
                                         std::vector<Answer> const& answers);
 
-/// GET /v2 and GET /v2/models/{model}.
+/// GET /v2 and GET /v2/models/{model}; the messages of gRPC have the same members.
 [[nodiscard]] std::string server_metadata();
 [[nodiscard]] std::string model_metadata(ServedModel const& model);
 

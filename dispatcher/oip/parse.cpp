@@ -1,11 +1,11 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <charconv>
-#include <cmath>
 
-#include "dispatcher/link/floats.hpp"
 #include "dispatcher/oip/document.hpp"
+#include "dispatcher/oip/head.hpp"
 #include "dispatcher/oip/infer.hpp"
+#include "dispatcher/oip/pictures.hpp"
 #include "runtime/core/encoding.hpp"
 
 namespace ei::dispatcher::oip {
@@ -13,31 +13,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kPixels = link::kTensorBytes / sizeof(float);  // numbers in one FP32 picture
 constexpr char const* kInput = "image";
-
-Error bad(std::string message) {
-  Error error = make_error(ErrorKind::Invalid, std::move(message));
-  error.http_status = 400;
-  return error;
-}
-
-// The member, or null where it is absent or null.
-json::value const* member(json::object const& object, std::string_view name) {
-  auto const* value = object.if_contains(name);
-  return value == nullptr || value->is_null() ? nullptr : value;
-}
-
-// The member `name` of the object's "parameters", or null. `where`: "inputs[0]." or "" at the top.
-Result<json::value const*> parameter(json::object const& object, std::string_view name,
-                                     std::string const& where) {
-  auto const* parameters = member(object, "parameters");
-  if (parameters == nullptr) return nullptr;
-  if (!parameters->is_object()) {
-    return bad(where + "parameters is " + quoted(parameters) + "; allowed: an object");
-  }
-  return member(parameters->get_object(), name);
-}
 
 Result<bool> boolean_parameter(json::object const& object, std::string_view name, bool otherwise,
                                std::string const& where) {
@@ -47,12 +23,6 @@ Result<bool> boolean_parameter(json::object const& object, std::string_view name
   if ((*value)->is_bool()) return (*value)->get_bool();
   return bad(where + "parameters." + std::string(name) + " is " + quoted(*value) +
              "; allowed: true or false");
-}
-
-std::string shape_text(std::vector<std::size_t> const& shape) {
-  std::string out;
-  for (std::size_t const size : shape) out += (out.empty() ? "[" : ",") + std::to_string(size);
-  return out + "]";
 }
 
 // N, from BYTES [N] or [N,1] and FP32 [N,3,224,224].
@@ -72,124 +42,6 @@ Result<std::size_t> picture_count(json::object const& input, bool tensor) {
   return static_cast<std::size_t>(sizes[0]);
 }
 
-// Appends one picture; `first` is the place of its first number among all.
-Result<void> add_tensor(std::string bytes, std::size_t first, std::vector<Work>& out) {
-  auto const values = link::floats(bytes);
-  auto const odd =
-      std::find_if_not(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
-  if (odd != values.end()) {
-    std::size_t const at = first + static_cast<std::size_t>(odd - values.begin());
-    return bad("inputs[0] number " + std::to_string(at) + " is not a finite float32");
-  }
-  out.push_back({link::ItemKind::Tensor, std::move(bytes)});
-  return {};
-}
-
-Result<std::vector<Work>> tensors_from_binary(std::string_view bytes, std::size_t count) {
-  if (bytes.size() != count * link::kTensorBytes) {
-    return bad("inputs[0].parameters.binary_data_size is " + std::to_string(bytes.size()) +
-               "; allowed: what the shape says, " + std::to_string(count * link::kTensorBytes));
-  }
-  std::vector<Work> out;
-  for (std::size_t i = 0; i < count; ++i) {
-    std::string picture(bytes.substr(i * link::kTensorBytes, link::kTensorBytes));
-    if (auto const added = add_tensor(std::move(picture), i * kPixels, out); !added) return added.error();
-  }
-  return out;
-}
-
-Result<std::vector<Work>> images_from_binary(std::string_view bytes, std::size_t count) {
-  std::vector<Work> out;
-  while (!bytes.empty()) {
-    std::size_t length = 0;
-    if (bytes.size() >= 4) {
-      for (std::size_t i = 4; i-- > 0;) length = length << 8 | static_cast<unsigned char>(bytes[i]);
-    }
-    if (bytes.size() < 4 || length > bytes.size() - 4) {
-      return bad("inputs[0] element " + std::to_string(out.size()) + " is cut off: its 4-byte length says " +
-                 std::to_string(length) + " bytes, " +
-                 std::to_string(bytes.size() < 4 ? 0 : bytes.size() - 4) + " are left");
-    }
-    if (out.size() == count) break;
-    out.push_back({link::ItemKind::Image, std::string(bytes.substr(4, length))});
-    bytes.remove_prefix(4 + length);
-  }
-  if (out.size() != count || !bytes.empty()) {
-    return bad("inputs[0] does not hold the " + std::to_string(count) +
-               " length-prefixed elements of its shape");
-  }
-  return out;
-}
-
-Error wrong_element(Element const& element, char const* allowed) {
-  return bad("inputs[0].data[" + std::to_string(element.index) + "] is " + element.text +
-             "; allowed: " + allowed);
-}
-
-Error wrong_number(Data const& data, std::size_t wanted, char const* what) {
-  return bad("inputs[0].data has " + std::to_string(data.elements) + " " + what +
-             "; allowed: as many as its shape says, " + std::to_string(wanted));
-}
-
-// Whether an array nested as `nested` holds its elements in the order of `shape`: each of its rows is a row
-// of the shape, or several that follow each other.
-bool keeps_order(std::vector<std::size_t> const& nested, std::vector<std::size_t> const& shape) {
-  std::size_t row = 1;
-  std::size_t of_shape = 1;
-  auto next = shape.rbegin();
-  for (auto size = nested.rbegin(); size != nested.rend(); ++size) {
-    row *= *size;
-    while (of_shape < row && next != shape.rend()) of_shape *= *next++;
-    if (of_shape != row) return false;
-  }
-  return true;
-}
-
-// Numbers in another order, such as with the colours last, would be answered, wrongly.
-Result<void> check_nesting(Data const& data, std::vector<std::size_t> const& shape) {
-  if (data.shape && keeps_order(*data.shape, shape)) return {};
-  return bad("inputs[0].data is nested as " +
-             (data.shape ? shape_text(*data.shape) : "arrays of unlike lengths") +
-             "; allowed: one flat array, or nested as " + shape_text(shape));
-}
-
-Result<std::vector<Work>> tensors_from_json(Data const& data, std::size_t count) {
-  if (data.other) return wrong_element(*data.other, "a number");
-  if (data.string) return wrong_element(*data.string, "a number");
-  if (data.elements != count * kPixels) return wrong_number(data, count * kPixels, "numbers");
-  if (auto const fits = check_nesting(data, {count, 3, 224, 224}); !fits) return fits.error();
-  std::vector<Work> out;
-  for (std::size_t i = 0; i < count; ++i) {
-    auto const first = data.numbers.begin() + static_cast<std::ptrdiff_t>(i * kPixels);
-    std::vector<float> const picture(first, first + static_cast<std::ptrdiff_t>(kPixels));
-    if (auto const added = add_tensor(link::float_bytes(picture), i * kPixels, out); !added)
-      return added.error();
-  }
-  return out;
-}
-
-Result<std::vector<Work>> images_from_json(json::object const& input, Data const& data, std::size_t count) {
-  auto const type = parameter(input, "content_type", "inputs[0].");
-  if (!type) return type.error();
-  if (*type != nullptr && **type != "base64") {
-    return bad("inputs[0].parameters.content_type is " + quoted(*type) + "; allowed: \"base64\"");
-  }
-  if (data.other) return wrong_element(*data.other, "a base64 string");
-  if (data.number) return wrong_element(*data.number, "a base64 string");
-  if (data.elements != count) return wrong_number(data, count, "elements");
-  if (auto const fits = check_nesting(data, {count, 1}); !fits) return fits.error();
-  std::vector<Work> out;
-  for (auto const& text : data.strings) {
-    auto bytes = base64_decode(text);
-    if (!bytes) {
-      return bad("inputs[0].data[" + std::to_string(out.size()) +
-                 "] is not base64: " + bytes.error().message);
-    }
-    out.push_back({link::ItemKind::Image, std::move(*bytes)});
-  }
-  return out;
-}
-
 // Whether the datatype is FP32, and not BYTES.
 Result<bool> is_tensor(json::object const& input) {
   auto const* name = member(input, "name");
@@ -204,12 +56,6 @@ Result<bool> is_tensor(json::object const& input) {
 
 // The bytes after the JSON, where the input says that they are its own; else none.
 Result<std::optional<std::string_view>> binary_data(json::object const& input, std::string_view binary) {
-  auto const region = parameter(input, "shared_memory_region", "inputs[0].");
-  if (!region) return region.error();
-  if (*region != nullptr) {
-    return bad("inputs[0].parameters.shared_memory_region is " + quoted(*region) +
-               "; allowed: none, as there is no shared memory with a client here");
-  }
   auto const size = parameter(input, "binary_data_size", "inputs[0].");
   if (!size) return size.error();
   if (*size == nullptr && binary.empty()) return std::optional<std::string_view>();
@@ -225,26 +71,36 @@ Result<std::optional<std::string_view>> binary_data(json::object const& input, s
   return std::optional(binary);
 }
 
-Result<std::vector<Work>> parse_input(json::object const& input, Document const& document,
-                                      std::string_view bytes) {
+Result<InputKind> input_kind(json::object const& input) {
+  auto const region = parameter(input, "shared_memory_region", "inputs[0].");
+  if (!region) return region.error();
+  if (*region != nullptr) {
+    return bad("inputs[0].parameters.shared_memory_region is " + quoted(*region) +
+               "; allowed: none, as there is no shared memory with a client here");
+  }
   auto const tensor = is_tensor(input);
   if (!tensor) return tensor.error();
   auto const count = picture_count(input, *tensor);
   if (!count) return count.error();
+  return InputKind{*tensor, *count};
+}
+
+// `bytes`: those after the JSON.
+Result<std::vector<Work>> parse_input(json::object const& input, InputKind kind, Document const& document,
+                                      std::string_view bytes) {
   auto const binary = binary_data(input, bytes);
   if (!binary) return binary.error();
   if (document.data_count > 1) return bad("inputs[0].data is there more than once; allowed: once");
   bool const in_json = document.data && document.data->no_array != "null";
   if (*binary) {
     if (in_json) return bad("inputs[0] has both data and parameters.binary_data_size; allowed: one of them");
-    return *tensor ? tensors_from_binary(**binary, *count) : images_from_binary(**binary, *count);
+    return pictures_from_binary(**binary, kind, "inputs[0].parameters.binary_data_size is ");
   }
   if (!in_json || document.data->no_array) {
     return bad("inputs[0].data is " + (in_json ? *document.data->no_array : "missing") +
                "; allowed: an array");
   }
-  return *tensor ? tensors_from_json(*document.data, *count)
-                 : images_from_json(input, *document.data, *count);
+  return pictures_from_json(input, *document.data, kind);
 }
 
 // k of the classification extension; 0, as Triton's clients mean it, is no classification.
@@ -316,6 +172,31 @@ Result<std::size_t> json_size(std::size_t body_size, std::optional<std::string_v
              "\"; allowed: 1 to the body's length, " + std::to_string(body_size));
 }
 
+// What is the same in every form of a request; `take` gives the pictures of its one input.
+template <class Take>
+Result<InferRequest> parse_request(json::object const& request, Take take) {
+  auto const* inputs = member(request, "inputs");
+  if (inputs == nullptr || !inputs->is_array() || inputs->get_array().size() != 1 ||
+      !inputs->get_array()[0].is_object()) {
+    return bad("inputs is " + quoted(inputs) + "; allowed: an array of exactly one object");
+  }
+  InferRequest out;
+  if (auto const* id = member(request, "id")) {
+    if (!id->is_string()) return bad("id is " + quoted(id) + "; allowed: a string");
+    out.id = std::string(id->get_string());
+  }
+  auto outputs = parse_outputs(request);
+  if (!outputs) return outputs.error();
+  out.outputs = std::move(*outputs);
+  auto const& input = inputs->get_array()[0].get_object();
+  auto const kind = input_kind(input);
+  if (!kind) return kind.error();
+  Result<std::vector<Work>> pictures = take(input, *kind);
+  if (!pictures) return pictures.error();
+  out.pictures = std::move(*pictures);
+  return out;
+}
+
 }  // namespace
 
 bool InferRequest::probabilities() const {
@@ -333,27 +214,41 @@ std::size_t InferRequest::top() const {
 Result<InferRequest> parse_infer(std::string_view body, std::optional<std::string_view> header_length) {
   auto const size = json_size(body.size(), header_length);
   if (!size) return size.error();
-  auto const document = parse_document(body.substr(0, *size), {kMaxTensors * kPixels, kMaxImages});
+  auto const document = parse_document(body.substr(0, *size), {kMaxTensors * kPictureNumbers, kMaxImages});
   if (!document) return bad(document.error().message);
   auto const* request = document->head.if_object();
   if (request == nullptr) return bad("the body is " + quoted(&document->head) + "; allowed: an object");
-  auto const* inputs = member(*request, "inputs");
-  if (inputs == nullptr || !inputs->is_array() || inputs->get_array().size() != 1 ||
-      !inputs->get_array()[0].is_object()) {
-    return bad("inputs is " + quoted(inputs) + "; allowed: an array of exactly one object");
+  return parse_request(*request, [&](json::object const& input, InputKind kind) {
+    return parse_input(input, kind, *document, body.substr(*size));
+  });
+}
+
+Result<InferRequest> parse_infer(json::object const& head, std::string_view raw) {
+  return parse_request(head, [&](json::object const&, InputKind kind) {
+    return pictures_from_binary(raw, kind, "the length of raw_input_contents[0] is ");
+  });
+}
+
+Result<InferRequest> parse_infer(json::object const& head, TypedContents contents) {
+  return parse_request(head, [&](json::object const&, InputKind kind) {
+    return pictures_from_contents(std::move(contents), kind);
+  });
+}
+
+Result<void> check_model(ServedModel const& ours, std::string_view name,
+                         std::optional<std::string_view> version) {
+  auto const unknown = [](std::string message) {
+    Error error = make_error(ErrorKind::NotFound, std::move(message));
+    error.http_status = 404;
+    return error;
+  };
+  if (name != ours.name) {
+    return unknown("there is no model \"" + std::string(clipped(name, 80)) + "\"; allowed: \"" + ours.name +
+                   "\"");
   }
-  InferRequest out;
-  if (auto const* id = member(*request, "id")) {
-    if (!id->is_string()) return bad("id is " + quoted(id) + "; allowed: a string");
-    out.id = std::string(id->get_string());
-  }
-  auto outputs = parse_outputs(*request);
-  if (!outputs) return outputs.error();
-  out.outputs = std::move(*outputs);
-  auto pictures = parse_input(inputs->get_array()[0].get_object(), *document, body.substr(*size));
-  if (!pictures) return pictures.error();
-  out.pictures = std::move(*pictures);
-  return out;
+  if (!version || *version == ours.version) return {};
+  return unknown("the model \"" + ours.name + "\" has no version \"" + std::string(clipped(*version, 80)) +
+                 "\"; allowed: \"" + ours.version + "\"");
 }
 
 }  // namespace ei::dispatcher::oip

@@ -17,28 +17,54 @@ void append_little_endian(std::string& out, std::uint32_t bits) {
   for (int i = 0; i < 4; ++i, bits >>= 8) out.push_back(static_cast<char>(bits & 0xff));
 }
 
-// An output tensor; exactly one of its two forms of data is filled.
-struct Tensor {
-  char const* name;
-  char const* datatype;
-  json::array shape;
-  json::array data;
-  std::string binary;
-};
-
-void append_text(Tensor& tensor, std::string const& text, bool binary) {
-  if (binary) {
-    append_little_endian(tensor.binary, static_cast<std::uint32_t>(text.size()));
-    tensor.binary += text;
-  } else {
-    tensor.data.emplace_back(text);
-  }
+OutputTensor labels(std::vector<Answer> const& answers) {
+  OutputTensor out{"label", "BYTES", {answers.size()}, {}, {}};
+  for (auto const& answer : answers) out.texts.push_back(answer.top.front().label);
+  return out;
 }
 
-Tensor labels(std::vector<Answer> const& answers, bool binary) {
-  Tensor out{"label", "BYTES", {answers.size()}, {}, {}};
-  for (auto const& answer : answers) append_text(out, answer.top.front().label, binary);
+OutputTensor probability(std::vector<Answer> const& answers) {
+  OutputTensor out{"probability", "FP32", {answers.size()}, {}, {}};
+  for (auto const& answer : answers)
+    out.numbers.push_back(static_cast<float>(answer.top.front().probability));
   return out;
+}
+
+OutputTensor probabilities(std::vector<Answer> const& answers) {
+  OutputTensor out{"probabilities", "FP32", {answers.size(), answers.front().probabilities.size()}, {}, {}};
+  for (auto const& answer : answers)
+    out.numbers.insert(out.numbers.end(), answer.probabilities.begin(), answer.probabilities.end());
+  return out;
+}
+
+// The classification extension: a model of fewer classes gives all that it has.
+OutputTensor classification(WantedOutput const& wanted, std::vector<Answer> const& answers) {
+  std::size_t count = wanted.classes;
+  for (auto const& answer : answers) count = std::min(count, answer.top.size());
+  char const* const name = wanted.output == Output::Probability ? "probability" : "probabilities";
+  OutputTensor out{name, "BYTES", {answers.size(), count}, {}, {}};
+  for (auto const& answer : answers) {
+    for (std::size_t i = 0; i < count; ++i) {
+      auto const& prediction = answer.top[i];
+      char number[32];  // six digits after the point, as Triton's std::to_string gives
+      std::snprintf(number, sizeof number, "%f:", prediction.probability);
+      out.texts.push_back(number + std::to_string(prediction.index) + ":" + prediction.label);
+    }
+  }
+  return out;
+}
+
+OutputTensor tensor_of(WantedOutput const& wanted, std::vector<Answer> const& answers) {
+  if (wanted.classes > 0) return classification(wanted, answers);
+  switch (wanted.output) {
+    case Output::Label:
+      return labels(answers);
+    case Output::Probability:
+      return probability(answers);
+    case Output::Probabilities:
+      break;
+  }
+  return probabilities(answers);
 }
 
 // The number that a float32's shortest decimal form names: 0.931, not 0.9309999942779541.
@@ -50,79 +76,51 @@ double in_few_digits(float value) {
   return out;
 }
 
-void append_number(Tensor& tensor, float value, bool binary) {
-  if (binary) {
-    tensor.binary += link::float_bytes({value});
-  } else {
-    tensor.data.emplace_back(in_few_digits(value));
-  }
-}
-
-Tensor probability(std::vector<Answer> const& answers, bool binary) {
-  Tensor out{"probability", "FP32", {answers.size()}, {}, {}};
-  for (auto const& answer : answers)
-    append_number(out, static_cast<float>(answer.top.front().probability), binary);
+json::array json_data(OutputTensor const& tensor) {
+  json::array out;
+  for (auto const& text : tensor.texts) out.emplace_back(text);
+  for (float const number : tensor.numbers) out.emplace_back(in_few_digits(number));
   return out;
 }
 
-Tensor probabilities(std::vector<Answer> const& answers, bool binary) {
-  Tensor out{"probabilities", "FP32", {answers.size(), answers.front().probabilities.size()}, {}, {}};
-  for (auto const& answer : answers) {
-    for (float const value : answer.probabilities) append_number(out, value, binary);
-  }
-  return out;
-}
-
-// The classification extension: a model of fewer classes gives all that it has.
-Tensor classification(WantedOutput const& wanted, std::vector<Answer> const& answers) {
-  std::size_t count = wanted.classes;
-  for (auto const& answer : answers) count = std::min(count, answer.top.size());
-  char const* const name = wanted.output == Output::Probability ? "probability" : "probabilities";
-  Tensor out{name, "BYTES", {answers.size(), count}, {}, {}};
-  for (auto const& answer : answers) {
-    for (std::size_t i = 0; i < count; ++i) {
-      auto const& prediction = answer.top[i];
-      char number[32];  // six digits after the point, as Triton's std::to_string gives
-      std::snprintf(number, sizeof number, "%f:", prediction.probability);
-      append_text(out, number + std::to_string(prediction.index) + ":" + prediction.label, wanted.binary);
-    }
-  }
-  return out;
-}
-
-Tensor tensor_of(WantedOutput const& wanted, std::vector<Answer> const& answers) {
-  if (wanted.classes > 0) return classification(wanted, answers);
-  switch (wanted.output) {
-    case Output::Label:
-      return labels(answers, wanted.binary);
-    case Output::Probability:
-      return probability(answers, wanted.binary);
-    case Output::Probabilities:
-      break;
-  }
-  return probabilities(answers, wanted.binary);
-}
-
-json::object tensor_metadata(char const* name, char const* datatype, json::array shape) {
+json::object tensor_metadata(std::string_view name, std::string_view datatype, json::array shape) {
   return {{"name", name}, {"datatype", datatype}, {"shape", std::move(shape)}};
 }
 
 }  // namespace
+
+std::vector<OutputTensor> output_tensors(InferRequest const& request, std::vector<Answer> const& answers) {
+  std::vector<OutputTensor> out;
+  for (auto const& wanted : request.outputs) out.push_back(tensor_of(wanted, answers));
+  return out;
+}
+
+std::string binary_tensor(OutputTensor const& tensor) {
+  std::string out = link::float_bytes(tensor.numbers);
+  for (auto const& text : tensor.texts) {
+    append_little_endian(out, static_cast<std::uint32_t>(text.size()));
+    out += text;
+  }
+  return out;
+}
 
 InferResponse write_infer(ServedModel const& model, InferRequest const& request,
                           std::vector<Answer> const& answers) {
   json::array outputs;
   std::string binary;
   bool any_binary = false;
-  for (auto const& wanted : request.outputs) {
-    Tensor tensor = tensor_of(wanted, answers);
-    json::object output = tensor_metadata(tensor.name, tensor.datatype, std::move(tensor.shape));
-    if (wanted.binary) {
+  auto const tensors = output_tensors(request, answers);
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    auto const& tensor = tensors[i];
+    json::object output =
+        tensor_metadata(tensor.name, tensor.datatype, json::array(tensor.shape.begin(), tensor.shape.end()));
+    if (request.outputs[i].binary) {
       any_binary = true;
-      output["parameters"] = {{"binary_data_size", tensor.binary.size()}};
-      binary += tensor.binary;
+      std::string const bytes = binary_tensor(tensor);
+      output["parameters"] = {{"binary_data_size", bytes.size()}};
+      binary += bytes;
     } else {
-      output["data"] = std::move(tensor.data);
+      output["data"] = json_data(tensor);
     }
     outputs.push_back(std::move(output));
   }

@@ -1,0 +1,27 @@
+// A request of the Open Inference Protocol once it is read, whichever way it came: over HTTP or gRPC.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <vector>
+
+#include "dispatcher/oip/infer.hpp"
+#include "dispatcher/picture/inspect.hpp"
+#include "dispatcher/service/service.hpp"
+
+namespace ei::dispatcher {
+
+/// Checks the request's pictures, takes them, and waits for their answers as Service::ask() does. Errors:
+/// those, of a picture with its place (400, 413, 415), and 503 when the model was replaced meanwhile by one
+/// of other classes; Error::http_status is set, but for ErrorKind::Canceled.
+[[nodiscard]] asio::awaitable<Result<std::vector<Answer>>> classify(Service& service,
+                                                                    oip::InferRequest& request,
+                                                                    PictureLimits const& limits,
+                                                                    SteadyTime deadline);
+
+/// Whether a model's requests would be computed now: a worker is linked.
+[[nodiscard]] bool model_ready(Service const& service);
+
+/// Whether requests are taken, and would be computed now.
+[[nodiscard]] bool inference_ready(Service const& service);
+
+}  // namespace ei::dispatcher
