@@ -10,6 +10,7 @@ packages_build=(
   g++ cmake ninja-build pkg-config ccache ca-certificates
   libboost1.81-dev libssl-dev libyaml-cpp-dev libcli11-dev prometheus-cpp-dev
   libcurl4-openssl-dev zlib1g-dev libcjose-dev
+  libgrpc++-dev libprotobuf-dev protobuf-compiler
   libtorch-dev libopenblas0-pthread libopencv-dev libjpeg62-turbo-dev
   catch2 # the build tree has the unit tests in it, whoever configures it first
 )
@@ -32,7 +33,7 @@ packages_cluster=(
 # On a cluster of yours: helm and kubectl, and for some tests an API server that may be stopped, are built with go.
 packages_clients=(openssl)
 # Any Go fetches the version that is needed; one of the user's own is used as it is.
-command -v go >/dev/null || { packages_cluster+=(golang-go); packages_clients+=(golang-go); }
+command -v go >/dev/null || { packages_cluster+=(golang-go); packages_clients+=(golang-go); packages_test+=(golang-go); }
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }

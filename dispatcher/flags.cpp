@@ -46,11 +46,13 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
   app.add_option("--port", flags.port, "HTTP port; 0 lets the system choose");
   app.add_option("--metrics-port", flags.metrics_port, "Port of /metrics; 0 lets the system choose");
   app.add_option("--link-port", flags.link_port, "Port that workers connect to; 0 lets the system choose");
+  app.add_option("--grpc-port", flags.grpc_port, "Port of gRPC; 0: none");
   app.add_option("--http-fd", flags.http_fd,
                  "Descriptor of a listening socket that the starting process keeps, instead of --port: "
                  "connections wait there from one dispatcher to the next");
   app.add_option("--metrics-fd", flags.metrics_fd, "Likewise, instead of --metrics-port");
   app.add_option("--link-fd", flags.link_fd, "Likewise, instead of --link-port");
+  app.add_option("--grpc-fd", flags.grpc_fd, "Likewise, instead of --grpc-port");
   app.add_option("--model", flags.model, "Name of the served model; workers of another one are turned away");
   app.add_option("--queue-capacity", flags.queue.capacity, "Requests that may wait; above, 429")
       ->check(CLI::Range(1, 1'000'000));
@@ -123,6 +125,12 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
   add_duration(app, "--body-timeout", flags.body_timeout,
                "Time for a client to send its request's body; then 408", milliseconds(1),
                std::chrono::hours(24));
+  add_duration(
+      app, "--grpc-connection-age", flags.grpc_connection_age,
+      "Age, give or take a tenth, at which a gRPC connection is told to go while its calls go on: its "
+      "client comes back on a new one, perhaps to another dispatcher. A drain takes as long where a "
+      "client has one",
+      milliseconds(100), std::chrono::hours(1));
   app.add_option("--log-level", level, "debug, info, warn or error");
   app.add_option("--ports-file", flags.ports_file,
                  "Where to write the ports, as JSON, once they are listened on");

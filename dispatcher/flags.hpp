@@ -20,9 +20,11 @@ struct Flags {
   std::uint16_t port = 8001;
   std::uint16_t metrics_port = 9000;
   std::uint16_t link_port = 8002;
+  std::uint16_t grpc_port = 8003;  ///< 0: no gRPC, unless grpc_fd is given
   std::optional<int> http_fd;  ///< a listening socket that was handed down, instead of the port; and so on
   std::optional<int> metrics_fd;
   std::optional<int> link_fd;
+  std::optional<int> grpc_fd;
   std::string model = "resnet18";
   QueueLimits queue{};
   BatchLimits batch{};
@@ -33,6 +35,7 @@ struct Flags {
   milliseconds drain_timeout{30'000};
   milliseconds header_timeout{10'000};
   milliseconds body_timeout{30'000};
+  milliseconds grpc_connection_age{30'000};
   std::optional<std::size_t> max_connections;  ///< none: max_connections_for(the queue's capacity)
   std::optional<std::size_t> max_connections_per_address;  ///< none: seven eighths of the above; 0: no cap
   std::size_t upload_max_bytes = std::size_t{256} << 20;

@@ -3,8 +3,11 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/json.hpp>
+#include <memory>
+#include <optional>
 
 #include "dispatcher/flags.hpp"
+#include "dispatcher/grpc/server.hpp"
 #include "dispatcher/metrics/metrics.hpp"
 #include "dispatcher/routes/routes.hpp"
 #include "dispatcher/service/service.hpp"
@@ -12,6 +15,7 @@
 #include "runtime/async/task_group.hpp"
 #include "runtime/core/version.hpp"
 #include "runtime/crypto/digest.hpp"
+#include "runtime/http/body_budget.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/process/program.hpp"
 #include "runtime/process/signals.hpp"
@@ -31,8 +35,8 @@ constexpr milliseconds kRefusalGrace{1'000};
 constexpr std::size_t kMetricsConnections = 256;
 // Of one address: half of them are always left for the others.
 constexpr std::size_t kMetricsConnectionsPerAddress = 128;
-// For the link, the metrics, the log and what the libraries open.
-constexpr std::size_t kSpareDescriptors = 256;
+// For the link, the metrics, the log, what the libraries open, and gRPC's connections.
+constexpr std::size_t kSpareDescriptors = 256 + kGrpcConnections;
 
 void log_death(Death const& death) {
   json::array pictures;
@@ -77,7 +81,8 @@ http::ServerOptions server_options(Flags const& flags, std::uint16_t port, std::
   return options;
 }
 
-http::ServerOptions main_options(Flags const& flags, Metrics& metrics) {
+http::ServerOptions main_options(Flags const& flags, std::shared_ptr<http::BodyBudget> bodies,
+                                 Metrics& metrics) {
   auto options = server_options(flags, flags.port, flags.http_fd);
   options.max_connections = flags.max_connections.value_or(max_connections_for(flags.queue.capacity));
   // Every connection is a descriptor: without this the last ones would not be refused but left hanging.
@@ -90,7 +95,24 @@ http::ServerOptions main_options(Flags const& flags, Metrics& metrics) {
   // Whoever floods from one address leaves room for others; a proxy before all clients hardly notices.
   options.max_connections_per_address =
       flags.max_connections_per_address.value_or(options.max_connections - options.max_connections / 8);
-  options.max_body_bytes = flags.upload_max_bytes;
+  options.bodies = std::move(bodies);
+  options.on_completed = [&metrics](http::Completed const& answer) { metrics.completed(answer); };
+  return options;
+}
+
+GrpcOptions grpc_options(Flags const& flags, std::shared_ptr<http::BodyBudget> bodies, Metrics& metrics) {
+  GrpcOptions options;
+  options.address = flags.address;
+  options.port = flags.grpc_port;
+  options.descriptor = flags.grpc_fd;
+  options.model = {flags.model};
+  options.request_timeout = flags.request_timeout;
+  options.body_timeout = flags.body_timeout;
+  options.picture = flags.picture;
+  // Whoever waits holds a call, as over HTTP a connection.
+  options.max_calls = max_connections_for(flags.queue.capacity);
+  options.connection_age = flags.grpc_connection_age;
+  options.bodies = std::move(bodies);
   options.on_completed = [&metrics](http::Completed const& answer) { metrics.completed(answer); };
   return options;
 }
@@ -103,42 +125,60 @@ http::ServerOptions metrics_options(Flags const& flags) {
   return options;
 }
 
-Result<void> listen_all(Flags const& flags, http::Server& main, http::Server& metrics, http::Server& link) {
-  for (http::Server* server : {&main, &metrics, &link}) {
+// What listens.
+struct Listeners {
+  http::Server& main;
+  http::Server& metrics;
+  http::Server& link;
+  std::optional<GrpcServer>& grpc;
+};
+
+Result<void> listen_all(Flags const& flags, Listeners& listeners) {
+  for (http::Server* server : {&listeners.main, &listeners.metrics, &listeners.link}) {
     if (auto listening = server->listen(); !listening) return listening.error();
     server->start();
   }
-  log::info("listening", {{"address", flags.address},
-                          {"http", main.port()},
-                          {"metrics", metrics.port()},
-                          {"link", link.port()},
-                          {"model", flags.model},
-                          {"version", version()}});
-  return process::write_ports(flags.ports_file,
-                              {{"http", main.port()}, {"metrics", metrics.port()}, {"link", link.port()}});
+  process::Ports ports{{"http", listeners.main.port()},
+                       {"metrics", listeners.metrics.port()},
+                       {"link", listeners.link.port()}};
+  if (listeners.grpc) {
+    if (auto listening = listeners.grpc->listen(); !listening) return listening.error();
+    if (auto started = listeners.grpc->start(); !started) return started.error();
+    ports.emplace_back("grpc", listeners.grpc->port());
+  }
+  json::object line{{"address", flags.address}, {"model", flags.model}, {"version", version()}};
+  for (auto const& [name, port] : ports) line[name] = port;
+  log::write(log::Level::Info, "listening", line);
+  return process::write_ports(flags.ports_file, ports);
 }
 
 // While load balancers still send requests here they are served, each on its connection's last answer; a
 // client that keeps its connection alive is so moved without losing a request. False: a signal cut it short.
 asio::awaitable<bool> serve_on(Flags const& flags, Service& service, process::Signals& signals,
-                               http::Server& main) {
+                               Listeners& listeners) {
   using asio::experimental::awaitable_operators::operator||;
   if (flags.shutdown_delay <= milliseconds(0)) co_return true;
   service.leave();
-  main.retire();
-  log::info("leaving", {{"connections", main.connections()}});
+  listeners.main.retire();
+  if (listeners.grpc) listeners.grpc->retire();
+  log::info("leaving", {{"connections", listeners.main.connections()}});
   auto const ended = co_await (sleep_for(flags.shutdown_delay) || signals.next());
+  if (ended.index() != 0) co_return false;
+  if (listeners.grpc) {
+    auto const gone = co_await (listeners.grpc->let_go() || signals.next());
+    if (gone.index() != 0) co_return false;
+  }
   // Whoever is silent now was so all the time: the next request comes on a connection that is closed, not
   // refused.
-  main.close_idle();
-  co_return ended.index() == 0;
+  listeners.main.close_idle();
+  co_return true;
 }
 
 // Refuses what is new, finishes the queue, and only then lets the workers go. A second signal cuts it short.
 asio::awaitable<void> drain(Flags const& flags, Service& service, process::Signals& signals,
-                            http::Server& main, http::Server& metrics, http::Server& link) {
+                            Listeners& listeners) {
   using asio::experimental::awaitable_operators::operator||;
-  bool const in_peace = co_await serve_on(flags, service, signals, main);
+  bool const in_peace = co_await serve_on(flags, service, signals, listeners);
   service.drain();
   log::info("draining", {{"queue", service.exchange().queue().size()},
                          {"in_flight", service.exchange().queue().in_flight()}});
@@ -147,9 +187,11 @@ asio::awaitable<void> drain(Flags const& flags, Service& service, process::Signa
   bool const finished = ended.index() == 0 && std::get<0>(ended);
   std::size_t const open = service.exchange().open();
   if (!finished) service.give_up();
-  co_await main.drain(finished ? kAnswerGrace : kRefusalGrace);
-  co_await link.drain(milliseconds(0));
-  co_await metrics.drain(milliseconds(0));
+  auto const grace = finished ? kAnswerGrace : kRefusalGrace;
+  co_await listeners.main.drain(grace);
+  if (listeners.grpc) co_await listeners.grpc->drain(grace);
+  co_await listeners.link.drain(milliseconds(0));
+  co_await listeners.metrics.drain(milliseconds(0));
   log::info("drained", {{"finished", finished}, {"open", open}});
 }
 
@@ -173,7 +215,8 @@ asio::awaitable<int> run(Flags const& flags) {
     metrics.collect(service.exchange(), usage.sample(), std::chrono::steady_clock::now());
     return registry.exposition();
   };
-  auto served = main_options(flags, metrics);
+  auto const bodies = std::make_shared<http::BodyBudget>(flags.upload_max_bytes);
+  auto served = main_options(flags, bodies, metrics);
   served.add_headers = [cors = cors_options(context.options)](std::string_view origin,
                                                               http::Headers& headers) {
     http::add_cors_headers(cors, origin, headers);
@@ -186,13 +229,20 @@ asio::awaitable<int> run(Flags const& flags) {
   http::Server link(executor, server_options(flags, flags.link_port, flags.link_fd), {},
                     std::move(link_routes));
 
-  if (auto const listening = listen_all(flags, main, metrics_server, link); !listening) {
+  std::optional<GrpcServer> grpc;
+  if (flags.grpc_port != 0 || flags.grpc_fd) {
+    grpc.emplace(executor, service, grpc_options(flags, bodies, metrics));
+    service.on_readiness([&grpc] { grpc->readiness_changed(); });
+  }
+  Listeners listeners{main, metrics_server, link, grpc};
+  if (auto const listening = listen_all(flags, listeners); !listening) {
     log::error("cannot_listen", {{"error", listening.error().message}});
     co_return 1;
   }
   int const signal = co_await signals.next();
   log::info("signal", {{"number", signal}});
-  co_await drain(flags, service, signals, main, metrics_server, link);
+  co_await drain(flags, service, signals, listeners);
+  service.on_readiness({});
   co_return 0;
 }
 

@@ -50,7 +50,9 @@ asio::awaitable<Result<std::vector<Answer>>> Service::ask(std::vector<Work> pict
 }
 
 Result<WorkerId> Service::attach(link::Hello hello, WorkerPort port) {
-  return exchange_.attach(std::move(hello), std::move(port), now());
+  auto out = exchange_.attach(std::move(hello), std::move(port), now());
+  readiness_changed();
+  return out;
 }
 
 Result<void> Service::ready(WorkerId worker) {
@@ -78,6 +80,21 @@ Result<void> Service::overrun(WorkerId worker, std::uint64_t job) {
 void Service::detach(WorkerId worker, Ended how) {
   exchange_.detach(worker, now(), how);
   rearm();
+  readiness_changed();
+}
+
+void Service::leave() {
+  leaving_ = true;
+  readiness_changed();
+}
+
+void Service::drain() {
+  exchange_.drain();
+  readiness_changed();
+}
+
+void Service::readiness_changed() const {
+  if (on_readiness_) on_readiness_();
 }
 
 asio::awaitable<bool> Service::wait_idle(milliseconds timeout) {

@@ -4,6 +4,8 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <utility>
 
 #include "dispatcher/exchange/exchange.hpp"
 #include "runtime/core/units.hpp"
@@ -33,10 +35,12 @@ class Service {
   void detach(WorkerId worker, Ended how);
 
   /// Is not ready any more, but still takes what comes.
-  void leave() { leaving_ = true; }
+  void leave();
   [[nodiscard]] bool leaving() const { return leaving_ || exchange_.draining(); }
   /// Refuses what is new from now on.
-  void drain() { exchange_.drain(); }
+  void drain();
+  /// `changed` is called whenever leaving() or the workers' number may have changed.
+  void on_readiness(std::function<void()> changed) { on_readiness_ = std::move(changed); }
   /// Refuses what is still open as well.
   void give_up() { exchange_.give_up(); }
   /// Waits until nothing waits or is computed any more, or for `timeout`; true when nothing is left.
@@ -46,12 +50,14 @@ class Service {
 
  private:
   void rearm();
+  void readiness_changed() const;
 
   asio::any_io_executor executor_;
   Exchange exchange_;
   asio::steady_timer wake_;
   Time armed_ = Time::max();
   bool leaving_ = false;
+  std::function<void()> on_readiness_;
 };
 
 }  // namespace ei::dispatcher

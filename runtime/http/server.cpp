@@ -231,7 +231,8 @@ Server::Server(asio::any_io_executor executor, ServerOptions options, std::vecto
     : impl_(std::make_shared<Impl>(executor)) {
   auto& shared = *impl_->shared;
   shared.options = std::move(options);
-  shared.bodies = std::make_shared<BodyBudget>(shared.options.max_body_bytes);
+  shared.bodies = shared.options.bodies ? shared.options.bodies
+                                        : std::make_shared<BodyBudget>(shared.options.max_body_bytes);
   shared.end_hopeless_body = [weak = impl_->weak_from_this()](Session const& newcomer) {
     auto const impl = weak.lock();
     return impl && impl->end_hopeless_body(newcomer);

@@ -20,6 +20,8 @@
 namespace ei::http {
 namespace asio = boost::asio;
 
+class BodyBudget;
+
 /// Answers one request. When the client goes away or a drain's grace ends, the coroutine is cancelled
 /// (terminal): its current asio operation ends with operation_aborted and nothing it returns is sent. An
 /// exception becomes a 500 and a log line.
@@ -85,6 +87,8 @@ struct ServerOptions {
   /// Bytes of bodies that are read or in a handler's hands. A body counts in full from its announcement; one
   /// that finds no room gets 429, or the place of a body that is too slow to arrive within body_timeout.
   std::size_t max_body_bytes = std::size_t{256} << 20;
+  /// Instead of that: a budget that others count in as well.
+  std::shared_ptr<BodyBudget> bodies = {};
   milliseconds header_timeout{10'000};  ///< from the first byte to the end of the headers; then 408
   milliseconds body_timeout{30'000};    ///< from the end of the headers to the end of the body; then 408
   /// Bytes a second that a client sends of a body, on average, once it has had min_rate_grace; else 408. A

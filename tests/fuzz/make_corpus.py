@@ -79,6 +79,27 @@ def infer():
     yield "binary-two", str(len(header)).encode() + b"\n" + header + struct.pack("<I", 3) + b"abc" + struct.pack("<I", 0)
 
 
+def field(number, value):
+    """A field of protobuf: a whole number, or bytes."""
+    if isinstance(value, int):
+        return bytes([number << 3, value])
+    return bytes([number << 3 | 2, len(value)]) + value
+
+
+def grpc_infer():
+    def message(shape, contents=b"", raw=(), kind=b"BYTES", output=b"label", parameters=b""):
+        tensor = field(1, b"image") + field(2, kind) + field(3, bytes(shape)) + parameters
+        tensor += field(5, contents) if contents else b""
+        rest = b"".join(field(7, one) for one in raw)
+        return field(1, b"resnet18") + field(3, b"7") + field(5, tensor) + field(6, field(1, output)) + rest
+    yield "raw", message([2], raw=[struct.pack("<I", 3) + b"abc" + struct.pack("<I", 0)])
+    yield "typed", message([1], field(8, b"abc"), output=b"probabilities")
+    yield "numbers", message([1, 3, 8, 8], field(6, struct.pack("<4f", 0, 1, 2, 3)), kind=b"FP32")
+    yield "parameters", message([1], field(8, b"a"), parameters=field(4, field(1, b"content_type") + field(2, field(3, b"base64"))))
+    yield "both", message([1], field(8, b"a"), [b"a"])
+    yield "cut-off", message([1], field(8, b"abc"))[:-2]
+
+
 def websocket_frame(data, opcode=2, final=True):
     size = bytes([0x80 | len(data)]) if len(data) < 126 else bytes([0xFE]) + struct.pack(">H", len(data))
     return bytes([opcode | (0x80 if final else 0)]) + size + bytes(4) + data
@@ -195,6 +216,7 @@ def pictures():
 
 
 TARGETS = {"http_request": http_request, "http_response": http_response, "multipart": multipart, "link": link, "infer": infer,
+           "grpc_infer": grpc_infer,
            "websocket": websocket, "watch": watch, "metrics": metrics, "manifest": manifest, "kubeconfig": kubeconfig,
            "safetensors": safetensors, "torch_file": torch_file, "labels": labels, "json": json_values, "text": text,
            "picture": pictures}

@@ -15,6 +15,8 @@ MAY_INCLUDE = {
     "dispatcher/link": ["runtime/core"],
     "dispatcher/exchange": ["dispatcher/queue", "dispatcher/link", "runtime/core"],
     "dispatcher/oip": ["dispatcher/exchange", "dispatcher/link", "runtime/core"],
+    "dispatcher/grpc/wire.hpp": ["runtime/core"],
+    "dispatcher/grpc/wire.cpp": ["dispatcher/grpc", "dispatcher/oip", "runtime/core"],
     "dispatcher": ["dispatcher", "runtime"],
     "inference": ["inference", "runtime", "dispatcher/link", "dispatcher/picture", "dispatcher/form"],
     "operator/api": ["operator/scaling/settings.hpp", "runtime/core"],
@@ -38,6 +40,7 @@ PURE = ["runtime/core", "runtime/compression", "dispatcher/queue", "dispatcher/p
         "operator/plan", "bench/sim",
         *(f"{stem}.{suffix}" for suffix in ("hpp", "cpp") for stem in (
             "operator/reconcile/step", "operator/reconcile/settle", "operator/reconcile/workqueue",
+            "dispatcher/grpc/wire", "dispatcher/grpc/convert", "dispatcher/grpc/reflection", "dispatcher/grpc/status",
             "operator/scrape/reading"))]
 PURE_FORBIDDEN = re.compile(
     r"#\s*include\s*<(thread|mutex|fstream|iostream|filesystem|condition_variable|future|unistd\.h|sys/|boost/asio|boost/beast"
@@ -93,7 +96,9 @@ def test_pure_rooms_touch_nothing_outside():
 def test_heavy_libraries_stay_in_their_rooms():
     homes = {("torch/", "ATen/", "c10/"): ("inference/model/", "inference/checkpoint/"),
              ("opencv2/",): ("inference/preprocess/",),
-             ("boost/beast",): ("runtime/http/",)}
+             ("boost/beast",): ("runtime/http/",),
+             ("grpc/", "grpcpp/", "google/protobuf/", "inference.pb.h", "health.pb.h", "reflection.pb.h", "status.pb.h"):
+                 ("dispatcher/grpc/",)}
     # A header may name them too where nothing outside its room includes it: then nobody else pays for them.
     shared = {target for name, text in sources() for _, target in INCLUDE.findall(text)
               if pathlib.PurePosixPath(target).parent != pathlib.PurePosixPath(name).parent}

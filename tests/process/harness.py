@@ -104,7 +104,8 @@ class Dispatcher(Program):
     def __init__(self, directory, *flags, token=TOKEN, address="127.0.0.1", link_port=0, **popen):
         directory = pathlib.Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
-        default = ["--address", address, "--port", "0", "--metrics-port", "0", "--link-port", str(link_port)]
+        default = ["--address", address, "--port", "0", "--metrics-port", "0", "--link-port", str(link_port),
+                   "--grpc-port", "0"]
         if token:
             (directory / "token").write_text(token + "\n")
             default += ["--token-file", str(directory / "token")]

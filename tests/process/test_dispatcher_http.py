@@ -175,7 +175,7 @@ def test_a_taken_port_is_an_error_that_names_it(start_dispatcher):
     from harness import BIN
     dispatcher = start_dispatcher()
     ran = subprocess.run([BIN / "inference-dispatcher", "--address", "127.0.0.1", "--port", str(dispatcher.http),
-                          "--metrics-port", "0", "--link-port", "0"], capture_output=True, text=True, timeout=20)
+                          "--metrics-port", "0", "--link-port", "0", "--grpc-port", "0"], capture_output=True, text=True, timeout=20)
     assert ran.returncode == 1
     error = [json.loads(line) for line in ran.stderr.splitlines()][-1]
     assert error["event"] == "cannot_listen" and str(dispatcher.http) in error["error"]

@@ -30,6 +30,7 @@ PACKAGES = {
     "kube-proxy": (".", "k8s.io/kubernetes/cmd/kube-proxy"),
     "coredns": (".", "./coredns"),
     "helm": (".", "helm.sh/helm/v4/cmd/helm"),
+    "grpcurl": ("grpcurl", "github.com/fullstorydev/grpcurl/cmd/grpcurl"),
     "metrics-server": ("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
 }
 BARE = ("etcd", "kube-apiserver", "kubectl")

@@ -1,0 +1,123 @@
+#include "dispatcher/grpc/call.hpp"
+
+#include <grpcpp/support/slice.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <utility>
+#include <vector>
+
+namespace ei::dispatcher::grpc_front {
+namespace {
+
+SteadyTime steady_deadline(::grpc::CallbackServerContext const& context, SteadyTime now) {
+  auto const given = context.deadline();
+  auto const system_now = std::chrono::system_clock::now();
+  // A day: as long as any deadline of ours, and far below what overflows a clock.
+  constexpr auto kLongest = std::chrono::hours(24);
+  if (given >= system_now + kLongest) return SteadyTime::max();
+  return now + std::chrono::duration_cast<SteadyTime::duration>(given - system_now);
+}
+
+::grpc::ByteBuffer buffer_of(std::string_view bytes) {
+  ::grpc::Slice const slice(bytes.data(), bytes.size());
+  return {&slice, 1};
+}
+
+std::string bytes_of(::grpc::ByteBuffer const& buffer) {
+  std::vector<::grpc::Slice> slices;
+  std::string out;
+  if (!buffer.Dump(&slices).ok()) return out;
+  out.reserve(buffer.Length());
+  for (auto const& slice : slices) out.append(reinterpret_cast<char const*>(slice.begin()), slice.size());
+  return out;
+}
+
+Error client_left() {
+  return make_error(ErrorKind::Canceled, "the client left");
+}
+
+}  // namespace
+
+Call::Call(asio::any_io_executor executor, ::grpc::GenericCallbackServerContext& context,
+           std::function<void()> on_done)
+    : executor_(executor),
+      method_(context.method()),
+      started_(std::chrono::steady_clock::now()),
+      deadline_(steady_deadline(context, started_)),
+      on_done_(std::move(on_done)),
+      read_event_(executor, SteadyTime::max()),
+      write_event_(executor, SteadyTime::max()) {}
+
+std::shared_ptr<Call> Call::make(asio::any_io_executor executor,
+                                 ::grpc::GenericCallbackServerContext& context,
+                                 std::function<void()> on_done) {
+  std::shared_ptr<Call> out(new Call(std::move(executor), context, std::move(on_done)));
+  out->self_ = out;
+  return out;
+}
+
+template <class Report>
+void Call::post(Report report) {
+  asio::post(executor_, [self = shared_from_this(), report = std::move(report)] { report(*self); });
+}
+
+asio::awaitable<Result<std::optional<std::string>>> Call::read() {
+  read_ok_.reset();
+  incoming_.Clear();
+  StartRead(&incoming_);
+  if (!read_ok_) co_await read_event_.async_wait(asio::as_tuple(asio::use_awaitable));
+  if (cancelled_ || !read_ok_) co_return client_left();
+  if (!*read_ok_) co_return std::optional<std::string>();
+  std::optional<std::string> bytes = bytes_of(incoming_);
+  incoming_.Clear();
+  co_return bytes;
+}
+
+asio::awaitable<Result<void>> Call::write(std::string_view bytes) {
+  write_ok_.reset();
+  outgoing_ = buffer_of(bytes);
+  StartWrite(&outgoing_);
+  if (!write_ok_) co_await write_event_.async_wait(asio::as_tuple(asio::use_awaitable));
+  if (cancelled_ || !write_ok_.value_or(false)) co_return client_left();
+  co_return Result<void>();
+}
+
+void Call::finish(::grpc::Status status, std::optional<std::string_view> last) {
+  if (finished_) return;
+  finished_ = true;
+  if (!last) return Finish(std::move(status));
+  outgoing_ = buffer_of(*last);
+  StartWriteAndFinish(&outgoing_, {}, std::move(status));
+}
+
+void Call::OnReadDone(bool ok) {
+  post([ok](Call& call) {
+    call.read_ok_ = ok;
+    call.read_event_.cancel();
+  });
+}
+
+void Call::OnWriteDone(bool ok) {
+  post([ok](Call& call) {
+    call.write_ok_ = ok;
+    call.write_event_.cancel();
+  });
+}
+
+void Call::OnCancel() {
+  post([](Call& call) {
+    call.cancelled_ = true;
+    call.cancel_.emit(asio::cancellation_type::terminal);
+  });
+}
+
+void Call::OnDone() {
+  post([](Call& call) {
+    call.self_.reset();
+    call.on_done_();
+  });
+}
+
+}  // namespace ei::dispatcher::grpc_front

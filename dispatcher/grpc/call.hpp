@@ -1,0 +1,77 @@
+// One gRPC call, from gRPC's own threads to the executor's and back.
+#pragma once
+
+#include <grpcpp/generic/async_generic_service.h>
+#include <grpcpp/support/byte_buffer.h>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "runtime/core/result.hpp"
+#include "runtime/core/units.hpp"
+
+namespace ei::dispatcher::grpc_front {
+namespace asio = boost::asio;
+
+/// gRPC reports on threads of its own (OnReadDone …); each report is posted to the executor, where all the
+/// rest happens. A call is kept alive by itself until gRPC has done with it.
+class Call final : public ::grpc::ServerGenericBidiReactor, public std::enable_shared_from_this<Call> {
+ public:
+  /// `on_done` is called on the executor once gRPC has done with the call, last of all.
+  static std::shared_ptr<Call> make(asio::any_io_executor executor,
+                                    ::grpc::GenericCallbackServerContext& context,
+                                    std::function<void()> on_done);
+
+  [[nodiscard]] std::string const& method() const { return method_; }  ///< `/package.Service/Method`
+  [[nodiscard]] SteadyTime started() const { return started_; }
+  /// The client's; Time::max() for none.
+  [[nodiscard]] SteadyTime deadline() const { return deadline_; }
+
+  /// Emits (terminal) when the client has left.
+  [[nodiscard]] asio::cancellation_slot cancelled_slot() { return cancel_.slot(); }
+  [[nodiscard]] bool cancelled() const { return cancelled_; }
+
+  /// The next message's bytes, or none when the client has sent all. One read at a time. Errors: Canceled.
+  [[nodiscard]] asio::awaitable<Result<std::optional<std::string>>> read();
+  /// Sends a message that is not the last. One write at a time. Errors: Canceled.
+  [[nodiscard]] asio::awaitable<Result<void>> write(std::string_view bytes);
+  /// Ends the call, with `last` as its last message where there is one. Once.
+  void finish(::grpc::Status status, std::optional<std::string_view> last = {});
+  [[nodiscard]] bool finished() const { return finished_; }
+
+  void OnReadDone(bool ok) override;
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+
+ private:
+  Call(asio::any_io_executor executor, ::grpc::GenericCallbackServerContext& context,
+       std::function<void()> on_done);
+  // Runs `report` on the executor.
+  template <class Report>
+  void post(Report report);
+
+  asio::any_io_executor executor_;
+  std::string method_;
+  SteadyTime started_;
+  SteadyTime deadline_;
+  std::function<void()> on_done_;
+  std::shared_ptr<Call> self_;
+  asio::cancellation_signal cancel_;
+  asio::steady_timer read_event_;  // cancelled when a read or a write has ended
+  asio::steady_timer write_event_;
+  std::optional<bool> read_ok_;
+  std::optional<bool> write_ok_;
+  ::grpc::ByteBuffer incoming_;
+  ::grpc::ByteBuffer outgoing_;
+  bool cancelled_ = false;
+  bool finished_ = false;
+};
+
+}  // namespace ei::dispatcher::grpc_front
