@@ -15,8 +15,8 @@ struct Footprint {
 };
 
 /// Of a dispatcher whose queue has that capacity:
-/// memory = 160 MiB + 512 MiB of pictures that wait or that workers hold + 256 MiB of bodies + 32 KiB for
-/// each connection, with capacity + capacity / 4 + 1024 connections. Pure.
+/// memory = 160 MiB + 512 MiB of pictures that wait or that workers hold + 256 MiB of bodies + 64 MiB of gRPC
+/// + 32 KiB for each connection, with capacity + capacity / 4 + 1024 connections. Pure.
 [[nodiscard]] Footprint dispatcher_footprint(int queue_capacity);
 
 /// `1Gi`, `4928Mi`: as the API server writes it, which never changes what is applied.

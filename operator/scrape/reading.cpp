@@ -10,12 +10,13 @@
 namespace ei::scrape {
 namespace {
 
-/// Routes that carry work; their label is the route's pattern.
+/// Routes and gRPC methods that carry work; their label is the route's pattern, or the method's path.
 bool is_work(std::string_view endpoint) {
   auto const ends_with = [&](std::string_view tail) {
     return endpoint.size() >= tail.size() && endpoint.substr(endpoint.size() - tail.size()) == tail;
   };
-  return endpoint == "/predict" || endpoint == "/add_to_queue" || ends_with("/infer");
+  return endpoint == "/predict" || endpoint == "/add_to_queue" || ends_with("/infer") ||
+         ends_with("/ModelInfer");
 }
 
 /// An upper bound as text: `0.5`, `+Inf`. Empty when it is no number; NaN is none, and would break the order.

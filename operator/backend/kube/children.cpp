@@ -68,9 +68,13 @@ json::object service_port(std::string_view name, int number, std::string_view ta
 }
 
 Child front_service(api::Metadata const& owner) {
+  auto grpc = service_port("grpc", kDispatcherGrpcPort, "grpc");
+  // The standard word for HTTP/2 without TLS: gateways and meshes would take the port for bare TCP, and keep
+  // all calls of a client at one dispatcher.
+  grpc["appProtocol"] = "kubernetes.io/h2c";
   json::object spec{{"type", "ClusterIP"},
                     {"selector", selector_labels(owner.name, kDispatcherComponent)},
-                    {"ports", json::array{service_port("http", 80, "http")}}};
+                    {"ports", json::array{service_port("http", 80, "http"), std::move(grpc)}}};
   return child(kServices, metadata(owner, owner.name, kDispatcherComponent), std::move(spec));
 }
 
@@ -112,7 +116,8 @@ json::array peers(std::string_view component, api::Metadata const& owner) {
 Child dispatcher_policy(api::Metadata const& owner, ChildOptions const& options) {
   auto link = open_ports({kDispatcherLinkPort});
   link["from"] = peers(kWorkerComponent, owner);
-  json::array ingress{open_ports({kDispatcherPort, kDispatcherMetricsPort}), std::move(link)};
+  json::array ingress{open_ports({kDispatcherPort, kDispatcherGrpcPort, kDispatcherMetricsPort}),
+                      std::move(link)};
   return network_policy(owner, dispatcher_name(owner.name), kDispatcherComponent, std::move(ingress),
                         options.egress_policy, {});
 }

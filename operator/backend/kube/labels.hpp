@@ -16,6 +16,7 @@ inline constexpr std::string_view kWorkerComponent = "worker";
 // Ports of the two programs.
 inline constexpr int kDispatcherPort = 8001;
 inline constexpr int kDispatcherLinkPort = 8002;
+inline constexpr int kDispatcherGrpcPort = 8003;
 inline constexpr int kDispatcherMetricsPort = 9000;
 inline constexpr int kWorkerMetricsPort = 9001;
 

@@ -42,6 +42,12 @@ constexpr seconds kKillMargin{10};
 // own flag and not by a preStop hook, for it must know: it moves the clients that keep their connections.
 constexpr seconds kEndpointDelay{5};
 
+// A gRPC client keeps to one connection, so to one dispatcher, for so long: a new dispatcher has its share of
+// the calls soon, and a new connection every half a minute costs a client nothing that it notices.
+constexpr seconds kGrpcConnectionAge{30};
+// With the tenth that gRPC adds at most, and what the last of them takes to end.
+constexpr seconds kGrpcLongestAge{34};
+
 // Downloading weights over a slow line: 45 MB at 100 kB/s is 450 s.
 constexpr int kStartupSeconds = 600;
 
@@ -161,6 +167,10 @@ json::array dispatcher_arguments(api::Metadata const& owner, api::Spec const& sp
                std::to_string(kDispatcherMetricsPort),
                "--link-port",
                std::to_string(kDispatcherLinkPort),
+               "--grpc-port",
+               std::to_string(kDispatcherGrpcPort),
+               "--grpc-connection-age",
+               format_duration(kGrpcConnectionAge),
                "--max-connections",
                std::to_string(footprint.connections),
                "--queue-max-bytes",
@@ -247,8 +257,8 @@ json::object dispatcher_pod_template(api::Metadata const& owner, api::Spec const
       {"image", options.dispatcher_image},
       {"imagePullPolicy", "IfNotPresent"},
       {"args", dispatcher_arguments(owner, spec)},
-      {"ports", json::array{port("http", kDispatcherPort), port("link", kDispatcherLinkPort),
-                            port("metrics", kDispatcherMetricsPort)}},
+      {"ports", json::array{port("http", kDispatcherPort), port("grpc", kDispatcherGrpcPort),
+                            port("link", kDispatcherLinkPort), port("metrics", kDispatcherMetricsPort)}},
       {"readinessProbe", http_probe("/readyz", 2, 2)},
       {"livenessProbe", http_probe("/healthz", 10, 3)},
       {"terminationMessagePolicy", kTerminationMessagePolicy},
@@ -262,7 +272,7 @@ json::object dispatcher_pod_template(api::Metadata const& owner, api::Spec const
                                    plan::dispatcher_footprint(spec.dispatcher.queue_capacity).memory_mib)}}}};
   auto pod = pod_spec(service, kDispatcherComponent, options);
   pod["terminationGracePeriodSeconds"] =
-      grace_seconds(spec.dispatcher.request_timeout, kKillMargin + kEndpointDelay);
+      grace_seconds(spec.dispatcher.request_timeout, kKillMargin + kEndpointDelay + kGrpcLongestAge);
   pod["containers"] = json::array{std::move(container)};
   pod["volumes"] = json::array{keys_volume(service), former_token_volume(service)};
   return pod_template(service, kDispatcherComponent, std::move(pod));

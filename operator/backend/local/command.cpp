@@ -16,6 +16,10 @@ namespace {
 /// successor to accept it.
 constexpr milliseconds kServeOn{200};
 
+/// A dispatcher that leaves waits until each gRPC connection has been told to go, and its successor until it
+/// has left: seconds, where a cluster has half a minute.
+constexpr milliseconds kGrpcConnectionAge{3'000};
+
 /// Flags whose value differs between instances of one template.
 bool is_individual(std::string const& flag) {
   return flag == "--name" || flag == "--ports-file";
@@ -55,7 +59,8 @@ Result<Ports> parse_ports(std::string_view text) {
   auto const metrics = port_of(*root, "metrics");
   if (!metrics || (!http && find_member(*root, "http") != nullptr))
     return make_error(ErrorKind::Invalid, "a ports file without metrics, or with another http than a port");
-  return Ports{http.value_or(0), *metrics, port_of(*root, "link").value_or(0)};
+  return Ports{http.value_or(0), *metrics, port_of(*root, "link").value_or(0),
+               port_of(*root, "grpc").value_or(0)};
 }
 
 milliseconds drain_timeout(Settings const& settings, api::Spec const& spec) {
@@ -84,6 +89,10 @@ Command dispatcher_command(Settings const& settings, api::Spec const& spec,
                   std::to_string(kFirstDescriptor + 1),
                   "--link-fd",
                   std::to_string(kFirstDescriptor + 2),
+                  "--grpc-fd",
+                  std::to_string(kFirstDescriptor + 3),
+                  "--grpc-connection-age",
+                  format_duration(kGrpcConnectionAge),
                   "--shutdown-delay",
                   format_duration(kServeOn),
                   "--drain-timeout",

@@ -34,6 +34,7 @@ struct Ports {
   std::uint16_t http = 0;
   std::uint16_t metrics = 0;
   std::uint16_t link = 0;  ///< dispatchers only
+  std::uint16_t grpc = 0;  ///< likewise
 
   bool operator==(Ports const&) const = default;
 };

@@ -34,23 +34,27 @@ class ListeningSocket {
 /// the next starts waits a moment instead of being refused. Closed with the last owner.
 class Listeners {
  public:
-  /// `http` is the port wanted for requests; another is taken when somebody has it. 0: any. Requests and
-  /// metrics are listened for on `address`, workers, which are all of this machine, on the loopback. Errors:
-  /// Invalid (no IP address), Io.
+  /// `http` is the port wanted for requests, and two more for those of gRPC; another is taken when somebody
+  /// has it. 0: any. Requests and metrics are listened for on `address`, workers, which are all of this
+  /// machine, on the loopback. Errors: Invalid (no IP address), Io.
   [[nodiscard]] static Result<Listeners> open(asio::any_io_executor executor, std::string const& address,
                                               std::uint16_t http);
 
-  [[nodiscard]] Ports ports() const { return {http_.port(), metrics_.port(), link_.port()}; }
+  [[nodiscard]] Ports ports() const { return {http_.port(), metrics_.port(), link_.port(), grpc_.port()}; }
   /// In the order in which dispatcher_command() names them.
   [[nodiscard]] std::vector<int> descriptors() const;
 
  private:
-  Listeners(ListeningSocket http, ListeningSocket metrics, ListeningSocket link)
-      : http_(std::move(http)), metrics_(std::move(metrics)), link_(std::move(link)) {}
+  Listeners(ListeningSocket http, ListeningSocket metrics, ListeningSocket link, ListeningSocket grpc)
+      : http_(std::move(http)),
+        metrics_(std::move(metrics)),
+        link_(std::move(link)),
+        grpc_(std::move(grpc)) {}
 
   ListeningSocket http_;
   ListeningSocket metrics_;
   ListeningSocket link_;
+  ListeningSocket grpc_;
 };
 
 }  // namespace ei::backend::local

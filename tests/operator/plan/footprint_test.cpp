@@ -10,8 +10,8 @@ TEST_CASE("a dispatcher's memory holds what its queue, its bodies and its connec
     std::int64_t connections;
     std::string memory;
   };
-  for (Row const& row : {Row{1, 1025, "1Gi"}, Row{1000, 2274, "1Gi"}, Row{10'000, 13'524, "1408Mi"},
-                         Row{100'000, 126'024, "4928Mi"}}) {
+  for (Row const& row : {Row{1, 1025, "1088Mi"}, Row{1000, 2274, "1088Mi"}, Row{10'000, 13'524, "1472Mi"},
+                         Row{100'000, 126'024, "4992Mi"}}) {
     INFO(row.capacity);
     auto const footprint = dispatcher_footprint(row.capacity);
     CHECK(footprint.connections == row.connections);

@@ -24,6 +24,9 @@ dispatcher_response_time_seconds_bucket{endpoint="/predict",le="0.1"} 50
 dispatcher_response_time_seconds_bucket{endpoint="/predict",le="+Inf"} 60
 dispatcher_response_time_seconds_bucket{endpoint="/v2/models/{model}/infer",le="0.1"} 5
 dispatcher_response_time_seconds_bucket{endpoint="/v2/models/{model}/infer",le="+Inf"} 5
+dispatcher_response_time_seconds_bucket{endpoint="/inference.GRPCInferenceService/ModelInfer",le="0.1"} 1
+dispatcher_response_time_seconds_bucket{endpoint="/inference.GRPCInferenceService/ModelInfer",le="+Inf"} 2
+dispatcher_response_time_seconds_bucket{endpoint="/inference.GRPCInferenceService/ServerLive",le="+Inf"} 9000
 dispatcher_response_time_seconds_bucket{endpoint="/healthz",le="0.1"} 9000
 dispatcher_response_time_seconds_bucket{endpoint="/healthz",le="+Inf"} 9000
 )";
@@ -48,7 +51,7 @@ TEST_CASE("A dispatcher's load is read off its exposition, health checks left ou
   CHECK(reading->service_seconds_squared == 0.25);
   CHECK(reading->in_flight == 3);
   CHECK(reading->oldest_age_seconds == 0.75);
-  CHECK(reading->answers == scrape::Buckets{{0.1, 55}, {kInf, 65}});
+  CHECK(reading->answers == scrape::Buckets{{0.1, 56}, {kInf, 67}});
 }
 
 TEST_CASE("An exposition that lacks a needed metric is no data, not zero") {
@@ -91,7 +94,7 @@ TEST_CASE("Dispatchers are summed, and of ages the oldest counts") {
   CHECK(total.queue == 14);
   CHECK(total.oldest_age_seconds == 2);
   CHECK(total.at == kStart);
-  CHECK(scrape::sum_answers({one, two}).at(0.1) == 110);
+  CHECK(scrape::sum_answers({one, two}).at(0.1) == 112);
 }
 
 TEST_CASE("Late answers are those beyond the target, its bucket divided") {

@@ -124,9 +124,9 @@ TEST_CASE(
   auto const large = container(dispatcher_children(owner(), spec, 1, options()), "resnet18-dispatcher");
   CHECK(flag(large, "--max-connections") == "126024");
   CHECK(flag(large, "--upload-max-bytes") == std::to_string(256 << 20));
-  CHECK(large.at("resources").at("limits").at("memory") == "4928Mi");
+  CHECK(large.at("resources").at("limits").at("memory") == "4992Mi");
   auto const usual = container(dispatcher_children(owner(), {}, 1, options()), "resnet18-dispatcher");
-  CHECK(usual.at("resources").at("limits").at("memory") == "1Gi");
+  CHECK(usual.at("resources").at("limits").at("memory") == "1088Mi");
   auto const worker = container(worker_children(owner(), {}, 1, options()), "resnet18-worker");
   for (auto const& probed : {usual, worker}) {
     for (std::string const probe : {"readinessProbe", "livenessProbe"})
@@ -179,7 +179,7 @@ TEST_CASE("a pod outlives its drain time") {
   CHECK(pod_spec(workers, "resnet18-worker").at("terminationGracePeriodSeconds") == 101);
   CHECK(flag(container(workers, "resnet18-worker"), "--drain-timeout") == "1m30s500ms");
   auto const dispatchers = dispatcher_children(owner(), spec, 1, options());
-  CHECK(pod_spec(dispatchers, "resnet18-dispatcher").at("terminationGracePeriodSeconds") == 106);
+  CHECK(pod_spec(dispatchers, "resnet18-dispatcher").at("terminationGracePeriodSeconds") == 140);
   CHECK(flag(container(dispatchers, "resnet18-dispatcher"), "--shutdown-delay") == "5s");
 }
 
@@ -233,6 +233,10 @@ TEST_CASE("clients and workers have their own Services") {
   auto const children = dispatcher_children(owner(), {}, 2, options());
   auto const front = find(children, kServices, "resnet18");
   CHECK(at(front, "spec.ports").as_array().at(0).at("port") == 80);
+  auto const grpc = at(front, "spec.ports").as_array().at(1);
+  CHECK(grpc.at("port") == 8003);
+  CHECK(grpc.at("name") == "grpc");
+  CHECK(grpc.at("appProtocol") == "kubernetes.io/h2c");
   CHECK(at(front, "spec.selector").as_object().at(kComponentLabel) == "dispatcher");
   auto const link = find(children, kServices, "resnet18-link");
   CHECK(at(link, "spec.clusterIP") == "None");

@@ -35,6 +35,7 @@ TEST_CASE("A dispatcher is told its part of the spec, and where its sockets are"
   CHECK(flag(command, "--http-fd") == "4");
   CHECK(flag(command, "--metrics-fd") == "5");
   CHECK(flag(command, "--link-fd") == "6");
+  CHECK(flag(command, "--grpc-fd") == "7");
   CHECK(flag(command, "--queue-capacity") == "77");
   CHECK(flag(command, "--max-picture-bytes") == "10485760");
   CHECK(flag(command, "--max-picture-pixels") == "100000000");
@@ -94,8 +95,10 @@ TEST_CASE("What listens on every address is found on the loopback, and IPv6 has 
 }
 
 TEST_CASE("A ports file is read whole or not at all") {
-  CHECK(*local::parse_ports(R"({"http": 1, "metrics": 2, "link": 3})") == local::Ports{1, 2, 3});
-  CHECK(*local::parse_ports(R"({"http": 1, "metrics": 2})") == local::Ports{1, 2, 0});
+  CHECK(*local::parse_ports(R"({"http": 1, "metrics": 2, "link": 3})") == local::Ports{1, 2, 3, 0});
+  CHECK(*local::parse_ports(R"({"http": 1, "metrics": 2, "link": 3, "grpc": 4})") ==
+        local::Ports{1, 2, 3, 4});
+  CHECK(*local::parse_ports(R"({"http": 1, "metrics": 2})") == local::Ports{1, 2, 0, 0});
   for (auto const* text :
        {"", "{", R"({"http": 1})", R"({"http": "x", "metrics": 2})", R"({"http": 70000, "metrics": 2})"}) {
     CHECK(local::parse_ports(text).has_error());
@@ -114,5 +117,5 @@ TEST_CASE("What only a cluster can run is refused here") {
 }
 
 TEST_CASE("a worker listens for metrics and probes alone") {
-  CHECK(*local::parse_ports(R"({"metrics": 2})") == local::Ports{0, 2, 0});
+  CHECK(*local::parse_ports(R"({"metrics": 2})") == local::Ports{0, 2, 0, 0});
 }
