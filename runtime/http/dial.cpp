@@ -64,7 +64,7 @@ asio::awaitable<Result<std::unique_ptr<Transport>>> dial(asio::any_io_executor e
   std::string const name = options.server_name.empty() ? url.host : options.server_name;
   if (auto expected = expect_server(stream, name, options.verify); !expected) co_return expected.error();
   auto transport = std::make_unique<Transport>(AnyStream(std::move(stream)));
-  auto shaken = co_await transport->handshake(false, deadline);
+  auto shaken = co_await transport->handshake(deadline);
   if (!shaken) co_return with_context(shaken.error(), url.authority());
   co_return std::move(transport);
 }

@@ -66,7 +66,7 @@ struct Server::Impl : std::enable_shared_from_this<Impl> {
   Result<void> listen();
   asio::awaitable<void> accept();
   void serve(tcp::socket socket);
-  void turn_away(std::unique_ptr<Transport> transport);
+  void turn_away(tcp::socket socket);
   [[nodiscard]] std::size_t connections_from(Origin const& origin) const;
   bool make_room(Origin const* origin);
   bool end_hopeless_body(Session const& newcomer);
@@ -78,7 +78,6 @@ struct Server::Impl : std::enable_shared_from_this<Impl> {
   asio::any_io_executor executor;
   tcp::acceptor acceptor;
   asio::steady_timer ended;  // cancelled whenever a session ends
-  std::shared_ptr<asio::ssl::context> tls;
   std::shared_ptr<ServerRoutes> shared = std::make_shared<ServerRoutes>();
   struct Connected {
     std::shared_ptr<Session> session;
@@ -91,11 +90,6 @@ struct Server::Impl : std::enable_shared_from_this<Impl> {
 
 Result<void> Server::Impl::listen() {
   auto const& options = shared->options;
-  if (options.tls) {
-    auto context = make_server_context(*options.tls);
-    if (!context) return context.error();
-    tls = *context;
-  }
   auto opened = options.descriptor ? inherit_listener(executor, *options.descriptor)
                                    : open_listener(executor, options.address, options.port);
   if (!opened) return opened.error();
@@ -123,14 +117,15 @@ void Server::Impl::serve(tcp::socket socket) {
   auto const& options = shared->options;
   auto const origin = origin_of(socket);
   auto const cap = options.max_connections_per_address;
-  auto transport = tls ? std::make_unique<Transport>(AnyStream(TlsStream(std::move(socket), *tls)))
-                       : std::make_unique<Transport>(AnyStream(std::move(socket)));
   bool const fits = (cap == 0 || connections_from(origin) < cap || make_room(&origin)) &&
                     (sessions.size() < options.max_connections || make_room(nullptr));
   if (!fits) {
-    turn_away(std::move(transport));
+    turn_away(std::move(socket));
     return;
   }
+  auto stream = options.tls ? AnyStream(TlsStream(std::move(socket), *options.tls->context()))
+                            : AnyStream(std::move(socket));
+  auto transport = std::make_unique<Transport>(std::move(stream));
   auto session = std::make_shared<Session>(std::move(transport), shared);
   auto const place = sessions.insert(sessions.end(), Connected{session, origin});
   ++from_origin[origin];
@@ -148,11 +143,15 @@ void Server::Impl::serve(tcp::socket socket) {
   asio::co_spawn(executor, Session::run(std::move(session)), std::move(done));
 }
 
-void Server::Impl::turn_away(std::unique_ptr<Transport> transport) {
+// Under TLS nothing can be said before a handshake, whose cost a crowd must not be able to ask for.
+void Server::Impl::turn_away(tcp::socket socket) {
   Response response = problem(503, "Service Unavailable", "too many connections");
   response.headers.set("Retry-After", "1");
   if (shared->options.add_headers) shared->options.add_headers("", response.headers);
-  say_at_once(*transport, response);
+  if (!shared->options.tls) {
+    Transport transport{AnyStream(std::move(socket))};
+    say_at_once(transport, response);
+  }
   if (!shared->options.on_completed) return;
   Completed event;
   event.status = response.status;

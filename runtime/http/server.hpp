@@ -14,13 +14,14 @@
 #include "runtime/core/result.hpp"
 #include "runtime/core/units.hpp"
 #include "runtime/http/message.hpp"
-#include "runtime/http/tls.hpp"
+#include "runtime/http/server_tls.hpp"
 #include "runtime/http/websocket.hpp"
 
 namespace ei::http {
 namespace asio = boost::asio;
 
 class BodyBudget;
+enum class HandshakeFault;
 
 /// Answers one request. When the client goes away or a drain's grace ends, the coroutine is cancelled
 /// (terminal): its current asio operation ends with operation_aborted and nothing it returns is sent. An
@@ -103,7 +104,10 @@ struct ServerOptions {
   /// Adds headers to every answer, also to the server's own. `origin`: the request's Origin; "" where it has
   /// none, or could not be read.
   std::function<void(std::string_view origin, Headers&)> add_headers = {};
-  std::optional<TlsServerOptions> tls;
+  /// Null: plain HTTP. A handshake has header_timeout; a client that speaks plain HTTP to TLS gets 400.
+  std::shared_ptr<ServerTls const> tls;
+  /// Hears of every TLS handshake that failed, but for those that this side has given up.
+  std::function<void(HandshakeFault)> on_handshake_failed;
 };
 
 /// An HTTP/1.1 server. Everything runs on the given executor, which must be a single thread or a strand.
@@ -122,7 +126,7 @@ class Server {
   Server(Server const&) = delete;
   Server& operator=(Server const&) = delete;
 
-  /// Binds and listens. Errors: Invalid (address, descriptor, TLS material), Io (port taken).
+  /// Binds and listens. Errors: Invalid (address, descriptor), Io (port taken).
   [[nodiscard]] Result<void> listen();
   /// The bound port; 0 before listen().
   [[nodiscard]] std::uint16_t port() const;

@@ -8,6 +8,7 @@
 #include "runtime/http/text.hpp"
 #include "runtime/http/turn_away.hpp"
 #include "runtime/http/wire.hpp"
+#include "runtime/log/log.hpp"
 
 namespace ei::http {
 namespace {
@@ -45,9 +46,12 @@ bool Session::expecting() const {
 
 asio::awaitable<void> Session::run(std::shared_ptr<Session> self) {
   auto& session = *self;
-  auto const shaken =
-      co_await session.transport_->handshake(true, Clock::now() + session.shared_->options.header_timeout);
-  if (!shaken) co_return;
+  auto const failed =
+      co_await session.transport_->accept_handshake(Clock::now() + session.shared_->options.header_timeout);
+  if (failed) {
+    co_await session.end_handshake(*failed);
+    co_return;
+  }
   for (;;) {
     Next const next = co_await session.serve_one();
     if (session.state_ == State::Closed || next == Next::Drop) break;
@@ -62,6 +66,33 @@ asio::awaitable<void> Session::run(std::shared_ptr<Session> self) {
   }
   session.state_ = State::Closed;
   if (session.transport_) session.transport_->close();
+}
+
+// Whoever speaks HTTP to a port that wants TLS has the wrong scheme in a URL, and hears so in HTTP.
+asio::awaitable<void> Session::end_handshake(Transport::FailedHandshake const& failed) {
+  if (state_ == State::Closed) co_return;  // given up by this side
+  auto const& options = shared_->options;
+  if (options.on_handshake_failed) options.on_handshake_failed(failed.fault);
+  // Port scans and load balancers' looks end so all day long.
+  auto const held_back =
+      failed.fault == HandshakeFault::Closed ? std::nullopt : shared_->handshake_lines.admit(Clock::now());
+  if (held_back) {
+    log::warn("tls_handshake_failed", {{"peer", transport_->peer()},
+                                       {"reason", to_string(failed.fault)},
+                                       {"detail", failed.detail},
+                                       {"held_back", *held_back}});
+  }
+  if (failed.fault != HandshakeFault::PlainHttp) co_return;
+  Response const refusal =
+      problem(400, "Bad Request", "this port speaks HTTPS: the URL must begin with https");
+  ResponseHeadOptions head;
+  head.keep_alive = false;
+  head.body_size = refusal.body.size();
+  transport_->say(response_head(refusal, head) + refusal.body);
+  started_ = Clock::now();
+  completed(refusal.status);
+  enter(State::Answering);
+  co_await transport_->linger(Clock::now() + kLingerTime);
 }
 
 void Session::enter(State state) {

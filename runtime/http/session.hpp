@@ -15,6 +15,7 @@
 #include "runtime/http/server.hpp"
 #include "runtime/http/transport.hpp"
 #include "runtime/http/wire.hpp"
+#include "runtime/log/throttle.hpp"
 
 namespace ei::http {
 
@@ -29,6 +30,7 @@ struct ServerRoutes {
   std::vector<RoutePattern> websocket_patterns;
   bool draining = false;
   std::shared_ptr<BodyBudget> bodies;
+  log::Throttle handshake_lines;
   /// Ends another connection, whose body is hopeless, and with it its claim; false where there is none.
   std::function<bool(Session const& newcomer)> end_hopeless_body;
 };
@@ -64,6 +66,7 @@ class Session {
   struct Exchange;  // a handler in progress
   class Writer;     // a streamed answer
 
+  asio::awaitable<void> end_handshake(Transport::FailedHandshake const& failed);
   asio::awaitable<Next> serve_one();
   asio::awaitable<Result<void>> fill(SteadyTime deadline, std::size_t most = kReadSize);
   asio::awaitable<Next> await_request(RequestParser& parser);

@@ -13,11 +13,4 @@ struct TlsClientOptions {
   bool verify = true;       ///< false accepts any certificate: only on a user's explicit order
 };
 
-/// How a server speaks TLS (PEM text).
-struct TlsServerOptions {
-  std::string certificate_pem;  ///< with its chain
-  std::string key_pem;
-  std::string client_ca_pem;  ///< not empty: clients must present a certificate signed by it
-};
-
 }  // namespace ei::http

@@ -15,8 +15,16 @@ Error unusable(std::string const& part, boost::system::error_code const& code) {
   return make_error(ErrorKind::Invalid, "the TLS " + part + " is unusable: " + code.message());
 }
 
+// Nobody sits at the terminal on which OpenSSL would ask.
+int no_password(char*, int, int, void*) {
+  return 0;
+}
+
+}  // namespace
+
 Result<void> use_identity(context& tls, std::string const& certificate, std::string const& key) {
   boost::system::error_code code;
+  SSL_CTX_set_default_passwd_cb(tls.native_handle(), no_password);
   tls.use_certificate_chain(asio::buffer(certificate), code);
   if (code) return unusable("certificate", code);
   tls.use_private_key(asio::buffer(key), context::pem, code);
@@ -24,16 +32,9 @@ Result<void> use_identity(context& tls, std::string const& certificate, std::str
   return boost::system::in_place_value;
 }
 
-std::shared_ptr<context> make_context(context::method method) {
-  auto tls = std::make_shared<context>(method);
-  SSL_CTX_set_min_proto_version(tls->native_handle(), TLS1_2_VERSION);
-  return tls;
-}
-
-}  // namespace
-
 Result<std::shared_ptr<context>> make_client_context(TlsClientOptions const& options) {
-  auto tls = make_context(context::tls_client);
+  auto tls = std::make_shared<context>(context::tls_client);
+  SSL_CTX_set_min_proto_version(tls->native_handle(), TLS1_2_VERSION);
   boost::system::error_code code;
   if (options.ca_pem.empty()) {
     tls->set_default_verify_paths(code);
@@ -46,19 +47,6 @@ Result<std::shared_ptr<context>> make_client_context(TlsClientOptions const& opt
     if (!used) return used.error();
   }
   tls->set_verify_mode(options.verify ? asio::ssl::verify_peer : asio::ssl::verify_none);
-  return tls;
-}
-
-Result<std::shared_ptr<context>> make_server_context(TlsServerOptions const& options) {
-  auto tls = make_context(context::tls_server);
-  auto used = use_identity(*tls, options.certificate_pem, options.key_pem);
-  if (!used) return used.error();
-  if (!options.client_ca_pem.empty()) {
-    boost::system::error_code code;
-    tls->add_certificate_authority(asio::buffer(options.client_ca_pem), code);
-    if (code) return unusable("client certificate authority", code);
-    tls->set_verify_mode(asio::ssl::verify_peer | asio::ssl::verify_fail_if_no_peer_cert);
-  }
   return tls;
 }
 

@@ -15,11 +15,13 @@ namespace asio = boost::asio;
 using TlsStream = asio::ssl::stream<asio::ip::tcp::socket>;
 
 /// TLS 1.2 or newer with the options' roots and certificate. Errors: Invalid, naming the part that is
-/// unusable.
+/// unusable. A server's: see ServerTls.
 [[nodiscard]] Result<std::shared_ptr<asio::ssl::context>> make_client_context(
     TlsClientOptions const& options);
-[[nodiscard]] Result<std::shared_ptr<asio::ssl::context>> make_server_context(
-    TlsServerOptions const& options);
+
+/// What either side shows of itself. Errors: Invalid, also where the key is another certificate's.
+[[nodiscard]] Result<void> use_identity(asio::ssl::context& tls, std::string const& certificate_pem,
+                                        std::string const& key_pem);
 
 /// Sets SNI (for names only, RFC 6066) and the name or IP address that the certificate must carry in its
 /// SANs.

@@ -14,6 +14,8 @@ namespace ei::http {
 namespace {
 
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+// TLS's goodbye is one packet; what takes longer is the peer's, which nobody needs.
+constexpr milliseconds kCloseNotifyTime{100};
 
 Error stream_error(boost::system::error_code const& code, bool expired, char const* doing) {
   if (expired) return make_error(ErrorKind::Timeout, std::string(doing) + " took too long");
@@ -133,12 +135,7 @@ asio::awaitable<Result<std::size_t>> Transport::read_some(asio::mutable_buffer b
 asio::awaitable<Result<std::size_t>> Transport::read_into(std::string& out, std::size_t most,
                                                           SteadyTime deadline) {
   auto* plain = std::get_if<tcp::socket>(&stream_);
-  if (plain == nullptr) {
-    std::string bytes(most, '\0');
-    auto const got = co_await read_some(asio::buffer(bytes), deadline);
-    if (got) out.append(bytes, 0, *got);
-    co_return got;
-  }
+  if (plain == nullptr) co_return co_await read_record(std::get<TlsStream>(stream_), out, most, deadline);
   for (;;) {
     read_deadline_.arm(deadline);
     auto const [waited] = co_await plain->async_wait(tcp::socket::wait_read, kAwait);
@@ -166,12 +163,32 @@ asio::awaitable<Result<void>> Transport::write(std::string_view first, std::stri
   co_return Result<void>(boost::system::in_place_value);
 }
 
-asio::awaitable<Result<void>> Transport::handshake(bool as_server, SteadyTime deadline) {
+// Waits for the first byte of a record; the rest of what was decrypted with it is there without waiting.
+asio::awaitable<Result<std::size_t>> Transport::read_record(TlsStream& tls, std::string& out,
+                                                            std::size_t most, SteadyTime deadline) {
+  char first = 0;
+  auto const begun = co_await read_some(asio::buffer(&first, 1), deadline);
+  if (!begun || *begun == 0) co_return begun;
+  out.push_back(first);
+  std::size_t size = 1;
+  auto const waiting = static_cast<std::size_t>(std::max(0, SSL_pending(tls.native_handle())));
+  if (auto const wanted = std::min(waiting, most - size); wanted > 0) {
+    // Nothing runs between the read and the copy: one buffer serves all connections of the thread.
+    thread_local std::vector<char> buffer;
+    buffer.resize(std::max(buffer.size(), wanted));
+    boost::system::error_code code;
+    std::size_t const got = tls.read_some(asio::buffer(buffer.data(), wanted), code);
+    out.append(buffer.data(), got);  // an error comes again with the next read
+    size += got;
+  }
+  co_return size;
+}
+
+asio::awaitable<Result<void>> Transport::handshake(SteadyTime deadline) {
   auto* tls = std::get_if<TlsStream>(&stream_);
   if (tls == nullptr) co_return Result<void>(boost::system::in_place_value);
   read_deadline_.arm(deadline);
-  auto const type = as_server ? asio::ssl::stream_base::server : asio::ssl::stream_base::client;
-  auto const [code] = co_await tls->async_handshake(type, kAwait);
+  auto const [code] = co_await tls->async_handshake(asio::ssl::stream_base::client, kAwait);
   bool const expired = read_deadline_.disarm();
   if (!code) co_return Result<void>(boost::system::in_place_value);
   Error error = stream_error(code, expired, "the TLS handshake");
@@ -180,9 +197,45 @@ asio::awaitable<Result<void>> Transport::handshake(bool as_server, SteadyTime de
   co_return error;
 }
 
+asio::awaitable<std::optional<Transport::FailedHandshake>> Transport::accept_handshake(SteadyTime deadline) {
+  auto* tls = std::get_if<TlsStream>(&stream_);
+  if (tls == nullptr) co_return std::nullopt;
+  read_deadline_.arm(deadline);
+  auto [code] = co_await socket().async_wait(tcp::socket::wait_read, kAwait);
+  if (!code && waits_plain_http(socket())) {
+    read_deadline_.disarm();
+    co_return FailedHandshake{HandshakeFault::PlainHttp, "the client does not speak TLS"};
+  }
+  if (!code) {
+    auto const [shaken] = co_await tls->async_handshake(asio::ssl::stream_base::server, kAwait);
+    code = shaken;
+  }
+  bool const expired = read_deadline_.disarm();
+  if (!code) co_return std::nullopt;
+  std::string detail = expired ? "it took too long" : code.message();
+  auto const verdict = verify_failure(*tls);
+  if (!verdict.empty()) detail += " (" + verdict + ")";
+  auto const fault = handshake_fault(code, expired);
+  co_return FailedHandshake{fault, std::move(detail)};
+}
+
+void Transport::say(std::string_view bytes) {
+  boost::system::error_code ignored;
+  socket().non_blocking(true, ignored);
+  socket().write_some(asio::buffer(bytes), ignored);
+}
+
+asio::awaitable<void> Transport::close_notify(SteadyTime deadline) {
+  auto* tls = std::get_if<TlsStream>(&stream_);
+  if (tls == nullptr || SSL_is_init_finished(tls->native_handle()) == 0) co_return;
+  read_deadline_.arm(std::min(deadline, std::chrono::steady_clock::now() + kCloseNotifyTime));
+  co_await tls->async_shutdown(kAwait);
+  read_deadline_.disarm();
+}
+
 asio::awaitable<void> Transport::linger(SteadyTime deadline) {
   boost::system::error_code ignored;
-  // Not TLS's own goodbye: the answer's framing says where it ends, and the peer may be past talking.
+  co_await close_notify(deadline);
   socket().shutdown(tcp::socket::shutdown_send, ignored);
   // What comes is not looked at: all connections may share the place for it.
   thread_local std::array<char, 16 * 1024> sink;

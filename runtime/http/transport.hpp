@@ -6,6 +6,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -13,6 +14,7 @@
 
 #include "runtime/core/result.hpp"
 #include "runtime/core/units.hpp"
+#include "runtime/http/handshake.hpp"
 #include "runtime/http/tls_context.hpp"
 
 namespace ei::http {
@@ -54,8 +56,8 @@ class Transport {
   [[nodiscard]] asio::awaitable<Result<std::size_t>> read_some(asio::mutable_buffer buffer,
                                                                SteadyTime deadline);
 
-  /// Waits for bytes and appends at most `most` of them; 0 at the stream's end. On a plain stream nothing is
-  /// set aside for them while it waits. Errors: as read_some.
+  /// Waits for bytes and appends at most `most` of them; 0 at the stream's end. Nothing is set aside for them
+  /// while it waits. Errors: as read_some.
   [[nodiscard]] asio::awaitable<Result<std::size_t>> read_into(std::string& out, std::size_t most,
                                                                SteadyTime deadline);
 
@@ -63,12 +65,23 @@ class Transport {
   [[nodiscard]] asio::awaitable<Result<void>> write(std::string_view first, std::string_view second,
                                                     SteadyTime deadline);
 
-  /// Runs the TLS handshake; does nothing on a plain stream.
-  [[nodiscard]] asio::awaitable<Result<void>> handshake(bool as_server, SteadyTime deadline);
+  /// The client's half of the TLS handshake; does nothing on a plain stream.
+  [[nodiscard]] asio::awaitable<Result<void>> handshake(SteadyTime deadline);
 
-  /// Says that no more bytes follow, then reads and drops what the peer still sends until it closes or the
-  /// deadline: closing with unread bytes would reset the connection and could destroy the answer on its way
-  /// (RFC 9112, 9.6).
+  struct FailedHandshake {
+    HandshakeFault fault;
+    std::string detail;
+  };
+  /// The server's half; empty where it succeeded. After PlainHttp nothing has been read, and say() can
+  /// answer.
+  [[nodiscard]] asio::awaitable<std::optional<FailedHandshake>> accept_handshake(SteadyTime deadline);
+
+  /// Writes below TLS, as far as that goes without waiting.
+  void say(std::string_view bytes);
+
+  /// Says that no more bytes follow, under TLS also in its own words, then reads and drops what the peer
+  /// still sends until it closes or the deadline: closing with unread bytes would reset the connection and
+  /// could destroy the answer on its way (RFC 9112, 9.6).
   [[nodiscard]] asio::awaitable<void> linger(SteadyTime deadline);
 
   /// Ends the read in progress with Canceled. A write in progress would end too.
@@ -83,6 +96,10 @@ class Transport {
   [[nodiscard]] AnyStream release();
 
  private:
+  asio::awaitable<Result<std::size_t>> read_record(TlsStream& tls, std::string& out, std::size_t most,
+                                                   SteadyTime deadline);
+  asio::awaitable<void> close_notify(SteadyTime deadline);
+
   AnyStream stream_;
   std::string peer_;
   Watchdog read_deadline_;

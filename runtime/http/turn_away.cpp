@@ -10,9 +10,8 @@ void say_at_once(Transport& transport, Response const& response) {
   options.keep_alive = false;
   options.body_size = response.body.size();
   std::string const bytes = response_head(response, options) + response.body;
+  transport.say(bytes);
   boost::system::error_code ignored;
-  transport.socket().non_blocking(true, ignored);
-  transport.socket().write_some(asio::buffer(bytes), ignored);
   transport.socket().shutdown(tcp::socket::shutdown_both, ignored);
 }
 

@@ -2,6 +2,7 @@
 
 #include "runtime/core/json.hpp"
 #include "runtime/log/log.hpp"
+#include "runtime/log/throttle.hpp"
 
 using namespace ei;
 
@@ -48,4 +49,19 @@ TEST_CASE("lines below the level are dropped") {
   CHECK(captured.lines.empty());
   CHECK(log::parse_level("warn").value() == log::Level::Warn);
   CHECK_FALSE(log::parse_level("loud").has_value());
+}
+
+TEST_CASE("lines that strangers cause come a few at once, then one in a while with what was held back") {
+  log::Throttle throttle;
+  SteadyTime now{std::chrono::hours(1)};
+  for (std::uint64_t i = 0; i < log::Throttle::kBurst; ++i) CHECK(throttle.admit(now) == 0);
+  for (int i = 0; i < 1000; ++i) CHECK_FALSE(throttle.admit(now));
+  now += log::Throttle::kPeriod;
+  CHECK(throttle.admit(now) == 1000);
+  CHECK_FALSE(throttle.admit(now));
+  // After a quiet time they come at once again, and not more of them the longer it was.
+  now += 1000 * log::Throttle::kPeriod;
+  CHECK(throttle.admit(now) == 1);
+  for (std::uint64_t i = 1; i < log::Throttle::kBurst; ++i) CHECK(throttle.admit(now) == 0);
+  CHECK_FALSE(throttle.admit(now));
 }

@@ -1,83 +1,39 @@
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
-
 #include <catch2/catch.hpp>
 #include <memory>
 
+#include "runtime/http/handshake.hpp"
+#include "tests/runtime/identity.hpp"
 #include "tests/runtime/loop.hpp"
+#include "tests/runtime/raw_client.hpp"
 #include "tests/runtime/server_fixture.hpp"
 
 using namespace ei;
 using namespace std::chrono_literals;
+using test::Identity;
+using test::make_identity;
 using test::TestServer;
 
 namespace {
 
-using Key = std::shared_ptr<EVP_PKEY>;
-using Certificate = std::shared_ptr<X509>;
-
-struct Identity {
-  Key key;
-  Certificate certificate;
-
-  template <class Write>
-  static std::string pem(Write write) {
-    std::unique_ptr<BIO, decltype(&BIO_free)> const out(BIO_new(BIO_s_mem()), &BIO_free);
-    write(out.get());
-    char* data = nullptr;
-    long const size = BIO_get_mem_data(out.get(), &data);
-    return {data, static_cast<std::size_t>(size)};
-  }
-  [[nodiscard]] std::string certificate_pem() const {
-    return pem([this](BIO* out) { PEM_write_bio_X509(out, certificate.get()); });
-  }
-  [[nodiscard]] std::string key_pem() const {
-    return pem([this](BIO* out) {
-      PEM_write_bio_PrivateKey(out, key.get(), nullptr, nullptr, 0, nullptr, nullptr);
-    });
-  }
-};
-
-void extend(X509* certificate, X509* issuer, int kind, char const* value) {
-  X509V3_CTX context;
-  X509V3_set_ctx_nodb(&context);
-  X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
-  X509_EXTENSION* const extension = X509V3_EXT_conf_nid(nullptr, &context, kind, value);
-  X509_add_ext(certificate, extension, -1);
-  X509_EXTENSION_free(extension);
-}
-
-// A fresh identity; without an issuer it is an authority of its own.
-Identity make_identity(std::string const& name, std::string const& alternative_names,
-                       Identity const* issuer) {
-  Identity out;
-  out.key = Key(EVP_EC_gen("P-256"), &EVP_PKEY_free);
-  out.certificate = Certificate(X509_new(), &X509_free);
-  X509* const certificate = out.certificate.get();
-  X509_set_version(certificate, X509_VERSION_3);
-  ASN1_INTEGER_set(X509_get_serialNumber(certificate), issuer != nullptr ? 2 : 1);
-  X509_gmtime_adj(X509_getm_notBefore(certificate), -60);
-  X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
-  X509_set_pubkey(certificate, out.key.get());
-  X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC,
-                             reinterpret_cast<unsigned char const*>(name.c_str()), -1, -1, 0);
-  X509* const signer = issuer != nullptr ? issuer->certificate.get() : certificate;
-  X509_set_issuer_name(certificate, X509_get_subject_name(signer));
-  if (issuer == nullptr) extend(certificate, signer, NID_basic_constraints, "critical,CA:TRUE");
-  if (!alternative_names.empty())
-    extend(certificate, signer, NID_subject_alt_name, alternative_names.c_str());
-  X509_sign(certificate, issuer != nullptr ? issuer->key.get() : out.key.get(), EVP_sha256());
-  return out;
-}
-
 http::ServerOptions tls_options(Identity const& server) {
   auto options = test::quick_options();
   options.header_timeout = 2s;
-  options.tls.emplace();
-  options.tls->certificate_pem = server.certificate_pem();
-  options.tls->key_pem = server.key_pem();
+  options.tls = http::ServerTls::make({server.certificate_pem(), server.key_pem(), {}}).value();
   return options;
+}
+
+// What a server says of itself, and its failed handshakes.
+struct Told {
+  std::vector<http::HandshakeFault> faults;
+  void listen(http::ServerOptions& options) {
+    options.on_handshake_failed = [this](http::HandshakeFault fault) { faults.push_back(fault); };
+  }
+};
+
+http::TlsClientOptions trusting(Identity const& authority) {
+  http::TlsClientOptions tls;
+  tls.ca_pem = authority.certificate_pem();
+  return tls;
 }
 
 asio::awaitable<Result<http::Response>> ask(TestServer& server, http::TlsClientOptions tls) {
@@ -127,27 +83,133 @@ TEST_CASE("a server is trusted only under its authority and its own name or addr
   }
 }
 
-TEST_CASE("a server that asks for a client's certificate serves only who has one") {
+TEST_CASE("a client's certificate is asked for, verified or required") {
   auto const authority = make_identity("authority", "", nullptr);
+  auto const stranger = make_identity("stranger", "", nullptr);
   auto const identity = make_identity("server", "IP:127.0.0.1", &authority);
-  auto const me = make_identity("client", "", &authority);
+  auto const mine = make_identity("client", "", &authority);
+  auto const others = make_identity("client", "", &stranger);
+  auto const ended = make_identity("client", "", &authority, -1);
+  using http::ClientAuth;
+  using http::HandshakeFault;
+  struct Row {
+    ClientAuth asked;
+    Identity const* shown;
+    std::optional<HandshakeFault> fault;
+    std::string why;
+  };
+  for (Row const& row :
+       {Row{ClientAuth::None, nullptr, {}, "nobody is asked"},
+        Row{ClientAuth::None, &others, {}, "what is not asked for is not shown"},
+        Row{ClientAuth::Optional, nullptr, {}, "none is fine"},
+        Row{ClientAuth::Optional, &mine, {}, "one of the authority is fine"},
+        Row{ClientAuth::Optional, &others, HandshakeFault::Untrusted, "one that is shown is verified"},
+        Row{ClientAuth::Required, nullptr, HandshakeFault::NoCertificate, "none is not enough"},
+        Row{ClientAuth::Required, &mine, {}, "one of the authority"},
+        Row{ClientAuth::Required, &others, HandshakeFault::Untrusted, "one of another authority"},
+        Row{ClientAuth::Required, &ended, HandshakeFault::Untrusted, "one that has ended"}}) {
+    INFO(row.why);
+    test::run([&]() -> asio::awaitable<void> {
+      auto options = tls_options(identity);
+      options.tls = http::ServerTls::make({identity.certificate_pem(), identity.key_pem(),
+                                           authority.certificate_pem(), row.asked})
+                        .value();
+      Told told;
+      told.listen(options);
+      TestServer server(co_await asio::this_coro::executor, options);
+      auto tls = trusting(authority);
+      if (row.shown != nullptr) {
+        tls.client_cert_pem = row.shown->certificate_pem();
+        tls.client_key_pem = row.shown->key_pem();
+      }
+      auto const answer = co_await ask(server, tls);
+      CHECK(answer.has_value() == !row.fault);
+      co_await server->drain(3s);
+      CHECK(told.faults == (row.fault ? std::vector{*row.fault} : std::vector<HandshakeFault>{}));
+    });
+  }
+}
+
+TEST_CASE("material that cannot be used is refused with the part that is at fault") {
+  auto const one = make_identity("one", "", nullptr);
+  auto const two = make_identity("two", "", nullptr);
+  struct Row {
+    http::TlsServerOptions options;
+    std::string part;
+  };
+  for (Row const& row :
+       {Row{{"", one.key_pem(), {}}, "certificate"}, Row{{"no PEM", one.key_pem(), {}}, "certificate"},
+        Row{{one.certificate_pem(), "", {}}, "private key"},
+        Row{{one.certificate_pem(), two.key_pem(), {}}, "private key"},
+        Row{{one.certificate_pem(), one.encrypted_key_pem(), {}}, "private key"},
+        Row{{one.certificate_pem(), one.key_pem(), "", http::ClientAuth::Required},
+            "authority of clients"}}) {
+    auto const made = http::ServerTls::make(row.options);
+    REQUIRE_FALSE(made.has_value());
+    CHECK_THAT(made.error().message, Catch::Contains(row.part));
+  }
+}
+
+TEST_CASE("a replaced certificate is what new connections see, and old ones live on") {
+  auto const before = make_identity("before", "", nullptr);
+  auto const after = make_identity("after", "", nullptr);
+  auto const first = make_identity("server", "IP:127.0.0.1", &before);
+  auto const second = make_identity("server", "IP:127.0.0.1", &after, 7200);
   test::run([&]() -> asio::awaitable<void> {
-    auto options = tls_options(identity);
-    options.tls->client_ca_pem = authority.certificate_pem();
-    TestServer server(co_await asio::this_coro::executor, options);
-    http::TlsClientOptions tls;
-    tls.ca_pem = authority.certificate_pem();
-    auto const nobody = co_await ask(server, tls);
-    CHECK_FALSE(nobody.has_value());
-    tls.client_cert_pem = me.certificate_pem();
-    tls.client_key_pem = me.key_pem();
-    auto const known = co_await ask(server, tls);
-    CHECK(known.has_value());
-    tls.client_key_pem = "no key";
-    auto const broken = co_await ask(server, tls);
-    CHECK(broken.error().kind == ErrorKind::Invalid);
+    auto const executor = co_await asio::this_coro::executor;
+    auto options = tls_options(first);
+    options.idle_timeout = 10s;
+    auto const tls = http::ServerTls::make({first.certificate_pem(), first.key_pem(), {}}).value();
+    options.tls = tls;
+    TestServer server(executor, options);
+    http::Client kept(executor, server.url("https"), trusting(before));
+    auto const early = co_await test::get(kept, "/echo");
+    CHECK(early.has_value());
+    auto const expires = tls->expires();
+    CHECK_FALSE(tls->replace({second.certificate_pem(), first.key_pem(), {}}).has_value());
+    CHECK(tls->expires() == expires);
+    CHECK(tls->replace({second.certificate_pem(), second.key_pem(), {}}).has_value());
+    CHECK(tls->expires() > expires);
+    auto const late = co_await test::get(kept, "/echo");
+    CHECK(late.has_value());
+    CHECK(server->connections() == 1);
+    auto const outdated = co_await ask(server, trusting(before));
+    CHECK_FALSE(outdated.has_value());
+    auto const fresh = co_await ask(server, trusting(after));
+    CHECK(fresh.has_value());
     co_await server->drain(3s);
   });
+}
+
+TEST_CASE("who speaks plain HTTP to TLS, or says nothing, is told or closed") {
+  auto const authority = make_identity("authority", "", nullptr);
+  auto const identity = make_identity("server", "IP:127.0.0.1", &authority);
+  using http::HandshakeFault;
+  struct Row {
+    std::string sent;
+    int status;
+    HandshakeFault fault;
+  };
+  for (Row const& row : {Row{"DELETE / HTTP/1.1\r\nHost: x\r\n\r\n", 400, HandshakeFault::PlainHttp},
+                         Row{"\x80\x01nonsense", 0, HandshakeFault::Protocol},
+                         Row{"\x16", 0, HandshakeFault::Timeout}, Row{"", 0, HandshakeFault::Timeout}}) {
+    INFO(row.sent);
+    test::run([&]() -> asio::awaitable<void> {
+      auto options = tls_options(identity);
+      options.header_timeout = 150ms;
+      Told told;
+      told.listen(options);
+      TestServer server(co_await asio::this_coro::executor, options);
+      auto client = co_await test::RawClient::connect(server->port());
+      co_await client.send(row.sent);
+      auto const answer = co_await client.read_to_end();
+      client.close();
+      CHECK((row.status == 0 || test::status_of(answer) == row.status));
+      CHECK((row.status == 0) == (answer.find("HTTP/1.1") == std::string::npos));
+      co_await server->drain(3s);
+      CHECK(told.faults == std::vector{row.fault});
+    });
+  }
 }
 
 TEST_CASE("over TLS too, large bodies pass, connections are kept and leaving cancels") {
