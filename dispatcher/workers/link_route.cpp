@@ -2,6 +2,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -9,16 +10,25 @@
 #include "runtime/async/deadline.hpp"
 #include "runtime/http/websocket_closed.hpp"
 #include "runtime/log/log.hpp"
+#include "runtime/log/throttle.hpp"
 
 namespace ei::dispatcher {
 namespace {
 
 using Socket = std::shared_ptr<http::WebSocket>;
 
-std::optional<http::Response> authorize(http::Request const& request, LinkGate& gate) {
-  auto const admitted = gate.admit(request.headers.get("Authorization"));
+struct Door {
+  LinkGate gate;
+  log::Throttle refusals;  // whoever reaches the port can cause one line after the other
+};
+
+std::optional<http::Response> authorize(http::Request const& request, Door& door) {
+  auto const admitted = door.gate.admit(request.headers.get("Authorization"));
   if (admitted) return std::nullopt;
-  log::warn("link_refused", {{"peer", request.peer}, {"reason", admitted.error().message}});
+  if (auto const held_back = door.refusals.admit(std::chrono::steady_clock::now())) {
+    log::warn("link_refused",
+              {{"peer", request.peer}, {"reason", admitted.error().message}, {"held_back", *held_back}});
+  }
   // The reason is for those who read the log: it would tell a stranger what to try next.
   http::Response refusal =
       http::problem(401, "Unauthorized", "the worker link wants a token of its own as Authorization: Bearer");
@@ -133,8 +143,8 @@ http::WebSocketRoute link_route(asio::any_io_executor executor, Service& service
   http::WebSocketRoute route;
   route.pattern = std::string(link::kPath);
   route.limits.max_message = link::kMaxFrameBytes;
-  route.authorize = [gate = std::make_shared<LinkGate>(std::move(options.gate))](
-                        http::Request const& request) { return authorize(request, *gate); };
+  auto const door = std::make_shared<Door>(Door{std::move(options.gate), {}});
+  route.authorize = [door](http::Request const& request) { return authorize(request, *door); };
   route.handler = [executor, &service, timeout = options.hello_timeout](
                       http::Request, std::unique_ptr<http::WebSocket> socket) {
     return session(executor, service, timeout, Socket(std::move(socket)));

@@ -29,6 +29,14 @@ def test_a_worker_without_the_token_is_turned_away(dispatcher, headers):
     assert len(dispatcher.log("link_refused")) == 1
 
 
+def test_a_crowd_without_the_token_does_not_fill_the_log(dispatcher):
+    for _ in range(30):
+        socket = WebSocket(dispatcher.link, "/link")
+        assert socket.status == 401
+        socket.close()
+    assert len(dispatcher.log("link_refused")) < 10
+
+
 def test_without_a_token_file_every_worker_is_let_in(start_dispatcher):
     dispatcher = start_dispatcher(token=None)
     worker = FakeWorker(dispatcher, token="whatever")
