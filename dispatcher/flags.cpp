@@ -33,6 +33,36 @@ void add_duration(CLI::App& app, std::string const& name, milliseconds& value, s
       ->type_name("DURATION");
 }
 
+// Both the port of clients and that of workers; probes and metrics have ports of their own.
+void add_tls(CLI::App& app, Flags& flags) {
+  auto* const certificate =
+      app.add_option(
+             "--tls-cert", flags.tls.certificate,
+             "File with the certificate and its chain (PEM): HTTP and the worker link speak TLS; read "
+             "again when it changes, as the two below")
+          ->check(CLI::ExistingFile);
+  auto* const key =
+      app.add_option("--tls-key", flags.tls.key, "File with its private key (PEM)")->check(CLI::ExistingFile);
+  auto* const authority =
+      app.add_option("--tls-client-ca", flags.tls.client_ca,
+                     "File with the authorities (PEM) that must have signed clients' certificates; none: no "
+                     "client is asked for one. Workers never are")
+          ->check(CLI::ExistingFile);
+  app.add_option_function<std::string>(
+         "--tls-client-auth",
+         [&flags](std::string const& word) {
+           flags.tls_client_auth =
+               word == "optional" ? http::ClientAuth::Optional : http::ClientAuth::Required;
+         },
+         "With it: whether a client without a certificate is served (optional) or not (required)")
+      ->check(CLI::IsMember({"optional", "required"}))
+      ->default_str("required")
+      ->needs(authority);
+  certificate->needs(key);
+  key->needs(certificate);
+  authority->needs(certificate);
+}
+
 }  // namespace
 
 std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
@@ -112,6 +142,7 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
       if (option != other) option->needs(other);
     }
   }
+  add_tls(app, flags);
   add_duration(
       app, "--shutdown-delay", flags.shutdown_delay,
       "Time to serve on after SIGTERM, closing every connection with its next answer, until all clients "
@@ -147,6 +178,9 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
     return Exit{app.exit(error) == 0 ? 0 : 2};
   }
   flags.batch.max_delay = batch_delay;
+  bool const asks_clients = !flags.tls.client_ca.empty();
+  if (asks_clients && flags.tls_client_auth == http::ClientAuth::None)
+    flags.tls_client_auth = http::ClientAuth::Required;
   return flags;
 }
 

@@ -11,7 +11,9 @@
 #include "dispatcher/queue/batcher.hpp"
 #include "dispatcher/queue/request_queue.hpp"
 #include "runtime/core/units.hpp"
+#include "runtime/http/server_tls.hpp"
 #include "runtime/log/log.hpp"
+#include "runtime/tls/renewal.hpp"
 
 namespace ei::dispatcher {
 
@@ -40,6 +42,8 @@ struct Flags {
   std::optional<std::size_t> max_connections_per_address;  ///< none: seven eighths of the above; 0: no cap
   std::size_t upload_max_bytes = std::size_t{256} << 20;
   std::vector<std::string> cors_allowed_origins;
+  tls::Files tls;  ///< no certificate: plain HTTP, and a plain link
+  http::ClientAuth tls_client_auth = http::ClientAuth::None;
   GateOptions gate{};
   std::string ports_file;
   log::Level log_level = log::Level::Info;

@@ -20,6 +20,7 @@
 #include "runtime/process/program.hpp"
 #include "runtime/process/signals.hpp"
 #include "runtime/process/usage.hpp"
+#include "runtime/tls/renewal.hpp"
 
 namespace {
 
@@ -69,6 +70,44 @@ ExchangeOptions exchange_options(Flags const& flags) {
   options.on_death = log_death;
   options.on_quarantine = log_quarantine;
   return options;
+}
+
+void log_failed_task(std::string const& name, std::string const& what) {
+  log::error("task_failed", {{"task", name}, {"error", what}});
+}
+
+// The certificate of the port of clients and of that of workers, and what is told of it.
+struct Encryption {
+  tls::Renewal renewal;
+  TlsMetrics metrics;
+  std::shared_ptr<http::ServerTls const> clients;
+  std::shared_ptr<http::ServerTls const> workers;
+
+  Encryption(tls::Renewal taken, metrics::Registry& registry)
+      : renewal(std::move(taken)), metrics(registry, renewal.expires()) {}
+
+  void on(http::ServerOptions& options, std::shared_ptr<http::ServerTls const> const& tls) {
+    options.tls = tls;
+    options.on_handshake_failed = [this](http::HandshakeFault fault) { metrics.handshake_failed(fault); };
+  }
+};
+
+// Null where no certificate was given.
+Result<std::unique_ptr<Encryption>> encryption(Flags const& flags, metrics::Registry& registry) {
+  std::unique_ptr<Encryption> none;
+  if (flags.tls.certificate.empty()) return none;
+  auto renewal = tls::Renewal::make(flags.tls);
+  if (!renewal) return renewal.error();
+  auto made = std::make_unique<Encryption>(std::move(*renewal), registry);
+  auto clients = made->renewal.serve(flags.tls_client_auth);
+  if (!clients) return clients.error();
+  // A worker shows a token, and has no certificate.
+  auto workers = made->renewal.serve(http::ClientAuth::None);
+  if (!workers) return workers.error();
+  made->clients = std::move(*clients);
+  made->workers = std::move(*workers);
+  log::info("tls_certificate", {{"expires", format_rfc3339_seconds(made->renewal.expires())}});
+  return made;
 }
 
 http::ServerOptions server_options(Flags const& flags, std::uint16_t port, std::optional<int> descriptor) {
@@ -207,6 +246,11 @@ asio::awaitable<int> run(Flags const& flags) {
   process::Signals signals(executor);
   metrics::Registry registry;
   Metrics metrics(registry);
+  auto const secured = encryption(flags, registry);
+  if (!secured) {
+    log::error("bad_certificate", {{"error", secured.error().message}});
+    co_return 1;
+  }
   process::UsageMeter usage;
   Service service(executor, exchange_options(flags));
   RouteContext context{
@@ -221,13 +265,15 @@ asio::awaitable<int> run(Flags const& flags) {
                                                               http::Headers& headers) {
     http::add_cors_headers(cors, origin, headers);
   };
+  auto linked = server_options(flags, flags.link_port, flags.link_fd);
+  if (*secured) (*secured)->on(served, (*secured)->clients);
+  if (*secured) (*secured)->on(linked, (*secured)->workers);
   http::Server main(executor, std::move(served), main_routes(context));
   http::Server metrics_server(executor, metrics_options(flags), metrics_routes(context));
   LinkOptions link_options{std::move(*gate)};
   std::vector<http::WebSocketRoute> link_routes;
   link_routes.push_back(link_route(executor, service, std::move(link_options)));
-  http::Server link(executor, server_options(flags, flags.link_port, flags.link_fd), {},
-                    std::move(link_routes));
+  http::Server link(executor, std::move(linked), {}, std::move(link_routes));
 
   std::optional<GrpcServer> grpc;
   if (flags.grpc_port != 0 || flags.grpc_fd) {
@@ -239,10 +285,19 @@ asio::awaitable<int> run(Flags const& flags) {
     log::error("cannot_listen", {{"error", listening.error().message}});
     co_return 1;
   }
+  TaskGroup background(executor, log_failed_task);
+  if (auto* const tls = secured->get()) {
+    background.spawn("tls", [tls] {
+      return tls::follow(tls->renewal, [tls](tls::Outcome outcome) {
+        tls->metrics.renewed(outcome, tls->renewal.expires());
+      });
+    });
+  }
   int const signal = co_await signals.next();
   log::info("signal", {{"number", signal}});
   co_await drain(flags, service, signals, listeners);
   service.on_readiness({});
+  co_await background.stop();
   co_return 0;
 }
 

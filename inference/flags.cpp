@@ -70,6 +70,10 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
       ->check(CLI::ExistingFile);
   app.add_option("--former-token-file", flags.former_token_file,
                  "File with a token for dispatchers that refuse that one, where the file exists");
+  app.add_option("--dispatcher-ca", flags.dispatcher_ca,
+                 "File with the authorities (PEM) by which dispatchers' certificates are verified, under the "
+                 "names that --dispatcher has for them; read again for every link; none: the link is plain")
+      ->check(CLI::ExistingFile);
   app.add_option("--drain-timeout", drain_timeout, "Time to finish what is held after SIGTERM");
   app.add_option("--job-limit", job_limit,
                  "Longest computation of one job, after which this process ends for its restart; 0: from the "

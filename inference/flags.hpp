@@ -23,6 +23,7 @@ struct Flags {
   LoadOptions load;  ///< cache_dir empty: main() chooses
   std::string token_file;
   std::string former_token_file;
+  std::string dispatcher_ca;
   std::string ports_file;
   milliseconds drain_timeout{30'000};
   milliseconds job_limit{0};

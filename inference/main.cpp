@@ -177,8 +177,8 @@ asio::awaitable<int> run(Flags const& flags) {
     log::error("cannot_load", {{"error", result.error().message}});
     co_return 1;
   }
-  LinkOptions link_options{flags.dispatchers, flags.name, flags.model_name, flags.token_file,
-                           flags.former_token_file};
+  LinkOptions link_options{flags.dispatchers,       flags.name,         flags.model_name, flags.token_file,
+                           flags.former_token_file, flags.dispatcher_ca};
   Links links(executor, worker, metrics, std::move(link_options));
   links.start();
   TaskGroup watching(executor, log_failed_task);

@@ -21,7 +21,8 @@ namespace ei::bench {
 namespace {
 
 constexpr std::size_t kMaxTraceBytes = 16 * 1024 * 1024;
-constexpr int kInterrupted = 130;  // what a shell says of a program ended by SIGINT
+constexpr std::size_t kMaxCaBytes = 1024 * 1024;  // every authority that a system trusts is a fifth of it
+constexpr int kInterrupted = 130;                 // what a shell says of a program ended by SIGINT
 
 struct Flags {
   std::string url;
@@ -37,6 +38,7 @@ struct Flags {
   std::string seconds_csv;
   std::string requests_csv;
   std::string json;
+  std::string ca;
 };
 
 /// Everything that is decided before the first request.
@@ -65,6 +67,11 @@ Result<Setup> prepare(Flags const& flags) {
   setup.options.url = *url;
   setup.options.timeout = *timeout;
   setup.options.connections = flags.connections;
+  if (!flags.ca.empty()) {
+    auto authorities = process::read_file(flags.ca, kMaxCaBytes);
+    if (!authorities) return with_context(authorities.error(), "--ca");
+    setup.options.tls.ca_pem = std::move(*authorities);
+  }
   auto schedule = schedule_from(flags);
   if (!schedule) return schedule.error();
   setup.schedule = std::move(*schedule);
@@ -165,6 +172,9 @@ void add_load_command(CLI::App& program, int& code) {
                                           "time a request was meant to be sent");
   load->option_defaults()->always_capture_default();
   load->add_option("--url", flags->url, "Where to POST, as http://127.0.0.1:8001/predict")->required();
+  load->add_option("--ca", flags->ca,
+                   "File with the authorities (PEM) to trust under https; none: those of the system")
+      ->check(CLI::ExistingFile);
   load->add_option(
           "--images", flags->images,
           "Folder of JPEG and PNG files, sent in turn; with a labels.csv (file,label) answers are checked")

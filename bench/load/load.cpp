@@ -38,7 +38,7 @@ Load::Load(asio::any_io_executor executor, LoadOptions options, Schedule const& 
       schedule_(schedule),
       pictures_(pictures),
       on_finished_(std::move(on_finished)),
-      client_(executor, options_.url, {}, limits_of(options_)),
+      client_(executor, options_.url, options_.tls, limits_of(options_)),
       tasks_(executor, [](std::string const& name, std::string const& what) {
         log::error("load_task_failed", {{"task", name}, {"error", what}});
       }) {}

@@ -18,6 +18,7 @@ struct LoadOptions {
   http::Url url;
   milliseconds timeout{30'000};   ///< of each request, from its intended time
   std::size_t connections = 256;  ///< at once; requests beyond wait for one, which their latency includes
+  http::TlsClientOptions tls = {};
 };
 
 /// Sends pictures in turn, each at its time of the schedule whether the earlier ones are answered or not

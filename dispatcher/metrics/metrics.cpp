@@ -18,6 +18,10 @@ constexpr char const* kDeathsHelp =
     "Workers lost: under a job without a word (crash), over its limit (overrun), after their goodbye "
     "(leaving), "
     "for what they sent (protocol), or without a job (idle).";
+constexpr char const* kRenewals = "dispatcher_tls_renewals_total";
+constexpr char const* kRenewalsHelp = "Certificates read from their files: taken (success), or refused.";
+constexpr char const* kHandshakes = "dispatcher_tls_handshake_failures_total";
+constexpr char const* kHandshakesHelp = "TLS handshakes of clients and workers that failed, by reason.";
 constexpr char const* kDroppedHelp = "Valid requests that ended without an answer, by reason.";
 
 // Counters only add; the exchange's own sums only grow.
@@ -107,6 +111,28 @@ void Metrics::collect(Exchange const& exchange, process::Usage const& usage, Ste
   for (std::size_t i = 0; i < kDeathReasons; ++i) raise_to(*worker_deaths_[i], exchange.deaths()[i]);
   raise_to(quarantined_, exchange.quarantines());
   quarantine_size_.Set(static_cast<double>(exchange.quarantined(now)));
+}
+
+TlsMetrics::TlsMetrics(metrics::Registry& registry, WallTime expires)
+    : renewals_(registry.counter(kRenewals, kRenewalsHelp, {{"result", "success"}})),
+      refusals_(registry.counter(kRenewals, kRenewalsHelp, {{"result", "refused"}})),
+      // A time and not a rest: it is right whenever it is scraped, and an alert subtracts time().
+      expiry_(registry.gauge("dispatcher_tls_certificate_expiry_timestamp_seconds",
+                             "When the certificate in force ends, in seconds since 1970.")) {
+  for (int fault = 0; fault < http::kHandshakeFaults; ++fault) {
+    auto const reason = std::string(to_string(static_cast<http::HandshakeFault>(fault)));
+    failures_.push_back(&registry.counter(kHandshakes, kHandshakesHelp, {{"reason", reason}}));
+  }
+  expiry_.Set(std::chrono::duration<double>(expires.time_since_epoch()).count());
+}
+
+void TlsMetrics::handshake_failed(http::HandshakeFault fault) {
+  failures_[static_cast<std::size_t>(fault)]->Increment();
+}
+
+void TlsMetrics::renewed(tls::Outcome outcome, WallTime expires) {
+  (outcome == tls::Outcome::Refused ? refusals_ : renewals_).Increment();
+  expiry_.Set(std::chrono::duration<double>(expires.time_since_epoch()).count());
 }
 
 }  // namespace ei::dispatcher

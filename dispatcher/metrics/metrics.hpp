@@ -5,9 +5,11 @@
 
 #include "dispatcher/exchange/exchange.hpp"
 #include "runtime/core/units.hpp"
+#include "runtime/http/handshake.hpp"
 #include "runtime/http/server.hpp"
 #include "runtime/metrics/requests.hpp"
 #include "runtime/process/usage.hpp"
+#include "runtime/tls/renewal.hpp"
 
 namespace ei::dispatcher {
 
@@ -50,6 +52,22 @@ class Metrics {
   std::vector<metrics::Counter*> worker_deaths_;  // by DeathReason
   metrics::Counter& quarantined_;
   metrics::Gauge& quarantine_size_;
+};
+
+/// What there is to tell of a dispatcher that speaks TLS; another has no such series.
+class TlsMetrics {
+ public:
+  TlsMetrics(metrics::Registry& registry, WallTime expires);
+
+  void handshake_failed(http::HandshakeFault fault);
+  /// A renewal, or a refused one; `expires`: when the certificate in force ends.
+  void renewed(tls::Outcome outcome, WallTime expires);
+
+ private:
+  std::vector<metrics::Counter*> failures_;  // by HandshakeFault
+  metrics::Counter& renewals_;
+  metrics::Counter& refusals_;
+  metrics::Gauge& expiry_;
 };
 
 }  // namespace ei::dispatcher

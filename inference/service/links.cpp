@@ -11,6 +11,7 @@
 #include "runtime/async/task_group.hpp"
 #include "runtime/http/resolve.hpp"
 #include "runtime/log/log.hpp"
+#include "runtime/process/files.hpp"
 #include "runtime/process/program.hpp"
 
 namespace ei::inference {
@@ -25,8 +26,14 @@ constexpr milliseconds kResolveTimeout{30'000};
 /// Between attempts to connect; the issue is a dispatcher that restarts, which takes tens of milliseconds.
 constexpr milliseconds kFirstBackOff{50};
 constexpr milliseconds kLastBackOff{2'000};
+/// What a Secret may hold; an authority is about 1 KiB.
+constexpr std::size_t kMaxCaBytes = std::size_t{1} << 20;
 
 using Address = std::pair<std::string, std::uint16_t>;  // numeric host, port
+
+std::string key_of(DispatcherName const& name) {
+  return name.host + ":" + std::to_string(name.port);
+}
 
 void log_failed_task(std::string const& name, std::string const& what) {
   log::error("task_failed", {{"task", name}, {"error", what}});
@@ -50,6 +57,7 @@ struct Links::State : std::enable_shared_from_this<State> {
   using Connected = Result<std::unique_ptr<http::WebSocket>>;
   asio::awaitable<Connected> connect(Address address);
   asio::awaitable<Connected> connect_with(Address address, std::filesystem::path token_file);
+  Result<std::optional<http::TlsClientOptions>> tls_for(Address const& address) const;
   milliseconds jittered(milliseconds wait);
 
   asio::any_io_executor executor;
@@ -77,7 +85,7 @@ milliseconds Links::State::jittered(milliseconds wait) {
 
 /// Resolves one name for ever and gives each new address a task.
 asio::awaitable<void> Links::State::follow(DispatcherName name) {
-  auto const key = name.host + ":" + std::to_string(name.port);
+  auto const key = key_of(name);
   bool failed_before = false;
   for (;;) {
     auto const deadline = std::chrono::steady_clock::now() + kResolveTimeout;
@@ -118,13 +126,33 @@ asio::awaitable<void> Links::State::keep_linked(Address address) {
   tried.erase(address);
 }
 
+/// A certificate is for the name that was asked for, not for the address that it had. It is read for every
+/// attempt, as the token is.
+Result<std::optional<http::TlsClientOptions>> Links::State::tls_for(Address const& address) const {
+  if (options.dispatcher_ca.empty()) return std::optional<http::TlsClientOptions>();
+  auto authority = process::read_file(options.dispatcher_ca, kMaxCaBytes);
+  if (!authority) return authority.error();
+  http::TlsClientOptions tls;
+  tls.ca_pem = std::move(*authority);
+  // An empty one would mean those that the system trusts.
+  if (tls.ca_pem.empty()) return make_error(ErrorKind::Invalid, options.dispatcher_ca.string() + " is empty");
+  for (auto const& name : options.dispatchers) {
+    auto const found = resolved.find(key_of(name));
+    if (found != resolved.end() && found->second.contains(address)) tls.server_name = name.host;
+  }
+  return std::optional(std::move(tls));
+}
+
 /// The token is read for every attempt: it may be one that is replaced every few minutes.
 asio::awaitable<Links::State::Connected> Links::State::connect_with(Address address,
                                                                     std::filesystem::path token_file) {
   auto token = process::read_token(token_file);
   if (!token) co_return token.error();
+  auto tls = tls_for(address);
+  if (!tls) co_return tls.error();
   http::WebSocketConnect connect;
-  connect.url.scheme = "ws";
+  connect.url.scheme = *tls ? "wss" : "ws";
+  connect.tls = std::move(*tls);
   connect.url.host = address.first;
   connect.url.port = address.second;
   connect.url.target = std::string(link::kPath);

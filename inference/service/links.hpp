@@ -28,6 +28,9 @@ struct LinkOptions {
   std::filesystem::path token_file;
   /// One to show to a dispatcher that refuses the other, where the file exists; empty: none.
   std::filesystem::path former_token_file;
+  /// The authorities (PEM) by which a dispatcher's certificate is verified, under the name that the flag has
+  /// for it; read afresh for every link. Empty: the link is plain.
+  std::filesystem::path dispatcher_ca = {};
 };
 
 /// Keeps one worker link to every dispatcher: resolves the names again every few seconds, reconnects after a

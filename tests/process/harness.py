@@ -153,9 +153,11 @@ class WebSocketClosed(Exception):
 class WebSocket:
     """A blocking WebSocket client (RFC 6455) that can also misbehave."""
 
-    def __init__(self, port, path, headers=(), timeout=10):
+    def __init__(self, port, path, headers=(), timeout=10, tls=None):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="127.0.0.1")
         key = base64.b64encode(os.urandom(16)).decode()
         lines = [f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Upgrade: websocket", "Connection: Upgrade",
                  f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13", *(f"{n}: {v}" for n, v in headers)]
@@ -244,8 +246,8 @@ class FakeWorker(WebSocket):
 
     CLASSES = 3
 
-    def __init__(self, dispatcher, name="fake", token=TOKEN, model="resnet18", slots=1, hello=True):
-        super().__init__(dispatcher.link, "/link", [("Authorization", f"Bearer {token}")])
+    def __init__(self, dispatcher, name="fake", token=TOKEN, model="resnet18", slots=1, hello=True, tls=None):
+        super().__init__(dispatcher.link, "/link", [("Authorization", f"Bearer {token}")], tls=tls)
         assert self.status == 101, self.head
         self.name = name
         self.jobs = []  # every job received: (header, payload)
