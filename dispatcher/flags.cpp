@@ -76,7 +76,8 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
   app.add_option("--port", flags.port, "HTTP port; 0 lets the system choose");
   app.add_option("--metrics-port", flags.metrics_port, "Port of /metrics; 0 lets the system choose");
   app.add_option("--link-port", flags.link_port, "Port that workers connect to; 0 lets the system choose");
-  app.add_option("--grpc-port", flags.grpc_port, "Port of gRPC; 0: none");
+  auto* const grpc_port =
+      app.add_option("--grpc-port", flags.grpc_port, "Port of gRPC; 0, or with --tls-cert: none");
   app.add_option("--http-fd", flags.http_fd,
                  "Descriptor of a listening socket that the starting process keeps, instead of --port: "
                  "connections wait there from one dispatcher to the next");
@@ -173,6 +174,12 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
     auto const& origins = flags.cors_allowed_origins;
     if (origins.size() > 1 && std::find(origins.begin(), origins.end(), "*") != origins.end())
       throw CLI::ValidationError("--cors-allowed-origin", "* stands for all origins, so it must stand alone");
+    if (!flags.tls.certificate.empty()) {
+      // An open port beside an encrypted one would be a way around its certificates.
+      if (flags.grpc_fd || (grpc_port->count() > 0 && flags.grpc_port != 0))
+        throw CLI::ValidationError("--grpc-port", "gRPC does not speak TLS; allowed with --tls-cert: 0");
+      flags.grpc_port = 0;
+    }
   } catch (CLI::ParseError const& error) {
     // CLI11 prints; its own codes are many, the convention is 2.
     return Exit{app.exit(error) == 0 ? 0 : 2};

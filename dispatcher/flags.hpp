@@ -22,7 +22,7 @@ struct Flags {
   std::uint16_t port = 8001;
   std::uint16_t metrics_port = 9000;
   std::uint16_t link_port = 8002;
-  std::uint16_t grpc_port = 8003;  ///< 0: no gRPC, unless grpc_fd is given
+  std::uint16_t grpc_port = 8003;  ///< 0, as under TLS: no gRPC, unless grpc_fd is given
   std::optional<int> http_fd;  ///< a listening socket that was handed down, instead of the port; and so on
   std::optional<int> metrics_fd;
   std::optional<int> link_fd;

@@ -21,6 +21,7 @@ struct AllowFlags {
   std::vector<std::string> hosts;
   std::vector<std::string> addresses;
   std::vector<std::string> tolerations;
+  std::vector<std::string> tls_secrets;
   std::string claim;
   bool no_prometheus_query = false;
 };
@@ -49,6 +50,11 @@ void add_allow(CLI::App& app, AllowFlags& flags) {
       ->group(kAllow);
   app.add_option("--allow-toleration", flags.tolerations,
                  "Key of tolerations; may be repeated. On a cluster none, unless given")
+      ->group(kAllow);
+  app.add_option(
+         "--allow-tls-secret", flags.tls_secrets,
+         "Name of spec.dispatcher.tls.secretName, or its beginning and a *; may be repeated. All, unless "
+         "given")
       ->group(kAllow);
   app.add_flag("--no-prometheus-query", flags.no_prometheus_query, "Refuse spec.scaling.prometheusQuery")
       ->group(kAllow);
@@ -91,6 +97,7 @@ api::Allowed allowed_of(AllowFlags const& flags, bool local) {
   take_list(flags.images, allowed.images);
   take_list(flags.hosts, allowed.hosts);
   take_list(flags.tolerations, allowed.toleration_keys);
+  take_list(flags.tls_secrets, allowed.tls_secrets);
   for (auto const& host : allowed.hosts) {
     if (auto const fault = host_pattern_fault(host); !fault.empty())
       throw CLI::ValidationError("--allow-model-host", fault);

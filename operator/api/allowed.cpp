@@ -201,6 +201,18 @@ void refuse_tolerations(json::value const& tolerations, Allowed const& allowed,
   }
 }
 
+void refuse_secret(std::string const& name, Allowed const& allowed, std::vector<FieldError>& errors) {
+  auto const& patterns = allowed.tls_secrets;
+  bool const fine = std::any_of(patterns.begin(), patterns.end(), [&](std::string_view pattern) {
+    return pattern.ends_with('*') ? name.starts_with(pattern.substr(0, pattern.size() - 1)) : name == pattern;
+  });
+  if (name.empty() || fine) return;
+  errors.push_back(
+      forbidden("spec.dispatcher.tls.secretName", name,
+                (patterns.empty() ? "no Secret is allowed" : "allowed Secrets are " + listed(patterns)) +
+                    administrator("--allow-tls-secret", "allow.tlsSecrets")));
+}
+
 }  // namespace
 
 Allowed everything_allowed() {
@@ -217,6 +229,7 @@ std::vector<FieldError> refusals(Spec const& spec, Allowed const& allowed) {
   refuse_model(spec.model, allowed, errors);
   refuse_image(spec.worker.image, allowed, errors);
   refuse_tolerations(spec.worker.tolerations, allowed, errors);
+  refuse_secret(spec.dispatcher.tls.secret_name, allowed, errors);
   if (!spec.prometheus_query.empty() && !allowed.prometheus_query) {
     errors.push_back({"spec.scaling.prometheusQuery",
                       "Forbidden: queries are switched off; an administrator can allow them without the "

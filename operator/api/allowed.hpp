@@ -34,6 +34,7 @@ struct Allowed {
   ClaimRule claims;
   std::vector<std::string> toleration_keys;
   bool prometheus_query = true;
+  std::vector<std::string> tls_secrets{"*"};  ///< names, or beginnings with a `*` behind them
 
   bool operator==(Allowed const&) const = default;
 };

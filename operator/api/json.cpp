@@ -62,6 +62,10 @@ json::object to_json(Dispatcher const& dispatcher) {
     for (auto const& origin : dispatcher.allowed_origins) origins.emplace_back(origin);
     object["cors"] = {{"allowedOrigins", std::move(origins)}};
   }
+  if (dispatcher.tls.on()) {
+    object["tls"] = {{"secretName", dispatcher.tls.secret_name},
+                     {"clientAuth", to_string(dispatcher.tls.client_auth)}};
+  }
   return object;
 }
 

@@ -58,6 +58,8 @@ inline constexpr std::size_t kMaxImageLength = 512;
 inline constexpr std::size_t kMaxNumberLength = 32;
 /// Pages that use one service; each is a flag of the dispatcher.
 inline constexpr std::size_t kMaxOrigins = 32;
+/// Kubernetes' own limit of a Secret's name, a DNS subdomain.
+inline constexpr std::size_t kMaxSecretNameLength = 253;
 /// A node has a handful of taints.
 inline constexpr std::size_t kMaxTolerations = 64;
 

@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "operator/api/limits.hpp"
+#include "operator/api/names.hpp"
 #include "operator/api/reader.hpp"
 #include "runtime/core/origin.hpp"
 #include "runtime/core/redact.hpp"
@@ -13,28 +14,8 @@ namespace {
 
 namespace json = boost::json;
 
-bool is_lower(char c) {
-  return c >= 'a' && c <= 'z';
-}
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
-}
-bool is_alnum(char c) {
-  return is_lower(c) || is_digit(c) || (c >= 'A' && c <= 'Z');
-}
-
-/// RFC 1035 label as Kubernetes wants it of a Service's name.
-bool is_dns_label(std::string_view text, bool digit_first) {
-  if (text.empty() || !(is_lower(text.front()) || (digit_first && is_digit(text.front())))) return false;
-  if (text.back() == '-') return false;
-  return std::all_of(text.begin(), text.end(), [](char c) { return is_lower(c) || is_digit(c) || c == '-'; });
-}
-
-bool is_model_name(std::string_view text) {
-  if (text.empty() || text.size() > kMaxModelNameLength) return false;
-  if (!is_alnum(text.front()) || !is_alnum(text.back())) return false;
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return is_alnum(c) || c == '-' || c == '_' || c == '.'; });
 }
 
 bool is_printable(std::string_view text) {
@@ -161,6 +142,22 @@ void read_cors(ObjectReader reader, std::vector<std::string>& origins) {
   reader.finish();
 }
 
+void read_tls(ObjectReader reader, Tls& tls) {
+  reader.read("secretName", tls.secret_name);
+  if (!reader.has("secretName")) {
+    reader.fail("secretName", "Required value: the Secret that holds tls.crt, tls.key and ca.crt");
+  } else if (!is_dns_subdomain(tls.secret_name)) {
+    reader.fail("secretName",
+                invalid_value(json::value(tls.secret_name),
+                              "a Secret's name: at most 253 lower-case letters, digits, '-' and '.', a "
+                              "letter or digit at both ends of each part"));
+  }
+  reader.read(
+      "clientAuth", tls.client_auth,
+      {{"None", ClientAuth::None}, {"Optional", ClientAuth::Optional}, {"Required", ClientAuth::Required}});
+  reader.finish();
+}
+
 void read_dispatcher(ObjectReader reader, Dispatcher& dispatcher) {
   reader.read("replicas", dispatcher.replicas, kDispatcherReplicas);
   reader.read("queueCapacity", dispatcher.queue_capacity, kQueueCapacity);
@@ -174,6 +171,7 @@ void read_dispatcher(ObjectReader reader, Dispatcher& dispatcher) {
   batch.read("maxDelay", dispatcher.batch.max_delay, kBatchDelay);
   batch.finish();
   read_cors(reader.object("cors"), dispatcher.allowed_origins);
+  if (reader.has("tls")) read_tls(reader.object("tls"), dispatcher.tls);
   reader.finish();
 }
 
@@ -304,6 +302,18 @@ std::string_view to_string(Precision precision) {
       return "bf16";
   }
   return "auto";
+}
+
+std::string_view to_string(ClientAuth client_auth) {
+  switch (client_auth) {
+    case ClientAuth::None:
+      return "None";
+    case ClientAuth::Optional:
+      return "Optional";
+    case ClientAuth::Required:
+      return "Required";
+  }
+  return "None";
 }
 
 std::string to_string(FieldError const& error) {

@@ -76,6 +76,19 @@ struct PictureLimits {
   bool operator==(PictureLimits const&) const = default;
 };
 
+/// Whether clients show a certificate.
+enum class ClientAuth { None, Optional, Required };
+
+/// `spec.dispatcher.tls`: HTTPS for clients, TLS for the worker link.
+struct Tls {
+  /// Of a Secret in the service's namespace with `tls.crt`, `tls.key` and `ca.crt`; empty: no TLS.
+  std::string secret_name;
+  ClientAuth client_auth = ClientAuth::None;
+
+  [[nodiscard]] bool on() const { return !secret_name.empty(); }
+  bool operator==(Tls const&) const = default;
+};
+
 struct Dispatcher {
   int replicas = 1;
   int queue_capacity = 1000;  ///< waiting requests; above it 429
@@ -84,6 +97,7 @@ struct Dispatcher {
   Batch batch;
   /// `cors.allowedOrigins`: exact origins, or `*` alone; empty: no cross-origin use.
   std::vector<std::string> allowed_origins;
+  Tls tls;
 
   bool operator==(Dispatcher const&) const = default;
 };
@@ -130,5 +144,7 @@ struct InferenceService {
 
 /// `auto`, `fp32`, `bf16`.
 [[nodiscard]] std::string_view to_string(Precision precision);
+/// `None`, `Optional`, `Required`.
+[[nodiscard]] std::string_view to_string(ClientAuth client_auth);
 
 }  // namespace ei::api

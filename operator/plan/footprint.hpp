@@ -16,8 +16,9 @@ struct Footprint {
 
 /// Of a dispatcher whose queue has that capacity:
 /// memory = 160 MiB + 512 MiB of pictures that wait or that workers hold + 256 MiB of bodies + 64 MiB of gRPC
-/// + 32 KiB for each connection, with capacity + capacity / 4 + 1024 connections. Pure.
-[[nodiscard]] Footprint dispatcher_footprint(int queue_capacity);
+/// + 32 KiB for each connection, with capacity + capacity / 4 + 1024 connections; with TLS no gRPC, and 96
+/// KiB more for each connection and each of 1,000 links. Pure.
+[[nodiscard]] Footprint dispatcher_footprint(int queue_capacity, bool tls = false);
 
 /// `1Gi`, `4928Mi`: as the API server writes it, which never changes what is applied.
 [[nodiscard]] std::string quantity_of_mib(std::int64_t mib);

@@ -51,9 +51,8 @@ VARIANTS = {
             "images": ["registry.example.com/team"],
             "modelSchemes": ["https", "pvc"],
             "modelHosts": ["models.example.com", "*.store.example.com:8443", "[fd00::1]:443"],
-            "modelAddresses": ["private"],
-            "claims": "elasticinference.dev/models=true",
-            "tolerations": ["inference"],
+            "modelAddresses": ["private"], "claims": "elasticinference.dev/models=true",
+            "tolerations": ["inference"], "tlsSecrets": ["eis-*"],
             "prometheusQuery": False,
         }
     },
@@ -292,6 +291,7 @@ def test_dashboards_are_valid_json_and_name_only_known_metrics(render):
         ({"allow": {"modelAddresses": ["metadata"]}}, "/allow/modelAddresses/0"),
         ({"allow": {"claims": "a b"}}, "/allow/claims"),
         ({"allow": {"tolerations": [""]}}, "/allow/tolerations/0"),
+        ({"allow": {"tlsSecrets": ["*-tls"]}}, "/allow/tlsSecrets/0"),
     ],
 )
 def test_wrong_values_are_refused_by_name(api, tmp_path, values, says):

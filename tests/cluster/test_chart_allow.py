@@ -16,7 +16,7 @@ def allow_args(objects):
 
 def test_what_authors_may_ask_for_is_told_to_the_operator(render):
     schemes = [f"--allow-model-scheme={each}" for each in ("https", "file", "pvc", "builtin")]
-    assert allow_args(render({})) == [*schemes, "--allow-model-host=*"]
+    assert allow_args(render({})) == [*schemes, "--allow-model-host=*", "--allow-tls-secret=*"]
     assert allow_args(render(VARIANTS["permissions"])) == [
         "--allow-image=registry.example.com/team",
         "--allow-model-scheme=https",
@@ -27,11 +27,12 @@ def test_what_authors_may_ask_for_is_told_to_the_operator(render):
         "--allow-model-address=private",
         "--allow-claim=elasticinference.dev/models=true",
         "--allow-toleration=inference",
+        "--allow-tls-secret=eis-*",
         "--no-prometheus-query",
     ]
     # An empty list is nothing, and not what the operator does without the flag.
-    nothing = {"allow": {"modelSchemes": [], "modelHosts": []}}
-    assert allow_args(render(nothing)) == ["--allow-model-scheme=none", "--allow-model-host=none"]
+    nothing = {"allow": {"modelSchemes": [], "modelHosts": [], "tlsSecrets": []}}
+    assert allow_args(render(nothing)) == ["--allow-model-scheme=none", "--allow-model-host=none", "--allow-tls-secret=none"]
 
 
 @pytest.mark.parametrize("claims, may", [("", False), ("none", False), ("*", False), ("a/b", True), ("a=b", True)])

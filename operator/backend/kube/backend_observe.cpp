@@ -5,7 +5,9 @@
 #include "operator/backend/kube/labels.hpp"
 #include "runtime/core/json.hpp"
 
+#include <chrono>
 #include <set>
+#include <string>
 #include <utility>
 
 // KubeBackend's view of one service: its spec as far as it is allowed, and what runs of it.
@@ -22,6 +24,14 @@ ObjectKey object_key(api::ServiceKey const& key) {
   return {key.namespace_name, key.name};
 }
 
+/// What a pod needs that an author names and nobody here may look at.
+std::string needs_of(plan::Observation const& seen) {
+  if (!seen.spec || !seen.spec->dispatcher.tls.on()) return {};
+  return "The Secret " + seen.spec->dispatcher.tls.secret_name +
+         " (spec.dispatcher.tls.secretName) must be in " + seen.metadata.namespace_name +
+         " with tls.crt, tls.key and ca.crt. ";
+}
+
 }  // namespace
 
 asio::awaitable<Result<plan::Observation>> KubeBackend::observe(api::ServiceKey key) {
@@ -36,7 +46,8 @@ asio::awaitable<Result<plan::Observation>> KubeBackend::observe(api::ServiceKey 
   read_dispatchers(seen);
   read_workers(seen);
   seen.selector = worker_selector(key.name);
-  seen.endpoint = "http://" + key.name + "." + key.namespace_name + ".svc";
+  bool const encrypted = seen.spec && seen.spec->dispatcher.tls.on();
+  seen.endpoint = (encrypted ? "https://" : "http://") + key.name + "." + key.namespace_name + ".svc";
   co_return seen;
 }
 
@@ -119,8 +130,12 @@ std::vector<CachedObject const*> KubeBackend::own_pods(plan::Observation const& 
 void KubeBackend::read_dispatchers(plan::Observation& seen) const {
   auto const key = seen.metadata.key();
   auto const pods = own_pods(seen, kDispatcherComponent);
+  auto const now = std::chrono::system_clock::now();
   for (auto const* pod : pods) {
-    if (!pod->deleting && !has_ended(*pod)) seen.dispatchers.push_back(dispatcher_instance(*pod));
+    if (pod->deleting || has_ended(*pod)) continue;
+    auto dispatcher = dispatcher_instance(*pod);
+    if (!dispatcher.trouble) dispatcher.trouble = start_trouble(*pod, needs_of(seen), now);
+    seen.dispatchers.push_back(std::move(dispatcher));
   }
   seen.dispatcher_shortage = shortage_of(own_deployment(seen, dispatcher_name(key.name)), pods);
 }
@@ -128,10 +143,12 @@ void KubeBackend::read_dispatchers(plan::Observation& seen) const {
 void KubeBackend::read_workers(plan::Observation& seen) const {
   auto const key = seen.metadata.key();
   auto const pods = own_pods(seen, kWorkerComponent);
+  auto const now = std::chrono::system_clock::now();
   for (auto const* pod : pods) {
     if (has_ended(*pod)) continue;
     auto worker = worker_instance(*pod);
     if (auto const first = caches_.first_ready(pod->uid)) worker.first_ready = first;
+    if (!worker.trouble) worker.trouble = start_trouble(*pod, needs_of(seen), now);
     seen.workers.push_back(std::move(worker));
   }
   auto const* deployment = own_deployment(seen, worker_name(key.name));

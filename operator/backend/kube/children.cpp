@@ -67,14 +67,22 @@ json::object service_port(std::string_view name, int number, std::string_view ta
   return {{"name", name}, {"port", number}, {"targetPort", target}, {"protocol", "TCP"}};
 }
 
-Child front_service(api::Metadata const& owner) {
-  auto grpc = service_port("grpc", kDispatcherGrpcPort, "grpc");
-  // The standard word for HTTP/2 without TLS: gateways and meshes would take the port for bare TCP, and keep
-  // all calls of a client at one dispatcher.
-  grpc["appProtocol"] = "kubernetes.io/h2c";
+/// The port's name is the pods': while TLS is being switched on or off, who speaks the other scheme gets none
+/// of these requests. `appProtocol` tells an ingress or a gateway to speak TLS to the pods.
+Child front_service(api::Metadata const& owner, bool tls) {
+  auto port = tls ? service_port("https", 443, "https") : service_port("http", 80, "http");
+  if (tls) port["appProtocol"] = "https";
+  json::array ports{std::move(port)};
+  if (!tls) {  // see dispatcher_ports
+    auto grpc = service_port("grpc", kDispatcherGrpcPort, "grpc");
+    // The standard word for HTTP/2 without TLS: gateways and meshes would take the port for bare TCP, and
+    // keep all calls of a client at one dispatcher.
+    grpc["appProtocol"] = "kubernetes.io/h2c";
+    ports.push_back(std::move(grpc));
+  }
   json::object spec{{"type", "ClusterIP"},
                     {"selector", selector_labels(owner.name, kDispatcherComponent)},
-                    {"ports", json::array{service_port("http", 80, "http"), std::move(grpc)}}};
+                    {"ports", std::move(ports)}};
   return child(kServices, metadata(owner, owner.name, kDispatcherComponent), std::move(spec));
 }
 
@@ -153,7 +161,7 @@ std::string Child::name() const {
 std::vector<Child> dispatcher_children(api::Metadata const& owner, api::Spec const& spec, int replicas,
                                        ChildOptions const& options) {
   std::vector<Child> children;
-  children.push_back(front_service(owner));
+  children.push_back(front_service(owner, spec.dispatcher.tls.on()));
   children.push_back(link_service(owner));
   if (options.network_policy) children.push_back(dispatcher_policy(owner, options));
   children.push_back(disruption_budget(owner, dispatcher_name(owner.name), kDispatcherComponent));

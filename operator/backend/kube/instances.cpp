@@ -21,6 +21,10 @@ namespace json = boost::json;
 // Messages are for a condition: a line or two of them.
 constexpr std::size_t kMaxMessageBytes = 300;
 
+// From a pod's node to its first container: volumes and network are there in a second or two, slow ones of
+// clouds within some more. A volume that does not exist is looked for for ever.
+constexpr std::chrono::seconds kStartPatience{10};
+
 json::value const* condition_of(json::value const& object, std::string_view type) {
   auto const* conditions = find_member(object, "status.conditions");
   if (conditions == nullptr || !conditions->is_array()) return nullptr;
@@ -119,6 +123,12 @@ json::value keep_pod(json::value const& pod) {
       copy_text(*scheduled, "message", kept, "unschedulable");
   }
   auto const* containers = find_member(pod, "status.containerStatuses");
+  if (auto const* startable = condition_of(pod, "PodReadyToStartContainers")) {
+    if (string_or(*startable, "status") == "False") {
+      if (auto const* scheduled = condition_of(pod, "PodScheduled"))
+        copy_text(*scheduled, "lastTransitionTime", kept, "unstartedSince");
+    }
+  }
   std::int64_t restarts = 0;
   if (containers != nullptr && containers->is_array()) {
     for (auto const& container : containers->get_array()) {
@@ -183,6 +193,14 @@ plan::DispatcherInstance dispatcher_instance(CachedObject const& pod) {
   instance.ready = ready_since(pod).has_value();
   instance.trouble = trouble_of(pod);
   return instance;
+}
+
+std::optional<plan::Trouble> start_trouble(CachedObject const& pod, std::string const& needs, WallTime now) {
+  auto const since = time_at(pod.content, "unstartedSince");
+  if (!since || now - *since < kStartPatience) return std::nullopt;
+  return plan::Trouble{"ContainerCreating", "its node has not started the pod yet. " + needs +
+                                                "kubectl describe pod " + pod.key.name +
+                                                " says what it waits for"};
 }
 
 plan::WorkerInstance worker_instance(CachedObject const& pod) {

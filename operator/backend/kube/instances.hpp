@@ -7,6 +7,7 @@
 #include <boost/json/value.hpp>
 
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace ei::kube {
@@ -27,6 +28,10 @@ boost::json::value read_service(CachedObject const& service);
 /// From what keep_pod left. Pods that have ended (Succeeded, Failed) are no instances; see has_ended().
 plan::DispatcherInstance dispatcher_instance(CachedObject const& pod);
 plan::WorkerInstance worker_instance(CachedObject const& pod);
+/// Of a pod that has a node since ten seconds and no container yet: its volumes or its network are missing,
+/// of which a pod's status says nothing more, and the kubelet's events are not read. `needs`: a sentence on
+/// what the spec asks to be there, with a blank behind it; may be empty.
+std::optional<plan::Trouble> start_trouble(CachedObject const& pod, std::string const& needs, WallTime now);
 /// A Failed pod stays until it is deleted (evicted, or its node was shut down): another has taken its place.
 bool has_ended(CachedObject const& pod);
 

@@ -26,6 +26,11 @@ constexpr std::string_view kKeysDirectory = "/var/run/elastic-inference/keys";
 constexpr std::string_view kKeysFile = "/var/run/elastic-inference/keys/keys.json";
 constexpr std::string_view kFormerDirectory = "/var/run/elastic-inference/former";
 constexpr std::string_view kFormerFile = "/var/run/elastic-inference/former/token";
+constexpr std::string_view kTlsDirectory = "/var/run/elastic-inference/tls";
+// The keys of a Secret of type kubernetes.io/tls, and the one that cert-manager adds.
+constexpr std::string_view kCertificateKey = "tls.crt";
+constexpr std::string_view kPrivateKeyKey = "tls.key";
+constexpr std::string_view kAuthorityKey = "ca.crt";
 constexpr std::string_view kModelDirectory = "/model";
 constexpr std::string_view kCacheDirectory = "/cache";
 
@@ -75,6 +80,15 @@ json::object port(std::string_view name, int number) {
   return {{"name", name}, {"containerPort", number}, {"protocol", "TCP"}};
 }
 
+/// gRPC does not speak TLS: an open port beside an encrypted one would be a way around its certificates.
+json::array dispatcher_ports(bool tls) {
+  json::array ports{port(tls ? "https" : "http", kDispatcherPort)};
+  if (!tls) ports.push_back(port("grpc", kDispatcherGrpcPort));
+  ports.push_back(port("link", kDispatcherLinkPort));
+  ports.push_back(port("metrics", kDispatcherMetricsPort));
+  return ports;
+}
+
 json::object mount(std::string_view name, std::string_view path, bool read_only) {
   json::object mounted{{"name", name}, {"mountPath", path}};
   if (read_only) mounted["readOnly"] = true;
@@ -111,6 +125,31 @@ json::object former_token_volume(std::string const& service) {
   json::object secret{
       {"secretName", former_token_name(service)}, {"defaultMode", kReadable}, {"optional", true}};
   return {{"name", "former-link-token"}, {"secret", std::move(secret)}};
+}
+
+std::string tls_file(std::string_view key) {
+  return std::string(kTlsDirectory) + "/" + std::string(key);
+}
+
+/// Of the service's Secret only what the pod is to know: the private key stays with the dispatchers. A key
+/// that the Secret lacks keeps the pod from starting, as a Secret that is not there does.
+json::object tls_volume(api::Tls const& tls, std::initializer_list<std::string_view> keys) {
+  json::array items;
+  for (auto const key : keys) items.push_back(json::object{{"key", key}, {"path", key}});
+  json::object secret{
+      {"secretName", tls.secret_name}, {"defaultMode", kReadable}, {"items", std::move(items)}};
+  return {{"name", "tls"}, {"secret", std::move(secret)}};
+}
+
+std::vector<std::string> dispatcher_tls_arguments(api::Tls const& tls) {
+  if (!tls.on()) return {};
+  std::vector<std::string> arguments{"--tls-cert", tls_file(kCertificateKey), "--tls-key",
+                                     tls_file(kPrivateKeyKey)};
+  if (tls.client_auth == api::ClientAuth::None) return arguments;
+  bool const required = tls.client_auth == api::ClientAuth::Required;
+  arguments.insert(arguments.end(), {"--tls-client-ca", tls_file(kAuthorityKey), "--tls-client-auth",
+                                     required ? "required" : "optional"});
+  return arguments;
 }
 
 json::object container_security() {
@@ -159,7 +198,9 @@ json::array with(json::array arguments, std::vector<std::string> const& more) {
 }
 
 json::array dispatcher_arguments(api::Metadata const& owner, api::Spec const& spec) {
-  auto const footprint = plan::dispatcher_footprint(spec.dispatcher.queue_capacity);
+  auto const footprint = plan::dispatcher_footprint(spec.dispatcher.queue_capacity, spec.dispatcher.tls.on());
+  auto more = plan::dispatcher_arguments(spec);
+  for (auto& argument : dispatcher_tls_arguments(spec.dispatcher.tls)) more.push_back(std::move(argument));
   auto const subject = "system:serviceaccount:" + owner.namespace_name + ":" + std::string(kServiceAccount);
   return with({"--port",
                std::to_string(kDispatcherPort),
@@ -168,7 +209,7 @@ json::array dispatcher_arguments(api::Metadata const& owner, api::Spec const& sp
                "--link-port",
                std::to_string(kDispatcherLinkPort),
                "--grpc-port",
-               std::to_string(kDispatcherGrpcPort),
+               spec.dispatcher.tls.on() ? "0" : std::to_string(kDispatcherGrpcPort),
                "--grpc-connection-age",
                format_duration(kGrpcConnectionAge),
                "--max-connections",
@@ -189,7 +230,7 @@ json::array dispatcher_arguments(api::Metadata const& owner, api::Spec const& sp
                subject,
                "--former-token-file",
                kFormerFile},
-              plan::dispatcher_arguments(spec));
+              more);
 }
 
 /// `pvc://claim/a/b` as the claim and `file:///model/a/b`; anything else is passed on.
@@ -218,6 +259,7 @@ json::array worker_arguments(api::Metadata const& owner, api::Spec const& spec, 
   auto more = plan::worker_arguments(model);
   auto const downloads = plan::download_arguments(model, allowed);
   more.insert(more.end(), downloads.begin(), downloads.end());
+  if (spec.dispatcher.tls.on()) more.insert(more.end(), {"--dispatcher-ca", tls_file(kAuthorityKey)});
   return with({"--metrics-port", std::to_string(kWorkerMetricsPort), "--dispatcher",
                link + ":" + std::to_string(kDispatcherLinkPort), "--name", "$(POD_NAME)", "--cache-dir",
                kCacheDirectory, "--drain-timeout", format_duration(spec.dispatcher.request_timeout),
@@ -252,29 +294,37 @@ json::object child_labels(std::string const& service, std::string_view component
 json::object dispatcher_pod_template(api::Metadata const& owner, api::Spec const& spec,
                                      ChildOptions const& options) {
   auto const& service = owner.name;
-  json::object container{
-      {"name", "dispatcher"},
-      {"image", options.dispatcher_image},
-      {"imagePullPolicy", "IfNotPresent"},
-      {"args", dispatcher_arguments(owner, spec)},
-      {"ports", json::array{port("http", kDispatcherPort), port("grpc", kDispatcherGrpcPort),
-                            port("link", kDispatcherLinkPort), port("metrics", kDispatcherMetricsPort)}},
-      {"readinessProbe", http_probe("/readyz", 2, 2)},
-      {"livenessProbe", http_probe("/healthz", 10, 3)},
-      {"terminationMessagePolicy", kTerminationMessagePolicy},
-      {"securityContext", container_security()},
-      {"volumeMounts", json::array{mount("link-keys", kKeysDirectory, true),
-                                   mount("former-link-token", kFormerDirectory, true)}}};
+  auto const& tls = spec.dispatcher.tls;
+  json::array mounts{mount("link-keys", kKeysDirectory, true),
+                     mount("former-link-token", kFormerDirectory, true)};
+  json::array volumes{keys_volume(service), former_token_volume(service)};
+  if (tls.on()) {
+    mounts.push_back(mount("tls", kTlsDirectory, true));
+    bool const asks_clients = tls.client_auth != api::ClientAuth::None;
+    volumes.push_back(asks_clients ? tls_volume(tls, {kCertificateKey, kPrivateKeyKey, kAuthorityKey})
+                                   : tls_volume(tls, {kCertificateKey, kPrivateKeyKey}));
+  }
+  json::object container{{"name", "dispatcher"},
+                         {"image", options.dispatcher_image},
+                         {"imagePullPolicy", "IfNotPresent"},
+                         {"args", dispatcher_arguments(owner, spec)},
+                         {"ports", dispatcher_ports(tls.on())},
+                         {"readinessProbe", http_probe("/readyz", 2, 2)},
+                         {"livenessProbe", http_probe("/healthz", 10, 3)},
+                         {"terminationMessagePolicy", kTerminationMessagePolicy},
+                         {"securityContext", container_security()},
+                         {"volumeMounts", std::move(mounts)}};
   container["resources"] = json::object{
       {"requests", json::object{{"cpu", kDispatcherCpuRequest}, {"memory", kDispatcherMemoryRequest}}},
       {"limits",
-       json::object{{"memory", plan::quantity_of_mib(
-                                   plan::dispatcher_footprint(spec.dispatcher.queue_capacity).memory_mib)}}}};
+       json::object{{"memory",
+                     plan::quantity_of_mib(
+                         plan::dispatcher_footprint(spec.dispatcher.queue_capacity, tls.on()).memory_mib)}}}};
   auto pod = pod_spec(service, kDispatcherComponent, options);
   pod["terminationGracePeriodSeconds"] =
       grace_seconds(spec.dispatcher.request_timeout, kKillMargin + kEndpointDelay + kGrpcLongestAge);
   pod["containers"] = json::array{std::move(container)};
-  pod["volumes"] = json::array{keys_volume(service), former_token_volume(service)};
+  pod["volumes"] = std::move(volumes);
   return pod_template(service, kDispatcherComponent, std::move(pod));
 }
 
@@ -291,6 +341,10 @@ json::object worker_pod_template(api::Metadata const& owner, api::Spec const& sp
                      mount("cache", kCacheDirectory, false), mount("tmp", "/tmp", false)};
   json::array volumes{token_volume(owner), former_token_volume(service), empty_dir("cache", kCacheSizeLimit),
                       empty_dir("tmp", kTemporarySizeLimit)};
+  if (spec.dispatcher.tls.on()) {
+    mounts.push_back(mount("tls", kTlsDirectory, true));
+    volumes.push_back(tls_volume(spec.dispatcher.tls, {kAuthorityKey}));
+  }
   if (!model.claim.empty()) {
     mounts.push_back(mount("model", kModelDirectory, true));
     json::object claim{{"claimName", model.claim}, {"readOnly", true}};

@@ -151,6 +151,13 @@ std::vector<api::FieldError> local_faults(api::Spec const& spec, api::Allowed co
   };
   refuse_claim("spec.model.uri", spec.model.uri);
   refuse_claim("spec.model.labels", spec.model.labels);
+  if (auto const& tls = spec.dispatcher.tls; tls.on()) {
+    faults.push_back(
+        {"spec.dispatcher.tls.secretName",
+         api::invalid_value(boost::json::value(tls.secret_name),
+                            "left out on this machine, without spec.dispatcher.tls: it names a "
+                            "Secret of a cluster; inference-dispatcher --tls-cert takes files")});
+  }
   // One word on a field is enough.
   for (auto& refusal : api::refusals(spec, allowed)) {
     bool const told = std::any_of(faults.begin(), faults.end(),

@@ -263,6 +263,25 @@ TEST_CASE("tolerations go by their key, and one without a key tolerates all tain
   CHECK(told(spec, {}).empty());
 }
 
+TEST_CASE("Secrets for TLS go by their name or its beginning") {
+  Spec spec;
+  spec.dispatcher.tls.secret_name = "eis-vision";
+  Allowed allowed;
+  CHECK(told(spec, allowed).empty());
+  for (auto const* const fine : {"eis-vision", "eis-*", "*"}) {
+    allowed.tls_secrets = {"other", fine};
+    CHECK(told(spec, allowed).empty());
+  }
+  allowed.tls_secrets = {"eis-visio", "eis-vision-*"};
+  CHECK_THAT(
+      told(spec, allowed),
+      Catch::StartsWith("spec.dispatcher.tls.secretName: Forbidden: \"eis-vision\": allowed Secrets are "
+                        "eis-visio, eis-vision-*; "));
+  allowed.tls_secrets.clear();
+  CHECK_THAT(told(spec, allowed), Catch::Contains("no Secret is allowed"));
+  CHECK(told({}, allowed).empty());
+}
+
 TEST_CASE("queries can be switched off") {
   Spec spec;
   spec.prometheus_query = "sum(x)";

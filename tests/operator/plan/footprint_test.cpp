@@ -20,3 +20,11 @@ TEST_CASE("a dispatcher's memory holds what its queue, its bodies and its connec
           footprint.memory_mib * 1024 * 1024);
   }
 }
+
+TEST_CASE("TLS costs a dispatcher memory for each connection, of clients and of workers") {
+  CHECK(quantity_of_mib(dispatcher_footprint(1000, true).memory_mib) == "1344Mi");
+  auto const plain = dispatcher_footprint(100'000);
+  auto const encrypted = dispatcher_footprint(100'000, true);
+  CHECK(plain.connections == encrypted.connections);
+  CHECK((encrypted.memory_mib - plain.memory_mib) * 1024 >= (encrypted.connections + 1000) * 96);
+}

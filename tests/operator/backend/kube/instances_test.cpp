@@ -122,6 +122,29 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("a pod whose volumes are not there says so, once others would have started") {
+  auto const waiting = [](char const* startable) {
+    return pod(std::string(R"({"metadata": {"name": "p"}, "status": {"phase": "Pending", "conditions": [
+      {"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"},
+      {"type": "PodReadyToStartContainers", "status": ")") +
+               startable + R"("}], "containerStatuses": [
+      {"restartCount": 0, "state": {"waiting": {"reason": "ContainerCreating"}}}]}})");
+  };
+  auto const placed = ei::parse_rfc3339("2026-01-01T00:00:00Z").value();
+  using namespace std::chrono_literals;
+  CHECK_FALSE(start_trouble(waiting("False"), "", placed + 5s));
+  // Its volumes are there: it waits for its image.
+  CHECK_FALSE(start_trouble(waiting("True"), "", placed + 60s));
+  CHECK_FALSE(start_trouble(pod(kReady), "", placed + 60s));
+  auto const trouble = start_trouble(waiting("False"), "The Secret x must be there. ", placed + 15s);
+  REQUIRE(trouble);
+  CHECK(trouble->reason == "ContainerCreating");
+  CHECK(
+      trouble->message ==
+      "its node has not started the pod yet. The Secret x must be there. kubectl describe pod p says what it "
+      "waits for");
+}
+
 TEST_CASE("a pod that nobody has room for is a shortage") {
   auto const waiting = pod(R"({"metadata": {"name": "p"}, "status": {"phase": "Pending", "conditions": [
     {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes are available"}]}})");

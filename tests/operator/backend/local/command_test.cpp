@@ -114,6 +114,13 @@ TEST_CASE("What only a cluster can run is refused here") {
         "spec.model.uri: Invalid value: \"pvc://claim/w.pth\": must be https://, file:// or builtin:// on "
         "this machine: "
         "pvc:// names a volume of a cluster");
+  spec.model.uri = "builtin://shapes";
+  spec.dispatcher.tls.secret_name = "resnet18-tls";
+  REQUIRE(local::local_faults(spec, ei::api::everything_allowed()).size() == 1);
+  CHECK_THAT(
+      to_string(local::local_faults(spec, ei::api::everything_allowed())[0]),
+      Catch::StartsWith("spec.dispatcher.tls.secretName: Invalid value: \"resnet18-tls\": must be left "
+                        "out on this machine"));
 }
 
 TEST_CASE("a worker listens for metrics and probes alone") {

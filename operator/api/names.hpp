@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string_view>
+
+namespace ei::api {
+
+/// RFC 1035 label as Kubernetes wants it of a Service's name; `digit_first`: RFC 1123, as of most others.
+[[nodiscard]] bool is_dns_label(std::string_view text, bool digit_first);
+
+/// RFC 1123 labels with dots between them, as Kubernetes wants it of a Secret's name.
+[[nodiscard]] bool is_dns_subdomain(std::string_view text);
+
+/// 1 to 63 letters, digits, '-', '_' or '.', a letter or digit at both ends.
+[[nodiscard]] bool is_model_name(std::string_view text);
+
+}  // namespace ei::api
