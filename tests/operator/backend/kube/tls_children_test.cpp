@@ -17,7 +17,8 @@ ei::api::Spec encrypted(ClientAuth client_auth = ClientAuth::None) {
 /// The keys of the Secret that a pod gets to see; empty where it does not mount it.
 std::set<std::string> keys_of(std::vector<Child> const& children, std::string_view deployment) {
   std::set<std::string> keys;
-  for (auto const& volume : pod_spec(children, deployment).at("volumes").as_array()) {
+  auto const pod = pod_spec(children, deployment);
+  for (auto const& volume : pod.at("volumes").as_array()) {
     if (volume.at("name") != "tls") continue;
     CHECK(volume.at("secret").at("secretName") == "resnet18-tls");
     CHECK_FALSE(volume.at("secret").as_object().contains("optional"));
