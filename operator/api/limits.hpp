@@ -62,5 +62,7 @@ inline constexpr std::size_t kMaxOrigins = 32;
 inline constexpr std::size_t kMaxSecretNameLength = 253;
 /// A node has a handful of taints.
 inline constexpr std::size_t kMaxTolerations = 64;
+/// And some twenty labels.
+inline constexpr std::size_t kMaxNodeLabels = 64;
 
 }  // namespace ei::api

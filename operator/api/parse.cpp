@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "operator/api/label.hpp"
 #include "operator/api/limits.hpp"
 #include "operator/api/names.hpp"
 #include "operator/api/reader.hpp"
@@ -187,6 +188,20 @@ void read_passed_on(ObjectReader& reader, std::string_view name, json::value& ta
   }
 }
 
+/// A map that ends as labels, or as a selector of them, in an object that the API server checks.
+void read_labels(ObjectReader& reader, std::string_view name, std::map<std::string, std::string>& target) {
+  reader.read(name, target);
+  for (auto const& [key, value] : target) {
+    if (!is_label_name(key)) {
+      reader.fail(name, invalid_value(json::value(key), "a label's name, such as disk or example.com/disk"));
+    } else if (!is_label_value(value)) {
+      reader.fail(name, invalid_value(json::value(value),
+                                      "a label's value: at most 63 letters, digits, '-', '_' and '.', with a "
+                                      "letter or digit at both ends"));
+    }
+  }
+}
+
 /// Faults of what looks like a pod's tolerations; they are passed on as they are.
 void check_tolerations(ObjectReader& reader, json::value const& value) {
   if (value.get_array().size() > kMaxTolerations) {
@@ -201,8 +216,18 @@ void check_tolerations(ObjectReader& reader, json::value const& value) {
     std::string_view word;
     std::int64_t seconds = 0;
     toleration.read("key", text);
+    if (!text.empty() && !is_label_name(text)) {
+      toleration.fail("key",
+                      invalid_value(json::value(text), "a taint's key, such as gpu or example.com/gpu"));
+    }
     toleration.read("operator", word, {{"Equal", "Equal"}, {"Exists", "Exists"}});
+    text.clear();
     toleration.read("value", text);
+    if (!is_label_value(text)) {
+      toleration.fail("value", invalid_value(json::value(text),
+                                             "a taint's value: at most 63 letters, digits, '-', '_' and '.', "
+                                             "with a letter or digit at both ends"));
+    }
     toleration.read("effect", word,
                     {{"", ""},
                      {"NoSchedule", "NoSchedule"},
@@ -223,7 +248,11 @@ void read_worker(ObjectReader reader, Worker& worker) {
   resources.read_quantity("memory", worker.resources.memory,
                           {kMemoryBytes.least * 1000, kMemoryBytes.most * 1000}, "256Mi and 1Ti");
   resources.finish();
-  reader.read("nodeSelector", worker.node_selector);
+  read_labels(reader, "nodeSelector", worker.node_selector);
+  if (worker.node_selector.size() > kMaxNodeLabels) {
+    reader.fail("nodeSelector", "Too many: " + std::to_string(worker.node_selector.size()) +
+                                    ": must have at most " + std::to_string(kMaxNodeLabels) + " items");
+  }
   read_passed_on(
       reader, "tolerations", worker.tolerations, [](auto const& v) { return v.is_array(); }, "an array");
   if (worker.tolerations.is_array()) check_tolerations(reader, worker.tolerations);
@@ -259,7 +288,7 @@ void check_metadata(ObjectReader reader) {
     reader.fail("namespace", invalid_value(json::value(space), "a namespace's name"));
   }
   std::map<std::string, std::string> words;
-  reader.read("labels", words);
+  read_labels(reader, "labels", words);
   reader.read("annotations", words);
   // The rest of ObjectMeta belongs to the API server; a manifest exported from one carries it.
   for (auto const* field : {"uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",

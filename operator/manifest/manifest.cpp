@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <iterator>
 #include <set>
 #include <sstream>
 #include <stdexcept>
@@ -167,6 +168,50 @@ std::string foreign_kind(json::value const& value) {
   return std::string(version) + " " + std::string(kind);
 }
 
+/// What `kubectl get -o yaml` writes of several objects.
+bool is_list(json::value const& value) {
+  auto const kind = string_or(value, "kind");
+  bool const plain = kind == "List" && string_or(value, "apiVersion") == "v1";
+  bool const ours =
+      kind == std::string(api::kKind) + "List" && string_or(value, "apiVersion") == api::kApiVersion;
+  return plain || ours;
+}
+
+/// The list's items as if each were a document of its own.
+Result<std::vector<Document>> items_of(Document const& list) {
+  auto const* items = list.value.get_object().if_contains("items");
+  if (items == nullptr || !items->is_array())
+    return make_error(ErrorKind::Invalid, std::to_string(list.line) + ": items: must be the list's objects");
+  std::vector<Document> documents;
+  for (auto const& item : items->get_array()) {
+    auto const path = "items[" + std::to_string(documents.size()) + "]";
+    Document document;
+    document.value = item;
+    document.line = line_of(list, path);
+    auto const inner = path + ".";
+    for (auto at = list.lines.lower_bound(inner); at != list.lines.end() && at->first.starts_with(inner);
+         ++at)
+      document.lines.emplace(at->first.substr(inner.size()), at->second);
+    documents.push_back(std::move(document));
+  }
+  return documents;
+}
+
+/// The documents with those of lists in place of the lists.
+Result<std::vector<Document>> without_lists(std::vector<Document> documents) {
+  std::vector<Document> all;
+  for (auto& document : documents) {
+    if (!is_list(document.value)) {
+      all.push_back(std::move(document));
+      continue;
+    }
+    auto items = items_of(document);
+    if (!items) return items.error();
+    std::move(items->begin(), items->end(), std::back_inserter(all));
+  }
+  return all;
+}
+
 }  // namespace
 
 Result<std::vector<Document>> parse_yaml(std::string_view text) {
@@ -191,6 +236,7 @@ Result<std::vector<Document>> parse_yaml(std::string_view text) {
 
 Result<Contents> read_text(std::string_view text, std::string const& file) {
   auto documents = parse_yaml(text);
+  if (documents) documents = without_lists(std::move(*documents));
   if (!documents) {
     Error error = documents.error();
     error.message = file + ":" + error.message;

@@ -24,23 +24,25 @@ struct Decimal {
   std::size_t length = 0;  // characters used; 0 when there is no number
 };
 
-// Digits with an optional fraction; no sign, no exponent. Doubles are exact up to 2^53, far over what a
-// duration needs.
+std::size_t digits_at(std::string_view text, std::size_t at) {
+  std::size_t end = at;
+  while (end < text.size() && is_digit(text[end])) ++end;
+  return end - at;
+}
+
+// More digits than nine are a mistake; the CRD's pattern says the same.
+constexpr std::size_t kMaxDigits = 9;
+
+// One to nine digits, and possibly a dot and one to nine more; no sign, no exponent. A length of 0 is none.
 Decimal read_decimal(std::string_view text) {
-  std::size_t end = 0;
-  std::size_t digits = 0;
-  bool dot = false;
-  for (; end < text.size(); ++end) {
-    if (is_digit(text[end])) {
-      ++digits;
-    } else if (text[end] == '.' && !dot) {
-      dot = true;
-    } else {
-      break;
-    }
-  }
   Decimal decimal;
-  if (digits == 0) return decimal;
+  auto end = digits_at(text, 0);
+  if (end == 0 || end > kMaxDigits) return decimal;
+  if (end < text.size() && text[end] == '.') {
+    auto const fraction = digits_at(text, end + 1);
+    if (fraction == 0 || fraction > kMaxDigits) return decimal;
+    end += 1 + fraction;
+  }
   std::from_chars(text.data(), text.data() + end, decimal.value, std::chars_format::fixed);
   decimal.length = end;
   return decimal;

@@ -20,7 +20,7 @@ TEST_CASE("durations are read as Go writes them") {
         Row{"1m30s", 90s, "parts add up"}, Row{"1h", 3600s, "hours"}, Row{"1.5h", 5400s, "fractions"},
         Row{"0", 0ms, "zero needs no unit"}, Row{"0s", 0ms, "zero with unit"},
         Row{"1us", 0ms, "rounds to the nearest millisecond"}, Row{"1600us", 2ms, "rounds up from a half"},
-        Row{".5s", 500ms, "no leading digit"}}) {
+        Row{"000000001.000000001s", 1000ms, "nine digits on both sides"}}) {
     INFO(row.text << ": " << row.why);
     auto const read = parse_duration(row.text);
     REQUIRE(read.has_value());
@@ -30,7 +30,9 @@ TEST_CASE("durations are read as Go writes them") {
 
 TEST_CASE("what is no duration is refused") {
   for (std::string const text :
-       {"", "5", "s", "-5s", "5 s", "5sec", "1.2.3s", ".s", "99999999999h", "5s ", "1e3s"}) {
+       {"", "5", "s", "-5s", "5 s", "5sec", "1.2.3s", ".s", "99999999999h", "5s ", "1e3s",
+        // What Go reads too, and the CRD's pattern does not.
+        ".5s", "1.s", "0000000001s", "0.0000000001s", "1m.5s"}) {
     INFO(text);
     auto const read = parse_duration(text);
     REQUIRE_FALSE(read.has_value());

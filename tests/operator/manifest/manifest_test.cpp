@@ -203,3 +203,37 @@ TEST_CASE("The shipped samples are valid") {
   }
   CHECK(read > 0);
 }
+
+TEST_CASE("A List, as kubectl get -o yaml writes it, is as good as its items") {
+  auto const read = manifest::read_text(
+      "apiVersion: v1\n"
+      "items:\n"
+      "- apiVersion: elasticinference.dev/v1alpha1\n"
+      "  kind: InferenceService\n"
+      "  metadata: {name: a, namespace: one, uid: u, resourceVersion: \"7\", generation: 3}\n"
+      "  spec: {replicas: 1}\n"
+      "  status: {observedGeneration: 3}\n"
+      "- apiVersion: elasticinference.dev/v1alpha1\n"
+      "  kind: InferenceService\n"
+      "  metadata: {name: b, namespace: two}\n"
+      "  spec:\n"
+      "    scaling:\n"
+      "      minReplicas: 0\n"
+      "- apiVersion: v1\n"
+      "  kind: Service\n"
+      "  metadata: {name: c}\n"
+      "kind: List\n"
+      "metadata: {resourceVersion: \"\"}\n",
+      "all.yaml");
+  REQUIRE(read.has_value());
+  REQUIRE(read->entries.size() == 2);
+  CHECK(read->entries[0].metadata.key() == ei::api::ServiceKey{"one", "a"});
+  CHECK(read->entries[0].errors.empty());
+  REQUIRE(read->entries[1].errors.size() == 1);
+  CHECK(read->entries[1].errors[0].starts_with("all.yaml:13: spec.scaling.minReplicas: "));
+  REQUIRE(read->skipped.size() == 1);
+  CHECK(read->skipped[0].starts_with("all.yaml:14: v1 Service"));
+  auto const broken = manifest::read_text("apiVersion: v1\nkind: List\nitems: {}\n", "all.yaml");
+  REQUIRE(broken.has_error());
+  CHECK(broken.error().message == "all.yaml:1: items: must be the list's objects");
+}

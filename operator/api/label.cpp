@@ -1,0 +1,52 @@
+#include "operator/api/label.hpp"
+
+#include <algorithm>
+
+namespace ei::api {
+namespace {
+
+// k8s.io/apimachinery/pkg/util/validation: qualifiedNameMaxLength, DNS1123SubdomainMaxLength.
+constexpr std::size_t kMaxPart = 63;
+constexpr std::size_t kMaxPrefix = 253;
+
+bool is_lower_alnum(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+bool is_alnum(char c) {
+  return is_lower_alnum(c) || (c >= 'A' && c <= 'Z');
+}
+
+bool is_name_part(std::string_view text) {
+  if (text.empty() || text.size() > kMaxPart || !is_alnum(text.front()) || !is_alnum(text.back()))
+    return false;
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return is_alnum(c) || c == '-' || c == '_' || c == '.'; });
+}
+
+/// Parts between dots, each of lower-case letters, digits and `-`, with a letter or digit at both ends.
+bool is_dns_name(std::string_view text) {
+  if (text.size() > kMaxPrefix) return false;
+  while (true) {
+    auto const dot = text.find('.');
+    auto const part = text.substr(0, dot);
+    if (part.empty() || !is_lower_alnum(part.front()) || !is_lower_alnum(part.back())) return false;
+    if (!std::all_of(part.begin(), part.end(), [](char c) { return is_lower_alnum(c) || c == '-'; }))
+      return false;
+    if (dot == text.npos) return true;
+    text.remove_prefix(dot + 1);
+  }
+}
+
+}  // namespace
+
+bool is_label_name(std::string_view text) {
+  auto const slash = text.find('/');
+  if (slash == text.npos) return is_name_part(text);
+  return is_dns_name(text.substr(0, slash)) && is_name_part(text.substr(slash + 1));
+}
+
+bool is_label_value(std::string_view text) {
+  return text.empty() || is_name_part(text);
+}
+
+}  // namespace ei::api
