@@ -9,10 +9,13 @@
 
 namespace ei::api {
 
-// The types a service reports.
-inline constexpr std::string_view kReady = "Ready";                      ///< requests are answered
+// The types a service reports. At generation N the first three are about pods of generation N's templates.
+inline constexpr std::string_view kReady = "Ready";  ///< requests are answered as specified
 inline constexpr std::string_view kDispatcherReady = "DispatcherReady";  ///< every wanted dispatcher is ready
 inline constexpr std::string_view kWorkersReady = "WorkersReady";        ///< every wanted worker is ready
+// The two that kstatus reads beside Ready (cli-utils, pkg/kstatus): true while something is amiss.
+inline constexpr std::string_view kReconciling = "Reconciling";  ///< on the way to what the spec says
+inline constexpr std::string_view kStalled = "Stalled";          ///< and cannot get there without help
 inline constexpr std::string_view kMetricsAvailable =
     "MetricsAvailable";  ///< decisions rest on fresh numbers
 inline constexpr std::string_view kScalingLimited =

@@ -28,12 +28,12 @@ class Backend {
   /// Unavailable (caches not filled yet).
   virtual asio::awaitable<Result<plan::Observation>> observe(api::ServiceKey key) = 0;
 
-  /// Makes it so, in order, and stops at the first failure. `seen` is what the actions were planned from:
-  /// identity (uid, resource version), the spec in force, the status to compare with. An action whose state
-  /// already holds writes nothing. For a service that is gone, `seen` carries only name and namespace.
-  /// Errors: Canceled when this operator may not write any more (it lost the lease): drop the key, the next
-  /// leader sees it; else as the far side says (Conflict, Forbidden, TooMany with retry_after, Unavailable,
-  /// Timeout …). The arguments must live until it returns.
+  /// Makes it so, in order, and stops at the first failure; only a second Ensure is tried even so. `seen` is
+  /// what the actions were planned from: identity (uid, resource version), the spec in force, the status to
+  /// compare with. An action whose state already holds writes nothing. For a service that is gone, `seen`
+  /// carries only name and namespace. Errors: Canceled when this operator may not write any more (it lost the
+  /// lease): drop the key, the next leader sees it; else as the far side says (Conflict, Forbidden, TooMany
+  /// with retry_after, Unavailable, Timeout …). The arguments must live until it returns.
   virtual asio::awaitable<Result<void>> apply(plan::Observation const& seen,
                                               plan::Actions const& actions) = 0;
 

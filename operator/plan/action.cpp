@@ -11,6 +11,9 @@ object json_of(EnsureDispatcher const& action) {
 object json_of(EnsureWorkers const& action) {
   return {{"action", "EnsureWorkers"}, {"replicas", action.replicas}};
 }
+object json_of(ScaleWorkers const& action) {
+  return {{"action", "ScaleWorkers"}, {"replicas", action.replicas}};
+}
 object json_of(ReplaceWorker const& action) {
   return {{"action", "ReplaceWorker"}, {"worker", action.name}, {"why", action.why}};
 }

@@ -24,6 +24,13 @@ struct EnsureWorkers {
   bool operator==(EnsureWorkers const&) const = default;
 };
 
+/// There are so many workers of whatever template was accepted last; of their other fields nothing changes,
+/// and where nothing was made yet nothing is made.
+struct ScaleWorkers {
+  int replicas = 1;
+  bool operator==(ScaleWorkers const&) const = default;
+};
+
 /// This worker is ended and another takes its place; the count stays.
 struct ReplaceWorker {
   std::string name;
@@ -54,8 +61,8 @@ struct RemoveChildren {
   bool operator==(RemoveChildren const&) const = default;
 };
 
-using Action =
-    std::variant<EnsureDispatcher, EnsureWorkers, ReplaceWorker, RecordEvent, WriteStatus, RemoveChildren>;
+using Action = std::variant<EnsureDispatcher, EnsureWorkers, ScaleWorkers, ReplaceWorker, RecordEvent,
+                            WriteStatus, RemoveChildren>;
 /// In the order to apply them.
 using Actions = std::vector<Action>;
 

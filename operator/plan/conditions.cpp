@@ -13,13 +13,14 @@ using api::ConditionStatus;
 // Twice the longest default time between two looks at the queue, QueueRatio's.
 constexpr milliseconds kMetricsPatience{30'000};
 
-ConditionStatus truth(bool value) {
-  return value ? ConditionStatus::True : ConditionStatus::False;
+Condition make(std::string_view type, ConditionStatus status, std::string reason,
+               std::string const& message) {
+  // Words of processes and of servers may hold a signed URL; a condition has more readers than a spec.
+  return {std::string(type), status, std::move(reason), redact_urls(message), {}, 0};
 }
 
 Condition make(std::string_view type, bool value, std::string reason, std::string const& message) {
-  // Words of processes and of servers may hold a signed URL; a condition has more readers than a spec.
-  return {std::string(type), truth(value), std::move(reason), redact_urls(message), {}, 0};
+  return make(type, value ? ConditionStatus::True : ConditionStatus::False, std::move(reason), message);
 }
 
 std::string of(int ready, int wanted, std::string const& noun) {
@@ -27,20 +28,15 @@ std::string of(int ready, int wanted, std::string const& noun) {
          (wanted == 1 ? " is ready" : " are ready");
 }
 
-/// The first instance's trouble, which most likely is everyone's.
-template <class Instances>
-Trouble const* trouble_of(Instances const& instances) {
-  for (auto const& each : instances) {
-    if (!each.ready && each.trouble) return &*each.trouble;
-  }
-  return nullptr;
-}
-
-Condition of_children(std::string_view type, int ready, int wanted, std::string const& noun,
-                      Trouble const* trouble) {
-  if (ready >= wanted) return make(type, true, "AllReady", of(ready, wanted, noun));
-  if (!trouble) return make(type, false, "Starting", of(ready, wanted, noun));
-  return make(type, false, trouble->reason, of(ready, wanted, noun) + ": " + trouble->message);
+/// Of the processes of the newest template.
+Condition of_children(std::string_view type, Tally const& tally, std::string const& noun,
+                      std::optional<Trouble> const& trouble) {
+  auto text = of(tally.new_ready, tally.wanted, noun);
+  if (tally.new_ready >= tally.wanted) return make(type, true, "AllReady", text);
+  if (int const old = tally.ready - tally.new_ready; old > 0)
+    text += ", and " + std::to_string(old) + " of the old version";
+  if (!trouble) return make(type, false, tally.old > 0 ? "RollingOut" : "Starting", text);
+  return make(type, false, trouble->reason, text + ": " + trouble->message);
 }
 
 /// Whether there were no metrics yet, and need not have been.
@@ -80,7 +76,7 @@ Condition scaling_limited(Observation const& seen, Verdict const& verdict, Count
     if (below_wish && (bounded || most < seen.spec->scaling.min_replicas)) {
       return make(api::kScalingLimited, true, shortage->reason, shortage->message);
     }
-  } else if (shortage && counts.workers_ready < counts.workers_wanted) {
+  } else if (shortage && counts.workers.ready < counts.workers.wanted) {
     return make(api::kScalingLimited, true, shortage->reason, shortage->message);
   }
   if (bounded) {
@@ -91,18 +87,44 @@ Condition scaling_limited(Observation const& seen, Verdict const& verdict, Count
   return make(api::kScalingLimited, false, "WithinLimits", "the count is what the load needs");
 }
 
-Condition ready(Observation const& seen, Counts const& counts) {
+// no spec | serves | faulty edit | arrived | stalled | Ready
+//   yes   |   -    |      -      |    -    |    -    | False
+//   no    |  none  |      -      |    -    |    -    | False
+//   no    |  yes   |     yes     |    -    |    -    | False: what serves is not what the spec says
+//   no    |  yes   |     no      |   yes   |    -    | True
+//   no    |  yes   |     no      |   no    |   yes   | False
+//   no    |  yes   |     no      |   no    |   no    | Unknown, as kstatus has it of a rollout
+Condition ready(Observation const& seen, Counts const& counts, Rollout const& rollout) {
   auto const faults = to_string(seen.errors);
   if (!seen.spec)
     return make(api::kReady, false, "InvalidSpec", faults.empty() ? "there is no spec" : faults);
   auto const refused = faults.empty() ? "" : "; the previous spec is in force: " + faults;
-  if (counts.dispatchers_ready == 0)
+  if (counts.dispatchers.ready == 0)
     return make(api::kReady, false, "DispatcherNotReady", "no dispatcher is ready" + refused);
-  if (counts.workers_ready == 0)
+  if (counts.workers.ready == 0)
     return make(api::kReady, false, "WorkersNotReady", "no worker is ready" + refused);
-  if (!faults.empty()) return make(api::kReady, true, "InvalidEdit", "serving the previous spec: " + faults);
+  if (!faults.empty()) return make(api::kReady, false, "InvalidEdit", "serving the previous spec: " + faults);
+  if (!counts.arrived()) {
+    bool const stalled = rollout.state == Rollout::State::Stalled;
+    return make(api::kReady, stalled ? ConditionStatus::False : ConditionStatus::Unknown, rollout.reason,
+                "requests are answered; " + rollout.message);
+  }
   return make(api::kReady, true, "Serving",
               seen.endpoint.empty() ? "requests are answered" : "requests are answered at " + seen.endpoint);
+}
+
+Condition reconciling(Rollout const& rollout) {
+  if (rollout.state == Rollout::State::Moving)
+    return make(api::kReconciling, true, rollout.reason, rollout.message);
+  bool const stalled = rollout.state == Rollout::State::Stalled;
+  return make(api::kReconciling, false, stalled ? "Stalled" : rollout.reason,
+              stalled ? "it cannot go on: see the condition Stalled" : rollout.message);
+}
+
+Condition stalled(Rollout const& rollout) {
+  if (rollout.state == Rollout::State::Stalled)
+    return make(api::kStalled, true, rollout.reason, rollout.message);
+  return make(api::kStalled, false, "NotStalled", "nothing needs somebody's help");
 }
 
 Condition paused(Observation const& seen) {
@@ -113,40 +135,21 @@ Condition paused(Observation const& seen) {
 
 }  // namespace
 
-Counts count(Observation const& seen, Verdict const& verdict) {
-  Counts counts;
-  counts.dispatchers_wanted = seen.spec ? seen.spec->dispatcher.replicas : 0;
-  for (auto const& each : seen.dispatchers) counts.dispatchers_ready += each.ready ? 1 : 0;
-  if (verdict.decision) {
-    counts.workers_wanted = granted(*verdict.decision, seen.shortage);
-  } else {
-    counts.workers_wanted = seen.worker_replicas.value_or(0);
-  }
-  for (auto const& each : seen.workers) {
-    counts.workers += each.terminating ? 0 : 1;
-    counts.workers_ready += !each.terminating && each.ready ? 1 : 0;
-  }
-  return counts;
-}
-
 std::vector<Condition> next_conditions(Observation const& seen, Verdict const& verdict, WallTime now) {
   auto const counts = count(seen, verdict);
+  auto const rollout = rollout_of(seen, verdict, counts);
   std::vector<Condition> conditions = seen.status.conditions;
   auto const put = [&](Condition next) {
     next.observed_generation = seen.metadata.generation;
     set_condition(conditions, std::move(next), now);
   };
-  put(ready(seen, counts));
+  put(ready(seen, counts, rollout));
+  put(reconciling(rollout));
+  put(stalled(rollout));
   if (!seen.spec) return conditions;
-  auto const* dispatcher_trouble = trouble_of(seen.dispatchers);
-  if (!dispatcher_trouble && seen.dispatcher_shortage) dispatcher_trouble = &*seen.dispatcher_shortage;
-  put(of_children(api::kDispatcherReady, counts.dispatchers_ready, counts.dispatchers_wanted, "dispatcher",
-                  dispatcher_trouble));
-  auto const* worker_trouble = trouble_of(seen.workers);
-  std::optional<Trouble> no_place;
-  if (!worker_trouble && seen.shortage && !seen.shortage->maximum)
-    worker_trouble = &no_place.emplace(Trouble{seen.shortage->reason, seen.shortage->message});
-  put(of_children(api::kWorkersReady, counts.workers_ready, counts.workers_wanted, "worker", worker_trouble));
+  put(of_children(api::kDispatcherReady, counts.dispatchers, "dispatcher",
+                  dispatcher_trouble(seen, verdict)));
+  put(of_children(api::kWorkersReady, counts.workers, "worker", worker_trouble(seen, verdict)));
   put(metrics_available(seen, verdict, now));
   put(scaling_limited(seen, verdict, counts));
   put(paused(seen));

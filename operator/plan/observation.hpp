@@ -11,8 +11,9 @@ namespace ei::plan {
 
 /// Something that keeps an instance from working, in words for a condition.
 struct Trouble {
-  std::string reason;   ///< CamelCase: `ImagePullBackOff`, `Crashed`
-  std::string message;  ///< for people
+  std::string reason;    ///< CamelCase: `ImagePullBackOff`, `Crashed`
+  std::string message;   ///< for people
+  bool lasting = false;  ///< more than one try has ended in it
 
   bool operator==(Trouble const&) const = default;
 };
@@ -26,6 +27,7 @@ struct DispatcherInstance {
   std::string metrics_url;  ///< `http://10.1.2.3:9000/metrics`; empty while it has no address
   bool ready = false;
   std::optional<Trouble> trouble;
+  bool outdated = false;  ///< not of the template that the spec in force asks for
 
   bool operator==(DispatcherInstance const&) const = default;
 };
@@ -40,6 +42,7 @@ struct WorkerInstance {
   std::optional<WallTime> not_ready_since;
   bool terminating = false;  ///< asked to leave: no longer wanted, may still answer requests
   std::optional<Trouble> trouble;
+  bool outdated = false;  ///< not of the template that the spec in force asks for
 
   bool operator==(WorkerInstance const&) const = default;
 };
@@ -64,9 +67,12 @@ struct Observation {
   api::Status status;                   ///< as last written
   std::vector<DispatcherInstance> dispatchers;
   std::optional<Trouble> dispatcher_shortage;  ///< why not all of them can be made or placed
+  /// Why the backend has given up waiting for dispatchers of the newest template.
+  std::optional<Trouble> dispatchers_overdue;
   std::optional<int> worker_replicas;  ///< the count last asked for; empty when nothing was created yet
   std::vector<WorkerInstance> workers;
   std::optional<Shortage> shortage;
+  std::optional<Trouble> workers_overdue;  ///< as dispatchers_overdue
   std::string selector;  ///< label selector of the workers' pods; empty on the local backend
   std::string endpoint;  ///< where requests go, for people: `http://127.0.0.1:8001`; empty while unknown
 

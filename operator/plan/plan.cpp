@@ -34,15 +34,28 @@ bool is(Condition const* condition, ConditionStatus status) {
 void events_of_conditions(std::vector<Condition> const& before, std::vector<Condition> const& after,
                           Actions& actions) {
   using Event = std::optional<RecordEvent>;
-  tell(before, after, api::kReady, actions, [](Condition const* old, Condition const& next) -> Event {
+  auto const* stalled = find_condition(after, api::kStalled);
+  tell(before, after, api::kReady, actions, [&](Condition const* old, Condition const& next) -> Event {
     bool const invalid = next.reason == "InvalidSpec" || next.reason == "InvalidEdit";
     if (invalid && (!old || old->message != next.message)) return warn("InvalidSpec", next.message);
     if (is(&next, ConditionStatus::True) && !is(old, ConditionStatus::True))
       return say("Ready", next.message);
-    if (is(&next, ConditionStatus::False) && is(old, ConditionStatus::True))
+    bool const told = is(stalled, ConditionStatus::True) && stalled->reason == next.reason;
+    if (is(&next, ConditionStatus::False) && is(old, ConditionStatus::True) && !told)
       return warn("NotReady", next.message);
     return {};
   });
+  // An invalid spec is told with Ready.
+  for (auto const type : {api::kReconciling, api::kStalled}) {
+    tell(before, after, type, actions, [&](Condition const* old, Condition const& next) -> Event {
+      bool const trouble = type == api::kStalled || next.reason == "WriteFails";
+      bool const news = !is(old, ConditionStatus::True) || old->reason != next.reason ||
+                        old->observed_generation != next.observed_generation;
+      bool const told = next.reason == "InvalidSpec" || next.reason == "InvalidEdit";
+      return is(&next, ConditionStatus::True) && trouble && news && !told ? warn(next.reason, next.message)
+                                                                          : Event{};
+    });
+  }
   tell(before, after, api::kMetricsAvailable, actions,
        [](Condition const* old, Condition const& next) -> Event {
          bool const alarm = is(&next, ConditionStatus::False) && next.reason != kMetricsStarting;
@@ -69,11 +82,13 @@ void events_of_conditions(std::vector<Condition> const& before, std::vector<Cond
   });
   for (auto const type : {api::kDispatcherReady, api::kWorkersReady}) {
     tell(before, after, type, actions, [&](Condition const* old, Condition const& next) -> Event {
-      bool const trouble = is(&next, ConditionStatus::False) && next.reason != "Starting";
+      bool const trouble =
+          is(&next, ConditionStatus::False) && next.reason != "Starting" && next.reason != "RollingOut";
       bool const news = !old || old->reason != next.reason;
       auto const* limited = find_condition(after, api::kScalingLimited);
-      bool const told =
-          type == api::kWorkersReady && is(limited, ConditionStatus::True) && limited->reason == next.reason;
+      bool const told = next.reason == "Refused" || next.reason == "WriteFails" ||
+                        (type == api::kWorkersReady && is(limited, ConditionStatus::True) &&
+                         limited->reason == next.reason);
       return trouble && news && !told ? warn(next.reason, next.message) : Event{};
     });
   }
@@ -98,8 +113,7 @@ void event_of_quarantine(Verdict const& verdict, Actions& actions) {
                               ": the dispatcher's log names the bytes (picture_quarantined)"));
 }
 
-void plan_workers(Observation const& seen, Verdict const& verdict, Actions& actions) {
-  actions.push_back(EnsureWorkers{granted(*verdict.decision, seen.shortage)});
+void plan_replacements(Observation const& seen, Verdict const& verdict, Actions& actions) {
   for (auto const& name : verdict.decision->replace) {
     std::string why = "not ready for far longer than a start takes";
     auto const worker = std::find_if(seen.workers.begin(), seen.workers.end(),
@@ -111,15 +125,26 @@ void plan_workers(Observation const& seen, Verdict const& verdict, Actions& acti
   }
 }
 
+void plan_children(Observation const& seen, Verdict const& verdict, Actions& actions) {
+  int const workers = granted(*verdict.decision, seen.shortage);
+  if (!verdict.failure) {
+    actions.push_back(EnsureDispatcher{seen.spec->dispatcher.replicas});
+    actions.push_back(EnsureWorkers{workers});
+    plan_replacements(seen, verdict, actions);
+  } else if (!verdict.failure->count_refused) {
+    // By itself, so that nothing else that fails looks as if the count had.
+    actions.push_back(ScaleWorkers{workers});
+  }
+}
+
 }  // namespace
 
 Plan make_plan(Observation const& seen, Verdict const& verdict, WallTime now) {
   Plan plan{{}, next_status(seen, verdict, now)};
   if (seen.metadata.deleting) return plan;
   if (seen.spec && verdict.decision) {
-    plan.actions.push_back(EnsureDispatcher{seen.spec->dispatcher.replicas});
-    plan_workers(seen, verdict, plan.actions);
-    events_of_decision(seen, verdict, plan.actions);
+    plan_children(seen, verdict, plan.actions);
+    if (!verdict.failure || !verdict.failure->count_refused) events_of_decision(seen, verdict, plan.actions);
   }
   event_of_quarantine(verdict, plan.actions);
   events_of_conditions(seen.status.conditions, plan.status.conditions, plan.actions);

@@ -44,17 +44,20 @@ api::Status next_status(Observation const& seen, Verdict const& verdict, WallTim
   auto const counts = count(seen, verdict);
   api::Status status = seen.status;
   status.observed_generation = seen.metadata.generation;
-  status.replicas = counts.workers;
-  status.ready_replicas = counts.workers_ready;
-  status.desired_replicas = counts.workers_wanted;
+  status.replicas = counts.workers.running;
+  status.ready_replicas = counts.workers.ready;
+  status.conditions = next_conditions(seen, verdict, now);
   status.selector = seen.selector;
   status.queue = next_queue(status.queue, verdict);
+  // A decision that could not be carried out is none: it is made anew next time.
+  if (verdict.failure && verdict.failure->count_refused) return status;
+  status.desired_replicas = counts.workers.wanted;
   // It came to pass only if the next decision starts from it.
   if (verdict.unrecorded && verdict.decision && verdict.decision->from == verdict.unrecorded->to) {
     record(status, *verdict.unrecorded);
   }
   if (verdict.decision) {
-    auto decision = record_of(verdict.decision_id, *verdict.decision, counts.workers_wanted, now);
+    auto decision = record_of(verdict.decision_id, *verdict.decision, counts.workers.wanted, now);
     if (decision.from != decision.to) {
       record(status, std::move(decision));
     } else if (!status.last_decision || status.last_decision->reason != decision.reason ||
@@ -62,7 +65,6 @@ api::Status next_status(Observation const& seen, Verdict const& verdict, WallTim
       status.last_decision = std::move(decision);
     }
   }
-  status.conditions = next_conditions(seen, verdict, now);
   return status;
 }
 

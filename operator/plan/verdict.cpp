@@ -11,6 +11,13 @@ double seconds_between(WallTime from, WallTime to) {
   return std::max(0.0, std::chrono::duration<double>(to - from).count());
 }
 
+/// Whether a worker of the new template, or of an old one, was ever ready.
+bool has_worked(Observation const& seen, bool outdated) {
+  return std::any_of(seen.workers.begin(), seen.workers.end(), [&](auto const& each) {
+    return each.outdated == outdated && (each.ready || each.first_ready);
+  });
+}
+
 }  // namespace
 
 scaling::Settings settings_in_force(api::Spec const& spec, std::optional<Shortage> const& shortage) {
@@ -32,6 +39,7 @@ scaling::Workers workers_of(Observation const& seen, scaling::Settings const& se
   for (auto const& each : seen.workers) {
     if (each.terminating) continue;
     scaling::Worker worker{each.name, each.ready, 0, {}};
+    worker.proven = has_worked(seen, each.outdated);
     if (each.not_ready_since) worker.not_ready_seconds = seconds_between(*each.not_ready_since, now);
     if (each.first_ready) worker.start_seconds = seconds_between(each.created, *each.first_ready);
     workers.list.push_back(std::move(worker));

@@ -7,8 +7,19 @@
 #include "operator/api/status.hpp"
 #include "operator/plan/observation.hpp"
 #include "operator/scaling/decide.hpp"
+#include "runtime/core/result.hpp"
 
 namespace ei::plan {
+
+/// A child that could not be written: its new state is not in force, the last accepted one is.
+struct Failure {
+  Error error;
+  bool told = false;           ///< the owner is to know: it was refused, or does not pass by itself
+  bool lasting = false;        ///< somebody has to do something about it
+  bool count_refused = false;  ///< not even the count could be written
+
+  bool operator==(Failure const&) const = default;
+};
 
 /// What a reconcile has learnt and decided about one service, beside what it observed.
 struct Verdict {
@@ -18,6 +29,7 @@ struct Verdict {
   std::optional<milliseconds> p99;            ///< of the answers of the last window
   /// A change of the count that was made but not yet written into the status (that write failed).
   std::optional<api::DecisionRecord> unrecorded;
+  std::optional<Failure> failure;
   std::uint64_t quarantined = 0;  ///< pictures that took two workers each, and are to be told now
   milliseconds since_status_write = milliseconds::max();  ///< age of the last write by this process
 

@@ -3,6 +3,8 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
+
 #include "operator/reconcile/settle.hpp"
 #include "runtime/async/deadline.hpp"
 #include "runtime/log/log.hpp"
@@ -103,8 +105,8 @@ asio::awaitable<void> Reconciler::handle(api::ServiceKey key) {
 void Reconciler::finish(api::ServiceKey const& key, Result<Next> const& outcome) {
   if (!outcome) metrics_.failed(to_string(outcome.error().kind));
   auto const entry = entries_.find(key);
-  auto const tick_due = entry == entries_.end() ? SteadyTime{} : entry->second.memory.tick_due;
-  auto const delay = settle(queue_, key, outcome, tick_due, now().steady);
+  auto const due = entry == entries_.end() ? SteadyTime{} : entry->second.memory.due();
+  auto const delay = settle(queue_, key, outcome, due, now().steady);
   if (delay) log_failure(key, outcome.error(), *delay, queue_.failures(key));
   if (outcome && *outcome == Next::Gone) forget(key);
 }
@@ -127,6 +129,7 @@ asio::awaitable<Result<Next>> Reconciler::reconcile(api::ServiceKey key) {
     } else {
       auto const& done = std::get<Done>(action);
       if (done.applied != nullptr) tell_events(key, *done.applied);
+      if (done.failed != nullptr) tell_failed_write(key, *done.failed);
       co_return done.outcome;
     }
     action = step.take(std::move(input), now());
@@ -147,7 +150,11 @@ asio::awaitable<Result<void>> Reconciler::perform(Apply wanted, Memory const& me
     count(*wanted.decided, memory);
     if (listener_.on_decided) listener_.on_decided(*wanted.decided);
   }
-  co_return co_await backend_.apply(*wanted.seen, *wanted.actions);
+  auto work = backend_.apply(*wanted.seen, *wanted.actions);
+  if (wanted.decided == nullptr) co_return co_await std::move(work);
+  // One write that hangs (on an admission webhook) leaves time for the count and the status.
+  auto what = "writing the children of " + to_string(wanted.seen->metadata.key());
+  co_return co_await within(options_.deadline / 2, std::move(what), std::move(work));
 }
 
 void Reconciler::count(Decided const& decided, Memory const& memory) {
@@ -166,6 +173,12 @@ void Reconciler::tell_events(api::ServiceKey const& key, plan::Actions const& ap
   for (auto const& action : applied) {
     if (auto const* event = std::get_if<plan::RecordEvent>(&action)) listener_.on_event(key, *event);
   }
+}
+
+void Reconciler::tell_failed_write(api::ServiceKey const& key, FailedWrite const& failed) {
+  metrics_.failed(to_string(failed.error.kind));
+  auto const delay = std::chrono::ceil<milliseconds>(failed.next_try - now().steady);
+  log_failure(key, failed.error, std::max(delay, milliseconds(0)), failed.tries);
 }
 
 void Reconciler::forget(api::ServiceKey const& key) {

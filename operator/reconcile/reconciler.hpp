@@ -57,6 +57,7 @@ class Reconciler {
   asio::awaitable<scrape::Scrape> perform(Scrape wanted, scrape::Scraper& scraper);
   asio::awaitable<Result<void>> perform(Apply wanted, Memory const& memory);
   void count(Decided const& decided, Memory const& memory);
+  void tell_failed_write(api::ServiceKey const& key, FailedWrite const& failed);
   void tell_events(api::ServiceKey const& key, plan::Actions const& applied);
   void forget(api::ServiceKey const& key);
   void finish(api::ServiceKey const& key, Result<Next> const& outcome);

@@ -3,10 +3,10 @@
 namespace ei::reconcile {
 
 std::optional<milliseconds> settle(Workqueue& queue, api::ServiceKey const& key, Result<Next> const& outcome,
-                                   SteadyTime tick_due, SteadyTime now) {
+                                   SteadyTime due, SteadyTime now) {
   if (outcome) {
     queue.done(key);
-    if (*outcome == Next::Tick) queue.add(key, tick_due);
+    if (*outcome == Next::Tick) queue.add(key, due);
     return std::nullopt;
   }
   auto const& error = outcome.error();

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "operator/plan/failure.hpp"
+#include "operator/reconcile/workqueue.hpp"
 
 namespace ei::reconcile {
 namespace {
@@ -24,9 +24,34 @@ std::vector<scrape::Target> targets_of(plan::Observation const& seen) {
   return targets;
 }
 
+/// Events and the status; all else are children.
+bool is_told(plan::Action const& action) {
+  return std::holds_alternative<plan::RecordEvent>(action) ||
+         std::holds_alternative<plan::WriteStatus>(action);
+}
+
 bool writes_status(plan::Actions const& actions) {
   return std::any_of(actions.begin(), actions.end(),
                      [](auto const& action) { return std::holds_alternative<plan::WriteStatus>(action); });
+}
+
+/// The far side has understood and does not want it: the next try is as good as this one.
+bool is_refusal(Error const& error) {
+  switch (error.kind) {
+    case ErrorKind::Invalid:
+    case ErrorKind::Forbidden:
+    case ErrorKind::Unauthorized:
+    case ErrorKind::AlreadyExists:  // somebody else's object has the name of a child
+      return true;
+    default:
+      return false;
+  }
+}
+
+plan::Failure failure_of(FailedWrite const& failed, SteadyTime now) {
+  bool const refused = is_refusal(failed.error);
+  auto const lasts = now - failed.since;
+  return {failed.error, refused || lasts >= kToldAfter, refused || lasts >= kLastingAfter, false};
 }
 
 }  // namespace
@@ -47,7 +72,7 @@ Action Step::take(Input input, Now now) {
 Action Step::observed(Result<plan::Observation> seen, Now now) {
   if (!seen) {
     if (seen.error().kind == ErrorKind::NotFound) return remove();
-    return Done{seen.error(), nullptr};
+    return Done{seen.error()};
   }
   memory_.known = true;
   seen_ = std::move(*seen);
@@ -110,7 +135,24 @@ Action Step::decide(Now now) {
 }
 
 Action Step::plan_and_apply(Now now) {
-  state_ = State::Applying;
+  auto& failed = memory_.failed_write;
+  if (failed && (failed->uid != seen_.metadata.uid || !seen_.spec)) failed.reset();
+  if (failed && failed->generation != seen_.metadata.generation) {
+    // An edit is tried at once. It need not be of the template: HPAs write spec.replicas.
+    failed->generation = seen_.metadata.generation;
+    failed->tries = 0;
+    failed->next_try = now.steady;
+  }
+  bool const waits = failed && now.steady < failed->next_try;
+  if (waits) verdict_.failure = failure_of(*failed, now.steady);
+  make_plan(now);
+  if (children_.empty()) return tell();
+  state_ = waits ? State::Scaling : State::Applying;
+  decided_.emplace(Decided{seen_, verdict_, plan_, settings_, snapshot_, now.steady, now.wall});
+  return Apply{&seen_, &children_, &*decided_};
+}
+
+void Step::make_plan(Now now) {
   verdict_.unrecorded = memory_.unrecorded;
   verdict_.quarantined = memory_.quarantine.due(now.steady);
   if (memory_.status_written) {
@@ -118,34 +160,76 @@ Action Step::plan_and_apply(Now now) {
         std::chrono::duration_cast<milliseconds>(now.steady - *memory_.status_written);
   }
   plan_ = plan::make_plan(seen_, verdict_, now.wall);
-  if (verdict_.decision && verdict_.decision->from != plan_.status.desired_replicas) {
+  children_.clear();
+  telling_.clear();
+  for (auto const& action : plan_.actions) (is_told(action) ? telling_ : children_).push_back(action);
+  bool const carried_out = !verdict_.failure || !verdict_.failure->count_refused;
+  if (carried_out && verdict_.decision && verdict_.decision->from != plan_.status.desired_replicas) {
     memory_.unrecorded = plan_.status.last_decision;
   }
-  if (!seen_.spec) return Apply{&seen_, &plan_.actions, nullptr};
-  decided_.emplace(Decided{seen_, verdict_, plan_, settings_, snapshot_, now.steady, now.wall});
-  return Apply{&seen_, &plan_.actions, &*decided_};
+}
+
+Action Step::tell() {
+  state_ = State::Telling;
+  if (telling_.empty()) return done();
+  return Apply{&seen_, &telling_, nullptr};
+}
+
+Action Step::done() const {
+  auto const* failed = tried_again_ ? &*memory_.failed_write : nullptr;
+  // Where not even the count can be written there is nothing to hurry for.
+  if (count_error_) return Done{*count_error_, &telling_, failed};
+  return Done{seen_.spec && !seen_.metadata.deleting ? Next::Tick : Next::Wait, &telling_, failed};
+}
+
+void Step::note_failed_write(Error const& error, SteadyTime now) {
+  auto& failed = memory_.failed_write;
+  if (!failed) failed.emplace(FailedWrite{{}, seen_.metadata.uid, seen_.metadata.generation, now, 0, {}});
+  failed->error = error;
+  ++failed->tries;
+  failed->next_try = now + Workqueue::delay_after(failed->tries, error.retry_after.value_or(milliseconds(0)));
+  tried_again_ = true;
+}
+
+Action Step::children_failed(Error const& error, Now now) {
+  // This operator may not write any more.
+  if (error.kind == ErrorKind::Canceled) return Done{error};
+  if (state_ == State::Applying) {
+    note_failed_write(error, now.steady);
+    verdict_.failure = failure_of(*memory_.failed_write, now.steady);
+    make_plan(now);
+    state_ = State::Scaling;
+    return Apply{&seen_, &children_, nullptr};
+  }
+  count_error_ = error;
+  auto& failure = *verdict_.failure;
+  failure.count_refused = true;
+  if (failure.error.message != error.message) failure.error.message += "; the count alone: " + error.message;
+  make_plan(now);
+  return tell();
 }
 
 Action Step::applied(Result<void> outcome, Now now) {
-  // Best effort: where even the telling is refused, the first refusal is what counts.
-  if (state_ == State::Telling) return Done{*refused_, nullptr};
-  if (state_ == State::Removing) {
-    if (!outcome) return Done{outcome.error(), nullptr};
-    return Done{Next::Gone, nullptr};
-  }
-  if (!outcome) {
-    refused_ = outcome.error();
-    plan_.actions = plan::plan_failure(seen_, *refused_, now.wall);
-    if (plan_.actions.empty()) return Done{*refused_, nullptr};
-    state_ = State::Telling;
-    return Apply{&seen_, &plan_.actions, nullptr};
+  switch (state_) {
+    case State::Removing:
+      if (!outcome) return Done{outcome.error()};
+      return Done{Next::Gone};
+    case State::Applying:
+      if (!outcome) return children_failed(outcome.error(), now);
+      memory_.failed_write.reset();
+      return tell();
+    case State::Scaling:
+      if (!outcome) return children_failed(outcome.error(), now);
+      return tell();
+    default:
+      if (!outcome) return Done{outcome.error()};
   }
   if (verdict_.quarantined > 0) memory_.quarantine.told(now.steady);
-  if (writes_status(plan_.actions)) {
+  if (writes_status(telling_)) {
     memory_.status_written = now.steady;
     memory_.unrecorded.reset();
   }
-  return Done{seen_.spec && !seen_.metadata.deleting ? Next::Tick : Next::Wait, &plan_.actions};
+  return done();
 }
 
 }  // namespace ei::reconcile

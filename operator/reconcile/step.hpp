@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -14,15 +15,34 @@ namespace ei::reconcile {
 // One reconcile of one service as a pure machine: it is told what happened and says what to do next. The
 // shell that performs the actions is Reconciler.
 //
-//   Observe ──► (Scrape) ──► Apply ──► Done
+//   Observe ──► (Scrape) ──► Apply children ──► Apply events and status ──► Done
+//      │                        └─ fails ─► Apply the count alone ─┘
 //      └─ the service is gone ─► Apply ──► Done
-//                 a refused Apply ─► Apply (the owner is told) ──► Done
+//
+// A child that cannot be written stops neither scaling nor the status. Until its next try is due, reconciles
+// write the count alone.
 
 /// Both clocks, read once for each input.
 struct Now {
   SteadyTime steady{};
   WallTime wall{};
 };
+
+/// A write of children that fails again and again.
+struct FailedWrite {
+  Error error;      ///< the last one
+  std::string uid;  ///< of the service; with `generation` what was to be written
+  std::int64_t generation = 0;
+  SteadyTime since{};
+  int tries = 0;
+  SteadyTime next_try{};
+};
+
+/// A refusal is told at once, any other failure once it has lasted so long: what a lost race or a restarting
+/// API server causes is over by then, and the owner still looks at what the edit does.
+inline constexpr milliseconds kToldAfter{3'000};
+/// And somebody's help is asked for after this: the pod of an admission webhook is back by then.
+inline constexpr milliseconds kLastingAfter{60'000};
 
 /// What is remembered of a service between its reconciles.
 struct Memory {
@@ -36,6 +56,12 @@ struct Memory {
   std::optional<SteadyTime> status_written;  ///< by this process
   std::optional<api::DecisionRecord> unrecorded;
   SteadyTime tick_due{};  ///< the next beat of its interval
+  std::optional<FailedWrite> failed_write;
+
+  /// When it is to be looked at again: at the next beat, or earlier to try a write again.
+  [[nodiscard]] SteadyTime due() const {
+    return failed_write ? std::min(tick_due, failed_write->next_try) : tick_due;
+  }
 };
 
 /// Ids of decisions, unique over services and, by the prefix, over restarts.
@@ -69,7 +95,7 @@ struct Scrape {
   milliseconds deadline{};
 };
 
-/// What is pointed to lives until the next input.
+/// Either children, or events and the status. What is pointed to lives until the next input.
 struct Apply {
   plan::Observation const* seen = nullptr;
   plan::Actions const* actions = nullptr;
@@ -77,7 +103,7 @@ struct Apply {
 };
 
 enum class Next {
-  Tick,  ///< again at Memory::tick_due
+  Tick,  ///< again at Memory::due()
   Wait,  ///< only a change brings it back: there is nothing to decide
   Gone,  ///< the service does not exist any more, and nothing of it runs
 };
@@ -85,6 +111,8 @@ enum class Next {
 struct Done {
   Result<Next> outcome;
   plan::Actions const* applied = nullptr;  ///< whose events may be told now; null after a failure
+  /// The write of children that failed in this reconcile though the rest went on.
+  FailedWrite const* failed = nullptr;
 };
 
 using Action = std::variant<Observe, Scrape, Apply, Done>;
@@ -120,7 +148,7 @@ class Step {
   [[nodiscard]] Action take(Input input, Now now);
 
  private:
-  enum class State { Observing, Scraping, Removing, Applying, Telling };
+  enum class State { Observing, Scraping, Removing, Applying, Scaling, Telling };
 
   Action observed(Result<plan::Observation> seen, Now now);
   Action scraped(scrape::Scrape scrape, Now now);
@@ -128,6 +156,11 @@ class Step {
   Action remove();
   Action decide(Now now);
   Action plan_and_apply(Now now);
+  void make_plan(Now now);
+  Action children_failed(Error const& error, Now now);
+  Action tell();
+  [[nodiscard]] Action done() const;
+  void note_failed_write(Error const& error, SteadyTime now);
   [[nodiscard]] bool wants_scrape(SteadyTime now);
 
   api::ServiceKey key_;
@@ -140,7 +173,10 @@ class Step {
   plan::Verdict verdict_;
   plan::Plan plan_;
   std::optional<Decided> decided_;
-  std::optional<Error> refused_;  ///< what the owner is being told
+  plan::Actions children_;            ///< of plan_: all but those
+  plan::Actions telling_;             ///< of plan_: events and the status
+  std::optional<Error> count_error_;  ///< why not even the count could be written
+  bool tried_again_ = false;          ///< a write of children failed in this reconcile
 };
 
 }  // namespace ei::reconcile

@@ -52,12 +52,15 @@ void Workqueue::done(Key const& key) {
   settle(key);
 }
 
+milliseconds Workqueue::delay_after(int failures, milliseconds retry_after) {
+  // 5 ms · 2^14 is already over the ceiling; shifting further would overflow.
+  auto const doubled = kFirstDelay * (1 << std::clamp(failures - 1, 0, 14));
+  return std::max(std::min(doubled, kLongestDelay), retry_after);
+}
+
 milliseconds Workqueue::failed(Key const& key, SteadyTime now, milliseconds retry_after) {
   auto& entry = finish(key);
-  // 5 ms · 2^14 is already over the ceiling; shifting further would overflow.
-  auto const doubled = kFirstDelay * (1 << std::min(entry.failures, 14));
-  ++entry.failures;
-  auto const delay = std::max(std::min(doubled, kLongestDelay), retry_after);
+  auto const delay = delay_after(++entry.failures, retry_after);
   add(key, now + delay);
   return delay;
 }

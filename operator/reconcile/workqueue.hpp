@@ -24,6 +24,9 @@ class Workqueue {
   /// And its ceiling: what is denied for good (a quota, a role) costs one try a minute.
   static constexpr milliseconds kLongestDelay{60'000};
 
+  /// The delay after so many failures in a row (from 1), at least `retry_after`.
+  [[nodiscard]] static milliseconds delay_after(int failures, milliseconds retry_after);
+
   /// Asks for `key` to be looked at, not before `when`.
   void add(Key const& key, SteadyTime when);
 

@@ -93,6 +93,8 @@ Snapshot read_snapshot(Fields const& fields, std::string& complaint) {
     worker_fields.read("ready", worker.ready);
     worker_fields.read("not_ready_seconds", worker.not_ready_seconds);
     worker_fields.read("start_seconds", worker.start_seconds);
+    // Logs of earlier releases do not say.
+    if (worker_fields.member("proven") != nullptr) worker_fields.read("proven", worker.proven);
   });
   return snapshot;
 }
@@ -186,7 +188,8 @@ json::object to_json(Snapshot const& snapshot) {
     workers.push_back(json::object{{"name", worker.name},
                                    {"ready", worker.ready},
                                    {"not_ready_seconds", worker.not_ready_seconds},
-                                   {"start_seconds", optional_number(worker.start_seconds)}});
+                                   {"start_seconds", optional_number(worker.start_seconds)},
+                                   {"proven", worker.proven}});
   }
   json::object object;
   object["sample"] = snapshot.sample ? json::value(sample_to_json(*snapshot.sample)) : json::value(nullptr);

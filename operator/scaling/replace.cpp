@@ -26,7 +26,8 @@ std::vector<std::string> overdue_workers(State const& state, Workers const& work
   double const limit_seconds = patience_seconds(state);
   std::vector<Worker const*> late;
   for (Worker const& worker : workers.list) {
-    if (!worker.ready && worker.not_ready_seconds > limit_seconds) late.push_back(&worker);
+    double const patience = worker.proven ? limit_seconds : std::max(limit_seconds, kMostPatienceSeconds);
+    if (!worker.ready && worker.not_ready_seconds > patience) late.push_back(&worker);
   }
   std::stable_sort(late.begin(), late.end(),
                    [](auto const* a, auto const* b) { return a->not_ready_seconds > b->not_ready_seconds; });

@@ -39,6 +39,8 @@ struct Worker {
   bool ready = false;
   double not_ready_seconds = 0;         ///< how long it has not been ready though it could; 0 when it is
   std::optional<double> start_seconds;  ///< creation to first ready, once it has been ready
+  /// A worker that runs the same was ever ready, so what keeps this one may be its own.
+  bool proven = true;
 
   bool operator==(Worker const&) const = default;
 };

@@ -156,11 +156,17 @@ asio::awaitable<Result<std::vector<api::ServiceKey>>> KubeBackend::wait_change()
 
 asio::awaitable<Result<void>> KubeBackend::apply(plan::Observation const& seen,
                                                  plan::Actions const& actions) {
+  Result<void> outcome;
   for (auto const& action : actions) {
+    bool const ensures = std::holds_alternative<plan::EnsureDispatcher>(action) ||
+                         std::holds_alternative<plan::EnsureWorkers>(action);
+    if (!outcome && !ensures) break;
     auto done = co_await perform(seen, action);
-    if (!done) co_return done;
+    // What keeps the dispatchers' children from being written need not keep the workers'.
+    if (!done && outcome) outcome = std::move(done);
+    if (!outcome && outcome.error().kind == ErrorKind::Canceled) break;
   }
-  co_return Result<void>{};
+  co_return outcome;
 }
 
 asio::awaitable<Result<void>> KubeBackend::perform(plan::Observation const& seen,
@@ -170,6 +176,9 @@ asio::awaitable<Result<void>> KubeBackend::perform(plan::Observation const& seen
   }
   if (auto const* workers = std::get_if<plan::EnsureWorkers>(&action)) {
     co_return co_await ensure_workers(seen, workers->replicas);
+  }
+  if (auto const* scale = std::get_if<plan::ScaleWorkers>(&action)) {
+    co_return co_await scale_workers(seen, scale->replicas);
   }
   if (auto const* replace = std::get_if<plan::ReplaceWorker>(&action)) {
     co_return co_await replace_worker(seen, replace->name);
@@ -183,6 +192,7 @@ asio::awaitable<Result<void>> KubeBackend::perform(plan::Observation const& seen
     ensurer_.forget(seen.metadata.key());
     valid_specs_.erase(seen.metadata.key());
     asked_replicas_.erase(seen.metadata.key());
+    templates_.erase(seen.metadata.key());
     refused_claims_.erase(seen.metadata.key());
     monitor_failed_.erase(seen.metadata.key());
   }
@@ -227,6 +237,21 @@ asio::awaitable<Result<void>> KubeBackend::ensure_workers(plan::Observation cons
   auto done = co_await ensure_children(seen, "workers", replicas, worker_children);
   if (done) asked_replicas_[seen.metadata.key()] = replicas;
   co_return done;
+}
+
+/// By the scale subresource: what refuses the template, or an admission webhook for Deployments that is
+/// down, is not asked there. The next apply of the whole takes the field back.
+asio::awaitable<Result<void>> KubeBackend::scale_workers(plan::Observation const& seen, int replicas) {
+  ObjectKey const key{seen.metadata.namespace_name, worker_name(seen.metadata.name)};
+  auto const* live = own_deployment(seen, key.name);
+  if (live == nullptr || live->deleting) co_return Result<void>{};
+  if (wanted_replicas(*live) != replicas) {
+    boost::json::object patch{{"spec", boost::json::object{{"replicas", replicas}}}};
+    auto done = co_await client_.merge_patch(kDeployments, key, std::move(patch), "scale");
+    if (!done) co_return with_context(done.error(), "Deployment " + key.name);
+  }
+  asked_replicas_[seen.metadata.key()] = replicas;
+  co_return Result<void>{};
 }
 
 asio::awaitable<Result<void>> KubeBackend::ensure_monitor(plan::Observation const& seen) {

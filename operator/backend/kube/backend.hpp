@@ -62,8 +62,16 @@ class KubeBackend final : public backend::Backend {
   bool is_own_deployment_of(plan::Observation const& seen, std::string_view component,
                             std::string const& uid) const;
   std::vector<CachedObject const*> own_pods(plan::Observation const& seen, std::string_view component) const;
-  void read_dispatchers(plan::Observation& seen) const;
-  void read_workers(plan::Observation& seen) const;
+  void read_dispatchers(plan::Observation& seen);
+  void read_workers(plan::Observation& seen);
+  /// The digests of the templates that the spec in force asks for; nothing where there is none.
+  struct Templates {
+    std::string uid;
+    api::Spec spec;  ///< that they were rendered from
+    std::string dispatcher;
+    std::string worker;
+  };
+  Templates const* templates_of(plan::Observation const& seen);
 
   boost::asio::awaitable<Result<void>> perform(plan::Observation const& seen, plan::Action const& action);
   /// dispatcher_children or worker_children.
@@ -73,6 +81,7 @@ class KubeBackend final : public backend::Backend {
   boost::asio::awaitable<Result<void>> ensure_keys(plan::Observation const& seen);
   boost::asio::awaitable<Result<void>> ensure_dispatcher(plan::Observation const& seen, int replicas);
   boost::asio::awaitable<Result<void>> ensure_workers(plan::Observation const& seen, int replicas);
+  boost::asio::awaitable<Result<void>> scale_workers(plan::Observation const& seen, int replicas);
   boost::asio::awaitable<Result<void>> ensure_monitor(plan::Observation const& seen);
   boost::asio::awaitable<Result<void>> replace_worker(plan::Observation const& seen, std::string name);
   boost::asio::awaitable<Result<void>> write_status(plan::Observation const& seen, api::Status const& status);
@@ -95,6 +104,7 @@ class KubeBackend final : public backend::Backend {
   std::map<api::ServiceKey, SteadyTime> monitor_failed_;  ///< when the last try to apply one failed
   /// The spec in force of services whose newest one is invalid.
   std::map<api::ServiceKey, api::Spec> valid_specs_;
+  std::map<api::ServiceKey, Templates> templates_;
   Claims claims_;
   std::set<api::ServiceKey>
       refused_claims_;  ///< services to look at again: no watch tells of a claim's labels

@@ -3,6 +3,7 @@
 #include "operator/api/parse.hpp"
 #include "operator/backend/kube/instances.hpp"
 #include "operator/backend/kube/labels.hpp"
+#include "operator/backend/kube/pod_template.hpp"
 #include "runtime/core/json.hpp"
 
 #include <chrono>
@@ -127,7 +128,20 @@ std::vector<CachedObject const*> KubeBackend::own_pods(plan::Observation const& 
   return pods;
 }
 
-void KubeBackend::read_dispatchers(plan::Observation& seen) const {
+KubeBackend::Templates const* KubeBackend::templates_of(plan::Observation const& seen) {
+  if (!seen.spec) return nullptr;
+  auto& known = templates_[seen.metadata.key()];
+  // Rendering takes 50 µs, and a service is looked at every second.
+  if (known.worker.empty() || known.uid != seen.metadata.uid || known.spec != *seen.spec) {
+    auto const dispatcher = dispatcher_pod_template(seen.metadata, *seen.spec, options_.children);
+    auto const worker = worker_pod_template(seen.metadata, *seen.spec, options_.children);
+    known = {seen.metadata.uid, *seen.spec, template_digest(dispatcher), template_digest(worker)};
+  }
+  return &known;
+}
+
+void KubeBackend::read_dispatchers(plan::Observation& seen) {
+  auto const* templates = templates_of(seen);
   auto const key = seen.metadata.key();
   auto const pods = own_pods(seen, kDispatcherComponent);
   auto const now = std::chrono::system_clock::now();
@@ -135,12 +149,16 @@ void KubeBackend::read_dispatchers(plan::Observation& seen) const {
     if (pod->deleting || has_ended(*pod)) continue;
     auto dispatcher = dispatcher_instance(*pod);
     if (!dispatcher.trouble) dispatcher.trouble = start_trouble(*pod, needs_of(seen), now);
+    dispatcher.outdated = templates != nullptr && template_of(*pod) != templates->dispatcher;
     seen.dispatchers.push_back(std::move(dispatcher));
   }
-  seen.dispatcher_shortage = shortage_of(own_deployment(seen, dispatcher_name(key.name)), pods);
+  auto const* deployment = own_deployment(seen, dispatcher_name(key.name));
+  seen.dispatcher_shortage = shortage_of(deployment, pods);
+  if (templates != nullptr) seen.dispatchers_overdue = overdue_of(deployment, templates->dispatcher);
 }
 
-void KubeBackend::read_workers(plan::Observation& seen) const {
+void KubeBackend::read_workers(plan::Observation& seen) {
+  auto const* templates = templates_of(seen);
   auto const key = seen.metadata.key();
   auto const pods = own_pods(seen, kWorkerComponent);
   auto const now = std::chrono::system_clock::now();
@@ -149,6 +167,7 @@ void KubeBackend::read_workers(plan::Observation& seen) const {
     auto worker = worker_instance(*pod);
     if (auto const first = caches_.first_ready(pod->uid)) worker.first_ready = first;
     if (!worker.trouble) worker.trouble = start_trouble(*pod, needs_of(seen), now);
+    worker.outdated = templates != nullptr && template_of(*pod) != templates->worker;
     seen.workers.push_back(std::move(worker));
   }
   auto const* deployment = own_deployment(seen, worker_name(key.name));
@@ -156,6 +175,7 @@ void KubeBackend::read_workers(plan::Observation& seen) const {
   if (auto const asked = asked_replicas_.find(key); asked != asked_replicas_.end() && seen.worker_replicas) {
     seen.worker_replicas = asked->second;
   }
+  if (templates != nullptr) seen.workers_overdue = overdue_of(deployment, templates->worker);
   // No maximum is told: room comes back by itself, and a waiting pod is what makes a cluster autoscaler act.
   if (auto trouble = shortage_of(deployment, pods))
     seen.shortage = plan::Shortage{std::nullopt, std::move(trouble->reason), std::move(trouble->message)};

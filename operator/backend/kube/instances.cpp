@@ -18,6 +18,9 @@ namespace {
 
 namespace json = boost::json;
 
+// The kubelet restarts a container that ended at once the first time: the second end is no accident.
+constexpr std::int64_t kLastingRestarts = 2;
+
 // Messages are for a condition: a line or two of them.
 constexpr std::size_t kMaxMessageBytes = 300;
 
@@ -32,6 +35,14 @@ json::value const* condition_of(json::value const& object, std::string_view type
     if (string_or(condition, "type") == type) return &condition;
   }
   return nullptr;
+}
+
+/// The annotation, whose name has dots in it.
+void copy_template(json::value const& from, std::string_view path, json::object& to) {
+  auto const* annotations = find_member(from, path);
+  if (annotations == nullptr || !annotations->is_object()) return;
+  auto const* digest = annotations->get_object().if_contains(kTemplateAnnotation);
+  if (digest != nullptr && digest->is_string()) to["template"] = *digest;
 }
 
 void copy_text(json::value const& from, std::string_view path, json::object& to, std::string_view name) {
@@ -64,12 +75,19 @@ std::string end_of(json::value const* state) {
   return text;
 }
 
+/// Waits that are either the second try's or that no try ends.
+bool is_lasting_wait(std::string_view reason) {
+  return reason.ends_with("BackOff") || reason == "InvalidImageName" || reason == "ErrImageNeverPull" ||
+         reason == "CreateContainerConfigError";
+}
+
 /// What a container waits for or died of, in the kubelet's words and its own last ones.
 void keep_container_trouble(json::value const& container, json::object& kept) {
   auto const waiting = string_or(container, "state.waiting.reason");
   // These two are how every pod begins.
   if (!waiting.empty() && waiting != "ContainerCreating" && waiting != "PodInitializing") {
     kept["trouble"] = waiting;
+    kept["lasting"] = is_lasting_wait(waiting) || integer_at(container, "restartCount") >= kLastingRestarts;
     // How long it is held back says less than why it crashes.
     bool const crashed = waiting == "CrashLoopBackOff";
     auto const before = crashed ? end_of(find_member(container, "lastState.terminated")) : std::string();
@@ -87,6 +105,7 @@ void keep_container_trouble(json::value const& container, json::object& kept) {
     auto const ended = string_or(*end, "reason");
     if (ended.empty() || ended == "Completed") continue;
     kept["trouble"] = ended;
+    kept["lasting"] = integer_at(container, "restartCount") >= kLastingRestarts;
     kept["troubleMessage"] = end_of(end);
     return;
   }
@@ -95,7 +114,9 @@ void keep_container_trouble(json::value const& container, json::object& kept) {
 std::optional<plan::Trouble> trouble_of(CachedObject const& pod) {
   auto const reason = string_or(pod.content, "trouble");
   if (reason.empty()) return std::nullopt;
-  return plan::Trouble{std::string(reason), std::string(string_or(pod.content, "troubleMessage", reason))};
+  auto const* lasting = find_member(pod.content, "lasting");
+  return plan::Trouble{std::string(reason), std::string(string_or(pod.content, "troubleMessage", reason)),
+                       lasting != nullptr && lasting->is_bool() && lasting->get_bool()};
 }
 
 /// From when on a worker that is not ready could be: it ran once, or runs for the first time. What waits for
@@ -114,6 +135,7 @@ json::value keep_pod(json::value const& pod) {
   copy_text(pod, "status.podIP", kept, "ip");
   copy_text(pod, "status.phase", kept, "phase");
   copy_text(pod, "metadata.creationTimestamp", kept, "created");
+  copy_template(pod, "metadata.annotations", kept);
   if (auto const* ready = condition_of(pod, "Ready")) {
     kept["ready"] = string_or(*ready, "status") == "True";
     copy_text(*ready, "lastTransitionTime", kept, "readyChanged");
@@ -146,6 +168,14 @@ json::value keep_deployment(json::value const& deployment) {
   if (auto const* replicas = find_member(deployment, "spec.replicas")) kept["replicas"] = *replicas;
   if (auto const* failure = condition_of(deployment, "ReplicaFailure")) {
     if (string_or(*failure, "status") == "True") copy_text(*failure, "message", kept, "failure");
+  }
+  copy_template(deployment, "spec.template.metadata.annotations", kept);
+  // What the controller says of an earlier generation is about another template.
+  bool const seen =
+      integer_at(deployment, "status.observedGeneration") == integer_at(deployment, "metadata.generation");
+  if (auto const* progress = condition_of(deployment, "Progressing"); progress != nullptr && seen) {
+    if (string_or(*progress, "reason") == "ProgressDeadlineExceeded")
+      copy_text(*progress, "message", kept, "overdue");
   }
   return kept;
 }
@@ -214,6 +244,17 @@ plan::WorkerInstance worker_instance(CachedObject const& pod) {
   instance.terminating = pod.deleting;
   instance.trouble = trouble_of(pod);
   return instance;
+}
+
+std::string_view template_of(CachedObject const& object) {
+  return string_or(object.content, "template");
+}
+
+std::optional<plan::Trouble> overdue_of(CachedObject const* deployment, std::string_view digest) {
+  if (deployment == nullptr || template_of(*deployment) != digest) return std::nullopt;
+  auto const why = string_or(deployment->content, "overdue");
+  if (why.empty()) return std::nullopt;
+  return plan::Trouble{"ProgressDeadlineExceeded", std::string(why), true};
 }
 
 std::optional<int> wanted_replicas(CachedObject const& deployment) {

@@ -8,6 +8,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ei::kube {
@@ -17,7 +18,8 @@ namespace ei::kube {
 
 /// Of a Pod: address, times, readiness, and what went wrong.
 boost::json::value keep_pod(boost::json::value const& pod);
-/// Of a Deployment: the replica count and why replicas cannot be made.
+/// Of a Deployment: the replica count, why replicas cannot be made, which template it has and whether its
+/// controller has given up waiting for pods of that.
 boost::json::value keep_deployment(boost::json::value const& deployment);
 /// Of an InferenceService: all but managedFields and kubectl's copy of the last applied object, as text (a
 /// string value): a third of the memory of the tree. read_service() gives the object back.
@@ -40,8 +42,15 @@ std::optional<WallTime> ready_since(CachedObject const& pod);
 
 std::optional<int> wanted_replicas(CachedObject const& deployment);
 
-/// Why not all pods of a Deployment can run: nobody has room for them, or they may not be
-/// created (a quota, an admission).
+/// The kTemplateAnnotation of a pod, or of a Deployment's template; empty without one.
+std::string_view template_of(CachedObject const& object);
+
+/// What the Deployment's controller says when pods of the template with this digest make no progress for
+/// longer than its progress deadline; empty while it waits, and for another template.
+std::optional<plan::Trouble> overdue_of(CachedObject const* deployment, std::string_view digest);
+
+/// Why not all pods of a Deployment can run: nobody has room for them, or they may not be created (a quota,
+/// an admission).
 std::optional<plan::Trouble> shortage_of(CachedObject const* deployment,
                                          std::vector<CachedObject const*> const& pods);
 

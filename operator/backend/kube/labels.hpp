@@ -10,6 +10,8 @@ inline constexpr std::string_view kServiceLabel = "elasticinference.dev/service"
 inline constexpr std::string_view kComponentLabel = "app.kubernetes.io/component";
 inline constexpr std::string_view kManagedByLabel = "app.kubernetes.io/managed-by";
 inline constexpr std::string_view kManagedBy = "inference-operator";
+/// Of a pod template, a digest of all the rest of it: by this a pod is known to be of the newest one.
+inline constexpr std::string_view kTemplateAnnotation = "elasticinference.dev/template";
 inline constexpr std::string_view kDispatcherComponent = "dispatcher";
 inline constexpr std::string_view kWorkerComponent = "worker";
 

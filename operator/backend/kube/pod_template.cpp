@@ -1,12 +1,15 @@
 #include "operator/backend/kube/pod_template.hpp"
 
 #include "operator/backend/kube/labels.hpp"
+#include "operator/backend/kube/owned_fields.hpp"
 #include "operator/plan/arguments.hpp"
 #include "operator/plan/footprint.hpp"
 #include "runtime/core/units.hpp"
 
 #include <boost/json/array.hpp>
 
+#include <array>
+#include <cstdio>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -188,7 +191,12 @@ json::object pod_spec(std::string const& service, std::string_view component, Ch
 
 json::object pod_template(std::string const& service, std::string_view component, json::object spec) {
   json::object metadata{{"labels", child_labels(service, component)}};
-  return {{"metadata", std::move(metadata)}, {"spec", std::move(spec)}};
+  json::object whole{{"metadata", std::move(metadata)}, {"spec", std::move(spec)}};
+  std::array<char, 17> digest{};
+  std::snprintf(digest.data(), digest.size(), "%016llx",
+                static_cast<unsigned long long>(owned_digest(json::value(whole))));
+  whole["metadata"].as_object()["annotations"] = json::object{{kTemplateAnnotation, digest.data()}};
+  return whole;
 }
 
 /// The flags of this backend, then the flags that every backend gives.
@@ -289,6 +297,11 @@ json::object child_labels(std::string const& service, std::string_view component
   labels["app.kubernetes.io/name"] = "elastic-inference";
   labels["app.kubernetes.io/instance"] = service;
   return labels;
+}
+
+std::string template_digest(json::object const& pod_template) {
+  auto const& annotations = pod_template.at("metadata").at("annotations").as_object();
+  return std::string(annotations.at(kTemplateAnnotation).as_string());
 }
 
 json::object dispatcher_pod_template(api::Metadata const& owner, api::Spec const& spec,

@@ -5,6 +5,8 @@
 
 #include <boost/json/object.hpp>
 
+#include <string>
+
 namespace ei::kube {
 
 /// The labels that select a component's pods.
@@ -21,5 +23,8 @@ boost::json::object dispatcher_pod_template(api::Metadata const& owner, api::Spe
                                             ChildOptions const& options);
 boost::json::object worker_pod_template(api::Metadata const& owner, api::Spec const& spec,
                                         ChildOptions const& options);
+
+/// Of one of these: the value of its kTemplateAnnotation, which is the same exactly for equal templates.
+std::string template_digest(boost::json::object const& pod_template);
 
 }  // namespace ei::kube

@@ -73,6 +73,12 @@ void Group::ensure_workers(api::Spec const& spec, int count) {
   converge();
 }
 
+void Group::scale_workers(int count) {
+  if (!workers_wanted_) return;
+  workers_wanted_ = count;
+  converge();
+}
+
 void Group::replace_worker(std::string const& name) {
   for (auto& slot : workers_) {
     if (!slot.current || slot.current->name != name) continue;
@@ -115,7 +121,7 @@ void Group::converge_dispatchers() {
       if (may_start(slot)) start_dispatcher(slot);
       continue;
     }
-    auto const command = dispatcher_command(surroundings_.settings, *spec_, folder_ / "token", "");
+    auto const command = dispatcher_template(*spec_);
     // The new one starts when the old one has finished its queue and ended; meanwhile new connections wait.
     // Two at once would share the sockets: a scrape or a worker would reach either.
     if (!same_template(slot.current->command, command)) ask_to_leave(slot.current, grace_of(*slot.current));
@@ -152,11 +158,8 @@ void Group::converge_workers() {
   }
   workers_.resize(wanted);
   // A worker is told where the dispatchers are: they come first.
-  bool const linked =
-      !dispatchers_.empty() && std::all_of(dispatchers_.begin(), dispatchers_.end(),
-                                           [](Slot const& slot) { return slot.listeners.has_value(); });
-  if (!linked) return;
-  auto const command = worker_template("");
+  if (!linked()) return;
+  auto const command = worker_template(*spec_, "");
   bool rolling =
       std::any_of(workers_.begin(), workers_.end(), [](Slot const& slot) { return slot.next != nullptr; });
   for (auto& slot : workers_) converge_worker(slot, command, rolling);
@@ -193,16 +196,9 @@ void Group::converge_worker(Slot& slot, Command const& wanted, bool& rolling) {
   if (may_start(slot)) slot.next = start_worker(slot);
 }
 
-Command Group::worker_template(std::string const& name) const {
-  std::vector<std::uint16_t> links;
-  for (auto const& slot : dispatchers_) links.push_back(slot.listeners->ports().link);
-  return worker_command(surroundings_.settings, *spec_, name, links, folder_ / "token",
-                        folder_ / (name + ".ports"));
-}
-
 Group::InstancePtr Group::start_worker(Slot& slot) {
   auto const name = key_.name + "-worker-" + next_number();
-  auto command = worker_template(name);
+  auto command = worker_template(*spec_, name);
   command.core = pick_core(surroundings_.cores, surroundings_.cores_taken());
   return start(slot, name, kLoopback, std::move(command));
 }

@@ -42,6 +42,8 @@ class Group : public std::enable_shared_from_this<Group> {
 
   void ensure_dispatchers(api::Spec const& spec, int count);
   void ensure_workers(api::Spec const& spec, int count);
+  /// So many of those that ensure_workers() made last; nothing happens before it was called.
+  void scale_workers(int count);
   /// Ends this worker and starts another at once; nothing happens when there is none of that name.
   void replace_worker(std::string const& name);
   /// Ends everything in the order that loses nothing: the dispatchers finish their queues while the workers
@@ -67,7 +69,11 @@ class Group : public std::enable_shared_from_this<Group> {
   void start_dispatcher(Slot& slot);
   void not_started(Slot& slot, std::string const& name, Error const& why);
   InstancePtr start(Slot& slot, std::string name, std::string address, Command command);
-  Command worker_template(std::string const& name) const;
+  Command worker_template(api::Spec const& spec, std::string const& name) const;
+  Command dispatcher_template(api::Spec const& spec) const;
+  bool linked() const;
+  void observe_worker(Slot const& slot, std::optional<Command> const& wanted, int& waiting,
+                      plan::Observation& seen) const;
   InstancePtr start_worker(Slot& slot);
   /// Without a grace: its own drain time-out.
   void leave(InstancePtr& instance, std::optional<milliseconds> grace = {});

@@ -27,8 +27,10 @@ void note_failure(Slot& slot, Instance const& ended, std::string const& how, Ste
   ++slot.failures;
   auto const delay = restart_delay(slot.failures);
   slot.retry_at = now + delay;
-  slot.trouble = plan::Trouble{"Crashed", ended.name + " " + how + ", the next start is " +
-                                              std::to_string(delay.count()) + " ms later"};
+  slot.trouble = plan::Trouble{
+      "Crashed",
+      ended.name + " " + how + ", the next start is " + std::to_string(delay.count()) + " ms later",
+      slot.failures >= kLastingFailures};
 }
 
 std::vector<std::size_t> surplus(std::vector<Slot> const& slots, std::size_t keep) {

@@ -44,6 +44,9 @@ struct Slot {
 /// A process that lasted this long was well: the next failure counts from one again.
 inline constexpr milliseconds kLasted{10'000};
 
+/// The second failure in a row is no accident, as in a pod.
+inline constexpr int kLastingFailures = 2;
+
 /// Delay before the next start after so many failures in a row (from 1): 10 ms, doubled, at most 10 s. A
 /// crash is made good before anybody notices, and a program that cannot start costs next to nothing.
 [[nodiscard]] milliseconds restart_delay(int failures);

@@ -287,3 +287,18 @@ TEST_CASE("Anything that is no object is refused, not crashed on") {
     CHECK_FALSE(api::parse_service(json::parse(text)).service);
   }
 }
+
+TEST_CASE("Names of labels are checked where the API server would refuse a child for them") {
+  CHECK(faults_of(object_with(R"({"worker": {"nodeSelector": {"example.com/disk": "ssd", "x": ""}}})"))
+            .empty());
+  CHECK(
+      faults_of(object_with(R"({"worker": {"nodeSelector": {"no key": "ssd"}}})")) ==
+      std::vector<std::string>{"spec.worker.nodeSelector: Invalid value: \"no key\": must be a label's name, "
+                               "such as disk or example.com/disk"});
+  CHECK(faults_of(object_with(R"({"worker": {"nodeSelector": {"Example.com/disk": "ssd"}}})")).size() == 1);
+  auto labelled = object_with("{}");
+  labelled.at("metadata").as_object()["labels"] = json::object{{"team", "no value"}};
+  REQUIRE(faults_of(labelled).size() == 1);
+  CHECK(faults_of(labelled)[0].starts_with(
+      "metadata.labels: Invalid value: \"no value\": must be a label's value"));
+}

@@ -157,11 +157,12 @@ TEST_CASE("Workers that find no node limit the scaling") {
   CHECK(shown(seen, verdict(steady()), "ScalingLimited") == "True Unschedulable: no node has room");
 }
 
-TEST_CASE("An invalid spec is told in Ready; an invalid edit leaves the service Ready on the previous one") {
+TEST_CASE("An invalid spec and an invalid edit are told in Ready: what serves is not what the spec says") {
   auto seen = service();
   seen.errors = {{"spec.scaling.queueTarget", "Invalid value: 0: must be 1"}};
-  CHECK(shown(seen, verdict(steady()), "Ready") ==
-        "True InvalidEdit: serving the previous spec: spec.scaling.queueTarget: Invalid value: 0: must be 1");
+  CHECK(
+      shown(seen, verdict(steady()), "Ready") ==
+      "False InvalidEdit: serving the previous spec: spec.scaling.queueTarget: Invalid value: 0: must be 1");
   auto unready = seen;
   unready.dispatchers.clear();
   CHECK(shown(unready, verdict(steady()), "Ready") ==

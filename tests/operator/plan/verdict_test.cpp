@@ -22,6 +22,20 @@ TEST_CASE("The policy sees the workers that are wanted, with their ages") {
   CHECK_FALSE(workers.list[2].start_seconds);
 }
 
+TEST_CASE("A worker of an edit that none has got ready with is no proven one") {
+  auto seen = service();
+  for (auto& each : seen.workers) each.outdated = true;
+  seen.workers.push_back(starting_worker("new-0", 3s));
+  auto const proven = [&] { return plan::workers_of(seen, {}, kNow).list.back().proven; };
+  CHECK_FALSE(proven());
+  CHECK(plan::workers_of(seen, {}, kNow).list.front().proven);
+  seen.workers[2].first_ready = kNow - 1s;  // it was ready itself
+  CHECK(proven());
+  seen.workers[2].first_ready.reset();
+  seen.workers[0].outdated = false;  // another one is
+  CHECK(proven());
+}
+
 TEST_CASE("A clock that runs behind the cluster's gives no negative ages") {
   auto seen = service(0);
   seen.workers = {starting_worker("worker-0", -5s)};

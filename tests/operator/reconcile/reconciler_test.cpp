@@ -22,6 +22,21 @@ using ei::Result;
 
 namespace {
 
+/// One key never runs twice at once; also one that is cut off has ended before the next.
+class Running {
+ public:
+  Running(std::set<api::ServiceKey>& keys, api::ServiceKey key) : keys_(keys), key_(std::move(key)) {
+    REQUIRE(keys_.insert(key_).second);
+  }
+  ~Running() { keys_.erase(key_); }
+  Running(Running const&) = delete;
+  Running& operator=(Running const&) = delete;
+
+ private:
+  std::set<api::ServiceKey>& keys_;
+  api::ServiceKey key_;
+};
+
 /// Services in memory: what is applied is what is observed.
 class MemoryBackend final : public ei::backend::Backend {
  public:
@@ -35,10 +50,9 @@ class MemoryBackend final : public ei::backend::Backend {
 
   asio::awaitable<Result<void>> apply(plan::Observation const& seen, plan::Actions const& actions) override {
     auto const key = seen.metadata.key();
-    REQUIRE(running.insert(key).second);  // one key never twice at once
+    Running const mark(running, key);
     ++applies[key];
     co_await ei::sleep_for(apply_time);
-    running.erase(key);
     if (!failures.empty()) {
       auto const failure = failures.front();
       failures.pop_front();
@@ -202,7 +216,6 @@ TEST_CASE("A reconcile that hangs is cut off, and others go on meanwhile") {
   world.run_for(50ms);
   CHECK(world.backend.services[other].worker_replicas == 1);
   CHECK_FALSE(world.backend.services[stuck].worker_replicas);
-  world.backend.running.clear();
   world.run_for(400ms);
   CHECK(world.backend.services[stuck].worker_replicas == 1);
   world.finish();

@@ -300,6 +300,16 @@ TEST_CASE("a worker that does not get ready is replaced, one in each start time,
   CHECK(script.state.failed_replacements == 0);
 }
 
+TEST_CASE(
+    "a worker of an edit that none has got ready with keeps its crashes and last words for ten minutes") {
+  Script script(2);
+  script.obedient = false;
+  script.workers.list[1] = {"new", false, 599, {}, false};
+  CHECK(script.step().replace.empty());
+  script.workers.list[1].not_ready_seconds = 601;
+  CHECK(script.step().replace == std::vector<std::string>{"new"});
+}
+
 TEST_CASE("nobody is replaced when paused, under another policy, or before 10 s") {
   Script script(2);
   script.workers.list[1] = {"stuck", false, 1000, {}};

@@ -145,6 +145,61 @@ TEST_CASE("a pod whose volumes are not there says so, once others would have sta
       "waits for");
 }
 
+TEST_CASE("what ended more than one try lasts") {
+  struct Row {
+    char const* container;
+    bool lasting;
+  };
+  for (auto const& row : {
+           Row{R"({"restartCount": 0, "state": {"waiting": {"reason": "ErrImagePull"}}})", false},
+           Row{R"({"restartCount": 0, "state": {"waiting": {"reason": "ImagePullBackOff"}}})", true},
+           Row{R"({"restartCount": 0, "state": {"waiting": {"reason": "InvalidImageName"}}})", true},
+           Row{R"({"restartCount": 1, "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+                   "lastState": {"terminated": {"exitCode": 1}}})",
+               true},
+           Row{R"({"restartCount": 1, "state": {"running": {}},
+                   "lastState": {"terminated": {"exitCode": 1, "reason": "Error"}}})",
+               false},
+           Row{R"({"restartCount": 2, "state": {"running": {}},
+                   "lastState": {"terminated": {"exitCode": 1, "reason": "Error"}}})",
+               true},
+       }) {
+    INFO(row.container);
+    auto const instance =
+        worker_instance(pod(std::string(R"({"metadata": {"name": "p"}, "status": {"containerStatuses": [)") +
+                            row.container + "]}}"));
+    REQUIRE(instance.trouble);
+    CHECK(instance.trouble->lasting == row.lasting);
+  }
+}
+
+TEST_CASE("a pod and a deployment say which template they are of") {
+  CHECK(template_of(
+            pod(R"({"metadata": {"name": "p", "annotations": {"elasticinference.dev/template": "a1"}}})")) ==
+        "a1");
+  CHECK(template_of(pod(kReady)).empty());
+}
+
+TEST_CASE("a rollout is overdue when its deployment's controller says so of this very template") {
+  auto const deployment = [](int observed) {
+    auto const live = ei::parse_json(R"({"metadata": {"name": "d", "generation": 3}, "spec": {"template":
+      {"metadata": {"annotations": {"elasticinference.dev/template": "a1"}}}}, "status": {"observedGeneration": )" +
+                                     std::to_string(observed) + R"(, "conditions": [
+      {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "timed out"}]}})")
+                          .value();
+    auto object = read_identity(live).value();
+    object.content = keep_deployment(live);
+    return object;
+  };
+  auto const current = deployment(3);
+  REQUIRE(overdue_of(&current, "a1"));
+  CHECK(overdue_of(&current, "a1")->message == "timed out");
+  CHECK_FALSE(overdue_of(&current, "b2"));
+  auto const before = deployment(2);
+  CHECK_FALSE(overdue_of(&before, "a1"));
+  CHECK_FALSE(overdue_of(nullptr, "a1"));
+}
+
 TEST_CASE("a pod that nobody has room for is a shortage") {
   auto const waiting = pod(R"({"metadata": {"name": "p"}, "status": {"phase": "Pending", "conditions": [
     {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes are available"}]}})");

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "operator/plan/verdict.hpp"
+
+namespace ei::plan {
+
+/// The processes of one kind: dispatchers, or workers. "New" ones are of the template that the spec in force
+/// asks for.
+struct Tally {
+  int wanted = 0;   ///< of workers: granted by the decision
+  int running = 0;  ///< and not asked to leave
+  int ready = 0;    ///< of those that run
+  int new_ready = 0;
+  int old = 0;  ///< of those that run, also those that are not ready
+
+  /// No old one runs any more, and a new one answers.
+  [[nodiscard]] bool arrived() const { return old == 0 && (new_ready > 0 || wanted == 0); }
+  bool operator==(Tally const&) const = default;
+};
+
+struct Counts {
+  Tally dispatchers;
+  Tally workers;
+
+  /// Requests are answered, whatever the template.
+  [[nodiscard]] bool serving() const { return dispatchers.ready > 0 && workers.ready > 0; }
+  [[nodiscard]] bool arrived() const { return dispatchers.arrived() && workers.arrived(); }
+};
+[[nodiscard]] Counts count(Observation const& seen, Verdict const& verdict);
+
+/// How far a service is on the way to what its spec says.
+struct Rollout {
+  enum class State {
+    Arrived,  ///< every pod is of the newest template, and one of each kind is ready
+    Moving,
+    Stalled,  ///< somebody has to do something about it
+  };
+  State state = State::Arrived;
+  std::string reason;   ///< CamelCase
+  std::string message;  ///< how far, what is in the way, and when stalled what to do
+
+  bool operator==(Rollout const&) const = default;
+};
+[[nodiscard]] Rollout rollout_of(Observation const& seen, Verdict const& verdict, Counts const& counts);
+
+/// What keeps new processes from being ready, in the order of what most likely is everyone's: a child that
+/// could not be written, a new one's trouble, an old one's, no room.
+[[nodiscard]] std::optional<Trouble> dispatcher_trouble(Observation const& seen, Verdict const& verdict);
+[[nodiscard]] std::optional<Trouble> worker_trouble(Observation const& seen, Verdict const& verdict);
+
+}  // namespace ei::plan
