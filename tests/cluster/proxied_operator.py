@@ -85,6 +85,8 @@ def essence(objects):
         owner = each["metadata"]["ownerReferences"][0]["uid"]
         each = json.loads(json.dumps(each).replace(owner, "THE-OWNER"))
         meta = each["metadata"]
+        # A digest of the rest of the template, which names the owner.
+        each.get("spec", {}).get("template", {}).get("metadata", {}).pop("annotations", None)
         seen[name] = {
             "labels": meta["labels"],
             "owners": len(meta["ownerReferences"]),

@@ -7,6 +7,7 @@ import time
 import yaml
 
 from conftest import CRD_FILE, eventually
+from played_pods import Played, owned_by
 from proxied_operator import (  # noqa: F401 (fixtures)
     CHILDREN,
     children,
@@ -56,6 +57,11 @@ def test_a_quota_is_told_and_not_run_against_in_a_hot_loop(server, space, proxy,
             conditions = {each["type"]: each for each in server.get("eis", "svc", "-n", space)["status"]["conditions"]}
             assert conditions["WorkersReady"]["reason"] == "Refused"
             assert "exceeded quota: full" in conditions["WorkersReady"]["message"]
+            # Nothing of the status is missing though a child is.
+            assert conditions["Ready"]["status"] == "False" and conditions["Stalled"]["status"] == "True"
+            found = server.get("eis", "svc", "-n", space)
+            assert found["status"]["observedGeneration"] == found["metadata"]["generation"]
+            assert found["status"]["desiredReplicas"] == 1 and found["status"]["readyReplicas"] == 0
 
         eventually(told, 10)
         time.sleep(max(0, 10 - (time.monotonic() - since)))
@@ -162,10 +168,6 @@ def test_dispatchers_that_a_quota_forbids_are_told_in_its_words(server, space, p
         eventually(lambda: expect([note for note in notes(server, space, "QuotaExceeded") if "quota: full" in note]), 10)
 
 
-def owned_by(owner, kind, version):
-    return [{"apiVersion": version, "kind": kind, "name": owner["name"], "uid": owner["uid"], "controller": True}]
-
-
 def replica_set(server, space, name, labels, owners):
     """As a Deployment's controller makes one; there is none here."""
     template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "c"}]}}
@@ -196,15 +198,15 @@ def test_pods_are_its_own_by_their_owners_and_not_by_their_labels(server, space,
         deployment = server.get("deployment", "svc-dispatcher", "-n", space)["metadata"]
         ready_pod("svc-labels")
         stranger = replica_set(server, space, "stranger", labels, [])
-        ready_pod("svc-strangers", owned_by(stranger, "ReplicaSet", "apps/v1"))
+        ready_pod("svc-strangers", owned_by("ReplicaSet", stranger))
         gone = {**deployment, "uid": "6d8f9f0e-0000-4000-8000-000000000000"}
-        earlier = replica_set(server, space, "earlier", labels, owned_by(gone, "Deployment", "apps/v1"))
-        ready_pod("svc-earliers", owned_by(earlier, "ReplicaSet", "apps/v1"))
-        ready_pod("svc-shortcut", owned_by(deployment, "Deployment", "apps/v1"))
+        earlier = replica_set(server, space, "earlier", labels, owned_by("Deployment", gone))
+        ready_pod("svc-earliers", owned_by("ReplicaSet", earlier))
+        ready_pod("svc-shortcut", owned_by("Deployment", deployment))
         time.sleep(3)
         assert condition(server, space, "svc", "DispatcherReady")["message"] == "0 of 1 dispatcher is ready"
-        own = replica_set(server, space, "svc-dispatcher-1", labels, owned_by(deployment, "Deployment", "apps/v1"))
-        ready_pod("svc-own", owned_by(own, "ReplicaSet", "apps/v1"))
+        Played(server, space).start("svc", "dispatcher", "svc-own")
+        Played(server, space).ready("svc-own")
 
         def counted():
             assert condition(server, space, "svc", "DispatcherReady")["message"] == "1 of 1 dispatcher is ready"

@@ -287,6 +287,11 @@ def test_without_it_the_operator_is_refused(server, chart, tmp_path, taken):
             if taken == ("", "pods", "delete"):
                 eventually(lambda: server.get("deploy", f"{name}-worker", "-n", NAMESPACE), 20)
                 hang_a_worker(server, name)
+            if resource == "deployments/scale":
+                eventually(lambda: server.get("deploy", f"{name}-worker", "-n", NAMESPACE), 20)
+                obstructed = service(name, fewest=2)
+                obstructed["spec"]["worker"] = {"affinity": {"nodeAfinity": {}}}  # a typo that refuses the template
+                apply(server, [obstructed])
             eventually(refused, 20)
     finally:
         apply(server, chart)

@@ -158,9 +158,12 @@ def test_the_scaling_page_explains_every_reason():
 
 
 def test_the_operations_page_explains_every_event():
-    code = "\n".join((ROOT / name).read_text() for name in ("operator/plan/plan.cpp", "operator/plan/failure.cpp"))
+    code = (ROOT / "operator/plan/plan.cpp").read_text()
     events = set(re.findall(r'(?:warn|say)\("(\w+)"', code)) | set(re.findall(r'EventType::\w+,\s*"(\w+)"', code))
     events |= set(re.search(r'"(ScaledUp)" : "(ScaledDown)"', code).groups())
+    # What stalls a service is told under the condition's reason.
+    stalls = (ROOT / "operator/plan/rollout.cpp").read_text()
+    events |= set(re.search(r'"(Refused)" : "(WriteFails)"', stalls).groups()) | set(re.findall(r'"(CannotStart)"', stalls))
     assert len(events) > 10
     page = (ROOT / "docs/operations.md").read_text()
     assert not [event for event in events if f"`{event}`" not in page]

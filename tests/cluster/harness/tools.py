@@ -31,6 +31,7 @@ PACKAGES = {
     "coredns": (".", "./coredns"),
     "helm": (".", "helm.sh/helm/v4/cmd/helm"),
     "grpcurl": ("grpcurl", "github.com/fullstorydev/grpcurl/cmd/grpcurl"),
+    "kstatus": (".", "./kstatus"),  # of the library that this helm is built with
     "metrics-server": ("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
 }
 BARE = ("etcd", "kube-apiserver", "kubectl")
@@ -72,7 +73,8 @@ def bin_dir(name: str) -> pathlib.Path:
     """The cache folder for one program: another pin or compiler is another folder."""
     folder = PACKAGES[name][0]
     digest = hashlib.sha256(_go_version(go_program()).encode())
-    for pin in _pins(folder):
+    own = [HERE / "kstatus" / "main.go"] if name == "kstatus" else []
+    for pin in _pins(folder) + own:
         digest.update(pin.read_bytes())
     stem = kubernetes_version() if folder == "." else folder
     return cache_dir() / "cluster-tools" / f"{stem}-{digest.hexdigest()[:12]}"
