@@ -42,4 +42,25 @@ bool is_model_name(std::string_view text) {
                      [](char c) { return is_alnum(c) || c == '-' || c == '_' || c == '.'; });
 }
 
+bool is_printable(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c > ' ' && c != 0x7f; });
+}
+
+std::string_view model_uri_fault(std::string_view uri) {
+  auto const colon = uri.find("://");
+  auto const scheme = colon == uri.npos ? std::string_view{} : uri.substr(0, colon);
+  auto const rest = colon == uri.npos ? std::string_view{} : uri.substr(colon + 3);
+  if (!is_printable(uri)) return "a URI without blanks";
+  if (scheme == "https") return rest.empty() || rest.front() == '/' ? "https://host/path" : "";
+  if (scheme == "file") return rest.size() < 2 || rest.front() != '/' ? "file:///absolute/path" : "";
+  if (scheme == "builtin") return rest.empty() ? "builtin://name" : "";
+  if (scheme == "pvc") {
+    auto const slash = rest.find('/');
+    bool const whole =
+        slash != rest.npos && slash + 1 < rest.size() && is_dns_label(rest.substr(0, slash), true);
+    return whole ? "" : "pvc://claim/path";
+  }
+  return "a URI that starts with https://, file://, pvc:// or builtin://";
+}
+
 }  // namespace ei::api

@@ -13,4 +13,10 @@ namespace ei::api {
 /// 1 to 63 letters, digits, '-', '_' or '.', a letter or digit at both ends.
 [[nodiscard]] bool is_model_name(std::string_view text);
 
+/// Neither blanks nor control characters.
+[[nodiscard]] bool is_printable(std::string_view text);
+
+/// Of spec.model.uri: empty when fine, else what it must be.
+[[nodiscard]] std::string_view model_uri_fault(std::string_view uri);
+
 }  // namespace ei::api

@@ -19,32 +19,10 @@ bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
-bool is_printable(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c > ' ' && c != 0x7f; });
-}
-
-/// Empty when fine, else what the URI must be.
-std::string_view uri_fault(std::string_view uri) {
-  auto const colon = uri.find("://");
-  auto const scheme = colon == uri.npos ? std::string_view{} : uri.substr(0, colon);
-  auto const rest = colon == uri.npos ? std::string_view{} : uri.substr(colon + 3);
-  if (!is_printable(uri)) return "a URI without blanks";
-  if (scheme == "https") return rest.empty() || rest.front() == '/' ? "https://host/path" : "";
-  if (scheme == "file") return rest.size() < 2 || rest.front() != '/' ? "file:///absolute/path" : "";
-  if (scheme == "builtin") return rest.empty() ? "builtin://name" : "";
-  if (scheme == "pvc") {
-    auto const slash = rest.find('/');
-    bool const whole =
-        slash != rest.npos && slash + 1 < rest.size() && is_dns_label(rest.substr(0, slash), true);
-    return whole ? "" : "pvc://claim/path";
-  }
-  return "a URI that starts with https://, file://, pvc:// or builtin://";
-}
-
 void read_uri(ObjectReader& reader, std::string_view name, std::string& target) {
   std::string text = target;
   reader.read(name, text, kMaxUriLength);
-  auto const fault = text.empty() && !reader.has(name) ? std::string_view{} : uri_fault(text);
+  auto const fault = text.empty() && !reader.has(name) ? std::string_view{} : model_uri_fault(text);
   if (fault.empty()) {
     target = text;
   } else {

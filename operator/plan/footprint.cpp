@@ -17,8 +17,8 @@ constexpr std::int64_t kGrpcMib = 64;
 // Measured: 6 kB idle, 12 kB while a request waits, 30 kB within a header of 15 kB,
 // 33 kB with 16 KiB sent ahead.
 constexpr std::int64_t kConnectionBytes = 32 * 1024;
-// Measured: 71 kB for one that has only connected, 79 kB at most: records both ways, and the state of a
-// session.
+// Measured: 71 kB for one that has only connected, 79 kB at most: records both ways,
+// and the state of a session.
 constexpr std::int64_t kTlsBytes = 96 * 1024;
 // As many workers as a service may have.
 constexpr std::int64_t kLinks = 1000;

@@ -7,8 +7,8 @@
 
 namespace ei::plan {
 
-/// The processes of one kind: dispatchers, or workers. "New" ones are of the template that the spec in force
-/// asks for.
+/// The processes of one kind: dispatchers, or workers. "New" ones are of the template
+/// that the spec in force asks for.
 struct Tally {
   int wanted = 0;   ///< of workers: granted by the decision
   int running = 0;  ///< and not asked to leave

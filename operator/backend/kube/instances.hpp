@@ -49,8 +49,8 @@ std::string_view template_of(CachedObject const& object);
 /// longer than its progress deadline; empty while it waits, and for another template.
 std::optional<plan::Trouble> overdue_of(CachedObject const* deployment, std::string_view digest);
 
-/// Why not all pods of a Deployment can run: nobody has room for them, or they may not be created (a quota,
-/// an admission).
+/// Why not all pods of a Deployment can run: nobody has room for them, or they may not be
+/// created (a quota, an admission).
 std::optional<plan::Trouble> shortage_of(CachedObject const* deployment,
                                          std::vector<CachedObject const*> const& pods);
 
