@@ -278,3 +278,6 @@ def test_a_dispatcher_does_not_start_with_what_it_cannot_use(secret, pki):
     assert start("--tls-client-ca", secret.ca).returncode == 2
     assert start(*secret.flags(), "--tls-client-auth", "required").returncode == 2
     assert start(*secret.flags("sometimes")).returncode == 2
+    # An open port beside an encrypted one would be a way around its certificates.
+    beside = start(*secret.flags(), "--grpc-port", "8003")
+    assert beside.returncode == 2 and "gRPC does not speak TLS" in beside.stderr + beside.stdout
