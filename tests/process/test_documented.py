@@ -8,6 +8,7 @@ import requests
 
 import harness
 import local
+from certificates import Authority, Secret
 from worker import Worker
 
 sys.path.insert(0, str(harness.ROOT / "tests/tidy"))
@@ -78,7 +79,7 @@ def exposed(text):
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """The three programs' families, after one picture and one decision."""
+    """The three programs' families, TLS's among them, after one picture and one decision."""
     folder = tmp_path_factory.mktemp("documented")
     programs = []
     try:
@@ -89,7 +90,11 @@ def served(tmp_path_factory):
         harness.wait_until(lambda: dispatcher.metrics().get("dispatcher_workers", state="idle") == 1, what="a linked worker")
         assert local.predict(dispatcher.url).status_code == 200
         operator.wait_ready()
-        urls = [dispatcher.metrics_url, worker.metrics_url, f"http://127.0.0.1:{operator.ports['metrics']}/metrics"]
+        authority = Authority(folder, "authority")
+        (folder / "encrypted").mkdir()
+        secret = Secret(folder / "secret", authority.issue("server", "IP:127.0.0.1"), authority)
+        programs.append(encrypted := harness.Dispatcher(folder / "encrypted", *secret.flags()))
+        urls = [dispatcher.metrics_url, encrypted.metrics_url, worker.metrics_url, f"http://127.0.0.1:{operator.ports['metrics']}/metrics"]
         families = {}
         for url in urls:
             families |= exposed(requests.get(url, timeout=10).text)
