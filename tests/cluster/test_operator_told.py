@@ -31,8 +31,9 @@ def test_what_is_denied_is_not_asked_for_in_a_hot_loop_and_harms_nobody_else(ser
     with operator(proxy, space, tmp_path):
         eventually(lambda: expect("Deployment/fine-worker" in children(server, space)), 10)
         time.sleep(10 - (time.monotonic() - since))
-        # 5 ms doubled: eleven tries in ten seconds.
-        assert 3 < len([each for each in proxy.writes(since) if "/deployments/denied-" in each[1]]) < 16
+        # 5 ms doubled: eleven tries in ten seconds, each of both Deployments.
+        for name in ("denied-dispatcher", "denied-worker"):
+            assert 3 < len([each for each in proxy.writes(since) if f"/deployments/{name}" in each[1]]) < 16, name
         proxy.before = None
         eventually(lambda: expect("Deployment/denied-worker" in children(server, space)), 30)
 
