@@ -208,6 +208,12 @@ Time Exchange::next_tick() const {
   return next;
 }
 
+std::size_t Exchange::workers_by_output(std::string_view output) const {
+  return static_cast<std::size_t>(std::count_if(workers_.begin(), workers_.end(), [&](auto const& entry) {
+    return entry.second.hello.output == output;
+  }));
+}
+
 std::size_t Exchange::busy_workers() const {
   return static_cast<std::size_t>(std::count_if(
       workers_.begin(), workers_.end(), [](auto const& entry) { return !entry.second.jobs.empty(); }));

@@ -195,7 +195,9 @@ class Exchange {
   [[nodiscard]] std::uint64_t quarantines() const { return quarantines_; }  ///< pictures put there so far
   [[nodiscard]] std::size_t quarantined(Time now) const { return suspects_.quarantined(now); }
   [[nodiscard]] std::size_t workers() const { return workers_.size(); }
-  [[nodiscard]] std::size_t busy_workers() const;           ///< that hold a job
+  [[nodiscard]] std::size_t busy_workers() const;  ///< that hold a job
+  /// Linked workers whose model's output is of that kind, see link::Hello::output.
+  [[nodiscard]] std::size_t workers_by_output(std::string_view output) const;
   [[nodiscard]] std::size_t open() const { return open_; }  ///< submissions without an outcome
 
  private:

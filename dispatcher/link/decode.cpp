@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <span>
 
 #include "runtime/core/encoding.hpp"
 
@@ -64,6 +65,17 @@ class Fields {
       return std::string(value->get_string());
     }
     fail(name, value, "a string of at most " + std::to_string(max_bytes) + " bytes");
+    return {};
+  }
+
+  std::string one_of(const char* name, std::span<std::string_view const> words) {
+    auto const* value = object_.if_contains(name);
+    std::string allowed;
+    for (auto const word : words) {
+      if (value != nullptr && value->is_string() && value->get_string() == word) return std::string(word);
+      allowed += (allowed.empty() ? "" : ", ") + std::string(word);
+    }
+    fail(name, value, allowed);
     return {};
   }
 
@@ -194,6 +206,8 @@ Result<FromWorker> hello(Frame const& frame) {
   out.classes = fields.number("classes", 1, kMaxClasses);
   out.labels_sha256 = fields.text("labels_sha256", 64);
   out.slots = fields.number("slots", 1, kMaxItems);
+  // A worker of an older version does not send it.
+  if (frame.header.contains("output")) out.output = fields.one_of("output", kOutputs);
   if (fields.error()) return *fields.error();
   return FromWorker(std::move(out));
 }

@@ -50,12 +50,14 @@ json::object job_header(Job const& job) {
 }
 
 json::object header(Hello const& m) {
-  return {{"type", "hello"},
-          {"worker", m.worker},
-          {"model", m.model},
-          {"classes", m.classes},
-          {"labels_sha256", m.labels_sha256},
-          {"slots", m.slots}};
+  json::object out{{"type", "hello"},
+                   {"worker", m.worker},
+                   {"model", m.model},
+                   {"classes", m.classes},
+                   {"labels_sha256", m.labels_sha256},
+                   {"slots", m.slots}};
+  if (!m.output.empty()) out["output"] = m.output;
+  return out;
 }
 json::object header(Ready const&) {
   return {{"type", "ready"}};

@@ -10,6 +10,7 @@
 // that names the field, its value and what is allowed.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -40,6 +41,9 @@ inline constexpr std::size_t kMaxClasses = 65536;
 /// A day: far above any deadline, far below what overflows a clock.
 inline constexpr std::chrono::milliseconds kMaxDeadline{86'400'000};
 
+/// What Hello::output may be: the words are labels of a metric, so the list is closed.
+inline constexpr std::array<std::string_view, 3> kOutputs = {"scores", "probabilities", "log_probabilities"};
+
 /// worker → dispatcher, once, before anything else.
 struct Hello {
   std::string worker;         ///< the worker's own name, for logs
@@ -47,6 +51,9 @@ struct Hello {
   std::size_t classes = 0;    ///< [1, kMaxClasses]
   std::string labels_sha256;  ///< tells workers with different label files apart; may be empty
   std::size_t slots = 1;      ///< jobs the worker will hold at once, [1, kMaxItems]
+  /// What the model's last layer gives: `scores`, `probabilities` or `log_probabilities`; empty from a worker
+  /// that does not say it.
+  std::string output = {};
   bool operator==(Hello const&) const = default;
 };
 

@@ -12,6 +12,9 @@ constexpr char const* kResponseTime = "dispatcher_response_time_seconds";
 constexpr char const* kResponseTimeHelp = "Seconds from a request's first byte to its answer, by route.";
 constexpr char const* kWorkers = "dispatcher_workers";
 constexpr char const* kWorkersHelp = "Linked workers that compute (busy) or wait (idle).";
+constexpr char const* kByOutput = "dispatcher_workers_by_output";
+constexpr char const* kByOutputHelp =
+    "Linked workers by what their model's last layer gives: scores, probabilities or log_probabilities.";
 constexpr char const* kDropped = "dispatcher_dropped_total";
 constexpr char const* kDeaths = "dispatcher_worker_deaths_total";
 constexpr char const* kDeathsHelp =
@@ -75,6 +78,8 @@ Metrics::Metrics(metrics::Registry& registry)
     worker_deaths_.push_back(
         &registry.counter(kDeaths, kDeathsHelp, {{"reason", std::string(to_string(reason))}}));
   }
+  for (auto const output : link::kOutputs)
+    outputs_.push_back(&registry.gauge(kByOutput, kByOutputHelp, {{"output", std::string(output)}}));
 }
 
 void Metrics::completed(http::Completed const& answer) {
@@ -91,6 +96,8 @@ void Metrics::collect(Exchange const& exchange, process::Usage const& usage, Ste
   auto const busy = static_cast<double>(exchange.busy_workers());
   workers_busy_.Set(busy);
   workers_idle_.Set(static_cast<double>(exchange.workers()) - busy);
+  for (std::size_t i = 0; i < outputs_.size(); ++i)
+    outputs_[i]->Set(static_cast<double>(exchange.workers_by_output(link::kOutputs[i])));
   cpu_.Set(usage.cpu_percent);
   memory_.Set(usage.memory_percent);
   QueueCounters const& counters = queue.counters();

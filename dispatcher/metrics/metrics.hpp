@@ -34,6 +34,7 @@ class Metrics {
   metrics::Gauge& oldest_age_;
   metrics::Gauge& workers_idle_;
   metrics::Gauge& workers_busy_;
+  std::vector<metrics::Gauge*> outputs_;  // by link::kOutputs
   metrics::Gauge& cpu_;
   metrics::Gauge& memory_;
   metrics::Counter& arrivals_;

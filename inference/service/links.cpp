@@ -179,6 +179,7 @@ asio::awaitable<Error> Links::State::link_once(Address address) {
   hello.model = options.model_name;
   hello.classes = worker.classes();
   hello.labels_sha256 = worker.labels_sha256();
+  hello.output = worker.output();
   auto const session = std::make_shared<LinkSession>(executor, worker, metrics, std::move(*socket));
   sessions.insert(session);
   metrics.set_links(sessions.size());

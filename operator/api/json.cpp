@@ -181,6 +181,7 @@ json::object to_json(Status const& status) {
                       {"desiredReplicas", status.desired_replicas},
                       {"selector", status.selector},
                       {"queue", std::move(queue)}};
+  if (!status.model.output.empty()) object["model"] = json::object{{"output", status.model.output}};
   if (status.last_decision) object["lastDecision"] = to_json(*status.last_decision);
   json::array history;
   for (auto const& record : status.history) history.push_back(to_json(record));
@@ -201,6 +202,7 @@ Status status_from_json(json::value const& value) {
   status.desired_replicas = number_of<int>(*object, "desiredReplicas");
   status.selector = text_of(*object, "selector");
   status.queue = queue_from_json(object_of(*object, "queue"));
+  status.model.output = text_of(object_of(*object, "model"), "output");
   if (object->contains("lastDecision"))
     status.last_decision = record_from_json(object_of(*object, "lastDecision"));
   each_object(*object, "history",

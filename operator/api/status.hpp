@@ -23,6 +23,15 @@ struct QueueStatus {
   bool operator==(QueueStatus const&) const = default;
 };
 
+/// The model as its workers last told it.
+struct ModelStatus {
+  /// What its last layer gives: `scores`, of which a worker makes probabilities by a softmax,
+  /// `probabilities` or `log_probabilities`; empty until a worker has told it.
+  std::string output;
+
+  bool operator==(ModelStatus const&) const = default;
+};
+
 /// One scaling decision as shown to people.
 struct DecisionRecord {
   std::string id;  ///< the same in the event, the log line and the decision log
@@ -44,6 +53,7 @@ struct Status {
   int ready_replicas = 0;
   int desired_replicas = 0;
   std::string selector;  ///< of the workers' pods, for the scale subresource; empty on the local backend
+  ModelStatus model;
   QueueStatus queue;
   std::optional<DecisionRecord> last_decision;
   std::vector<DecisionRecord> history;

@@ -21,6 +21,14 @@ api::QueueStatus next_queue(api::QueueStatus queue, Verdict const& verdict) {
   return queue;
 }
 
+/// What workers last told of the model; it stays while no worker is there to tell.
+api::ModelStatus next_model(api::ModelStatus model, Observation const& seen, Verdict const& verdict) {
+  // With a query no dispatcher is asked, so an old word would outlive its model.
+  if (seen.spec && !seen.spec->prometheus_query.empty()) return {};
+  if (!verdict.output.empty()) model.output = verdict.output;
+  return model;
+}
+
 /// The status without what moves all the time.
 api::Status steady_part(api::Status status) {
   status.queue = {};
@@ -48,6 +56,7 @@ api::Status next_status(Observation const& seen, Verdict const& verdict, WallTim
   status.ready_replicas = counts.workers.ready;
   status.conditions = next_conditions(seen, verdict, now);
   status.selector = seen.selector;
+  status.model = next_model(status.model, seen, verdict);
   status.queue = next_queue(status.queue, verdict);
   // A decision that could not be carried out is none: it is made anew next time.
   if (verdict.failure && verdict.failure->count_refused) return status;

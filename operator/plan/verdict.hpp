@@ -27,6 +27,7 @@ struct Verdict {
   std::optional<scaling::Decision> decision;  ///< empty when no spec is in force
   std::string metrics_fault;                  ///< why there is no fresh sample; empty when there is one
   std::optional<milliseconds> p99;            ///< of the answers of the last window
+  std::string output;                         ///< see api::ModelStatus; empty where no worker tells it
   /// A change of the count that was made but not yet written into the status (that write failed).
   std::optional<api::DecisionRecord> unrecorded;
   std::optional<Failure> failure;

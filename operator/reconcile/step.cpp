@@ -131,6 +131,7 @@ Action Step::decide(Now now) {
   verdict_.decision = scaling::decide(settings_, memory_.state, snapshot_, now.steady);
   verdict_.metrics_fault = memory_.last_scrape.fault;
   verdict_.p99 = memory_.latency.p99();
+  verdict_.output = memory_.last_scrape.output;
   return plan_and_apply(now);
 }
 

@@ -19,6 +19,13 @@ bool is_work(std::string_view endpoint) {
          ends_with("/ModelInfer");
 }
 
+/// Whether a sample's labels name a kind of output that status.model.output is documented to hold.
+bool is_output(std::map<std::string, std::string> const& labels) {
+  auto const found = labels.find("output");
+  return found != labels.end() && (found->second == "scores" || found->second == "probabilities" ||
+                                   found->second == "log_probabilities");
+}
+
 /// An upper bound as text: `0.5`, `+Inf`. Empty when it is no number; NaN is none, and would break the order.
 std::optional<double> bound(std::string const& text) {
   if (text == "+Inf") return std::numeric_limits<double>::infinity();
@@ -65,6 +72,8 @@ Result<Reading> read_exposition(std::string_view text) {
   for (auto const& sample : *samples) {
     if (sample.name == "dispatcher_quarantined_total" && is_amount(sample.value))
       reading.quarantined = sample.value;
+    if (sample.name == "dispatcher_workers_by_output" && is_amount(sample.value) && is_output(sample.labels))
+      reading.outputs[sample.labels.at("output")] = sample.value;
     if (auto const found = wanted.find(sample.name); found != wanted.end()) {
       if (!is_amount(sample.value)) return no_amount(sample);
       *found->second = sample.value;
@@ -99,6 +108,16 @@ scaling::Sample sum(std::vector<Reading> const& readings, std::vector<std::strin
     total.oldest_age_seconds = std::max(total.oldest_age_seconds, each.oldest_age_seconds);
   }
   return total;
+}
+
+std::string usual_output(std::vector<Reading> const& readings) {
+  std::map<std::string, double> total;
+  for (auto const& each : readings) {
+    for (auto const& [output, workers] : each.outputs) total[output] += workers;
+  }
+  auto const most = std::max_element(total.begin(), total.end(),
+                                     [](auto const& a, auto const& b) { return a.second < b.second; });
+  return most == total.end() || most->second == 0 ? std::string() : most->first;
 }
 
 Buckets sum_answers(std::vector<Reading> const& readings) {

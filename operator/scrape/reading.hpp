@@ -27,7 +27,9 @@ struct Reading {
   double in_flight = 0;
   double oldest_age_seconds = 0;
   double quarantined = 0;  ///< pictures so far; 0 from a dispatcher that does not count them
-  Buckets answers;         ///< of the endpoints that classify pictures; health checks and pages are not load
+  /// Workers by the kind of their model's output; empty from a dispatcher that does not tell.
+  std::map<std::string, double> outputs = {};
+  Buckets answers;  ///< of the endpoints that classify pictures; health checks and pages are not load
 
   bool operator==(Reading const&) const = default;
 };
@@ -41,6 +43,8 @@ struct Reading {
 [[nodiscard]] scaling::Sample sum(std::vector<Reading> const& readings,
                                   std::vector<std::string> const& incarnations, SteadyTime at);
 [[nodiscard]] Buckets sum_answers(std::vector<Reading> const& readings);
+/// The kind of output that most workers have, the first in the alphabet among equals; empty where none tells.
+[[nodiscard]] std::string usual_output(std::vector<Reading> const& readings);
 
 /// Answers that took longer than `target_seconds`, interpolated within the target's bucket. Like the buckets
 /// it never falls. 0 when nothing was answered.
@@ -60,6 +64,7 @@ struct Scrape {
   std::optional<scaling::Sample> sample;  ///< of all of them, or nothing
   Buckets answers;
   Quarantined quarantined;  ///< of those that answered
+  std::string output;       ///< usual_output() of them
   std::string fault;        ///< why there is no sample; empty when there is one
 };
 

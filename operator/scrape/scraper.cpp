@@ -39,6 +39,7 @@ asio::awaitable<Scrape> Scraper::scrape(std::vector<Target> targets, int wanted,
   scrape.quarantined = std::move(quarantined);
   scrape.sample = sum(readings, incarnations, std::chrono::steady_clock::now());
   scrape.answers = sum_answers(readings);
+  scrape.output = usual_output(readings);
   co_return scrape;
 }
 

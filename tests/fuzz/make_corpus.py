@@ -55,6 +55,8 @@ def frame(direction, header, payload=b""):
 
 def link():
     yield "hello", frame(0, {"type": "hello", "worker": "w", "model": "resnet18", "classes": 3, "labels_sha256": "", "slots": 1})
+    yield "hello_output", frame(0, {"type": "hello", "worker": "w", "model": "m", "classes": 3, "labels_sha256": "", "slots": 1,
+                                    "output": "log_probabilities"})
     yield "ready", frame(0, {"type": "ready"})
     items = [{"top": [{"label": "tabby", "index": 1, "probability": 0.9}]}, {"error": {"status": 400, "detail": "no"}}]
     result = {"type": "result", "id": 1, "items": items, "preprocess_ms": 1.5, "inference_ms": 20, "waited_ms": 0, "probabilities": True}

@@ -20,6 +20,8 @@ def test_every_series_stands_there_before_anything_happens(dispatcher):
     assert metrics.get("dispatcher_queue_capacity") == 1000
     for state in ("idle", "busy"):
         assert metrics.get("dispatcher_workers", state=state) == 0
+    for output in ("scores", "probabilities", "log_probabilities"):
+        assert metrics.get("dispatcher_workers_by_output", output=output) == 0
     for reason in ("full", "draining", "too_large", "deadline", "no_worker", "client_gone", "worker_died"):
         assert metrics.get("dispatcher_dropped_total", reason=reason) == 0
     assert 0 < metrics.get("dispatcher_memory_usage_percent") < 100

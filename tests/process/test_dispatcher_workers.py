@@ -50,6 +50,16 @@ def test_a_worker_of_another_model_is_turned_away_with_the_reason(dispatcher, li
     assert dispatcher.metrics().get("dispatcher_workers", state="idle") == 0
 
 
+def test_workers_are_counted_by_what_their_model_gives(dispatcher, link):
+    link()  # of an older version: it does not tell
+    for output in ("log_probabilities", "scores", "scores"):
+        link(hello=False).tell({**HELLO, "output": output})
+    dispatcher.wait_for_metric("dispatcher_workers", 4, state="idle")
+    counted = {output: dispatcher.metrics().get("dispatcher_workers_by_output", output=output)
+               for output in ("scores", "probabilities", "log_probabilities")}
+    assert counted == {"scores": 2, "probabilities": 0, "log_probabilities": 1}
+
+
 def test_a_worker_that_never_says_hello_is_turned_away_after_5_seconds(dispatcher, link):
     closes_with(link(hello=False))
     rejected = wait_until(lambda: dispatcher.log("worker_rejected"))
@@ -61,6 +71,7 @@ def test_a_worker_that_never_says_hello_is_turned_away_after_5_seconds(dispatche
     ([b"\xff\xff\xff\xff"], ["header length is 4294967295"]),
     ([encode_frame({"type": "ready"})], ["the first message is no hello"]),
     ([encode_frame({**HELLO, "classes": 0})], ["hello.classes is 0"]),
+    ([encode_frame({**HELLO, "output": "logits"})], ['hello.output is "logits"', "scores, probabilities, log_probabilities"]),
     ([encode_frame(HELLO), encode_frame(HELLO)], ["a second hello"]),
     ([encode_frame(HELLO), encode_frame({"type": "ready"}), encode_frame({"type": "ready"})], ["more than the 1 slots"]),
     ([encode_frame(HELLO), encode_frame({"type": "result", "id": 7, "items": [{"top": [{"label": "x", "index": 0, "probability": 1}]}],

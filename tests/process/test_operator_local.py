@@ -62,6 +62,7 @@ def test_a_manifest_becomes_a_service_that_answers_with_the_real_worker(start_op
     answer = predict(url, cv2.imencode(".jpg", picture)[1].tobytes())
     assert answer.status_code == 200
     assert answer.json()["top"][0]["label"] == "circle"
+    wait_until(lambda: operator.status().get("model") == {"output": "scores"})
 
 
 def test_the_four_classic_fields_alone_make_a_service(start_operator):

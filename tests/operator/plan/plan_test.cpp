@@ -254,6 +254,17 @@ TEST_CASE("Numbers of a queue that could not be asked stay as they were") {
   CHECK(plan::make_plan(seen, blind, kNow).status.queue.depth == 12);
 }
 
+TEST_CASE("The kind of the model's output is told, also while no worker is there to tell it") {
+  auto told = verdict(steady());
+  told.output = "log_probabilities";
+  auto const seen = settled(service(), told);
+  CHECK(seen.status.model.output == "log_probabilities");
+  CHECK(plan::make_plan(seen, verdict(steady()), kNow).status.model.output == "log_probabilities");
+  auto unasked = seen;
+  unasked.spec->prometheus_query = "queue";
+  CHECK(plan::make_plan(unasked, verdict(steady()), kNow).status.model.output.empty());
+}
+
 TEST_CASE("Actions have a form for people and logs") {
   CHECK(boost::json::serialize(plan::to_json(plan::Action(plan::EnsureWorkers{3}))) ==
         R"({"action":"EnsureWorkers","replicas":3})");

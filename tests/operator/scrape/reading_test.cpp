@@ -20,6 +20,9 @@ dispatcher_service_seconds_total 3.5
 dispatcher_service_seconds_squared_total 0.25
 dispatcher_in_flight 3
 dispatcher_oldest_age_seconds 0.75
+dispatcher_workers_by_output{output="scores"} 2
+dispatcher_workers_by_output{output="probabilities"} 0
+dispatcher_workers_by_output{output="another"} 9
 dispatcher_response_time_seconds_bucket{endpoint="/predict",le="0.1"} 50
 dispatcher_response_time_seconds_bucket{endpoint="/predict",le="+Inf"} 60
 dispatcher_response_time_seconds_bucket{endpoint="/v2/models/{model}/infer",le="0.1"} 5
@@ -52,6 +55,19 @@ TEST_CASE("A dispatcher's load is read off its exposition, health checks left ou
   CHECK(reading->in_flight == 3);
   CHECK(reading->oldest_age_seconds == 0.75);
   CHECK(reading->answers == scrape::Buckets{{0.1, 56}, {kInf, 67}});
+}
+
+TEST_CASE("The kind of output is what most workers of all dispatchers have") {
+  auto const reading = scrape::read_exposition(kExposition);
+  REQUIRE(reading.has_value());
+  CHECK(reading->outputs == std::map<std::string, double>{{"scores", 2}, {"probabilities", 0}});
+  scrape::Reading other;
+  other.outputs = {{"scores", 1}, {"probabilities", 4}};
+  CHECK(scrape::usual_output({*reading}) == "scores");
+  CHECK(scrape::usual_output({*reading, other}) == "probabilities");
+  CHECK(scrape::usual_output({}).empty());
+  other.outputs = {{"scores", 0}};
+  CHECK(scrape::usual_output({other}).empty());
 }
 
 TEST_CASE("An exposition that lacks a needed metric is no data, not zero") {
