@@ -177,7 +177,7 @@ Action Step::tell() {
 }
 
 Action Step::done() const {
-  auto const* failed = tried_again_ ? &*memory_.failed_write : nullptr;
+  auto const* failed = tried_again_ ? memory_.failed_write.get() : nullptr;
   // Where not even the count can be written there is nothing to hurry for.
   if (count_error_) return Done{*count_error_, &telling_, failed};
   return Done{seen_.spec && !seen_.metadata.deleting ? Next::Tick : Next::Wait, &telling_, failed};
@@ -185,7 +185,9 @@ Action Step::done() const {
 
 void Step::note_failed_write(Error const& error, SteadyTime now) {
   auto& failed = memory_.failed_write;
-  if (!failed) failed.emplace(FailedWrite{{}, seen_.metadata.uid, seen_.metadata.generation, now, 0, {}});
+  if (!failed)
+    failed = std::make_unique<FailedWrite>(
+        FailedWrite{{}, seen_.metadata.uid, seen_.metadata.generation, now, 0, {}});
   failed->error = error;
   ++failed->tries;
   failed->next_try = now + Workqueue::delay_after(failed->tries, error.retry_after.value_or(milliseconds(0)));

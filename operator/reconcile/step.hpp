@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -55,8 +56,8 @@ struct Memory {
   std::optional<SteadyTime> sampled_at;      ///< when a scrape last gave a sample
   std::optional<SteadyTime> status_written;  ///< by this process
   std::optional<api::DecisionRecord> unrecorded;
-  SteadyTime tick_due{};  ///< the next beat of its interval
-  std::optional<FailedWrite> failed_write;
+  SteadyTime tick_due{};                      ///< the next beat of its interval
+  std::unique_ptr<FailedWrite> failed_write;  ///< by pointer, as most services have none
 
   /// When it is to be looked at again: at the next beat, or earlier to try a write again.
   [[nodiscard]] SteadyTime due() const {

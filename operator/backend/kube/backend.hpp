@@ -66,8 +66,10 @@ class KubeBackend final : public backend::Backend {
   void read_workers(plan::Observation& seen);
   /// The digests of the templates that the spec in force asks for; nothing where there is none.
   struct Templates {
+    // What they were rendered from. The spec itself would be a kilobyte for each service.
     std::string uid;
-    api::Spec spec;  ///< that they were rendered from
+    std::int64_t generation = 0;
+    bool of_last_valid = false;  ///< of the spec in force before a faulty edit
     std::string dispatcher;
     std::string worker;
   };

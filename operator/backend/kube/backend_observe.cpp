@@ -132,10 +132,13 @@ KubeBackend::Templates const* KubeBackend::templates_of(plan::Observation const&
   if (!seen.spec) return nullptr;
   auto& known = templates_[seen.metadata.key()];
   // Rendering takes 50 µs, and a service is looked at every second.
-  if (known.worker.empty() || known.uid != seen.metadata.uid || known.spec != *seen.spec) {
+  bool const of_last_valid = !seen.errors.empty();
+  if (known.worker.empty() || known.uid != seen.metadata.uid ||
+      known.generation != seen.metadata.generation || known.of_last_valid != of_last_valid) {
     auto const dispatcher = dispatcher_pod_template(seen.metadata, *seen.spec, options_.children);
     auto const worker = worker_pod_template(seen.metadata, *seen.spec, options_.children);
-    known = {seen.metadata.uid, *seen.spec, template_digest(dispatcher), template_digest(worker)};
+    known = {seen.metadata.uid, seen.metadata.generation, of_last_valid, template_digest(dispatcher),
+             template_digest(worker)};
   }
   return &known;
 }
