@@ -11,6 +11,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include <malloc.h>
@@ -201,7 +202,7 @@ asio::awaitable<Result<void>> KubeBackend::perform(plan::Observation const& seen
 
 asio::awaitable<Result<void>> KubeBackend::ensure_children(plan::Observation const& seen, std::string group,
                                                            int replicas, Children render) {
-  Ensurer::Stamp const stamp{seen.metadata.uid, seen.metadata.generation, replicas, {}};
+  Ensurer::Stamp const stamp{seen.metadata.uid, seen.metadata.generation, replicas, 0};
   Ensurer::Render rendered = [this, &seen, &stamp, render] {
     return render(seen.metadata, *seen.spec, stamp.replicas, options_.children);
   };
@@ -217,9 +218,9 @@ asio::awaitable<Result<void>> KubeBackend::ensure_keys(plan::Observation const& 
     auto const why = keys_error_.value_or(make_error(ErrorKind::Unavailable, "not asked for yet"));
     co_return with_context(why, "the cluster's public keys for service account tokens");
   }
-  Ensurer::Stamp const stamp{seen.metadata.uid, 0, 0, link_keys_};
-  Ensurer::Render rendered = [&seen, &stamp] {
-    return std::vector<Child>{link_keys(seen.metadata, stamp.document)};
+  Ensurer::Stamp const stamp{seen.metadata.uid, 0, 0, std::hash<std::string>{}(link_keys_)};
+  Ensurer::Render rendered = [this, &seen] {
+    return std::vector<Child>{link_keys(seen.metadata, link_keys_)};
   };
   co_return co_await ensurer_.ensure(seen.metadata.key(), "keys", stamp, std::move(rendered));
 }
@@ -261,7 +262,7 @@ asio::awaitable<Result<void>> KubeBackend::ensure_monitor(plan::Observation cons
   if (auto const failed = monitor_failed_.find(key);
       failed != monitor_failed_.end() && now < failed->second + kMonitorCheck)
     co_return Result<void>{};
-  Ensurer::Stamp const stamp{seen.metadata.uid, 0, 0, {}};
+  Ensurer::Stamp const stamp{seen.metadata.uid, 0, 0, 0};
   Ensurer::Render rendered = [&seen] { return std::vector<Child>{service_monitor(seen.metadata)}; };
   auto done = co_await ensurer_.ensure(key, "monitor", stamp, std::move(rendered));
   monitor_failed_.erase(key);

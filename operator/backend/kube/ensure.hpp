@@ -6,6 +6,7 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -26,7 +27,9 @@ class Ensurer {
     std::string owner_uid;
     std::int64_t generation = 0;
     int replicas = 0;
-    std::string document;  ///< a text that was rendered into them
+    /// Hash of a text that was rendered into them; the text itself, kept for each service, would be a
+    /// kilobyte.
+    std::size_t document = 0;
     bool operator==(Stamp const&) const = default;
   };
   using Render = std::function<std::vector<Child>()>;
