@@ -37,7 +37,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "alone: judges what an API server is asked; nothing else may take its cores meanwhile")
+    config.addinivalue_line("markers", "alone: judges a loaded service or an API server; nothing else may take its cores meanwhile")
 
 
 @pytest.hookimpl(tryfirst=True)

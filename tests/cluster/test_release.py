@@ -22,6 +22,8 @@ from installed import (  # noqa: F401 (fixtures)
     uninstall,
 )
 
+pytestmark = pytest.mark.alone
+
 # What an InferenceService has made.
 CHILDREN = "pods,deployments,replicasets,services,configmaps,poddisruptionbudgets,networkpolicies"
 
