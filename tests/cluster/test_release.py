@@ -203,7 +203,8 @@ def test_a_dispatcher_lets_in_its_own_workers_alone(release, namespace, serve):
     assert status_of_link(release, address, token(own, account="builder")) == "401"
     logs = release.kubectl("logs", f"deploy/{name}-dispatcher", "-n", namespace)
     refused = [json.loads(line)["reason"] for line in logs.splitlines() if '"link_refused"' in line]
-    assert len(refused) >= 6 and all("token" in each for each in refused), refused
+    # Five at once; of the sixth, within ten seconds, only the number is told later.
+    assert len(refused) >= 5 and all("token" in each for each in refused), refused
 
 
 def test_pods_of_a_release_with_a_shared_token_are_served_while_they_are_replaced(release, namespace, serve, load):
