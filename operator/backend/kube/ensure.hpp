@@ -27,8 +27,8 @@ class Ensurer {
     std::string owner_uid;
     std::int64_t generation = 0;
     int replicas = 0;
-    /// Hash of a text that was rendered into them; the text itself, kept for each service, would be a
-    /// kilobyte.
+    /// Hash of a text that was rendered into them; the text itself, kept for each
+    /// service, would be a kilobyte.
     std::size_t document = 0;
     bool operator==(Stamp const&) const = default;
   };
