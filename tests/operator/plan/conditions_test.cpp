@@ -10,14 +10,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// `Status reason: message` of a condition.
-std::string shown(plan::Observation const& seen, plan::Verdict const& last, std::string_view type) {
-  auto const conditions = plan::next_conditions(seen, last, kNow);
-  auto const* condition = find_condition(conditions, type);
-  if (!condition) return "absent";
-  return std::string(to_string(condition->status)) + " " + condition->reason + ": " + condition->message;
-}
-
 plan::Verdict blind(std::string fault) {
   auto last = verdict(steady());
   last.metrics_fault = std::move(fault);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "operator/plan/conditions.hpp"
 #include "operator/plan/plan.hpp"
 
 // A healthy service and a decision that changes nothing: tests change what they are about.
@@ -72,6 +73,14 @@ inline std::vector<std::string> events(Plan const& made) {
   std::vector<std::string> texts;
   for (auto const& event : all<RecordEvent>(made)) texts.push_back(event.reason + ": " + event.message);
   return texts;
+}
+
+/// `Status reason: message` of a condition.
+inline std::string shown(Observation const& seen, Verdict const& last, std::string_view type) {
+  auto const conditions = next_conditions(seen, last, kNow);
+  auto const* condition = find_condition(conditions, type);
+  if (!condition) return "absent";
+  return std::string(to_string(condition->status)) + " " + condition->reason + ": " + condition->message;
 }
 
 }  // namespace ei::plan::example
