@@ -1,30 +1,11 @@
 // A ModelInferRequest of gRPC, as bytes.
-#include <cmath>
-
 #include "dispatcher/grpc/convert.hpp"
-#include "dispatcher/link/floats.hpp"
 #include "tests/fuzz/fuzz.hpp"
-
-namespace {
+#include "tests/fuzz/pictures.hpp"
 
 using namespace ei;
 using namespace ei::dispatcher;
 using fuzz::require;
-
-void check_pictures(oip::InferRequest const& request, std::size_t message_bytes) {
-  require(!request.pictures.empty() && request.pictures.size() <= oip::kMaxImages,
-          "1 to kMaxImages pictures");
-  std::size_t total = 0;
-  for (auto const& picture : request.pictures) {
-    total += picture.bytes.size();
-    if (picture.kind != link::ItemKind::Tensor) continue;
-    require(picture.bytes.size() == link::kTensorBytes, "a tensor is one picture");
-    for (float const value : link::floats(picture.bytes)) require(std::isfinite(value), "tensors are finite");
-  }
-  require(total <= message_bytes, "pictures take no more memory than their message paid for");
-}
-
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
   auto const bytes = fuzz::view(data, size);
@@ -33,7 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
     require(message.error().http_status == 400, "a refusal has its status");
     return 0;
   }
-  check_pictures(message->request, bytes.size());
+  fuzz::require_pictures(message->request, bytes.size());
   std::vector<Answer> answers(message->request.pictures.size());
   for (auto& answer : answers) {
     answer.top = {{"tabby \"cat\"", 1, 0.75}, {"dog", 0, 0.25}};

@@ -1,30 +1,14 @@
 // The Open Inference Protocol: the first line is the value of Inference-Header-Content-Length ("-": absent).
-#include <cmath>
-
-#include "dispatcher/link/floats.hpp"
 #include "dispatcher/oip/infer.hpp"
 #include "runtime/core/json.hpp"
 #include "tests/fuzz/fuzz.hpp"
+#include "tests/fuzz/pictures.hpp"
 
 namespace {
 
 using namespace ei;
 using namespace ei::dispatcher;
 using fuzz::require;
-
-void check_pictures(oip::InferRequest const& request, std::size_t body_bytes) {
-  require(!request.pictures.empty() && request.pictures.size() <= oip::kMaxImages,
-          "1 to kMaxImages pictures");
-  std::size_t total = 0;
-  for (auto const& picture : request.pictures) {
-    total += picture.bytes.size();
-    if (picture.kind != link::ItemKind::Tensor) continue;
-    require(picture.bytes.size() == link::kTensorBytes, "a tensor is one picture");
-    for (float const value : link::floats(picture.bytes)) require(std::isfinite(value), "tensors are finite");
-  }
-  // A number of JSON takes two bytes with its comma and becomes four.
-  require(total <= 2 * body_bytes + 4, "pictures take no more memory than their request paid for");
-}
 
 void check_answer(oip::InferRequest const& request) {
   std::vector<Answer> answers(request.pictures.size());
@@ -51,7 +35,8 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
             "a refusal has its status");
     return 0;
   }
-  check_pictures(*request, body.size());
+  // A number of JSON takes two bytes with its comma and becomes four.
+  fuzz::require_pictures(*request, 2 * body.size() + 4);
   check_answer(*request);
   return 0;
 }
