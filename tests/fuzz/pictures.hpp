@@ -8,8 +8,8 @@
 
 namespace ei::fuzz {
 
-/// What holds of every request that was taken, whatever protocol brought it: its pictures have at most
-/// `most_bytes` together.
+/// What holds of every request that was taken, whatever its protocol: 1 to kMaxImages pictures, tensors that
+/// are finite and of one picture's size, and at most `most_bytes` in all.
 inline void require_pictures(dispatcher::oip::InferRequest const& request, std::size_t most_bytes) {
   using namespace dispatcher;
   require(!request.pictures.empty() && request.pictures.size() <= oip::kMaxImages,
