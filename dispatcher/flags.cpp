@@ -3,7 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
-#include "dispatcher/link/protocol.hpp"
+#include "dispatcher/contract/link/protocol.hpp"
 #include "runtime/core/origin.hpp"
 #include "runtime/core/version.hpp"
 

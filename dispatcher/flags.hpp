@@ -6,8 +6,8 @@
 #include <variant>
 #include <vector>
 
+#include "dispatcher/contract/picture/inspect.hpp"
 #include "dispatcher/credential/gate.hpp"
-#include "dispatcher/picture/inspect.hpp"
 #include "dispatcher/queue/batcher.hpp"
 #include "dispatcher/queue/request_queue.hpp"
 #include "runtime/core/units.hpp"

@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-#include "dispatcher/form/submitted.hpp"
+#include "dispatcher/contract/form/submitted.hpp"
 
 namespace ei::dispatcher {
 namespace {

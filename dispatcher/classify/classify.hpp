@@ -4,8 +4,8 @@
 #include <boost/asio/awaitable.hpp>
 #include <vector>
 
+#include "dispatcher/contract/picture/inspect.hpp"
 #include "dispatcher/oip/infer.hpp"
-#include "dispatcher/picture/inspect.hpp"
 #include "dispatcher/service/service.hpp"
 
 namespace ei::dispatcher {

@@ -31,8 +31,8 @@
 #include <utility>
 #include <vector>
 
+#include "dispatcher/contract/link/protocol.hpp"
 #include "dispatcher/exchange/suspects.hpp"
-#include "dispatcher/link/protocol.hpp"
 #include "dispatcher/queue/admission.hpp"
 #include "dispatcher/queue/batcher.hpp"
 #include "dispatcher/queue/request_queue.hpp"

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "dispatcher/classify/classify.hpp"
-#include "dispatcher/form/submitted.hpp"
+#include "dispatcher/contract/form/submitted.hpp"
 #include "dispatcher/grpc/convert.hpp"
 #include "dispatcher/grpc/reflection.hpp"
 #include "runtime/async/deadline.hpp"

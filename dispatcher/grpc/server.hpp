@@ -10,8 +10,8 @@
 #include <optional>
 #include <string>
 
+#include "dispatcher/contract/picture/inspect.hpp"
 #include "dispatcher/oip/infer.hpp"
-#include "dispatcher/picture/inspect.hpp"
 #include "dispatcher/service/service.hpp"
 #include "runtime/core/units.hpp"
 #include "runtime/http/body_budget.hpp"

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "dispatcher/link/protocol.hpp"
+#include "dispatcher/contract/link/protocol.hpp"
 #include "runtime/core/result.hpp"
 
 namespace ei::dispatcher::oip {

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "dispatcher/link/protocol.hpp"
+#include "dispatcher/contract/link/protocol.hpp"
 #include "dispatcher/oip/document.hpp"
 #include "runtime/core/result.hpp"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "dispatcher/link/floats.hpp"
+#include "dispatcher/contract/link/floats.hpp"
 #include "dispatcher/oip/head.hpp"
 #include "runtime/core/encoding.hpp"
 

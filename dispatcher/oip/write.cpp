@@ -3,7 +3,7 @@
 #include <charconv>
 #include <cstdio>
 
-#include "dispatcher/link/floats.hpp"
+#include "dispatcher/contract/link/floats.hpp"
 #include "dispatcher/oip/infer.hpp"
 #include "runtime/core/json.hpp"
 #include "runtime/core/version.hpp"

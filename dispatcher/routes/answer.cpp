@@ -4,7 +4,7 @@
 #include <charconv>
 #include <cmath>
 
-#include "dispatcher/form/submitted.hpp"
+#include "dispatcher/contract/form/submitted.hpp"
 
 namespace ei::dispatcher {
 namespace {

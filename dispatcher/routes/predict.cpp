@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
-#include "dispatcher/form/submitted.hpp"
+#include "dispatcher/contract/form/submitted.hpp"
 #include "dispatcher/routes/answer.hpp"
 
 namespace ei::dispatcher {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
-#include "dispatcher/form/submitted.hpp"
+#include "dispatcher/contract/form/submitted.hpp"
 #include "dispatcher/routes/answer.hpp"
 #include "dispatcher/routes/infer.hpp"
 #include "dispatcher/routes/predict.hpp"

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "dispatcher/contract/picture/inspect.hpp"
 #include "dispatcher/oip/infer.hpp"
-#include "dispatcher/picture/inspect.hpp"
 #include "dispatcher/service/service.hpp"
 #include "runtime/http/cors.hpp"
 #include "runtime/http/server.hpp"

@@ -5,7 +5,7 @@
 #include <functional>
 #include <string_view>
 
-#include "dispatcher/picture/inspect.hpp"
+#include "dispatcher/contract/picture/inspect.hpp"
 #include "runtime/core/result.hpp"
 
 namespace ei::inference {

@@ -2,7 +2,7 @@
 
 #include <ctime>
 
-#include "dispatcher/picture/inspect.hpp"
+#include "dispatcher/contract/picture/inspect.hpp"
 #include "inference/preprocess/decode.hpp"
 
 namespace ei::inference {

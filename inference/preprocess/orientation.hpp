@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-#include "dispatcher/picture/inspect.hpp"
+#include "dispatcher/contract/picture/inspect.hpp"
 
 namespace ei::inference {
 

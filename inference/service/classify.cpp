@@ -2,7 +2,7 @@
 
 #include <boost/json.hpp>
 
-#include "dispatcher/picture/inspect.hpp"
+#include "dispatcher/contract/picture/inspect.hpp"
 #include "inference/preprocess/transform.hpp"
 #include "runtime/core/json.hpp"
 #include "runtime/log/log.hpp"

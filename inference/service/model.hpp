@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <string>
 
-#include "dispatcher/link/protocol.hpp"
+#include "dispatcher/contract/link/protocol.hpp"
 #include "inference/labels/labels.hpp"
 #include "inference/model/classifier.hpp"
 #include "inference/service/source.hpp"

@@ -3,7 +3,7 @@
 #include <boost/json.hpp>
 #include <cstdio>
 
-#include "dispatcher/form/submitted.hpp"
+#include "dispatcher/contract/form/submitted.hpp"
 #include "runtime/core/version.hpp"
 #include "runtime/http/content.hpp"
 #include "runtime/metrics/registry.hpp"

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "dispatcher/picture/inspect.hpp"
+#include "dispatcher/contract/picture/inspect.hpp"
 #include "inference/service/worker.hpp"
 #include "runtime/http/server.hpp"
 

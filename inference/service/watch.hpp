@@ -6,7 +6,7 @@
 #include <mutex>
 #include <optional>
 
-#include "dispatcher/link/protocol.hpp"
+#include "dispatcher/contract/link/protocol.hpp"
 #include "runtime/core/units.hpp"
 
 namespace ei::inference {

@@ -1,5 +1,5 @@
 // Frames of the worker link, in both directions: the first byte of an input says which.
-#include "dispatcher/link/protocol.hpp"
+#include "dispatcher/contract/link/protocol.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 namespace {

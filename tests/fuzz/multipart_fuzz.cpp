@@ -1,5 +1,5 @@
 // A form: the first line is its Content-Type, the rest its body.
-#include "dispatcher/form/multipart.hpp"
+#include "dispatcher/contract/form/multipart.hpp"
 #include "runtime/http/message.hpp"
 #include "tests/fuzz/fuzz.hpp"
 

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "dispatcher/link/floats.hpp"
+#include "dispatcher/contract/link/floats.hpp"
 #include "dispatcher/oip/infer.hpp"
 #include "tests/fuzz/fuzz.hpp"
 

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <string_view>
 
-#include "dispatcher/picture/inspect.hpp"
+#include "dispatcher/contract/picture/inspect.hpp"
 #include "runtime/core/result.hpp"
 #include "runtime/http/message.hpp"
 

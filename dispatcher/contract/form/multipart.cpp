@@ -1,4 +1,4 @@
-#include "dispatcher/form/multipart.hpp"
+#include "dispatcher/contract/form/multipart.hpp"
 
 #include <algorithm>
 

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <optional>
 
-#include "dispatcher/picture/parts.hpp"
-#include "dispatcher/picture/scan_steps.hpp"
+#include "dispatcher/contract/picture/parts.hpp"
+#include "dispatcher/contract/picture/scan_steps.hpp"
 
 namespace ei::dispatcher {
 namespace {

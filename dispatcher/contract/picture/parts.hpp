@@ -7,7 +7,7 @@
 #include <string_view>
 #include <variant>
 
-#include "dispatcher/picture/inspect.hpp"
+#include "dispatcher/contract/picture/inspect.hpp"
 
 namespace ei::dispatcher {
 

@@ -1,5 +1,5 @@
-#include "dispatcher/link/floats.hpp"
-#include "dispatcher/link/protocol.hpp"
+#include "dispatcher/contract/link/floats.hpp"
+#include "dispatcher/contract/link/protocol.hpp"
 
 #include <algorithm>
 #include <boost/json.hpp>

@@ -1,7 +1,7 @@
 #include <catch2/catch.hpp>
 #include <random>
 
-#include "dispatcher/link/protocol.hpp"
+#include "dispatcher/contract/link/protocol.hpp"
 #include "tests/dispatcher/seed.hpp"
 
 using namespace ei;

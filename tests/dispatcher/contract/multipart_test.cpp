@@ -1,7 +1,7 @@
 #include <catch2/catch.hpp>
 #include <random>
 
-#include "dispatcher/form/multipart.hpp"
+#include "dispatcher/contract/form/multipart.hpp"
 #include "tests/dispatcher/seed.hpp"
 
 using namespace ei;

@@ -1,7 +1,7 @@
 #include <boost/json.hpp>
 
-#include "dispatcher/link/floats.hpp"
-#include "dispatcher/link/protocol.hpp"
+#include "dispatcher/contract/link/floats.hpp"
+#include "dispatcher/contract/link/protocol.hpp"
 
 namespace ei::dispatcher::link {
 namespace {

@@ -1,10 +1,10 @@
-#include "dispatcher/picture/inspect.hpp"
+#include "dispatcher/contract/picture/inspect.hpp"
 
 #include <algorithm>
 #include <array>
 #include <optional>
 
-#include "dispatcher/picture/parts.hpp"
+#include "dispatcher/contract/picture/parts.hpp"
 
 namespace ei::dispatcher {
 

@@ -2,7 +2,7 @@
 #include <initializer_list>
 #include <optional>
 
-#include "dispatcher/picture/parts.hpp"
+#include "dispatcher/contract/picture/parts.hpp"
 
 namespace ei::dispatcher {
 namespace {

@@ -1,8 +1,8 @@
-#include "dispatcher/picture/scan_steps.hpp"
+#include "dispatcher/contract/picture/scan_steps.hpp"
 
 #include <algorithm>
 
-#include "dispatcher/picture/parts.hpp"
+#include "dispatcher/contract/picture/parts.hpp"
 
 namespace ei::dispatcher {
 namespace {

@@ -1,9 +1,9 @@
-#include "dispatcher/form/submitted.hpp"
+#include "dispatcher/contract/form/submitted.hpp"
 
 #include <algorithm>
 #include <array>
 
-#include "dispatcher/form/multipart.hpp"
+#include "dispatcher/contract/form/multipart.hpp"
 #include "runtime/core/encoding.hpp"
 
 namespace ei::dispatcher {
