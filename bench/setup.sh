@@ -24,6 +24,7 @@ packages_test=(
 # Measures and keeps the series of a comparison on a cluster of yours.
 packages_prometheus=(prometheus)
 packages_clang=(clang)
+packages_coverage=(gcovr)
 packages_fuzz=(clang libclang-rt-dev) # the second has libFuzzer and the sanitizers' own code
 # A real Kubernetes node on this machine; its own binaries are built with go (see tests/cluster).
 packages_cluster=(
@@ -99,7 +100,7 @@ build_locked() { # PRESET LOG TARGET…
   local preset=$1 log=$2 tests=ON
   shift 2
   # Programs alone need no test packages. Once configured with tests, it stays so.
-  [ $# -eq 0 ] || tests=OFF
+  [ $# -eq 0 ] || [ "$1" = unit_tests ] || tests=OFF
   if [ ! -f "$root/build/$preset/build.ninja" ] ||
     { [ $tests = ON ] && grep -q '^EI_BUILD_TESTS:BOOL=OFF' "$root/build/$preset/CMakeCache.txt"; }; then
     say "configuring ($preset)"
