@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "operator/backend/kube/access.hpp"
 #include "operator/backend/kube/backend.hpp"
-#include "operator/backend/kube/client.hpp"
+#include "operator/backend/kube/client/access.hpp"
+#include "operator/backend/kube/client/client.hpp"
 #include "operator/backend/kube/leader.hpp"
 #include "operator/reconcile/reconciler.hpp"
 #include "runtime/async/task_group.hpp"

@@ -1,6 +1,6 @@
 // Kubeconfig files, and what a credential plugin prints.
-#include "operator/backend/kube/exec_credential.hpp"
-#include "operator/backend/kube/kubeconfig.hpp"
+#include "operator/backend/kube/client/exec_credential.hpp"
+#include "operator/backend/kube/client/kubeconfig.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {

@@ -1,6 +1,6 @@
 // A watch stream: lines however they arrive, and what each says.
-#include "operator/backend/kube/lines.hpp"
-#include "operator/backend/kube/watch_event.hpp"
+#include "operator/backend/kube/protocol/lines.hpp"
+#include "operator/backend/kube/protocol/watch_event.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 namespace {

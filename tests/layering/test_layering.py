@@ -28,6 +28,9 @@ MAY_INCLUDE = {
     "operator/manifest": ["operator/api", "runtime/core", "runtime/process"],
     "operator/scrape": ["operator/scaling", "operator/api", "runtime"],
     "operator/backend/local": ["operator", "runtime"],
+    "operator/backend/kube/protocol": ["runtime/core"],
+    "operator/backend/kube/client": ["operator/backend/kube/protocol", "runtime"],
+    "operator/backend/kube/children": ["operator/backend/kube/protocol", "operator/api", "operator/plan", "runtime/core"],
     "operator/backend/kube": ["operator", "runtime"],
     "operator/reconcile": ["operator/api", "operator/scaling", "operator/plan", "operator/scrape",
                            "operator/backend/backend.hpp", "runtime"],
@@ -40,7 +43,7 @@ MAY_INCLUDE = {
 # No I/O, clock, log or thread: `now` is an argument. Only the standard library, Boost.JSON values and results.
 PURE = ["runtime/core", "runtime/compression", "dispatcher/contract", "dispatcher/queue", "dispatcher/exchange",
         "dispatcher/oip", "operator/api", "operator/scaling",
-        "operator/plan", "bench/sim",
+        "operator/plan", "operator/backend/kube/protocol", "operator/backend/kube/children", "bench/sim",
         *(f"{stem}.{suffix}" for suffix in ("hpp", "cpp") for stem in (
             "operator/reconcile/step", "operator/reconcile/settle", "operator/reconcile/workqueue",
             "dispatcher/grpc/wire", "dispatcher/grpc/convert", "dispatcher/grpc/reflection", "dispatcher/grpc/status",

@@ -1,9 +1,9 @@
 #include "operator/backend/kube/backend.hpp"
 
 #include "operator/api/parse.hpp"
-#include "operator/backend/kube/instances.hpp"
-#include "operator/backend/kube/labels.hpp"
-#include "operator/backend/kube/link_keys.hpp"
+#include "operator/backend/kube/children/instances.hpp"
+#include "operator/backend/kube/children/labels.hpp"
+#include "operator/backend/kube/children/link_keys.hpp"
 #include "runtime/core/json.hpp"
 #include "runtime/log/log.hpp"
 

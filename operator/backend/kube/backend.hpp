@@ -2,9 +2,9 @@
 
 #include "operator/backend/backend.hpp"
 #include "operator/backend/kube/caches.hpp"
-#include "operator/backend/kube/children.hpp"
+#include "operator/backend/kube/children/children.hpp"
 #include "operator/backend/kube/claims.hpp"
-#include "operator/backend/kube/client.hpp"
+#include "operator/backend/kube/client/client.hpp"
 #include "operator/backend/kube/ensure.hpp"
 #include "operator/backend/kube/recorder.hpp"
 #include "runtime/async/task_group.hpp"

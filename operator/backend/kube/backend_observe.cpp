@@ -1,9 +1,9 @@
 #include "operator/backend/kube/backend.hpp"
 
 #include "operator/api/parse.hpp"
-#include "operator/backend/kube/instances.hpp"
-#include "operator/backend/kube/labels.hpp"
-#include "operator/backend/kube/pod_template.hpp"
+#include "operator/backend/kube/children/instances.hpp"
+#include "operator/backend/kube/children/labels.hpp"
+#include "operator/backend/kube/children/pod_template.hpp"
 #include "runtime/core/json.hpp"
 
 #include <chrono>

@@ -1,7 +1,7 @@
 #include "operator/backend/kube/caches.hpp"
 
-#include "operator/backend/kube/instances.hpp"
-#include "operator/backend/kube/labels.hpp"
+#include "operator/backend/kube/children/instances.hpp"
+#include "operator/backend/kube/children/labels.hpp"
 
 #include <algorithm>
 #include <utility>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "operator/api/service.hpp"
-#include "operator/backend/kube/client.hpp"
+#include "operator/backend/kube/client/client.hpp"
 #include "operator/backend/kube/informer.hpp"
 #include "runtime/async/task_group.hpp"
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "operator/api/allowed.hpp"
-#include "operator/backend/kube/client.hpp"
+#include "operator/backend/kube/client/client.hpp"
 
 #include <boost/asio/awaitable.hpp>
 

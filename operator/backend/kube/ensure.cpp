@@ -1,7 +1,7 @@
 #include "operator/backend/kube/ensure.hpp"
 
-#include "operator/backend/kube/labels.hpp"
-#include "operator/backend/kube/owned_fields.hpp"
+#include "operator/backend/kube/children/labels.hpp"
+#include "operator/backend/kube/protocol/owned_fields.hpp"
 #include "runtime/core/json.hpp"
 #include "runtime/log/log.hpp"
 

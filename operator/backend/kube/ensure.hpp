@@ -1,8 +1,8 @@
 #pragma once
 
 #include "operator/backend/kube/caches.hpp"
-#include "operator/backend/kube/children.hpp"
-#include "operator/backend/kube/client.hpp"
+#include "operator/backend/kube/children/children.hpp"
+#include "operator/backend/kube/client/client.hpp"
 
 #include <boost/asio/awaitable.hpp>
 

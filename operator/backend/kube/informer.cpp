@@ -1,6 +1,6 @@
 #include "operator/backend/kube/informer.hpp"
 
-#include "operator/backend/kube/owned_fields.hpp"
+#include "operator/backend/kube/protocol/owned_fields.hpp"
 #include "runtime/async/task_group.hpp"
 #include "runtime/core/json.hpp"
 #include "runtime/log/log.hpp"

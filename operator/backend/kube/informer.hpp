@@ -1,10 +1,10 @@
 #pragma once
 
-#include "operator/backend/kube/client.hpp"
-#include "operator/backend/kube/lines.hpp"
-#include "operator/backend/kube/store.hpp"
-#include "operator/backend/kube/watch_event.hpp"
-#include "operator/backend/kube/watcher.hpp"
+#include "operator/backend/kube/client/client.hpp"
+#include "operator/backend/kube/protocol/lines.hpp"
+#include "operator/backend/kube/protocol/store.hpp"
+#include "operator/backend/kube/protocol/watch_event.hpp"
+#include "operator/backend/kube/protocol/watcher.hpp"
 
 #include <boost/asio/awaitable.hpp>
 

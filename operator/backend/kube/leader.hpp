@@ -1,7 +1,7 @@
 #pragma once
 
-#include "operator/backend/kube/client.hpp"
-#include "operator/backend/kube/election.hpp"
+#include "operator/backend/kube/client/client.hpp"
+#include "operator/backend/kube/protocol/election.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>

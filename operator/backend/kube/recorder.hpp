@@ -1,7 +1,7 @@
 #pragma once
 
-#include "operator/backend/kube/client.hpp"
-#include "operator/backend/kube/event_series.hpp"
+#include "operator/backend/kube/client/client.hpp"
+#include "operator/backend/kube/protocol/event_series.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>

@@ -1,8 +1,8 @@
 #include "operator/backend/kube/informer.hpp"
 
-#include "fake_api.hpp"
 #include "runtime/async/task_group.hpp"
 #include "runtime/log/log.hpp"
+#include "tests/operator/backend/kube/client/fake_api.hpp"
 
 #include <catch2/catch.hpp>
 
