@@ -207,8 +207,8 @@ asio::awaitable<bool> serve_on(Flags const& flags, Service& service, process::Si
     auto const gone = co_await (listeners.grpc->let_go() || signals.next());
     if (gone.index() != 0) co_return false;
   }
-  // Whoever is silent now was so all the time: the next request comes on a connection that is closed, not
-  // refused.
+  // Whoever is silent now was so all the time: the next request comes on a connection
+  // that is closed, not refused.
   listeners.main.close_idle();
   co_return true;
 }

@@ -120,8 +120,8 @@ struct ExchangeOptions {
   std::string model = "resnet18";
   QueueLimits queue{};
   BatchLimits batch{};
-  /// Zero: plain FIFO. Else the late lane of request_queue.hpp is on, with longest_punctual_wait() of this
-  /// target.
+  /// Zero: plain FIFO. Else the late lane of request_queue.hpp is on,
+  /// with longest_punctual_wait() of this target.
   Duration latency_target{0};
   /// A worker that holds one job longer than this is taken for stuck and dropped. Twice the default request
   /// timeout: no client waits any more, and no picture takes a core that long.
@@ -176,8 +176,8 @@ class Exchange {
   /// The worker's connection has ended: what it held is tried once more, then fails with 502 or 422.
   void detach(WorkerId worker, Time now, Ended how = Ended::Lost);
 
-  /// Ends what is due: deadlines (504, or 503 where no worker was there at any time), batches whose delay is
-  /// over, verdicts.
+  /// Ends what is due: deadlines (504, or 503 where no worker was there at any time),
+  /// batches whose delay is over, verdicts.
   void tick(Time now);
   /// When tick() next has something to do; Time::max() for never.
   [[nodiscard]] Time next_tick() const;

@@ -8,8 +8,8 @@ namespace ei::dispatcher {
 namespace {
 
 /// A copy of a picture that was never answered waits this long for the first one's answer: twenty times what
-/// a picture takes, and longer than a crash does. Only pictures that are sent several times at once ever
-/// wait.
+/// a picture takes, and longer than a crash does. Only pictures that are sent
+/// several times at once ever wait.
 constexpr Duration kTwinPatience = std::chrono::seconds(1);
 /// Retries run one at a time after a loss, so that each loss has one suspect; but one that takes longer than
 /// this does not keep the innocent ones behind it from being answered in time.
@@ -84,8 +84,8 @@ std::optional<Error> Exchange::refuse_quarantined(Submission const& submission,
   return std::nullopt;
 }
 
-// Whether what was just taken may go to a worker in this job. Else it waits elsewhere, or is one of
-// `refused`.
+// Whether what was just taken may go to a worker in this job. Else it waits elsewhere,
+// or is one of `refused`.
 bool Exchange::may_go(Taken const& taken, std::uint64_t job, std::vector<Refused>& refused, Time now) {
   Pending& pending = pending_[taken.ticket.slot];
   std::size_t const bytes = bytes_of(pending).size();

@@ -47,8 +47,8 @@ struct Suspect {
 /// The records, at most kMostSuspects.
 class Suspects {
  public:
-  /// Whether anything but good is remembered of a picture of that size: only then is its digest worth its
-  /// time.
+  /// Whether anything but good is remembered of a picture of that size:
+  /// only then is its digest worth its time.
   [[nodiscard]] bool doubts(std::size_t bytes) const;
   /// Whether a picture of that size is in quarantine.
   [[nodiscard]] bool quarantines(std::size_t bytes, Time now) const;

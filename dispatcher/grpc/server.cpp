@@ -39,8 +39,8 @@ constexpr milliseconds kHandshake{10'000};
 // too long for a request that nobody waits for any more.
 constexpr milliseconds kKeepaliveTime{30'000};
 constexpr milliseconds kKeepaliveTimeout{10'000};
-// The shortest that gRPC's clients allow themselves; its own five minutes ends connections of those who use
-// it.
+// The shortest that gRPC's clients allow themselves; its own five minutes ends
+// connections of those who use it.
 constexpr milliseconds kClientPings{10'000};
 // What an answer takes after the deadline of its call.
 constexpr milliseconds kAgeGrace{10'000};

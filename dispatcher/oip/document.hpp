@@ -1,6 +1,6 @@
 // The JSON of an infer request, read in one pass: the small part as a JSON value, and `inputs[].data` beside
-// it as plain numbers and strings. A JSON value costs 24 bytes, so 16 MiB of "0,0,0," as JSON values were 200
-// MB.
+// it as plain numbers and strings. A JSON value costs 24 bytes,
+// so 16 MiB of "0,0,0," as JSON values were 200 MB.
 #pragma once
 
 #include <boost/json/value.hpp>
@@ -20,8 +20,8 @@ namespace ei::dispatcher::oip {
 inline constexpr std::size_t kMaxHeadValues = 1024;
 /// Bytes of strings and keys outside of `data`: names and an id, which the answer repeats.
 inline constexpr std::size_t kMaxHeadBytes = 64 * 1024;
-/// Arrays and objects within each other: `inputs`, an input, its `data` and a tensor's four dimensions are
-/// eight.
+/// Arrays and objects within each other: `inputs`, an input, its `data` and a tensor's
+/// four dimensions are eight.
 inline constexpr std::size_t kMaxDepth = 16;
 
 /// The first element of one kind.

@@ -1,5 +1,5 @@
-// What the parts of the request's parser share: how a fault is told, and how a member is found. Not for
-// others.
+// What the parts of the request's parser share: how a fault is told,
+// and how a member is found. Not for others.
 #pragma once
 
 #include <boost/json/object.hpp>

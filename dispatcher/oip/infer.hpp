@@ -82,8 +82,8 @@ struct TypedContents {
 [[nodiscard]] Result<InferRequest> parse_infer(boost::json::object const& head, std::string_view raw);
 [[nodiscard]] Result<InferRequest> parse_infer(boost::json::object const& head, TypedContents contents);
 
-/// Errors: NotFound with http_status 404, when `name` is another model than ours, or `version` another one of
-/// it.
+/// Errors: NotFound with http_status 404, when `name` is another model than ours,
+/// or `version` another one of it.
 [[nodiscard]] Result<void> check_model(ServedModel const& ours, std::string_view name,
                                        std::optional<std::string_view> version);
 
@@ -96,8 +96,8 @@ struct OutputTensor {
   std::vector<float> numbers;
 };
 
-/// The outputs that `request` asks for. `answers`: one per picture of it, none empty, all of a model with the
-/// same classes.
+/// The outputs that `request` asks for. `answers`: one per picture of it, none empty,
+/// all of a model with the same classes.
 [[nodiscard]] std::vector<OutputTensor> output_tensors(InferRequest const& request,
                                                        std::vector<Answer> const& answers);
 

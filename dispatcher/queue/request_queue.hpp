@@ -1,7 +1,7 @@
 // The one central queue: who waits, who is being served, and who is next.
 //
-// The model. A request is offered once; the queue takes it or is full. A taken request waits in one of three
-// lanes:
+// The model. A request is offered once; the queue takes it or is full.
+// A taken request waits in one of three lanes:
 //
 //   fresh      everybody, first come first served
 //   retry      was handed out already, but its worker was lost, or is the like of such a one: served alone,

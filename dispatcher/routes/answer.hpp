@@ -15,8 +15,8 @@ inline constexpr std::string_view kTimeoutHeader = "X-Request-Timeout-Ms";
 /// An Error for one status; `kind` follows from it.
 [[nodiscard]] Error status_error(int status, std::string message);
 
-/// The error as problem+json: its http_status (500 when 0), Retry-After where it has one, and for 415 an
-/// Accept.
+/// The error as problem+json: its http_status (500 when 0), Retry-After where it has one,
+/// and for 415 an Accept.
 [[nodiscard]] http::Response problem_of(Error const& error);
 
 /// `start` plus the timeout: `longest`, or what kTimeoutHeader says when that is shorter.

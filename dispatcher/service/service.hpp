@@ -13,8 +13,8 @@
 namespace ei::dispatcher {
 namespace asio = boost::asio;
 
-/// Runs an Exchange on the real clock. Use from the executor's thread only; must outlive every coroutine in
-/// ask().
+/// Runs an Exchange on the real clock. Use from the executor's thread only;
+/// must outlive every coroutine in ask().
 class Service {
  public:
   Service(asio::any_io_executor executor, ExchangeOptions options);

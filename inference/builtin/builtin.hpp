@@ -13,8 +13,8 @@ namespace ei::inference {
 [[nodiscard]] std::string_view
 imagenet_labels();  ///< the 1,000 names of ImageNet-1k, as torchvision has them
 
-/// Gives the pages of shapes_weights() back to the system; reading them again reads them from the executable
-/// again.
+/// Gives the pages of shapes_weights() back to the system; reading them again reads
+/// them from the executable again.
 void forget_shapes_weights();
 
 }  // namespace ei::inference

@@ -9,8 +9,8 @@
 
 namespace ei::inference {
 
-/// A file's bytes, mapped read-only: pages are shared with the page cache and other processes, nothing is
-/// copied.
+/// A file's bytes, mapped read-only: pages are shared with the page cache and other processes,
+/// nothing is copied.
 class MappedFile {
  public:
   /// Errors: NotFound, Io (also for a folder), Invalid (an empty file).

@@ -19,8 +19,8 @@ constexpr std::uint64_t kMaxText = 64U * 1024;
 /// A module's and a class's name.
 constexpr std::size_t kMaxLine = 1024;
 
-/// Thrown inside this file only, so that every pop and read need not be checked at its call; read() turns it
-/// around.
+/// Thrown inside this file only, so that every pop and read need not be checked at its call;
+/// read() turns it around.
 struct Broken {
   std::string what;
 };

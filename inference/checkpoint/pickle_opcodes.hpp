@@ -2,8 +2,8 @@
 
 namespace ei::inference::pickle {
 
-/// The opcodes of CPython's Lib/pickletools.py that protocols 2 to 5 write for containers, numbers, text and
-/// calls.
+/// The opcodes of CPython's Lib/pickletools.py that protocols 2 to 5 write for containers,
+/// numbers, text and calls.
 enum Op : unsigned char {
   kMark = '(',
   kStop = '.',

@@ -45,8 +45,8 @@ struct ResNet18Spec {
 inline constexpr std::int64_t kMaxClasses = 65'536;
 
 /// Brings a state dict to torchvision's names (name_tensors, find_head) and checks that it is exactly a
-/// ResNet18's, with any number of classes in `fc`. Errors: Invalid, naming the tensor, what it is, and what
-/// is expected.
+/// ResNet18's, with any number of classes in `fc`. Errors: Invalid, naming the tensor,
+/// what it is, and what is expected.
 [[nodiscard]] Result<StateDict> select_resnet18(StateDict tensors);
 
 /// The number of classes. Precondition: select_resnet18 returned `tensors`.

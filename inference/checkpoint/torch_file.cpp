@@ -18,8 +18,8 @@ namespace {
 using Bytes = std::span<const std::byte>;
 using pickle::Ref;
 
-/// The low 64 bits of torch.serialization.MAGIC_NUMBER (0x1950a86a20f9469cfc6c), the first pickle of a legacy
-/// file.
+/// The low 64 bits of torch.serialization.MAGIC_NUMBER (0x1950a86a20f9469cfc6c),
+/// the first pickle of a legacy file.
 constexpr std::int64_t kLegacyMagic = static_cast<std::int64_t>(0xa86a20f9469cfc6cULL);
 /// torch.serialization.PROTOCOL_VERSION of the legacy format.
 constexpr std::int64_t kLegacyProtocol = 1001;

@@ -15,8 +15,8 @@ enum class FileFormat { Safetensors, TorchSave, TorchSaveLegacy, TorchSaveTar, T
 /// ≥ 1.6; also packed anew by another program), the older one of pickles, or the tar archive before PyTorch
 /// 0.2. A training checkpoint's nested dictionary is found under any keys; other entries are passed over. The
 /// pickle inside is read as data: nothing it names is run, so a hostile file can at worst be refused. The
-/// views point into `file`, or own what had to be unpacked. Errors: Invalid, saying what the file holds
-/// instead.
+/// views point into `file`, or own what had to be unpacked. Errors: Invalid,
+/// saying what the file holds instead.
 [[nodiscard]] Result<StateDict> read_torch_save(std::span<const std::byte> file);
 
 }  // namespace ei::inference

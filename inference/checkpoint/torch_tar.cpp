@@ -119,8 +119,8 @@ Storages read_storages(Bytes member) {
   return storages;
 }
 
-/// The count, for each (key, storage, type) with its dimensions (32 bits and 32 of padding), sizes, strides
-/// and offset.
+/// The count, for each (key, storage, type) with its dimensions (32 bits and 32 of padding),
+/// sizes, strides and offset.
 Tensors read_tensors(Bytes member, Storages const& storages) {
   Reader reader("tensors", member);
   Tensors tensors;

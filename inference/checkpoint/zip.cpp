@@ -68,8 +68,8 @@ struct Member {
   int method = 0;
 };
 
-/// Replaces the 32-bit fields that say "see ZIP64" by the extra field's values (4.5.3: in this order, where
-/// needed).
+/// Replaces the 32-bit fields that say "see ZIP64" by the extra field's values (4.5.3:
+/// in this order, where needed).
 bool apply_zip64(Bytes extra, bool need_size, bool need_packed, bool need_local, Member& member) {
   while (extra.size() >= 4) {
     auto const id = read_at<std::uint16_t>(extra, 0);

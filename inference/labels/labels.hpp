@@ -17,12 +17,12 @@ inline constexpr std::size_t kMaxLabelBytes = 200;
 
 /// Parses a label file, UTF-8: one name per line in the order of the classes, or one of the forms that
 /// inference/labels/forms.hpp lists, told by content. Names are trimmed; empty lines at the end are ignored,
-/// one in between is an error. Errors: Invalid, naming the line or the class's number, and what was
-/// recognised.
+/// one in between is an error. Errors: Invalid, naming the line or the class's number,
+/// and what was recognised.
 [[nodiscard]] Result<Labels> parse_labels(std::string_view text);
 
-/// The names of a model with `classes` classes. `given` are the ones asked for. Errors: Invalid when their
-/// numbers differ.
+/// The names of a model with `classes` classes. `given` are the ones asked for. Errors:
+/// Invalid when their numbers differ.
 [[nodiscard]] Result<Labels> check_labels(Labels given, std::int64_t classes);
 
 /// `class 0`, `class 1` …

@@ -18,8 +18,8 @@ namespace ei::inference {
 /// Elements of one picture as the network takes it: float32 [3, 224, 224].
 inline constexpr std::size_t kPictureElements = 3 * 224 * 224;
 
-/// Makes LibTorch use the calling thread alone. Call on the thread that will compute, before the first
-/// Classifier.
+/// Makes LibTorch use the calling thread alone. Call on the thread that will compute,
+/// before the first Classifier.
 void use_one_thread();
 
 /// A ResNet18 (or another classifier in TorchScript) ready to run. Blocking; use from one thread at a time.

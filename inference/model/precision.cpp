@@ -13,8 +13,8 @@
 namespace ei::inference {
 namespace {
 
-/// Seconds that one convolution of the third layer takes, the best of a few runs after one that builds its
-/// code.
+/// Seconds that one convolution of the third layer takes, the best of a few runs
+/// after one that builds its code.
 double time_convolution(StateDict const& tensors, Precision precision) {
   constexpr std::int64_t kSide = 14;
   constexpr int kRuns = 5;  // 0.2 ms each; the best one is free of what other processes did

@@ -19,8 +19,8 @@ enum class Precision { Auto, Fp32, Bf16 };
 /// Whether oneDNN computes in bf16 here at all, if slowly: it needs AVX-512 with BW, DQ and VL.
 [[nodiscard]] bool cpu_computes_bf16();
 
-/// Measures one convolution of the network in both precisions: a few milliseconds. Precondition: as
-/// Classifier's.
+/// Measures one convolution of the network in both precisions: a few milliseconds.
+/// Precondition: as Classifier's.
 [[nodiscard]] bool bf16_is_faster(StateDict const& tensors);
 
 }  // namespace ei::inference

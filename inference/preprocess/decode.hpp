@@ -10,8 +10,8 @@
 
 namespace ei::inference {
 
-/// Takes row `y` of a picture: BGR, 8 bits, as many pixels as it was said to be wide. Rows come once each, in
-/// any order.
+/// Takes row `y` of a picture: BGR, 8 bits, as many pixels as it was said to be wide.
+/// Rows come once each, in any order.
 using RowSink = std::function<void(int y, std::uint8_t const* bgr)>;
 
 /// By how much a JPEG's sides are divided when it is decoded: the least of 1, 2, 4 and 8 that brings it to

@@ -19,8 +19,8 @@ bool is_orientation(std::uint32_t value) {
   return value >= 1 && value <= 8;
 }
 
-/// The first kMaxText bytes of what zlib's `packed` unpacks to; broken data gives what comes before the
-/// break.
+/// The first kMaxText bytes of what zlib's `packed` unpacks to;
+/// broken data gives what comes before the break.
 std::string unpack(std::string_view packed) {
   z_stream stream{};
   if (inflateInit(&stream) != Z_OK) return {};

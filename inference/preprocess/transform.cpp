@@ -18,8 +18,8 @@ namespace {
 constexpr std::array<float, 3> kMean = {0.485F, 0.456F, 0.406F};
 constexpr std::array<float, 3> kDeviation = {0.229F, 0.224F, 0.225F};
 
-/// The normalised value of each 8-bit sample of a channel, with ToTensor's and Normalize's own float32
-/// operations.
+/// The normalised value of each 8-bit sample of a channel, with ToTensor's and
+/// Normalize's own float32 operations.
 std::array<float, 256> make_table(std::size_t channel) {
   std::array<float, 256> table{};
   for (std::size_t value = 0; value < table.size(); ++value) {

@@ -9,8 +9,8 @@ namespace {
 
 namespace link = dispatcher::link;
 
-/// A job that was sent before the goodbye arrived is on its way for one round trip at most; it is still
-/// answered.
+/// A job that was sent before the goodbye arrived is on its way for one round trip at most;
+/// it is still answered.
 constexpr milliseconds kGoodbyeGrace{200};
 
 void log_failed_task(std::string const& name, std::string const& what) {

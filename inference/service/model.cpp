@@ -28,8 +28,8 @@ using Clock = std::chrono::steady_clock;
 
 /// How the allocator treats large blocks. While loading: each by itself, so that the steps of unpacking leave
 /// nothing behind (fp32 would peak 45 MB higher). While computing: from the heap, which is kept, so that the
-/// activations of one picture do not fault in again for the next (a forward pass allocates blocks of up to 3
-/// MB).
+/// activations of one picture do not fault in again for the next (a forward pass
+/// allocates blocks of up to 3 MB).
 void give_large_blocks_back() {
   ::mallopt(M_MMAP_THRESHOLD, 256 * 1024);
 }

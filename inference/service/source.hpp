@@ -41,8 +41,8 @@ struct FromNetwork {
 using ModelSource = std::variant<FromShapes, FromRandom, FromFile, FromNetwork>;
 [[nodiscard]] Result<ModelSource> parse_model_uri(std::string_view uri);
 
-/// Where class names come from: `builtin://imagenet`, `builtin://shapes`, `file:///path`, a plain path,
-/// `https://…`.
+/// Where class names come from: `builtin://imagenet`, `builtin://shapes`, `file:///path`,
+/// a plain path, `https://…`.
 using LabelSource = std::variant<FromShapes, FromImagenet, FromFile, FromNetwork>;
 [[nodiscard]] Result<LabelSource> parse_label_uri(std::string_view uri);
 

@@ -18,8 +18,8 @@ namespace ei::inference {
 /// after which a dispatcher gives the worker up.
 [[nodiscard]] milliseconds job_limit(std::size_t pictures, milliseconds forward);
 
-/// Sees a job that computes for longer than it may. begin() and end() on the compute thread, tick() on
-/// another.
+/// Sees a job that computes for longer than it may. begin() and end() on the compute thread,
+/// tick() on another.
 class JobWatch {
  public:
   using Job = std::shared_ptr<dispatcher::link::Job const>;

@@ -46,8 +46,8 @@ struct AllowedAddresses {
 /// `private` or `loopback` sets one. Errors: Invalid.
 [[nodiscard]] Result<void> allow(AllowedAddresses& allowed, std::string_view word);
 
-/// Empty when `pattern` is `*`, `HOST`, `*.DOMAIN`, `[IPv6]`, or one of these with `:PORT`; else what is
-/// wrong.
+/// Empty when `pattern` is `*`, `HOST`, `*.DOMAIN`, `[IPv6]`, or one of these with `:PORT`;
+/// else what is wrong.
 [[nodiscard]] std::string host_pattern_fault(std::string_view pattern);
 
 /// Whether a host and port fit a pattern. `*` fits all; `*.DOMAIN` fits every name below the domain and not

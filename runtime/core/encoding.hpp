@@ -20,15 +20,15 @@ namespace ei {
 /// Decodes %XX; a `+` stays a `+`. Errors: Invalid (a broken escape).
 [[nodiscard]] Result<std::string> percent_decode(std::string_view text);
 
-/// Escapes everything but RFC 3986's unreserved characters, so the result fits a path segment or a query
-/// value.
+/// Escapes everything but RFC 3986's unreserved characters, so the result fits a
+/// path segment or a query value.
 [[nodiscard]] std::string percent_encode(std::string_view text);
 
 /// True when `text` is well-formed UTF-8 (no surrogates, no overlong forms, at most U+10FFFF).
 [[nodiscard]] bool is_utf8(std::string_view text);
 
-/// `text` with U+FFFD in the place of every byte that belongs to no character: well-formed UTF-8 whatever
-/// came in.
+/// `text` with U+FFFD in the place of every byte that belongs to no character:
+/// well-formed UTF-8 whatever came in.
 [[nodiscard]] std::string to_utf8(std::string_view text);
 
 /// The longest beginning of `text` that has at most `max_bytes` bytes and ends between two characters.

@@ -1,5 +1,5 @@
-// The one translation unit that compiles Boost.JSON (header-only here, Debian's library being another
-// version).
+// The one translation unit that compiles Boost.JSON (header-only here,
+// Debian's library being another version).
 #include "runtime/core/json.hpp"
 
 #include <boost/json/src.hpp>

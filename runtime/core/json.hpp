@@ -15,8 +15,8 @@ namespace ei {
 [[nodiscard]] Result<boost::json::value> parse_json(std::string_view text);
 
 /// The value as one line of JSON. Like boost::json::serialize, but with numbers as people write them: the
-/// shortest digits that read back the same (`12.5`, not `1.25E1`), and null for what JSON cannot say (NaN,
-/// infinities).
+/// shortest digits that read back the same (`12.5`, not `1.25E1`), and null for what JSON
+/// cannot say (NaN, infinities).
 [[nodiscard]] std::string to_json_text(boost::json::value const& value);
 
 /// The member at `path` (`"status.queue.depth"`; no array steps), or null where any step is missing or no

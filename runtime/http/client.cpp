@@ -152,8 +152,8 @@ asio::awaitable<Result<void>> Client::Impl::exchange_head(Connection& connection
                                                           Request const& request, SteadyTime deadline) {
   std::string const head = request_head(request, origin.authority());
   auto const written = co_await connection.transport->write(head, request.body, deadline);
-  // A server may refuse and close before it has read everything: its answer is then worth more than the
-  // write's error.
+  // A server may refuse and close before it has read everything: its answer is then worth
+  // more than the write's error.
   if (!written && written.error().kind != ErrorKind::Unavailable) co_return written.error();
   while (!parser.header_done()) {
     auto advanced = co_await advance(connection, parser, deadline);

@@ -37,8 +37,8 @@ class ResponseStream {
   /// Status and headers; the body is empty.
   [[nodiscard]] virtual Response const& head() const = 0;
   /// Some more bytes (at most 64 KiB), or "" at the end. Errors: Timeout, Protocol (broken framing),
-  /// Unavailable (connection lost before the end), Canceled. After an error or the end, every later call
-  /// repeats it.
+  /// Unavailable (connection lost before the end), Canceled. After an error or the end,
+  /// every later call repeats it.
   virtual asio::awaitable<Result<std::string>> read(milliseconds timeout) = 0;
 };
 
@@ -88,8 +88,8 @@ struct Follow {
     milliseconds timeout, Follow follow = {});
 
 /// The ErrorKind that an HTTP status means to a caller who wanted 2xx (404 NotFound, 409 Conflict, 410 Gone,
-/// 429 TooMany, 401, 403, 408/504 Timeout, other 4xx Invalid, 5xx Unavailable), with Retry-After (seconds)
-/// read.
+/// 429 TooMany, 401, 403, 408/504 Timeout, other 4xx Invalid, 5xx Unavailable),
+/// with Retry-After (seconds) read.
 [[nodiscard]] Error error_from_response(Response const& response);
 
 }  // namespace ei::http

@@ -77,8 +77,8 @@ Result<std::optional<compression::Coding>> parse_coding(std::string_view content
 namespace {
 
 // Decoded bytes are counted by nobody until a queue takes them, and a hundredth of them is what was paid for.
-// So of the bodies that need more than one turn one is decoded at a time; the others wait, encoded, as they
-// came.
+// So of the bodies that need more than one turn one is decoded at a time; the others wait,
+// encoded, as they came.
 thread_local bool decoding = false;
 constexpr std::chrono::milliseconds kAskAgain{5};
 

@@ -18,8 +18,8 @@ namespace ei::http {
 /// Replaces a body by what its Content-Encoding (gzip, deflate) says it stands for, and takes that field
 /// away; leaves one without a coding alone. Other coroutines run in between. Gives the answer that refuses
 /// the request: 415 with Accept-Encoding for another coding, 400 for a broken body, 413 for one that decodes
-/// to more than `max_bytes`, to more than its size justifies (compression::InflateLimits), or for longer than
-/// a second.
+/// to more than `max_bytes`, to more than its size justifies (compression::InflateLimits),
+/// or for longer than a second.
 [[nodiscard]] boost::asio::awaitable<std::optional<Response>> decode_content(Request& request,
                                                                              std::size_t max_bytes);
 

@@ -39,8 +39,8 @@ class Headers {
   std::vector<Field> fields_;
 };
 
-/// One request, on either side. The server fills everything; the client reads method, target, headers and
-/// body.
+/// One request, on either side. The server fills everything; the client reads method,
+/// target, headers and body.
 struct Request {
   std::string method = "GET";
   std::string target = "/";  ///< path and query as on the wire
@@ -73,15 +73,15 @@ struct Response {
 /// The standard reason phrase of a status, `"Unknown Status"` for one without.
 [[nodiscard]] std::string_view reason_phrase(int status);
 
-/// The first value of `name` in a query string (`a=1&b=x%20y`), decoded (`+` is a blank); none when absent or
-/// broken.
+/// The first value of `name` in a query string (`a=1&b=x%20y`), decoded (`+` is a blank);
+/// none when absent or broken.
 [[nodiscard]] std::optional<std::string> query_value(std::string_view query, std::string_view name);
 
 /// The media type of a Content-Type value, lower-case, without parameters: `image/jpeg`.
 [[nodiscard]] std::string media_type(std::string_view content_type);
 
-/// A parameter of a header value, unquoted: `header_parameter("multipart/form-data; boundary=x",
-/// "boundary")`.
+/// A parameter of a header value, unquoted:
+/// `header_parameter("multipart/form-data; boundary=x", "boundary")`.
 [[nodiscard]] std::optional<std::string> header_parameter(std::string_view value, std::string_view name);
 
 }  // namespace ei::http

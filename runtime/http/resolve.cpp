@@ -65,8 +65,8 @@ struct Leave {
 
 Result<void> ask(std::shared_ptr<Question> const& question, std::string const& host, std::uint16_t port) {
   try {
-    // Asio's own resolver has one thread, which its io_context's end waits for: for minutes, when no name
-    // server answers.
+    // Asio's own resolver has one thread, which its io_context's end waits for: for minutes,
+    // when no name server answers.
     std::thread([question, host, port] { answer(*question, look_up(host, port)); }).detach();
     return {};
   } catch (std::system_error const& error) {

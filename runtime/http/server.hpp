@@ -72,8 +72,8 @@ struct Completed {
 struct ServerOptions {
   std::string address = "0.0.0.0";
   std::uint16_t port = 0;  ///< 0: the system chooses, see Server::port()
-  /// Instead of both: a listening socket that this process was started with, and shares with whoever started
-  /// it.
+  /// Instead of both: a listening socket that this process was started with,
+  /// and shares with whoever started it.
   std::optional<int> descriptor = {};
   std::size_t max_body = 1024 * 1024;  ///< bytes; over it 413, before reading where Content-Length says so
   /// Bytes of request line, header fields and trailers, twice what nginx and Apache allow of one line; over
@@ -93,8 +93,8 @@ struct ServerOptions {
   milliseconds header_timeout{10'000};  ///< from the first byte to the end of the headers; then 408
   milliseconds body_timeout{30'000};    ///< from the end of the headers to the end of the body; then 408
   /// Bytes a second that a client sends of a body, on average, once it has had min_rate_grace; else 408. A
-  /// modem sends four times as much; a tenth of a second between the bytes of a picture holds a place for
-  /// hours.
+  /// modem sends four times as much; a tenth of a second between the bytes of a
+  /// picture holds a place for hours.
   std::size_t min_rate = 1024;
   milliseconds min_rate_grace{5'000};
   milliseconds idle_timeout{
@@ -111,13 +111,13 @@ struct ServerOptions {
 };
 
 /// An HTTP/1.1 server. Everything runs on the given executor, which must be a single thread or a strand.
-/// 400, 404, 405 (+Allow), 408, 413, 417, 431, 500, 503 and 505 are answered by the server itself as
-/// problem+json.
+/// 400, 404, 405 (+Allow), 408, 413, 417, 431, 500, 503 and 505 are answered by the
+/// server itself as problem+json.
 ///
 /// A client that shuts down only its sending side (`nc -N`, `shutdown(SHUT_WR)`) while its answer is pending
 /// counts as gone: TCP cannot tell it from one that closed, and giving work of dead clients up matters more
-/// here. The same choice as nginx's (`proxy_ignore_client_abort off`). Bytes that were already received are
-/// served first.
+/// here. The same choice as nginx's (`proxy_ignore_client_abort off`).
+/// Bytes that were already received are served first.
 class Server {
  public:
   Server(asio::any_io_executor executor, ServerOptions options, std::vector<Route> routes,

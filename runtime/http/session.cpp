@@ -15,8 +15,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// For a client to read a refusal and close: nginx allows 5 s of silence; shorter, as a drain waits for it
-// too.
+// For a client to read a refusal and close: nginx allows 5 s of silence; shorter,
+// as a drain waits for it too.
 constexpr milliseconds kLingerTime{2'000};
 // A picture over a usual line is read in less.
 constexpr milliseconds kBodyRetry{1'000};

@@ -28,8 +28,8 @@ std::string describe(std::exception_ptr exception) {
   }
 }
 
-// A function that throws before its first suspension throws here, inside the coroutine that is watched for
-// it.
+// A function that throws before its first suspension throws here,
+// inside the coroutine that is watched for it.
 asio::awaitable<Response> invoke(Handler const& handler, Request request) {
   co_return co_await handler(std::move(request));
 }
@@ -180,8 +180,8 @@ asio::awaitable<Session::Next> Session::conclude(Route const& route, Exchange& e
 // Reads ahead while the handler runs: an end or an error means that nobody waits for the answer any more.
 asio::awaitable<void> Session::watch_client(std::shared_ptr<Exchange> exchange) {
   if (exchange->done) co_return;
-  // The handler's end wakes `finished`, which ends the read; a read that ended by itself just before is left
-  // alone.
+  // The handler's end wakes `finished`, which ends the read; a read that ended by
+  // itself just before is left alone.
   exchange->finished.async_wait([this, exchange](boost::system::error_code const&) {
     if (exchange->watching) transport_->cancel_read();
   });

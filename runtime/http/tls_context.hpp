@@ -23,8 +23,8 @@ using TlsStream = asio::ssl::stream<asio::ip::tcp::socket>;
 [[nodiscard]] Result<void> use_identity(asio::ssl::context& tls, std::string const& certificate_pem,
                                         std::string const& key_pem);
 
-/// Sets SNI (for names only, RFC 6066) and the name or IP address that the certificate must carry in its
-/// SANs.
+/// Sets SNI (for names only, RFC 6066) and the name or IP address that the certificate
+/// must carry in its SANs.
 [[nodiscard]] Result<void> expect_server(TlsStream& stream, std::string const& name_or_address, bool verify);
 
 /// Why the last handshake's certificate was refused, "" when it was not.

@@ -72,8 +72,8 @@ class Transport {
     HandshakeFault fault;
     std::string detail;
   };
-  /// The server's half; empty where it succeeded. After PlainHttp nothing has been read, and say() can
-  /// answer.
+  /// The server's half; empty where it succeeded. After PlainHttp nothing has been read,
+  /// and say() can answer.
   [[nodiscard]] asio::awaitable<std::optional<FailedHandshake>> accept_handshake(SteadyTime deadline);
 
   /// Writes below TLS, as far as that goes without waiting.

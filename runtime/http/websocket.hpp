@@ -51,8 +51,8 @@ class WebSocket {
   /// lost). Cancelling the caller does not take the message back.
   virtual asio::awaitable<Result<void>> send(Message message) = 0;
 
-  /// Sends what is queued and a close frame, waits for the peer's within close_timeout, then drops the
-  /// connection.
+  /// Sends what is queued and a close frame, waits for the peer's within close_timeout,
+  /// then drops the connection.
   virtual asio::awaitable<void> close(std::string reason) = 0;
 
   /// Drops the connection at once; receive() and send() in progress fail.

@@ -8,8 +8,8 @@
 
 namespace ei::http {
 
-/// Answers a checked upgrade request with 101 and takes the stream over. Errors: Protocol, Timeout,
-/// Unavailable.
+/// Answers a checked upgrade request with 101 and takes the stream over. Errors:
+/// Protocol, Timeout, Unavailable.
 [[nodiscard]] asio::awaitable<Result<std::unique_ptr<WebSocket>>> accept_websocket(
     std::unique_ptr<Transport> transport, Request request, WebSocketLimits limits);
 

@@ -4,8 +4,8 @@
 
 namespace ei::http {
 
-/// How the message of a WebSocket's error begins that stands for a closing handshake of the peer, and for
-/// nothing else.
+/// How the message of a WebSocket's error begins that stands for a closing handshake of the peer,
+/// and for nothing else.
 inline constexpr std::string_view kPeerClosed = "the peer closed";
 
 }  // namespace ei::http

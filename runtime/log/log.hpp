@@ -18,8 +18,8 @@ enum class Level { Debug, Info, Warn, Error };
 [[nodiscard]] Result<Level> parse_level(std::string_view text);
 [[nodiscard]] std::string_view to_string(Level level);
 
-/// The fields of one line in the order given. Values: anything Boost.JSON takes (numbers, booleans, strings
-/// …).
+/// The fields of one line in the order given. Values: anything Boost.JSON takes (numbers,
+/// booleans, strings …).
 using Fields = std::initializer_list<std::pair<boost::json::string_view, boost::json::value_ref>>;
 
 /// One JSON object per line: `{"ts":…,"level":…,"event":…, fields…}`. Bytes that are not UTF-8 are escaped.

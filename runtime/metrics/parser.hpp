@@ -21,8 +21,8 @@ struct Sample {
   bool operator==(Sample const&) const = default;
 };
 
-/// At most this many samples are read: far over what our processes expose, little memory if the peer is
-/// hostile.
+/// At most this many samples are read: far over what our processes expose,
+/// little memory if the peer is hostile.
 inline constexpr std::size_t kMaxSamples = 100'000;
 
 /// Labels of one sample, and bytes of its line: what administrators set as Prometheus' own limits
@@ -35,8 +35,8 @@ inline constexpr std::size_t kMaxLineBytes = 16 * 1024;
 /// Errors: Invalid, naming the line number and the fault; Protocol over kMaxSamples.
 [[nodiscard]] Result<std::vector<Sample>> parse_exposition(std::string_view text);
 
-/// A number as the format writes it: Go's decimal notation, NaN, +Inf, -Inf; not hexadecimal, no blanks, no
-/// locale.
+/// A number as the format writes it: Go's decimal notation, NaN, +Inf, -Inf;
+/// not hexadecimal, no blanks, no locale.
 [[nodiscard]] std::optional<double> parse_number(std::string_view text);
 
 /// The value of the first sample called `name` that carries at least `labels`.

@@ -28,8 +28,8 @@ inline constexpr std::string_view kContentType = "text/plain; version=0.0.4; cha
 /// Handles live as long as the registry: resolve them once and keep the reference.
 class Registry {
  public:
-  /// The same name and labels give the same handle. `name` must be a valid metric name
-  /// (std::invalid_argument).
+  /// The same name and labels give the same handle. `name` must be a valid
+  /// metric name (std::invalid_argument).
   Counter& counter(std::string const& name, std::string const& help, Labels const& labels = {});
   Gauge& gauge(std::string const& name, std::string const& help, Labels const& labels = {});
   /// `buckets`: ascending upper bounds without +Inf.

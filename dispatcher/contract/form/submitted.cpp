@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::string_view kField = "image";
 
-// What clients say of bytes whose type they do not know: curl -T says nothing, S3's and Java's tools say
-// binary/octet-stream.
+// What clients say of bytes whose type they do not know: curl -T says nothing,
+// S3's and Java's tools say binary/octet-stream.
 constexpr std::array<std::string_view, 4> kAnyBytes{"", "application/octet-stream", "binary/octet-stream",
                                                     "application/binary"};
 

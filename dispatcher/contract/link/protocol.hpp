@@ -79,8 +79,8 @@ struct ItemError {
 /// Most probable class first.
 using ItemResult = std::variant<std::vector<Prediction>, ItemError>;
 
-/// worker → dispatcher: the answer to one job, one item result per picture (a tensor item of count n gives
-/// n).
+/// worker → dispatcher: the answer to one job, one item result per picture (a
+/// tensor item of count n gives n).
 struct JobResult {
   std::uint64_t id = 0;
   std::vector<ItemResult> items;
@@ -89,8 +89,8 @@ struct JobResult {
   /// From receipt until the worker began: behind the jobs of other dispatchers and direct requests. Zero from
   /// a worker that does not say it.
   double waited_ms = 0;
-  /// float32 [items, classes] row-major, or empty when the job did not ask; an item with an error has a row
-  /// of zeros.
+  /// float32 [items, classes] row-major, or empty when the job did not ask;
+  /// an item with an error has a row of zeros.
   std::vector<float> probabilities;
   bool operator==(JobResult const&) const = default;
 };
@@ -100,8 +100,8 @@ struct Bye {
   bool operator==(Bye const&) const = default;
 };
 
-/// worker → dispatcher: this job takes longer than any may; the worker ends for its restart, and no result
-/// follows.
+/// worker → dispatcher: this job takes longer than any may; the worker ends for its restart,
+/// and no result follows.
 struct Overrun {
   std::uint64_t id = 0;
   bool operator==(Overrun const&) const = default;
@@ -152,8 +152,8 @@ using FromDispatcher = std::variant<Job, Cancel>;
 [[nodiscard]] Result<FromWorker> decode_from_worker(std::string_view frame);
 [[nodiscard]] Result<FromDispatcher> decode_from_dispatcher(std::string_view frame);
 
-/// Each item's bytes; views into job.payload, as many as job.items. The job must have been decoded or be
-/// consistent.
+/// Each item's bytes; views into job.payload, as many as job.items.
+/// The job must have been decoded or be consistent.
 [[nodiscard]] std::vector<std::string_view> parts(Job const& job);
 
 }  // namespace ei::dispatcher::link

@@ -19,11 +19,11 @@ inline constexpr std::uint64_t kWholePixels = std::uint64_t{1} << 24;
 
 /// What the owner of a service decides.
 struct PictureLimits {
-  /// Photographs of 50-megapixel cameras fit after any sensible compression; 1,000 waiting ones must fit a
-  /// queue.
+  /// Photographs of 50-megapixel cameras fit after any sensible compression;
+  /// 1,000 waiting ones must fit a queue.
   std::size_t max_bytes = std::size_t{10} << 20;
-  /// Of a JPEG; of a PNG at most kWholePixels. The largest sensors of phones and cameras have 50 to 100
-  /// megapixels.
+  /// Of a JPEG; of a PNG at most kWholePixels. The largest sensors of phones and cameras
+  /// have 50 to 100 megapixels.
   std::uint64_t max_pixels = 100'000'000;
   /// A picture of 1 × 2^24 would pass the pixel limit and be scaled to 256 × 2^32.
   std::uint32_t max_side = 16'384;

@@ -26,8 +26,8 @@ bool may_say_orientation(std::string_view app1) {
   return app1.starts_with("Exif\0"sv) || app1.starts_with("http://ns.adobe.com/xap/1.0/\0"sv);
 }
 
-// The first byte after entropy-coded data: a 0xff that is neither stuffed (00), a restart (d0–d7) nor fill
-// (ff).
+// The first byte after entropy-coded data: a 0xff that is neither stuffed (00),
+// a restart (d0–d7) nor fill (ff).
 std::size_t skip_scan(std::string_view bytes, std::size_t at) {
   for (;;) {
     at = bytes.find('\xff', at);
@@ -96,8 +96,8 @@ class Walk {
       return not_an_image("the JPEG's frame header has " + std::to_string(segment.size()) + " bytes");
     std::uint32_t const precision = byte_at(segment, 0);
     std::size_t const components = byte_at(segment, 5);
-    // Baseline, extended and progressive; Huffman (0–2) and arithmetic (9, 10). The others are lossless or
-    // hierarchical.
+    // Baseline, extended and progressive; Huffman (0–2) and arithmetic (9, 10).
+    // The others are lossless or hierarchical.
     bool const process = marker <= 0xc2 || marker == 0xc9 || marker == 0xca;
     if (!process || precision != 8 || (components != 1 && components != 3 && components != 4)) {
       return BadPicture{PictureFault::Unsupported,
