@@ -136,8 +136,10 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
                      "checked: {\"issuer\": URL, \"keys\": [JWK, …]}; read again when it changes");
   auto* const audience = app.add_option("--link-audience", flags.gate.expected.audience,
                                         "Audience that a signed token must be for");
-  auto* const subject = app.add_option("--link-subject", flags.gate.expected.subject,
-                                       "Whose signed token it must be: system:serviceaccount:NAMESPACE:NAME");
+  auto* const subject = app.add_option("--link-subject", flags.gate.expected.subjects,
+                                       "Whose signed token it must be: system:serviceaccount:NAMESPACE:NAME, "
+                                       "or the beginning of such and a *; may be repeated")
+                            ->allow_extra_args(false);
   for (auto* const option : {keys, audience, subject}) {
     for (auto* const other : {keys, audience, subject}) {
       if (option != other) option->needs(other);

@@ -83,7 +83,8 @@ def leaves(schema, path):
         below = f"{path}{name}" + ("[]" if inner is not field else "")
         if inner is not field and "properties" in inner:
             yield f"{path}{name}", field
-        if "properties" in inner:
+        # An affinity is a pod's own; kubectl explains its forty fields.
+        if "properties" in inner and name != "affinity":
             yield from leaves(inner, below + ".")
         else:
             yield f"{path}{name}", field

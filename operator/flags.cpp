@@ -22,6 +22,11 @@ struct AllowFlags {
   std::vector<std::string> addresses;
   std::vector<std::string> tolerations;
   std::vector<std::string> tls_secrets;
+  std::vector<std::string> service_accounts;
+  std::vector<std::string> priority_classes;
+  std::vector<std::string> labels;
+  std::vector<std::string> annotations;
+  std::vector<std::string> env;
   std::string claim;
   bool no_prometheus_query = false;
 };
@@ -56,6 +61,17 @@ void add_allow(CLI::App& app, AllowFlags& flags) {
          "Name of spec.dispatcher.tls.secretName, or its beginning and a *; may be repeated. All, unless "
          "given")
       ->group(kAllow);
+  auto const names = [&](char const* flag, std::vector<std::string>& target, std::string const& what) {
+    app.add_option(flag, target, "Name, or its beginning and a *, of " + what + "; may be repeated")
+        ->group(kAllow);
+  };
+  names("--allow-service-account", flags.service_accounts,
+        "the pods' service account, besides default. On a cluster none, unless given");
+  names("--allow-priority-class", flags.priority_classes,
+        "the pods' PriorityClass, besides that of --priority-class. On a cluster none, unless given");
+  names("--allow-label", flags.labels, "labels of pods. All but reserved ones, unless given");
+  names("--allow-annotation", flags.annotations, "annotations of pods. All but reserved ones, unless given");
+  names("--allow-env", flags.env, "environment variables of pods. All but reserved ones, unless given");
   app.add_flag("--no-prometheus-query", flags.no_prometheus_query, "Refuse spec.scaling.prometheusQuery")
       ->group(kAllow);
 }
@@ -98,6 +114,11 @@ api::Allowed allowed_of(AllowFlags const& flags, bool local) {
   take_list(flags.hosts, allowed.hosts);
   take_list(flags.tolerations, allowed.toleration_keys);
   take_list(flags.tls_secrets, allowed.tls_secrets);
+  take_list(flags.service_accounts, allowed.service_accounts);
+  take_list(flags.priority_classes, allowed.priority_classes);
+  take_list(flags.labels, allowed.labels);
+  take_list(flags.annotations, allowed.annotations);
+  take_list(flags.env, allowed.env);
   for (auto const& host : allowed.hosts) {
     if (auto const fault = host_pattern_fault(host); !fault.empty())
       throw CLI::ValidationError("--allow-model-host", fault);
@@ -218,6 +239,7 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
     flags.drain_timeout = *drain;
     flags.allowed = allowed_of(allow, !flags.local.empty());
     flags.allowed.worker_image = flags.worker_image;
+    flags.allowed.priority_class = flags.priority_class;
     if (flags.once && flags.local.empty()) throw CLI::ValidationError("--once", "needs --local");
   } catch (CLI::ParseError const& error) {
     // CLI11 prints; its own codes are many, the convention is 2.

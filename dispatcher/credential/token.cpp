@@ -100,6 +100,19 @@ Result<void> check_times(json::value const& claims, std::int64_t now) {
   return boost::system::in_place_value;
 }
 
+bool names_subject(std::vector<std::string> const& patterns, std::string_view subject) {
+  return std::any_of(patterns.begin(), patterns.end(), [&](std::string_view pattern) {
+    return pattern.ends_with('*') ? subject.starts_with(pattern.substr(0, pattern.size() - 1))
+                                  : subject == pattern;
+  });
+}
+
+std::string listed(std::vector<std::string> const& words) {
+  std::string text;
+  for (auto const& word : words) text += (text.empty() ? "" : " or ") + word;
+  return text;
+}
+
 Result<TokenHolder> check_claims(json::value const& claims, std::string const& issuer,
                                  ExpectedClaims const& expected, std::int64_t now) {
   if (!claims.is_object()) return refused("has claims that are no object");
@@ -107,8 +120,9 @@ Result<TokenHolder> check_claims(json::value const& claims, std::string const& i
   if (!names_audience(find_member(claims, "aud"), expected.audience))
     return refused("is not for the audience " + expected.audience);
   if (auto const times = check_times(claims, now); !times) return times.error();
-  if (string_or(claims, "sub") != expected.subject) return refused("is not of " + expected.subject);
-  TokenHolder holder{expected.subject, {}};
+  auto const subject = string_or(claims, "sub");
+  if (!names_subject(expected.subjects, subject)) return refused("is not of " + listed(expected.subjects));
+  TokenHolder holder{std::string(subject), {}};
   auto const& object = claims.as_object();
   if (auto const* about = object.if_contains("kubernetes.io"))
     holder.pod = std::string(string_or(*about, "pod.name"));

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "runtime/core/result.hpp"
 
@@ -43,7 +44,8 @@ class TrustedKeys {
 /// What a token must say to be let in.
 struct ExpectedClaims {
   std::string audience;  ///< one of the token's audiences
-  std::string subject;   ///< `system:serviceaccount:NAMESPACE:NAME`
+  /// One of these: `system:serviceaccount:NAMESPACE:NAME`, or the beginning of such and a `*`.
+  std::vector<std::string> subjects;
 };
 
 /// Who shows a token.

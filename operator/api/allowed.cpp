@@ -7,6 +7,7 @@
 #include <boost/json/string.hpp>
 #include <charconv>
 
+#include "operator/api/refuse.hpp"
 #include "runtime/core/encoding.hpp"
 #include "runtime/core/redact.hpp"
 
@@ -15,31 +16,6 @@ namespace {
 
 namespace json = boost::json;
 constexpr auto kNone = std::string_view::npos;
-
-/// Who can mend it, and with what: the operator's flag and the chart's value.
-std::string administrator(std::string_view flag, std::string_view value) {
-  return "; an administrator can allow it with the operator's " + std::string(flag) + " (the chart's " +
-         std::string(value) + ")";
-}
-
-std::string quoted(std::string_view text) {
-  return json::serialize(json::value(json::string_view(text.data(), text.size())));
-}
-
-FieldError forbidden(std::string field, std::string_view value, std::string const& why) {
-  return {std::move(field), "Forbidden: " + quoted(value) + ": " + why};
-}
-
-template <class List>
-std::string listed(List const& words) {
-  std::string text;
-  for (auto const& word : words) text += (text.empty() ? "" : ", ") + std::string(word);
-  return text;
-}
-
-bool holds_any(std::vector<std::string> const& list) {
-  return std::find(list.begin(), list.end(), "*") != list.end();
-}
 
 struct Parts {
   std::string_view scheme;
@@ -180,39 +156,6 @@ void refuse_image(std::string const& image, Allowed const& allowed, std::vector<
           administrator("--allow-image", "allow.images")));
 }
 
-void refuse_tolerations(json::value const& tolerations, Allowed const& allowed,
-                        std::vector<FieldError>& errors) {
-  if (!tolerations.is_array() || holds_any(allowed.toleration_keys)) return;
-  std::size_t at = 0;
-  for (auto const& item : tolerations.get_array()) {
-    auto const* object = item.if_object();
-    auto const* member = object ? object->if_contains("key") : nullptr;
-    auto const* text = member ? member->if_string() : nullptr;
-    std::string const key = text ? std::string(text->data(), text->size()) : std::string();
-    auto const& keys = allowed.toleration_keys;
-    // One without a key tolerates every taint.
-    bool const fine = !key.empty() && std::find(keys.begin(), keys.end(), key) != keys.end();
-    auto const field = "spec.worker.tolerations[" + std::to_string(at++) + "].key";
-    if (fine) continue;
-    errors.push_back(
-        forbidden(field, key,
-                  (keys.empty() ? "no toleration is allowed" : "allowed keys are " + listed(keys)) +
-                      administrator("--allow-toleration", "allow.tolerations")));
-  }
-}
-
-void refuse_secret(std::string const& name, Allowed const& allowed, std::vector<FieldError>& errors) {
-  auto const& patterns = allowed.tls_secrets;
-  bool const fine = std::any_of(patterns.begin(), patterns.end(), [&](std::string_view pattern) {
-    return pattern.ends_with('*') ? name.starts_with(pattern.substr(0, pattern.size() - 1)) : name == pattern;
-  });
-  if (name.empty() || fine) return;
-  errors.push_back(
-      forbidden("spec.dispatcher.tls.secretName", name,
-                (patterns.empty() ? "no Secret is allowed" : "allowed Secrets are " + listed(patterns)) +
-                    administrator("--allow-tls-secret", "allow.tlsSecrets")));
-}
-
 }  // namespace
 
 Allowed everything_allowed() {
@@ -221,6 +164,8 @@ Allowed everything_allowed() {
   allowed.addresses = {true, true};
   allowed.claims.kind = ClaimRule::Kind::Any;
   allowed.toleration_keys = {"*"};
+  allowed.service_accounts = {"*"};
+  allowed.priority_classes = {"*"};
   return allowed;
 }
 
@@ -228,8 +173,9 @@ std::vector<FieldError> refusals(Spec const& spec, Allowed const& allowed) {
   std::vector<FieldError> errors;
   refuse_model(spec.model, allowed, errors);
   refuse_image(spec.worker.image, allowed, errors);
-  refuse_tolerations(spec.worker.tolerations, allowed, errors);
   refuse_secret(spec.dispatcher.tls.secret_name, allowed, errors);
+  refuse_pods("spec.worker", spec.worker.pods, allowed, errors);
+  refuse_pods("spec.dispatcher", spec.dispatcher.pods, allowed, errors);
   if (!spec.prometheus_query.empty() && !allowed.prometheus_query) {
     errors.push_back({"spec.scaling.prometheusQuery",
                       "Forbidden: queries are switched off; an administrator can allow them without the "

@@ -34,7 +34,14 @@ struct Allowed {
   ClaimRule claims;
   std::vector<std::string> toleration_keys;
   bool prometheus_query = true;
-  std::vector<std::string> tls_secrets{"*"};  ///< names, or beginnings with a `*` behind them
+  // From here on lists are of names, or of beginnings with a `*` behind them.
+  std::vector<std::string> tls_secrets{"*"};
+  std::vector<std::string> service_accounts;  ///< besides `default`
+  std::string priority_class;                 ///< the operator's own; always allowed
+  std::vector<std::string> priority_classes;
+  std::vector<std::string> labels{"*"};       ///< besides what is reserved: is_reserved_label() and its like
+  std::vector<std::string> annotations{"*"};  ///< likewise
+  std::vector<std::string> env{"*"};          ///< likewise
 
   bool operator==(Allowed const&) const = default;
 };

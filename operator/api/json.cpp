@@ -49,6 +49,23 @@ json::object scaling_to_json(Spec const& spec) {
   return object;
 }
 
+void add_pods(json::object& object, Pods const& pods) {
+  if (!pods.labels.empty()) object["labels"] = words(pods.labels);
+  if (!pods.annotations.empty()) object["annotations"] = words(pods.annotations);
+  json::array env;
+  for (auto const& each : pods.env) env.push_back({{"name", each.name}, {"value", each.value}});
+  if (!env.empty()) object["env"] = std::move(env);
+  if (!pods.service_account.empty()) object["serviceAccountName"] = pods.service_account;
+  if (!pods.priority_class.empty()) object["priorityClassName"] = pods.priority_class;
+  json::array secrets;
+  for (auto const& name : pods.image_pull_secrets) secrets.push_back(json::object{{"name", name}});
+  if (!secrets.empty()) object["imagePullSecrets"] = std::move(secrets);
+  if (!pods.node_selector.empty()) object["nodeSelector"] = words(pods.node_selector);
+  if (!pods.tolerations.is_null()) object["tolerations"] = pods.tolerations;
+  if (!pods.affinity.is_null()) object["affinity"] = pods.affinity;
+  if (!pods.topology_spread.is_null()) object["topologySpreadConstraints"] = pods.topology_spread;
+}
+
 json::object to_json(Dispatcher const& dispatcher) {
   json::object object{
       {"replicas", dispatcher.replicas},
@@ -66,6 +83,8 @@ json::object to_json(Dispatcher const& dispatcher) {
     object["tls"] = {{"secretName", dispatcher.tls.secret_name},
                      {"clientAuth", to_string(dispatcher.tls.client_auth)}};
   }
+  object["resources"] = {{"cpu", dispatcher.resources.cpu}, {"memory", dispatcher.resources.memory}};
+  add_pods(object, dispatcher.pods);
   return object;
 }
 
@@ -73,9 +92,7 @@ json::object to_json(Worker const& worker) {
   json::object object;
   if (!worker.image.empty()) object["image"] = worker.image;
   object["resources"] = {{"cpu", worker.resources.cpu}, {"memory", worker.resources.memory}};
-  if (!worker.node_selector.empty()) object["nodeSelector"] = words(worker.node_selector);
-  if (!worker.tolerations.is_null()) object["tolerations"] = worker.tolerations;
-  if (!worker.affinity.is_null()) object["affinity"] = worker.affinity;
+  add_pods(object, worker.pods);
   return object;
 }
 

@@ -49,4 +49,27 @@ bool is_label_value(std::string_view text) {
   return text.empty() || is_name_part(text);
 }
 
+bool is_reserved_label(std::string_view name) {
+  return name == "pod-template-hash" || name.starts_with("elasticinference.dev/") ||
+         name.starts_with("app.kubernetes.io/");
+}
+
+bool is_reserved_annotation(std::string_view name) {
+  auto const domain = name.substr(0, name.find('/'));
+  return domain == "elasticinference.dev" || domain == "kubernetes.io" ||
+         domain.ends_with(".alpha.kubernetes.io") || domain.ends_with(".beta.kubernetes.io");
+}
+
+bool is_env_name(std::string_view text) {
+  // A shell's and C's names; longer ones nobody reads.
+  constexpr std::size_t kLongest = 128;
+  if (text.empty() || text.size() > kLongest || (text.front() >= '0' && text.front() <= '9')) return false;
+  return std::all_of(text.begin(), text.end(), [](char c) { return is_alnum(c) || c == '_'; });
+}
+
+bool is_reserved_env(std::string_view name) {
+  return name == "POD_NAME" || name == "GCONV_PATH" || name == "GLIBC_TUNABLES" ||
+         name.starts_with("KUBERNETES_") || name.starts_with("LD_") || name.starts_with("OPENSSL_");
+}
+
 }  // namespace ei::api

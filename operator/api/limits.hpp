@@ -60,6 +60,31 @@ inline constexpr std::size_t kMaxNumberLength = 32;
 inline constexpr std::size_t kMaxOrigins = 32;
 /// Kubernetes' own limit of a Secret's name, a DNS subdomain.
 inline constexpr std::size_t kMaxSecretNameLength = 253;
+/// A dispatcher takes 7 MB idle and its libraries 30 MiB.
+inline constexpr Range<std::int64_t> kDispatcherMemoryBytes{std::int64_t{32} << 20, std::int64_t{1} << 40};
+/// Kubernetes' own limit of a label's name or value, and of a namespace's.
+inline constexpr std::size_t kMaxLabelLength = 63;
+/// What teams and tools mark a pod with.
+inline constexpr std::size_t kMaxLabels = 32;
+/// Sixteen of the longest, in characters of four bytes, fit the 256 KiB that Kubernetes allows an object.
+inline constexpr std::size_t kMaxAnnotations = 16;
+inline constexpr std::size_t kMaxAnnotationLength = 3072;
+/// Thirty-two of the longest, in characters of four bytes, are 256 KiB; an object in etcd is 1.5 MiB at most.
+inline constexpr std::size_t kMaxEnv = 32;
+inline constexpr std::size_t kMaxEnvValueLength = 2048;
+/// Registries that one image comes from.
+inline constexpr std::size_t kMaxPullSecrets = 16;
+/// Hosts, zones, regions, each hard or soft.
+inline constexpr std::size_t kMaxSpreads = 8;
+/// Terms, expressions, labels, namespaces of a selector: more than anybody writes by hand.
+inline constexpr std::size_t kMaxSelectorItems = 16;
+inline constexpr std::size_t kMaxSelectorValues = 64;
+/// Of Gt and Lt: what a 64-bit integer holds.
+inline constexpr std::size_t kMaxWholeNumberDigits = 18;
+/// Kubernetes' own range.
+inline constexpr Range<int> kAffinityWeight{1, 100};
+/// Of maxSkew and minDomains: a thousand pods on as many nodes.
+inline constexpr Range<int> kSpreadNumber{1, 1000};
 /// A node has a handful of taints.
 inline constexpr std::size_t kMaxTolerations = 64;
 /// And some twenty labels.

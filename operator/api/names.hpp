@@ -9,6 +9,9 @@ namespace ei::api {
 
 /// RFC 1123 labels with dots between them, as Kubernetes wants it of a Secret's name.
 [[nodiscard]] bool is_dns_subdomain(std::string_view text);
+inline constexpr std::string_view kSecretName =
+    "a Secret's name: at most 253 lower-case letters, digits, '-' and '.', a letter or digit at both ends of "
+    "each part";
 
 /// 1 to 63 letters, digits, '-', '_' or '.', a letter or digit at both ends.
 [[nodiscard]] bool is_model_name(std::string_view text);

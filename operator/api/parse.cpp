@@ -6,6 +6,7 @@
 #include "operator/api/label.hpp"
 #include "operator/api/limits.hpp"
 #include "operator/api/names.hpp"
+#include "operator/api/pods.hpp"
 #include "operator/api/reader.hpp"
 #include "runtime/core/origin.hpp"
 #include "runtime/core/redact.hpp"
@@ -126,10 +127,7 @@ void read_tls(ObjectReader reader, Tls& tls) {
   if (!reader.has("secretName")) {
     reader.fail("secretName", "Required value: the Secret that holds tls.crt, tls.key and ca.crt");
   } else if (!is_dns_subdomain(tls.secret_name)) {
-    reader.fail("secretName",
-                invalid_value(json::value(tls.secret_name),
-                              "a Secret's name: at most 253 lower-case letters, digits, '-' and '.', a "
-                              "letter or digit at both ends of each part"));
+    reader.fail("secretName", invalid_value(json::value(tls.secret_name), kSecretName));
   }
   reader.read(
       "clientAuth", tls.client_auth,
@@ -151,69 +149,14 @@ void read_dispatcher(ObjectReader reader, Dispatcher& dispatcher) {
   batch.finish();
   read_cors(reader.object("cors"), dispatcher.allowed_origins);
   if (reader.has("tls")) read_tls(reader.object("tls"), dispatcher.tls);
+  auto resources = reader.object("resources");
+  resources.read_quantity("cpu", dispatcher.resources.cpu, kCpuMilli, "10m and 64");
+  resources.read_quantity("memory", dispatcher.resources.memory,
+                          {kDispatcherMemoryBytes.least * 1000, kDispatcherMemoryBytes.most * 1000},
+                          "32Mi and 1Ti");
+  resources.finish();
+  read_pods(reader, dispatcher.pods);
   reader.finish();
-}
-
-template <class Check>
-void read_passed_on(ObjectReader& reader, std::string_view name, json::value& target, Check fits,
-                    std::string_view must) {
-  auto const* value = reader.take(name);
-  if (!value) return;
-  if (fits(*value)) {
-    target = *value;
-  } else {
-    reader.fail(name, invalid_value(*value, must));
-  }
-}
-
-/// A map that ends as labels, or as a selector of them, in an object that the API server checks.
-void read_labels(ObjectReader& reader, std::string_view name, std::map<std::string, std::string>& target) {
-  reader.read(name, target);
-  for (auto const& [key, value] : target) {
-    if (!is_label_name(key)) {
-      reader.fail(name, invalid_value(json::value(key), "a label's name, such as disk or example.com/disk"));
-    } else if (!is_label_value(value)) {
-      reader.fail(name, invalid_value(json::value(value),
-                                      "a label's value: at most 63 letters, digits, '-', '_' and '.', with a "
-                                      "letter or digit at both ends"));
-    }
-  }
-}
-
-/// Faults of what looks like a pod's tolerations; they are passed on as they are.
-void check_tolerations(ObjectReader& reader, json::value const& value) {
-  if (value.get_array().size() > kMaxTolerations) {
-    reader.fail("tolerations", "Too many: " + std::to_string(value.get_array().size()) +
-                                   ": must have at most " + std::to_string(kMaxTolerations) + " items");
-    return;
-  }
-  std::size_t at = 0;
-  for (auto const& item : value.get_array()) {
-    auto toleration = reader.item("tolerations", at++, item);
-    std::string text;
-    std::string_view word;
-    std::int64_t seconds = 0;
-    toleration.read("key", text);
-    if (!text.empty() && !is_label_name(text)) {
-      toleration.fail("key",
-                      invalid_value(json::value(text), "a taint's key, such as gpu or example.com/gpu"));
-    }
-    toleration.read("operator", word, {{"Equal", "Equal"}, {"Exists", "Exists"}});
-    text.clear();
-    toleration.read("value", text);
-    if (!is_label_value(text)) {
-      toleration.fail("value", invalid_value(json::value(text),
-                                             "a taint's value: at most 63 letters, digits, '-', '_' and '.', "
-                                             "with a letter or digit at both ends"));
-    }
-    toleration.read("effect", word,
-                    {{"", ""},
-                     {"NoSchedule", "NoSchedule"},
-                     {"PreferNoSchedule", "PreferNoSchedule"},
-                     {"NoExecute", "NoExecute"}});
-    toleration.read("tolerationSeconds", seconds);
-    toleration.finish();
-  }
 }
 
 void read_worker(ObjectReader reader, Worker& worker) {
@@ -226,16 +169,7 @@ void read_worker(ObjectReader reader, Worker& worker) {
   resources.read_quantity("memory", worker.resources.memory,
                           {kMemoryBytes.least * 1000, kMemoryBytes.most * 1000}, "256Mi and 1Ti");
   resources.finish();
-  read_labels(reader, "nodeSelector", worker.node_selector);
-  if (worker.node_selector.size() > kMaxNodeLabels) {
-    reader.fail("nodeSelector", "Too many: " + std::to_string(worker.node_selector.size()) +
-                                    ": must have at most " + std::to_string(kMaxNodeLabels) + " items");
-  }
-  read_passed_on(
-      reader, "tolerations", worker.tolerations, [](auto const& v) { return v.is_array(); }, "an array");
-  if (worker.tolerations.is_array()) check_tolerations(reader, worker.tolerations);
-  read_passed_on(
-      reader, "affinity", worker.affinity, [](auto const& v) { return v.is_object(); }, "an object");
+  read_pods(reader, worker.pods);
   reader.finish();
 }
 

@@ -34,13 +34,13 @@ std::string joined(std::vector<std::string_view> const& words) {
   return text;
 }
 
-/// Code points of UTF-8: every byte that does not continue one.
-std::size_t characters(std::string_view text) {
+}  // namespace
+
+std::size_t characters_of(std::string_view text) {
+  // Every byte that does not continue another.
   return static_cast<std::size_t>(
       std::count_if(text.begin(), text.end(), [](char c) { return (c & '\xc0') != '\x80'; }));
 }
-
-}  // namespace
 
 std::string invalid_value(json::value const& value, std::string_view must) {
   constexpr std::size_t kShown = 80;  // enough to recognise the value in an error line
@@ -73,6 +73,23 @@ void ObjectReader::fail(std::string_view name, std::string message) {
 json::value const* ObjectReader::take(std::string_view name) {
   known_.emplace_back(name);
   return has(name) ? object_->if_contains(name) : nullptr;
+}
+
+json::array const* ObjectReader::array(std::string_view name, Range<std::size_t> length) {
+  auto const* value = take(name);
+  if (!value) return nullptr;
+  auto const* items = value->if_array();
+  if (!items) {
+    fail(name, invalid_value(*value, "an array"));
+  } else if (items->size() > length.most) {
+    fail(name, "Too many: " + std::to_string(items->size()) + ": must have at most " +
+                   std::to_string(length.most) + " items");
+  } else if (items->size() < length.least) {
+    fail(name, invalid_value(*value, "at least " + std::to_string(length.least) + " items"));
+  } else {
+    return items;
+  }
+  return nullptr;
 }
 
 ObjectReader ObjectReader::object(std::string_view name) {
@@ -132,7 +149,7 @@ bool ObjectReader::read_string(std::string_view name, std::string& target, std::
   auto const* value = take(name);
   if (!value) return false;
   auto const* text = value->if_string();
-  if (text && characters({text->data(), text->size()}) <= longest) {
+  if (text && characters_of({text->data(), text->size()}) <= longest) {
     target.assign(text->data(), text->size());
     return true;
   }

@@ -58,6 +58,8 @@ class ObjectReader {
 
   /// The raw field, or null when it is absent; counts as asked for.
   boost::json::value const* take(std::string_view name);
+  /// An array of so many items; null when it is absent or none.
+  boost::json::array const* array(std::string_view name, Range<std::size_t> length);
   /// A nested object's reader; absent reads as empty.
   ObjectReader object(std::string_view name);
   /// The reader of element `at` of the array `name`.
@@ -81,6 +83,9 @@ class ObjectReader {
   std::vector<FieldError>& errors_;
   std::vector<std::string> known_;
 };
+
+/// Code points of UTF-8, as a schema's maxLength counts.
+[[nodiscard]] std::size_t characters_of(std::string_view text);
 
 /// `Invalid value: "x": must be …`, with the value as JSON, cut when it is long.
 [[nodiscard]] std::string invalid_value(boost::json::value const& value, std::string_view must);

@@ -89,6 +89,40 @@ struct Tls {
   bool operator==(Tls const&) const = default;
 };
 
+/// One of `env`, with its value as it is.
+struct EnvironmentVariable {
+  std::string name;
+  std::string value;
+
+  bool operator==(EnvironmentVariable const&) const = default;
+};
+
+/// What a spec says of the pods of either program; the local backend has no use for it.
+struct Pods {
+  std::map<std::string, std::string> labels;
+  std::map<std::string, std::string> annotations;
+  std::vector<EnvironmentVariable> env;
+  std::string service_account;                  ///< empty: the namespace's `default`
+  std::string priority_class;                   ///< empty: the operator's --priority-class
+  std::vector<std::string> image_pull_secrets;  ///< besides the operator's --image-pull-secret
+  std::map<std::string, std::string> node_selector;
+  boost::json::value tolerations;  ///< the pod's own field, passed on; null: none
+  boost::json::value affinity;     ///< likewise
+  boost::json::value
+      topology_spread;  ///< `topologySpreadConstraints`; null: over nodes where that is possible
+
+  bool operator==(Pods const&) const = default;
+};
+
+/// What one dispatcher is sure to get, as Kubernetes quantities. A tenth of a core moves hundreds of
+/// requests a second, for a dispatcher copies bytes; idle it takes 7 MB.
+struct Requests {
+  std::string cpu = "100m";
+  std::string memory = "64Mi";
+
+  bool operator==(Requests const&) const = default;
+};
+
 struct Dispatcher {
   int replicas = 1;
   int queue_capacity = 1000;  ///< waiting requests; above it 429
@@ -98,6 +132,8 @@ struct Dispatcher {
   /// `cors.allowedOrigins`: exact origins, or `*` alone; empty: no cross-origin use.
   std::vector<std::string> allowed_origins;
   Tls tls;
+  Requests resources;
+  Pods pods;
 
   bool operator==(Dispatcher const&) const = default;
 };
@@ -110,13 +146,10 @@ struct Resources {
   bool operator==(Resources const&) const = default;
 };
 
-/// Where and how a worker's pod runs; the local backend has no use for it.
 struct Worker {
   std::string image;  ///< empty: the operator's default
   Resources resources;
-  std::map<std::string, std::string> node_selector;
-  boost::json::value tolerations;  ///< the pod spec's own field, passed on; null: none
-  boost::json::value affinity;     ///< likewise
+  Pods pods;
 
   bool operator==(Worker const&) const = default;
 };

@@ -51,9 +51,9 @@ VARIANTS = {
             "images": ["registry.example.com/team"],
             "modelSchemes": ["https", "pvc"],
             "modelHosts": ["models.example.com", "*.store.example.com:8443", "[fd00::1]:443"],
-            "modelAddresses": ["private"], "claims": "elasticinference.dev/models=true",
-            "tolerations": ["inference"], "tlsSecrets": ["eis-*"],
-            "prometheusQuery": False,
+            "modelAddresses": ["private"], "claims": "elasticinference.dev/models=true", "tolerations": ["inference"],
+            "tlsSecrets": ["eis-*"], "serviceAccounts": ["worker-*"], "priorityClasses": ["serving"], "annotations": [],
+            "labels": ["team", "example.com/*"], "env": ["OMP_*"], "prometheusQuery": False,
         }
     },
     "no roles, no CRD": {"rbac": {"create": False}, "crd": {"install": False}},

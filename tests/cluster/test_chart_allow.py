@@ -16,7 +16,8 @@ def allow_args(objects):
 
 def test_what_authors_may_ask_for_is_told_to_the_operator(render):
     schemes = [f"--allow-model-scheme={each}" for each in ("https", "file", "pvc", "builtin")]
-    assert allow_args(render({})) == [*schemes, "--allow-model-host=*", "--allow-tls-secret=*"]
+    free = ["--allow-label=*", "--allow-annotation=*", "--allow-env=*"]
+    assert allow_args(render({})) == [*schemes, "--allow-model-host=*", "--allow-tls-secret=*", *free]
     assert allow_args(render(VARIANTS["permissions"])) == [
         "--allow-image=registry.example.com/team",
         "--allow-model-scheme=https",
@@ -28,11 +29,18 @@ def test_what_authors_may_ask_for_is_told_to_the_operator(render):
         "--allow-claim=elasticinference.dev/models=true",
         "--allow-toleration=inference",
         "--allow-tls-secret=eis-*",
+        "--allow-service-account=worker-*",
+        "--allow-priority-class=serving",
+        "--allow-label=team",
+        "--allow-label=example.com/*",
+        "--allow-annotation=none",
+        "--allow-env=OMP_*",
         "--no-prometheus-query",
     ]
     # An empty list is nothing, and not what the operator does without the flag.
-    nothing = {"allow": {"modelSchemes": [], "modelHosts": [], "tlsSecrets": []}}
-    assert allow_args(render(nothing)) == ["--allow-model-scheme=none", "--allow-model-host=none", "--allow-tls-secret=none"]
+    lists = {"modelSchemes": [], "modelHosts": [], "tlsSecrets": [], "labels": [], "annotations": [], "env": []}
+    flags = ["model-scheme", "model-host", "tls-secret", "label", "annotation", "env"]
+    assert allow_args(render({"allow": lists})) == [f"--allow-{each}=none" for each in flags]
 
 
 @pytest.mark.parametrize("claims, may", [("", False), ("none", False), ("*", False), ("a/b", True), ("a=b", True)])

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::int64_t kNow = 1'800'000'000;
 constexpr char const* kIssuer = "https://kubernetes.default.svc";
-ExpectedClaims const kExpected{"link/vision/resnet18", "system:serviceaccount:vision:default"};
+ExpectedClaims const kExpected{"link/vision/resnet18", {"system:serviceaccount:vision:default"}};
 
 /// A private key with its id.
 struct Signer {
@@ -68,7 +68,7 @@ json::object claims() {
   json::object about{{"namespace", "vision"}, {"pod", json::object{{"name", "resnet18-worker-1"}}}};
   return {{"iss", kIssuer},
           {"aud", json::array{"else", kExpected.audience}},
-          {"sub", kExpected.subject},
+          {"sub", kExpected.subjects.front()},
           {"exp", kNow + 600},
           {"nbf", kNow},
           {"iat", kNow},
@@ -119,6 +119,23 @@ TEST_CASE("while the signing key is changed, tokens of both keys are let in") {
   auto const after = trusted({&second});
   CHECK(reason(verify_token(after, kExpected, first().sign(claims(), "RS256"), kNow)) ==
         "the token is signed by an unknown key");
+}
+
+TEST_CASE("a token may be of each of several accounts, or of those whose names begin alike") {
+  auto const keys = trusted({&first()});
+  ExpectedClaims const expected{
+      kExpected.audience, {"system:serviceaccount:vision:default", "system:serviceaccount:vision:team-*"}};
+  auto const of = [&](char const* subject) {
+    auto said = claims();
+    said["sub"] = subject;
+    return verify_token(keys, expected, first().sign(said, "RS256"), kNow);
+  };
+  CHECK(reason(of("system:serviceaccount:vision:default")) == "let in");
+  CHECK(reason(of("system:serviceaccount:vision:team-a")) == "let in");
+  CHECK(of("system:serviceaccount:vision:team-a")->subject == "system:serviceaccount:vision:team-a");
+  for (auto const* other : {"system:serviceaccount:vision:tea", "system:serviceaccount:audio:team-a", ""})
+    CHECK_THAT(reason(of(other)),
+               Catch::StartsWith("the token is not of system:serviceaccount:vision:default or "));
 }
 
 TEST_CASE("a token counts from its beginning to its end, each widened by what clocks may differ") {

@@ -93,7 +93,7 @@ TEST_CASE(
   CHECK(told({}, everything_allowed()).empty());
   Spec spec;
   spec.worker.image = "evil:1";
-  spec.worker.tolerations = boost::json::array{boost::json::object{{"operator", "Exists"}}};
+  spec.worker.pods.tolerations = boost::json::array{boost::json::object{{"operator", "Exists"}}};
   spec.prometheus_query = "x";
   spec.model.uri = "pvc://claim/a";
   CHECK(told(spec, everything_allowed()).empty());
@@ -247,7 +247,7 @@ TEST_CASE("tolerations go by their key, and one without a key tolerates all tain
   using boost::json::array;
   using boost::json::object;
   Spec spec;
-  spec.worker.tolerations =
+  spec.worker.pods.tolerations =
       array{object{{"key", "gpu"}, {"operator", "Exists"}}, object{{"operator", "Exists"}}};
   Allowed allowed;
   CHECK_THAT(told(spec, allowed),
@@ -255,12 +255,63 @@ TEST_CASE("tolerations go by their key, and one without a key tolerates all tain
   allowed.toleration_keys = {"gpu"};
   CHECK_THAT(told(spec, allowed),
              Catch::StartsWith("spec.worker.tolerations[1].key: Forbidden: \"\": allowed keys are gpu; "));
-  spec.worker.tolerations = array{object{{"key", "gpu-evil"}}};
+  spec.worker.pods.tolerations = array{object{{"key", "gpu-evil"}}};
   CHECK_FALSE(told(spec, allowed).empty());
-  spec.worker.tolerations = array{object{{"key", ""}, {"operator", "Exists"}}};
+  spec.worker.pods.tolerations = array{object{{"key", ""}, {"operator", "Exists"}}};
   CHECK_FALSE(told(spec, allowed).empty());
-  spec.worker.tolerations = array{};
+  spec.worker.pods.tolerations = array{};
   CHECK(told(spec, {}).empty());
+}
+
+TEST_CASE("What pods ask for is allowed by name or by its beginning, for both programs") {
+  struct Row {
+    void (*ask)(Pods&);
+    std::vector<std::string> Allowed::*list;
+    char const* name;
+    char const* field;
+    char const* flag;
+  };
+  auto const row = GENERATE(values<Row>({
+      {[](Pods& pods) { pods.service_account = "team-a"; }, &Allowed::service_accounts, "team-a",
+       "serviceAccountName", "--allow-service-account"},
+      {[](Pods& pods) { pods.priority_class = "team-a"; }, &Allowed::priority_classes, "team-a",
+       "priorityClassName", "--allow-priority-class"},
+      {[](Pods& pods) { pods.labels["team-a"] = "x"; }, &Allowed::labels, "team-a", "labels",
+       "--allow-label"},
+      {[](Pods& pods) { pods.annotations["team-a"] = "x"; }, &Allowed::annotations, "team-a", "annotations",
+       "--allow-annotation"},
+      {[](Pods& pods) {
+         pods.env = {{"team-a", "x"}};
+       },
+       &Allowed::env, "team-a", "env[0].name", "--allow-env"},
+  }));
+  for (bool const worker : {true, false}) {
+    Spec spec;
+    row.ask(worker ? spec.worker.pods : spec.dispatcher.pods);
+    Allowed allowed;
+    allowed.*row.list = {};
+    auto const field = std::string(worker ? "spec.worker." : "spec.dispatcher.") + row.field;
+    CHECK_THAT(told(spec, allowed),
+               Catch::StartsWith(field + ": Forbidden: \"team-a\": ") && Catch::Contains(row.flag));
+    for (auto const* const other : {"team", "eam-a", "team-b*"}) {
+      allowed.*row.list = {other};
+      CHECK_THAT(told(spec, allowed), Catch::Contains(other));
+    }
+    for (auto const* const fine : {"team-a", "team-*", "*"}) {
+      allowed.*row.list = {"other", fine};
+      CHECK(told(spec, allowed).empty());
+    }
+    CHECK(told(spec, everything_allowed()).empty());
+  }
+}
+
+TEST_CASE("The account and the PriorityClass that pods have anyway are always allowed") {
+  Spec spec;
+  spec.worker.pods.service_account = "default";
+  spec.dispatcher.pods.priority_class = "serving";
+  Allowed allowed;
+  allowed.priority_class = "serving";
+  CHECK(told(spec, allowed).empty());
 }
 
 TEST_CASE("Secrets for TLS go by their name or its beginning") {

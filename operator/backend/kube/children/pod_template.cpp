@@ -1,6 +1,7 @@
 #include "operator/backend/kube/children/pod_template.hpp"
 
 #include "operator/backend/kube/children/labels.hpp"
+#include "operator/backend/kube/children/pod_fields.hpp"
 #include "operator/backend/kube/protocol/owned_fields.hpp"
 #include "operator/plan/arguments.hpp"
 #include "operator/plan/footprint.hpp"
@@ -40,7 +41,7 @@ constexpr std::string_view kCacheDirectory = "/cache";
 // The shortest life of a token that an API server grants. The kubelet replaces it at 80 % of that.
 constexpr int kTokenSeconds = 600;
 
-// Pods name no service account, so it is this one.
+// Of pods that name no other.
 constexpr std::string_view kServiceAccount = "default";
 
 // After SIGTERM a process gets its drain time, and this on top before it is killed.
@@ -61,11 +62,6 @@ constexpr int kStartupSeconds = 600;
 
 // The end of the log of one that failed is what a condition quotes.
 constexpr std::string_view kTerminationMessagePolicy = "FallbackToLogsOnError";
-
-constexpr std::string_view kDispatcherMemoryRequest = "64Mi";
-// A dispatcher copies bytes: a tenth of a core moves hundreds of requests a second. No
-// limit, for throttling is delay.
-constexpr std::string_view kDispatcherCpuRequest = "100m";
 
 // ResNet18's weights are 45 MB; the limit keeps a mistaken URI from filling the node's disk.
 constexpr std::string_view kCacheSizeLimit = "2Gi";
@@ -161,42 +157,38 @@ json::object container_security() {
           {"capabilities", json::object{{"drop", json::array{"ALL"}}}}};
 }
 
-json::array spread(std::string const& service, std::string_view component) {
-  return {
-      json::object{{"maxSkew", 1},
-                   {"topologyKey", "kubernetes.io/hostname"},
-                   {"whenUnsatisfiable", "ScheduleAnyway"},
-                   {"labelSelector", json::object{{"matchLabels", selector_labels(service, component)}}}}};
-}
-
 std::int64_t grace_seconds(milliseconds drain, seconds more) {
   return std::chrono::ceil<seconds>(drain).count() + more.count();
 }
 
 /// What both programs' pods have in common.
-json::object pod_spec(std::string const& service, std::string_view component, ChildOptions const& options) {
+json::object pod_spec(std::string const& service, std::string_view component, api::Pods const& pods,
+                      ChildOptions const& options) {
   json::object security{{"runAsNonRoot", true}, {"seccompProfile", json::object{{"type", "RuntimeDefault"}}}};
   json::object spec{{"automountServiceAccountToken", false},
                     {"enableServiceLinks", false},
-                    {"securityContext", std::move(security)},
-                    {"topologySpreadConstraints", spread(service, component)}};
-  if (!options.priority_class.empty()) spec["priorityClassName"] = options.priority_class;
-  if (!options.image_pull_secrets.empty()) {
-    json::array secrets;
-    for (auto const& name : options.image_pull_secrets) secrets.push_back(json::object{{"name", name}});
-    spec["imagePullSecrets"] = std::move(secrets);
-  }
+                    {"securityContext", std::move(security)}};
+  place_pods(spec, selector_labels(service, component), pods, options);
   return spec;
 }
 
-json::object pod_template(std::string const& service, std::string_view component, json::object spec) {
-  json::object metadata{{"labels", child_labels(service, component)}};
+json::object pod_template(std::string const& service, std::string_view component, api::Pods const& pods,
+                          json::object spec) {
+  json::object labels;
+  json::object annotations;
+  for (auto const& [name, value] : pods.labels) labels[name] = value;
+  for (auto const& [name, value] : pods.annotations) annotations[name] = value;
+  // Ours last: nothing that a spec says takes a pod away from its service.
+  for (auto const& [name, value] : child_labels(service, component)) labels[name] = value;
+  json::object metadata{{"labels", std::move(labels)}};
+  if (!annotations.empty()) metadata["annotations"] = annotations;
   json::object whole{{"metadata", std::move(metadata)}, {"spec", std::move(spec)}};
   // 56 bits in fourteen digits: strings of that length take no memory of their own, and many are kept.
   std::array<char, 15> digest{};
   std::snprintf(digest.data(), digest.size(), "%014llx",
                 static_cast<unsigned long long>(owned_digest(json::value(whole)) >> 8));
-  whole["metadata"].as_object()["annotations"] = json::object{{kTemplateAnnotation, digest.data()}};
+  annotations[kTemplateAnnotation] = digest.data();
+  whole["metadata"].as_object()["annotations"] = std::move(annotations);
   return whole;
 }
 
@@ -206,11 +198,22 @@ json::array with(json::array arguments, std::vector<std::string> const& more) {
   return arguments;
 }
 
-json::array dispatcher_arguments(api::Metadata const& owner, api::Spec const& spec) {
+/// Whose tokens open the link: of every account that the administrator lets workers run as, and not of this
+/// spec's alone. While a rollout replaces one account by another, the workers of both serve.
+std::vector<std::string> subject_arguments(api::Metadata const& owner, api::Allowed const& allowed) {
+  auto const prefix = "system:serviceaccount:" + owner.namespace_name + ":";
+  std::vector<std::string> arguments{"--link-subject", prefix + std::string(kServiceAccount)};
+  for (auto const& account : allowed.service_accounts)
+    arguments.insert(arguments.end(), {"--link-subject", prefix + account});
+  return arguments;
+}
+
+json::array dispatcher_arguments(api::Metadata const& owner, api::Spec const& spec,
+                                 api::Allowed const& allowed) {
   auto const footprint = plan::dispatcher_footprint(spec.dispatcher.queue_capacity, spec.dispatcher.tls.on());
   auto more = plan::dispatcher_arguments(spec);
   for (auto& argument : dispatcher_tls_arguments(spec.dispatcher.tls)) more.push_back(std::move(argument));
-  auto const subject = "system:serviceaccount:" + owner.namespace_name + ":" + std::string(kServiceAccount);
+  for (auto& argument : subject_arguments(owner, allowed)) more.push_back(std::move(argument));
   return with({"--port",
                std::to_string(kDispatcherPort),
                "--metrics-port",
@@ -235,8 +238,6 @@ json::array dispatcher_arguments(api::Metadata const& owner, api::Spec const& sp
                kKeysFile,
                "--link-audience",
                audience_of(owner),
-               "--link-subject",
-               subject,
                "--former-token-file",
                kFormerFile},
               more);
@@ -276,14 +277,13 @@ json::array worker_arguments(api::Metadata const& owner, api::Spec const& spec, 
               more);
 }
 
-void place_worker(json::object& pod, api::Worker const& worker) {
-  if (!worker.node_selector.empty()) {
-    json::object selector;
-    for (auto const& [name, value] : worker.node_selector) selector[name] = value;
-    pod["nodeSelector"] = std::move(selector);
-  }
-  if (!worker.tolerations.is_null()) pod["tolerations"] = worker.tolerations;
-  if (!worker.affinity.is_null()) pod["affinity"] = worker.affinity;
+/// What one dispatcher is sure to get, and the memory that it may take. CPU has no limit, for to throttle a
+/// dispatcher is to delay every request.
+json::object dispatcher_resources(api::Dispatcher const& dispatcher) {
+  auto const needed = plan::dispatcher_footprint(dispatcher.queue_capacity, dispatcher.tls.on()).memory_mib;
+  return {
+      {"requests", json::object{{"cpu", dispatcher.resources.cpu}, {"memory", dispatcher.resources.memory}}},
+      {"limits", json::object{{"memory", memory_limit(dispatcher.resources.memory, needed)}}}};
 }
 
 }  // namespace
@@ -321,25 +321,21 @@ json::object dispatcher_pod_template(api::Metadata const& owner, api::Spec const
   json::object container{{"name", "dispatcher"},
                          {"image", options.dispatcher_image},
                          {"imagePullPolicy", "IfNotPresent"},
-                         {"args", dispatcher_arguments(owner, spec)},
+                         {"args", dispatcher_arguments(owner, spec, options.allowed)},
                          {"ports", dispatcher_ports(tls.on())},
                          {"readinessProbe", http_probe("/readyz", 2, 2)},
                          {"livenessProbe", http_probe("/healthz", 10, 3)},
                          {"terminationMessagePolicy", kTerminationMessagePolicy},
                          {"securityContext", container_security()},
                          {"volumeMounts", std::move(mounts)}};
-  container["resources"] = json::object{
-      {"requests", json::object{{"cpu", kDispatcherCpuRequest}, {"memory", kDispatcherMemoryRequest}}},
-      {"limits",
-       json::object{{"memory",
-                     plan::quantity_of_mib(
-                         plan::dispatcher_footprint(spec.dispatcher.queue_capacity, tls.on()).memory_mib)}}}};
-  auto pod = pod_spec(service, kDispatcherComponent, options);
+  container["resources"] = dispatcher_resources(spec.dispatcher);
+  if (!spec.dispatcher.pods.env.empty()) container["env"] = environment(spec.dispatcher.pods);
+  auto pod = pod_spec(service, kDispatcherComponent, spec.dispatcher.pods, options);
   pod["terminationGracePeriodSeconds"] =
       grace_seconds(spec.dispatcher.request_timeout, kKillMargin + kEndpointDelay + kGrpcLongestAge);
   pod["containers"] = json::array{std::move(container)};
   pod["volumes"] = std::move(volumes);
-  return pod_template(service, kDispatcherComponent, std::move(pod));
+  return pod_template(service, kDispatcherComponent, spec.dispatcher.pods, std::move(pod));
 }
 
 json::object worker_pod_template(api::Metadata const& owner, api::Spec const& spec,
@@ -350,6 +346,8 @@ json::object worker_pod_template(api::Metadata const& owner, api::Spec const& sp
   // A field reference is one value to server-side apply: its version is written out, as the server would.
   json::object field{{"apiVersion", "v1"}, {"fieldPath", "metadata.name"}};
   json::object pod_name{{"name", "POD_NAME"}, {"valueFrom", json::object{{"fieldRef", std::move(field)}}}};
+  auto env = environment(spec.worker.pods);
+  env.push_back(std::move(pod_name));
   json::array mounts{mount("link-token", kTokenDirectory, true),
                      mount("former-link-token", kFormerDirectory, true),
                      mount("cache", kCacheDirectory, false), mount("tmp", "/tmp", false)};
@@ -369,7 +367,7 @@ json::object worker_pod_template(api::Metadata const& owner, api::Spec const& sp
       {"image", spec.worker.image.empty() ? options.worker_image : spec.worker.image},
       {"imagePullPolicy", "IfNotPresent"},
       {"args", worker_arguments(owner, spec, model, options.allowed)},
-      {"env", json::array{std::move(pod_name)}},
+      {"env", std::move(env)},
       {"ports", json::array{port("metrics", kWorkerMetricsPort)}},
       // Requests equal limits: the pod is Guaranteed, and a static CPU manager pins it to a core.
       {"resources", json::object{{"requests", resources}, {"limits", resources}}},
@@ -379,12 +377,11 @@ json::object worker_pod_template(api::Metadata const& owner, api::Spec const& sp
       {"terminationMessagePolicy", kTerminationMessagePolicy},
       {"securityContext", container_security()},
       {"volumeMounts", std::move(mounts)}};
-  auto pod = pod_spec(service, kWorkerComponent, options);
+  auto pod = pod_spec(service, kWorkerComponent, spec.worker.pods, options);
   pod["terminationGracePeriodSeconds"] = grace_seconds(spec.dispatcher.request_timeout, kKillMargin);
   pod["containers"] = json::array{std::move(container)};
   pod["volumes"] = std::move(volumes);
-  place_worker(pod, spec.worker);
-  return pod_template(service, kWorkerComponent, std::move(pod));
+  return pod_template(service, kWorkerComponent, spec.worker.pods, std::move(pod));
 }
 
 }  // namespace ei::kube

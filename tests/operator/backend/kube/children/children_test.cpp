@@ -151,24 +151,89 @@ TEST_CASE("a model on a claim is mounted read-only, and read as a file") {
   CHECK(mounted);
 }
 
-TEST_CASE("where workers run is passed on as it is") {
+TEST_CASE("what a spec says about pods is in both templates") {
+  ei::api::Pods pods;
+  pods.labels = {{"team", "vision"}};
+  pods.annotations = {{"example.com/note", "a note"}};
+  pods.env = {{"TZ", "Europe/Berlin"}};
+  pods.service_account = "runner";
+  pods.priority_class = "low";
+  pods.image_pull_secrets = {"registry", "operators"};
+  pods.node_selector = {{"disk", "fast"}};
+  pods.tolerations = json::array{{{"key", "k"}, {"operator", "Exists"}}};
+  pods.affinity = {{"nodeAffinity", json::object{}}};
+  pods.topology_spread = json::array{json::object{{"maxSkew", 2}, {"topologyKey", "zone"}}};
   ei::api::Spec spec;
   spec.worker.image = "mine";
-  spec.worker.node_selector = {{"disk", "fast"}};
-  spec.worker.tolerations = json::array{{{"key", "k"}, {"operator", "Exists"}}};
-  spec.worker.affinity = {{"nodeAffinity", json::object{}}};
-  auto const children = worker_children(owner(), spec, 1, options());
-  auto const pod = pod_spec(children, "resnet18-worker");
-  CHECK(container(children, "resnet18-worker").at("image") == "mine");
+  spec.worker.pods = pods;
+  spec.dispatcher.pods = pods;
+  auto flags = options();
+  flags.image_pull_secrets = {"operators"};
+  flags.priority_class = "operators";
+  auto const [name, children] = GENERATE_COPY(table<std::string, std::vector<Child>>(
+      {{"resnet18-worker", worker_children(owner(), spec, 1, flags)},
+       {"resnet18-dispatcher", dispatcher_children(owner(), spec, 1, flags)}}));
+  INFO(name);
+  auto const metadata = at(find(children, kDeployments, name), "spec.template.metadata");
+  CHECK(metadata.at("labels").at("team") == "vision");
+  CHECK(metadata.at("labels").at("elasticinference.dev/service") == "resnet18");
+  CHECK(metadata.at("annotations").at("example.com/note") == "a note");
+  CHECK(metadata.at("annotations").as_object().contains("elasticinference.dev/template"));
+  auto const pod = pod_spec(children, name);
+  CHECK(pod.at("serviceAccountName") == "runner");
+  CHECK(pod.at("automountServiceAccountToken") == false);
+  CHECK(pod.at("priorityClassName") == "low");
+  CHECK(pod.at("imagePullSecrets") ==
+        json::array{json::object{{"name", "operators"}}, json::object{{"name", "registry"}}});
   CHECK(pod.at("nodeSelector").at("disk") == "fast");
-  CHECK(pod.at("tolerations") == spec.worker.tolerations);
-  CHECK(pod.at("affinity") == spec.worker.affinity);
+  CHECK(pod.at("tolerations") == pods.tolerations);
+  CHECK(pod.at("affinity") == pods.affinity);
+  auto const& spread = pod.at("topologySpreadConstraints").at(0);
+  CHECK(spread.at("topologyKey") == "zone");
+  // Without a selector no pod would be counted.
+  CHECK(spread.at("labelSelector").at("matchLabels").at("elasticinference.dev/service") == "resnet18");
+  CHECK(container(children, name).at("env").at(0) ==
+        json::object{{"name", "TZ"}, {"value", "Europe/Berlin"}});
+}
+
+TEST_CASE("an empty list of constraints leaves spreading to the cluster") {
+  ei::api::Spec spec;
+  spec.worker.pods.topology_spread = json::array{};
+  auto const worker = pod_spec(worker_children(owner(), spec, 1, options()), "resnet18-worker");
+  CHECK_FALSE(worker.contains("topologySpreadConstraints"));
+  auto const dispatcher = pod_spec(dispatcher_children(owner(), spec, 1, options()), "resnet18-dispatcher");
+  CHECK(dispatcher.at("topologySpreadConstraints").as_array().size() == 1);
+}
+
+TEST_CASE("a dispatcher is sure of what its spec says, and may take what its queue can need") {
+  ei::api::Spec spec;
+  auto const [reserved, limit] =
+      GENERATE(table<std::string, std::string>({{"64Mi", "1088Mi"}, {"8Gi", "8Gi"}}));
+  spec.dispatcher.resources = {"2", reserved};
+  auto const dispatcher = container(dispatcher_children(owner(), spec, 1, options()), "resnet18-dispatcher");
+  CHECK(dispatcher.at("resources") ==
+        json::object{{"requests", json::object{{"cpu", "2"}, {"memory", reserved}}},
+                     {"limits", json::object{{"memory", limit}}}});
+}
+
+TEST_CASE("dispatchers let in workers of every account that is allowed") {
+  auto flags = options();
+  flags.allowed.service_accounts = {"runner", "team-*"};
+  auto const dispatcher = container(dispatcher_children(owner(), {}, 1, flags), "resnet18-dispatcher");
+  std::vector<std::string> subjects;
+  auto const& args = dispatcher.at("args").as_array();
+  for (std::size_t i = 0; i + 1 < args.size(); ++i) {
+    if (args[i] == "--link-subject") subjects.emplace_back(args[i + 1].as_string());
+  }
+  CHECK(subjects == std::vector<std::string>{"system:serviceaccount:vision:default",
+                                             "system:serviceaccount:vision:runner",
+                                             "system:serviceaccount:vision:team-*"});
 }
 
 TEST_CASE("without wishes there are no empty fields that others may own") {
   auto const pod = pod_spec(worker_children(owner(), {}, 1, options()), "resnet18-worker");
-  for (auto const* name :
-       {"nodeSelector", "tolerations", "affinity", "imagePullSecrets", "priorityClassName"}) {
+  for (auto const* name : {"nodeSelector", "tolerations", "affinity", "imagePullSecrets", "priorityClassName",
+                           "serviceAccountName"}) {
     CHECK_FALSE(pod.contains(name));
   }
 }
