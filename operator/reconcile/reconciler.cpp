@@ -159,13 +159,29 @@ asio::awaitable<Result<void>> Reconciler::perform(Apply wanted, Memory const& me
 
 void Reconciler::count(Decided const& decided, Memory const& memory) {
   auto const& decision = *decided.verdict.decision;
-  metrics_.decided(scaling::name(decision.reason));
-  OperatorMetrics::Replicas replicas;
-  replicas.desired = plan::granted(decision, decided.seen.shortage);
-  replicas.ready = decided.snapshot.workers.ready();
+  auto const& seen = decided.seen;
+  OperatorMetrics::Service service;
+  service.reason = scaling::name(decision.reason);
+  service.from = decision.from;
+  service.desired = plan::granted(decision, seen.shortage);
+  service.maximum = seen.spec->scaling.max_replicas;
+  service.ready = decided.snapshot.workers.ready();
+  service.failing =
+      static_cast<int>(std::count_if(seen.workers.begin(), seen.workers.end(), [](auto const& each) {
+        return !each.ready && each.trouble && each.trouble->lasting;
+      }));
+  if (auto const milli = parse_quantity_milli(seen.spec->worker.resources.cpu))
+    service.allocated_cores = static_cast<double>(seen.workers.size()) * static_cast<double>(*milli) / 1000;
   if (memory.sampled_at)
-    replicas.scrape_age_seconds = std::chrono::duration<double>(decided.now - *memory.sampled_at).count();
-  metrics_.service(decided.seen.metadata.key(), replicas);
+    service.scrape_age_seconds = std::chrono::duration<double>(decided.now - *memory.sampled_at).count();
+  service.latency_target = decided.settings.latency_target;
+  if (auto const& scrape = memory.last_scrape; scrape.sample && !scrape.answers.empty()) {
+    service.epoch = scrape.sample->epoch;
+    service.answers = AnswerCounts{scrape.answers.rbegin()->second, scrape.sample->late.value_or(0)};
+  }
+  service.conditions = &decided.plan.status.conditions;
+  service.now = decided.now;
+  metrics_.decided(seen.metadata.key(), service);
 }
 
 void Reconciler::tell_events(api::ServiceKey const& key, plan::Actions const& applied) {

@@ -45,7 +45,7 @@ PURE = ["runtime/core", "runtime/compression", "dispatcher/contract", "dispatche
         "dispatcher/oip", "operator/api", "operator/scaling",
         "operator/plan", "operator/backend/kube/protocol", "operator/backend/kube/children", "bench/sim",
         *(f"{stem}.{suffix}" for suffix in ("hpp", "cpp") for stem in (
-            "operator/reconcile/step", "operator/reconcile/settle", "operator/reconcile/workqueue",
+            "operator/reconcile/step", "operator/reconcile/settle", "operator/reconcile/workqueue", "operator/reconcile/indicators",
             "dispatcher/grpc/wire", "dispatcher/grpc/convert", "dispatcher/grpc/reflection", "dispatcher/grpc/status",
             "operator/scrape/reading"))]
 PURE_FORBIDDEN = re.compile(
