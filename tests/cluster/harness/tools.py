@@ -32,6 +32,7 @@ PACKAGES = {
     "helm": (".", "helm.sh/helm/v4/cmd/helm"),
     "grpcurl": ("grpcurl", "github.com/fullstorydev/grpcurl/cmd/grpcurl"),
     "kstatus": (".", "./kstatus"),  # of the library that this helm is built with
+    "dashboard": ("dashboard", "."),
     "metrics-server": ("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
 }
 BARE = ("etcd", "kube-apiserver", "kubectl")
@@ -73,7 +74,7 @@ def bin_dir(name: str) -> pathlib.Path:
     """The cache folder for one program: another pin or compiler is another folder."""
     folder = PACKAGES[name][0]
     digest = hashlib.sha256(_go_version(go_program()).encode())
-    own = [HERE / "kstatus" / "main.go"] if name == "kstatus" else []
+    own = [HERE / name / "main.go"] if name in ("kstatus", "dashboard") else []
     for pin in _pins(folder) + own:
         digest.update(pin.read_bytes())
     stem = kubernetes_version() if folder == "." else folder
