@@ -1,15 +1,43 @@
+{{- /*
+Values that are missing get their defaults: those that an upgrade with --reuse-values does not have because the release
+is older than they are, and those that --set BLOCK=null takes away. Every template begins with it, as nobody knows which
+one is rendered first. Where the user's own words are the keys (labels, resources, ...) null means none.
+*/ -}}
+{{- define "ei.complete" -}}
+{{- include "ei.fill" (dict "values" .Values "defaults" (.Files.Get "files/defaults.yaml" | fromYaml)) -}}
+{{- end -}}
+
+{{- define "ei.fill" -}}
+{{- $free := list "resources" "labels" "annotations" "nodeSelector" "affinity" "podAnnotations" "podLabels" -}}
+{{- range $key, $default := .defaults -}}
+{{- $own := get $.values $key -}}
+{{- if and (has $key $free) (kindIs "map" $default) -}}
+{{- if not $own }}{{ $_ := set $.values $key dict }}{{ end -}}
+{{- else if or (not (hasKey $.values $key)) (kindIs "invalid" $own) -}}
+{{- $_ := set $.values $key $default -}}
+{{- else if and (kindIs "map" $default) (kindIs "map" $own) -}}
+{{- include "ei.fill" (dict "values" $own "defaults" $default) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "ei.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
 {{- end -}}
 
+{{- /* Also the beginning of a Service's name, which allows less than a release's: no dot, and a letter comes first. */ -}}
 {{- define "ei.fullname" -}}
+{{- $name := printf "%s-%s" .Release.Name (include "ei.name" .) -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- $name = .Values.fullnameOverride -}}
 {{- else if contains (include "ei.name" .) .Release.Name -}}
-{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name (include "ei.name" .) | trunc 40 | trimSuffix "-" -}}
+{{- $name = .Release.Name -}}
 {{- end -}}
+{{- $name = regexReplaceAll "-+$" (trunc 40 $name) "" -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
+{{- fail (printf "the release %q would make objects named %q; allowed for a Service: small letters, digits and -, a letter first. Choose another release name, or set fullnameOverride" .Release.Name $name) -}}
+{{- end -}}
+{{- $name -}}
 {{- end -}}
 
 {{- define "ei.selector" -}}
@@ -20,9 +48,10 @@ app.kubernetes.io/component: operator
 
 {{- define "ei.labels" -}}
 {{ include "ei.selector" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{- /* A label takes no +, which begins the build metadata of a version. */}}
+app.kubernetes.io/version: {{ .Chart.AppVersion | replace "+" "_" | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{- end -}}
 
 {{- define "ei.serviceAccount" -}}
@@ -37,7 +66,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- define "ei.image" -}}
 {{- with .root.Values.imageRegistry }}{{ . }}/{{ end -}}
 {{- .image.repository -}}
-{{- if .image.digest }}@{{ .image.digest }}{{ else }}:{{ default .root.Chart.AppVersion .image.tag }}{{ end -}}
+{{- if .image.digest }}@{{ .image.digest }}{{ else }}:{{ default (.root.Chart.AppVersion | replace "+" "_") .image.tag }}{{ end -}}
 {{- end -}}
 
 {{- /* What the operator does with services and their children, in every namespace it serves. */ -}}

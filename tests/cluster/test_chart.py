@@ -55,6 +55,7 @@ VARIANTS = {
             "labels": ["team", "example.com/*"], "env": ["OMP_*"], "prometheusQuery": False,
         }
     },
+    "a lease of the operators' own": {"lease": {"create": False}},
     "no roles, no CRD": {"rbac": {"create": False}, "crd": {"install": False}},
     "an account of the user's": {"serviceAccount": {"create": False, "name": "robot"}},
     "not in the cluster's own roles": {"rbac": {"aggregate": False}},
@@ -153,6 +154,8 @@ ROWS = [
         ("Deployment", "metadata", "name"),
         "eis-" + "n" * 35,
     ),
+    ("operators can make the lease themselves", {"lease": {"create": False}}, ("Lease",), None),
+    ("and then need the right to", {"lease": {"create": False}}, ("Role", "rules", 0, "verbs"), ["create"]),
     ("who leads alone needs no lease", {"leaderElection": False}, ("Lease",), None),
 ]
 
