@@ -23,8 +23,8 @@ def whole(tmp_path_factory):
     return rendered.objects(tmp_path_factory.mktemp("whole"), {})
 
 
-@pytest.mark.parametrize("name", sorted(set(DEFAULTS) - FREE))
-def test_a_value_that_is_taken_away_has_its_default(tmp_path, whole, name):
+@pytest.mark.parametrize("name", sorted(set(BLOCKS) - FREE))
+def test_a_block_that_is_taken_away_has_its_defaults(tmp_path, whole, name):
     assert rendered.objects(tmp_path, {name: None}) == whole
 
 

@@ -33,8 +33,11 @@ PACKAGES = {
     "grpcurl": ("grpcurl", "github.com/fullstorydev/grpcurl/cmd/grpcurl"),
     "kstatus": (".", "./kstatus"),  # of the library that this helm is built with
     "dashboard": ("dashboard", "."),
+    "cel": (".", "./cel"),  # of the library that this API server is built with
     "metrics-server": ("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
 }
+# Whose source is here.
+OURS = ("cel", "dashboard", "kstatus")
 BARE = ("etcd", "kube-apiserver", "kubectl")
 # What envtest's convention ships: the only programs taken from KUBEBUILDER_ASSETS.
 ASSETS = BARE
@@ -74,7 +77,7 @@ def bin_dir(name: str) -> pathlib.Path:
     """The cache folder for one program: another pin or compiler is another folder."""
     folder = PACKAGES[name][0]
     digest = hashlib.sha256(_go_version(go_program()).encode())
-    own = [HERE / name / "main.go"] if name in ("kstatus", "dashboard") else []
+    own = [HERE / name / "main.go"] if name in OURS else []
     for pin in _pins(folder) + own:
         digest.update(pin.read_bytes())
     stem = kubernetes_version() if folder == "." else folder
