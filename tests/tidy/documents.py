@@ -18,7 +18,9 @@ HELP = {
     "tests/run": ["tests/run", "--help"],
     "tests/cluster/cluster up": [sys.executable, "tests/cluster/cluster", "up", "--help"],
     "tests/cluster/cluster": [sys.executable, "tests/cluster/cluster", "--help"],
+    ".ci/release": [".ci/release", "--help"],
     "docs/api_reference.py": [sys.executable, "docs/api_reference.py", "--help"],
+    "docs/values_reference.py": [sys.executable, "docs/values_reference.py", "--help"],
 }
 # A metric of one of the three programs.
 METRIC = r"(?:dispatcher|ml_app|eis_operator|rest_client)_[a-z0-9_]+"

@@ -185,6 +185,28 @@ def test_the_api_reference_is_what_the_crd_says():
     assert (ROOT / "docs/api.md").read_text() == api_reference.page(), "run docs/api_reference.py"
 
 
+def test_the_charts_page_lists_every_value_as_it_is():
+    sys.path.insert(0, str(ROOT / "docs"))
+    try:
+        import values_reference
+    finally:
+        sys.path.pop(0)
+    assert (ROOT / "helm/README.md").read_text() == values_reference.page(), "run docs/values_reference.py"
+    listed = {path for path, *_ in values_reference.rows(values_reference.VALUES.read_text())}
+
+    def paths(values, above=""):
+        for name, value in values.items():
+            yield above + name
+            if isinstance(value, dict):
+                yield from paths(value, f"{above}{name}.")
+
+    # What is written on one line has one row.
+    missing = [path for path in paths(yaml.safe_load((ROOT / "helm/values.yaml").read_text())) if path not in listed]
+    assert not [path for path in missing if path.rsplit(".", 1)[0] not in listed], missing
+    # It is the chart's own to fill in what an older chart's values lack.
+    assert (ROOT / "helm/files/defaults.yaml").read_text() == (ROOT / "helm/values.yaml").read_text(), "copy helm/values.yaml to helm/files/defaults.yaml"
+
+
 def test_the_charts_crd_is_the_crd():
     assert (ROOT / "helm/files/inferenceservices.yaml").read_text() == CRD.read_text(), "copy crds/ to helm/files/"
 

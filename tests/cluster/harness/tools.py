@@ -33,11 +33,12 @@ PACKAGES = {
     "grpcurl": ("grpcurl", "github.com/fullstorydev/grpcurl/cmd/grpcurl"),
     "kstatus": (".", "./kstatus"),  # of the library that this helm is built with
     "dashboard": ("dashboard", "."),
+    "registry": ("registry", "."),
     "cel": (".", "./cel"),  # of the library that this API server is built with
     "metrics-server": ("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
 }
 # Whose source is here.
-OURS = ("cel", "dashboard", "kstatus")
+OURS = ("cel", "dashboard", "kstatus", "registry")
 BARE = ("etcd", "kube-apiserver", "kubectl")
 # What envtest's convention ships: the only programs taken from KUBEBUILDER_ASSETS.
 ASSETS = BARE
