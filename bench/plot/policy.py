@@ -22,6 +22,7 @@ STYLE = {  # ours in the strongest
     "QueueRatio": (style.CLASSIC, "X", 1.2),
     "Clairvoyant": (style.CLAIRVOYANT, "*", 1.2),
 }
+LINES = style.OTHERS  # of programs that play beside ours, in the order of the table
 LABEL = {"Latency": "Latency (ours)", "Hpa70": "HPA 70 %", "Hpa90": "HPA 90 %", "Kpa": "Knative KPA", "Keda": "KEDA",
          "QueueRatio": "QueueRatio (classic)", "Clairvoyant": "clairvoyant"}
 MATCH = ("shape", "service_ms", "rate_scale", "start_s")
@@ -33,6 +34,15 @@ def read(path):
         for row in csv.DictReader(file):
             groups[tuple(row[key] for key in MATCH)].append(row)
     return groups
+
+
+def add_programs(groups):
+    """Contestants that are not ours get a colour each, and keep their own name."""
+    known = [row["policy"] for rows in groups.values() for row in rows]
+    for policy in dict.fromkeys(known):
+        if policy not in STYLE:
+            STYLE[policy] = (LINES[(len(STYLE) - 7) % len(LINES)], "P", 1.8)
+            LABEL[policy] = policy
 
 
 def title(match):
@@ -108,6 +118,7 @@ def draw_timeline(match, rows, path):
 def main():
     folder = pathlib.Path(sys.argv[1])
     cells = read(folder / "cells.csv")
+    add_programs(cells)
     for start in sorted({match[3] for match in cells}, key=float):
         chosen = {match: rows for match, rows in cells.items() if match[3] == start}
         draw_tradeoff(chosen, folder / f"tradeoff-start-{start}s.png")

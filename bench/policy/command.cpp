@@ -1,6 +1,7 @@
 #include "bench/policy/command.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -17,6 +18,8 @@ namespace {
 
 constexpr std::size_t kMaxTraceBytes = 16U << 20U;
 constexpr std::size_t kMaxLogBytes = 1U << 30U;  // a day of one decision a second is 100 MB
+using Players = std::vector<Player>;
+
 constexpr int kQuickRuns = 5;
 constexpr int kGridRuns = 3;
 
@@ -31,20 +34,26 @@ struct Flags {
   int min_replicas = 0;
   int max_replicas = 0;
   bool lane_for_all = false;
+  std::vector<std::string> programs;
+  double answer_timeout_s = 0;
   std::uint64_t seed = 1;
   int runs = 0;
   unsigned jobs = 0;
   std::string out;
 };
 
-constexpr Contestant kEverybody[] = {Contestant::Latency,    Contestant::QueueRatio, Contestant::Hpa70,
-                                     Contestant::Hpa90,      Contestant::Kpa,        Contestant::Keda,
-                                     Contestant::Clairvoyant};
+Players everybody(Players const& programs) {
+  Players all{{Contestant::Latency}, {Contestant::QueueRatio}, {Contestant::Hpa70},      {Contestant::Hpa90},
+              {Contestant::Kpa},     {Contestant::Keda},       {Contestant::Clairvoyant}};
+  all.insert(all.end(), programs.begin(), programs.end());
+  return all;
+}
 
 /// The policy as it is, and what else one may wonder about, in a table of its own: the
 /// contest's columns are fixed.
-constexpr Contestant kBesides[] = {Contestant::Latency, Contestant::LatencyPrometheus15s,
-                                   Contestant::RayServe};
+Players besides() {
+  return {{Contestant::Latency}, {Contestant::LatencyPrometheus15s}, {Contestant::RayServe}};
+}
 
 Result<scaling::Settings> settings_of(std::string const& manifest) {
   if (manifest.empty()) return scaling::Settings{};
@@ -92,7 +101,7 @@ Result<void> write_timelines(std::string const& folder, std::vector<Cell> const&
   std::filesystem::create_directories(place, failed);
   if (failed) return make_error(ErrorKind::Io, place.string() + ": " + failed.message());
   for (Cell const& cell : cells) {
-    auto written = process::write_file_atomically(place / (std::string(name(cell.contestant)) + ".csv"),
+    auto written = process::write_file_atomically(place / (std::string(cell.player.name()) + ".csv"),
                                                   timeline_csv(cell));
     if (!written) return written;
   }
@@ -109,14 +118,19 @@ std::vector<Match> quickest_course(std::vector<Match> const& matches) {
   return some;
 }
 
-Result<void> compare(std::vector<Match> const& matches, Rules const& rules, Flags const& flags) {
+Result<void> compare(std::vector<Match> const& matches, Rules const& rules, Flags const& flags,
+                     Players const& programs) {
+  auto const all = everybody(programs);
+  auto const played = play_all(matches, all, rules, flags.jobs);
+  if (!played) return played.error();
+  auto const& cells = *played;
   if (!flags.trace.empty()) print(demand(matches, rules));
-  auto const cells = play_all(matches, kEverybody, rules, flags.jobs);
   print(table(cells));
   print(unplanned(matches, rules));
   auto const some = quickest_course(matches);
-  print("\nbesides: the metrics through a Prometheus, and Ray Serve" +
-        table(play_all(some, kBesides, rules, flags.jobs)));
+  auto const others = play_all(some, besides(), rules, flags.jobs);
+  if (!others) return others.error();
+  print("\nbesides: the metrics through a Prometheus, and Ray Serve" + table(*others));
   print(legend(rules));
   print(goals(cells));
   if (flags.measured.service_ms > 0) {
@@ -131,7 +145,7 @@ Result<void> compare(std::vector<Match> const& matches, Rules const& rules, Flag
 
 /// The recorded load twice: under the recorded settings, and under the asked ones where there are any (bounds
 /// alone change the recorded ones).
-Result<void> replay(Rules rules, Flags const& flags) {
+Result<void> replay(Rules rules, Flags const& flags, Players const& programs) {
   auto const text = process::read_file(flags.replay, kMaxLogBytes);
   if (!text) return text.error();
   auto const log = read_decision_log(*text, flags.service);
@@ -150,14 +164,18 @@ Result<void> replay(Rules rules, Flags const& flags) {
   std::vector<Match> matches{*match};
   std::vector<Match> changed{*match};
   changed.front().shape = "replay_changed";
-  auto cells = play_all(matches, kEverybody, recorded, flags.jobs);
+  auto const all = everybody(programs);
+  auto played = play_all(matches, all, recorded, flags.jobs);
+  if (!played) return played.error();
+  auto& cells = *played;
   print("\nunder the recorded settings" + table(cells));
   if (rules.settings != recorded.settings) {
-    auto const others = play_all(changed, kEverybody, rules, flags.jobs);
+    auto const others = play_all(changed, all, rules, flags.jobs);
+    if (!others) return others.error();
     print("\nunder " +
           (flags.manifest.empty() ? "the bounds asked for" : "the settings of " + flags.manifest) +
-          table(others));
-    cells.insert(cells.end(), others.begin(), others.end());
+          table(*others));
+    cells.insert(cells.end(), others->begin(), others->end());
   }
   print(unplanned(matches, rules));
   print(legend(rules));
@@ -170,25 +188,29 @@ Result<void> replay(Rules rules, Flags const& flags) {
 Result<void> run(Flags const& flags) {
   auto const settings = settings_of(flags.manifest);
   if (!settings) return settings.error();
+  auto const programs =
+      read_programs(flags.programs, std::chrono::milliseconds(std::lround(1000 * flags.answer_timeout_s)));
+  if (!programs) return programs.error();
   bool const few = flags.quick || !flags.trace.empty() || !flags.replay.empty();
   Rules rules{*settings,
               flags.runs > 0 ? flags.runs
               : few          ? kQuickRuns
                              : kGridRuns,
               flags.seed, flags.lane_for_all};
-  if (!flags.replay.empty()) return replay(rules, flags);
+  if (!flags.replay.empty()) return replay(rules, flags, *programs);
   auto const asked = bounded(*settings, flags);
   if (!asked) return asked.error();
   rules.settings = *asked;
-  if (flags.trace.empty()) return compare(grid(flags.quick), rules, flags);
+  if (flags.trace.empty()) return compare(grid(flags.quick), rules, flags, *programs);
   auto const text = process::read_file(flags.trace, kMaxTraceBytes);
   if (!text) return text.error();
   auto const trace = parse_trace(*text);
   if (!trace) return with_context(trace.error(), flags.trace);
-  if (flags.measured.service_ms <= 0) return compare(matches_of(*trace, flags.quick), rules, flags);
+  if (flags.measured.service_ms <= 0)
+    return compare(matches_of(*trace, flags.quick), rules, flags, *programs);
   Measured measured = flags.measured;
   measured.worker_cores = flags.worker_millicores / 1000;
-  return compare({match_of(*trace, measured)}, rules, flags);
+  return compare({match_of(*trace, measured)}, rules, flags, *programs);
 }
 
 }  // namespace
@@ -235,6 +257,12 @@ void add_policy_command(CLI::App& program, int& code) {
       ->check(CLI::ExistingFile)
       ->excludes("--trace");
   app->add_option("--service", flags->service, "namespace/name, for a decision log of several services");
+  app->add_option("--contestant", flags->programs,
+                  "name=command: a program of yours that decides, see docs/policy.md; may be repeated")
+      ->allow_extra_args(false);
+  app->add_option("--answer-timeout-s", flags->answer_timeout_s,
+                  "How long a contestant may take for an answer (default: 10, for the first one 60)")
+      ->check(CLI::Range(0.001, 3600.0));
   app->add_option("--seed", flags->seed, "Of all randomness; the same one gives the same numbers")
       ->capture_default_str();
   app->add_option("--runs", flags->runs,

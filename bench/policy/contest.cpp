@@ -1,9 +1,14 @@
 #include "bench/policy/contest.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
+#include <optional>
 
+#include "bench/policy/program.hpp"
 #include "bench/sim/clairvoyant.hpp"
+#include "operator/scaling/exchange.hpp"
+#include "operator/scaling/text.hpp"
 
 namespace ei::bench {
 namespace {
@@ -56,6 +61,14 @@ HpaSettings hpa(Rules const& rules, int percent) {
   return settings;
 }
 
+/// Each second, as ours; the manifest's interval where it is of this policy.
+scaling::Settings answered(scaling::Settings settings) {
+  settings = latency(settings);
+  settings.policy = scaling::Policy::Webhook;
+  settings.on_webhook_failure = scaling::WebhookFailure::Hold;
+  return settings;
+}
+
 /// The caller says whether the match has the late lane.
 Scaler scaler_of(Contestant contestant, Rules const& rules, Scenario const& scenario, std::uint64_t seed) {
   switch (contestant) {
@@ -86,6 +99,8 @@ Scaler scaler_of(Contestant contestant, Rules const& rules, Scenario const& scen
       settings.max_replicas = rules.settings.max_replicas;
       return ray_scaler(settings);
     }
+    case Contestant::Program:
+      break;  // program_scaler: it has more to say than a count
   }
   return {};
 }
@@ -120,30 +135,6 @@ void add_faults(std::vector<Match>& matches, Service service) {
 }
 
 }  // namespace
-
-std::string_view name(Contestant contestant) {
-  switch (contestant) {
-    case Contestant::Latency:
-      return "Latency";
-    case Contestant::QueueRatio:
-      return "QueueRatio";
-    case Contestant::Hpa70:
-      return "Hpa70";
-    case Contestant::Hpa90:
-      return "Hpa90";
-    case Contestant::Kpa:
-      return "Kpa";
-    case Contestant::Keda:
-      return "Keda";
-    case Contestant::Clairvoyant:
-      return "Clairvoyant";
-    case Contestant::LatencyPrometheus15s:
-      return "LatencyPrometheus15s";
-    case Contestant::RayServe:
-      return "RayServe";
-  }
-  return "";
-}
 
 bool can_plan(Match const& match, Rules const& rules) {
   constexpr long kMostRequests = 1'200'000;  // at 25 to 50 us a request and run
@@ -180,23 +171,70 @@ bool is_baseline(Contestant contestant) {
     case Contestant::Latency:
     case Contestant::LatencyPrometheus15s:
     case Contestant::Clairvoyant:
+    case Contestant::Program:  // it steers our service, so it has our queue
       return false;
     default:
       return true;
   }
 }
 
-Cell play_with(Match const& match, Contestant contestant, Rules const& rules, bool late_lane) {
+/// A program under the match: what is asked, and what it did wrong.
+class Examinee {
+ public:
+  Examinee(Player const& player, Match const& match, int run)
+      : player_(player), match_(match), run_(run), program_(player.command) {}
+
+  scaling::Answer operator()(scaling::Settings const& settings, scaling::Snapshot const& snapshot, Time now) {
+    scaling::Answer wrong;
+    wrong.failure = "it failed before";
+    if (fault_) return wrong;
+    ++line_;
+    auto const line = program_.ask(scaling::question("bench/" + match_.shape, settings, snapshot, now),
+                                   line_ == 1 ? player_.first_answer : player_.answer);
+    auto answer = line ? scaling::read_answer(*line) : Result<scaling::Answer>(line.error());
+    if (answer) return *std::move(answer);
+    fault_ = with_context(answer.error(), scaling::text("contestant '%s', %s, run %d, second %.1f, line %d",
+                                                        player_.own_name.c_str(), title(match_).c_str(),
+                                                        run_ + 1, in_seconds(now.time_since_epoch()), line_));
+    return wrong;
+  }
+
+  std::optional<Error> const& fault() const { return fault_; }
+
+ private:
+  Player const& player_;
+  Match const& match_;
+  int run_;
+  Program program_;
+  int line_ = 0;
+  std::optional<Error> fault_;
+};
+
+Result<Outcome> run_once(Scenario const& scenario, Match const& match, Player const& player,
+                         Rules const& rules, int run, bool late_lane) {
+  if (player.contestant != Contestant::Program) {
+    Scaler scaler = scaler_of(player.contestant, rules, scenario, scenario.fault_seed);
+    scaler.late_lane = late_lane;
+    return simulate(scenario, std::move(scaler));
+  }
+  Examinee examinee(player, match, run);
+  Outcome outcome = simulate(scenario, policy_scaler(answered(rules.settings), {}, late_lane,
+                                                     scenario.fault_seed, {}, std::ref(examinee)));
+  if (examinee.fault()) return *examinee.fault();
+  return outcome;
+}
+
+Result<Cell> play_with(Match const& match, Player const& player, Rules const& rules, bool late_lane) {
   Cell cell;
   cell.match = &match;
-  cell.contestant = contestant;
+  cell.player = player;
   cell.late_lane = late_lane;
   Outcome all;
   for (int run = 0; run < rules.runs; ++run) {
     Scenario const scenario = scenario_of(match, rules, run);
-    Scaler scaler = scaler_of(contestant, rules, scenario, scenario.fault_seed);
-    scaler.late_lane = late_lane;
-    Outcome outcome = simulate(scenario, std::move(scaler));
+    auto played = run_once(scenario, match, player, rules, run, late_lane);
+    if (!played) return played.error();
+    Outcome& outcome = *played;
     cell.worst_p99_s = std::max(cell.worst_p99_s, summarize(outcome, scenario.latency_target).p99_s);
     all.latency_seconds.insert(all.latency_seconds.end(), outcome.latency_seconds.begin(),
                                outcome.latency_seconds.end());
@@ -213,14 +251,19 @@ Cell play_with(Match const& match, Contestant contestant, Rules const& rules, bo
 
 }  // namespace
 
-Cell play(Match const& match, Contestant contestant, Rules const& rules) {
-  Cell laned = play_with(match, contestant, rules, true);
-  if (!is_baseline(contestant) || rules.lane_for_all) return laned;
+std::string title(Match const& match) {
+  return scaling::text("%s: service %g ms, rate x%g, start %g s", match.shape.c_str(), match.service_ms,
+                       match.rate_scale, match.start_s);
+}
+
+Result<Cell> play(Match const& match, Player const& player, Rules const& rules) {
+  auto laned = play_with(match, player, rules, true);
+  if (!is_baseline(player.contestant) || rules.lane_for_all) return laned;
   // Where nearly all are punctual the lane keeps a few late ones from making others late, and where more than
   // one in a hundred is late anyway it makes those wait all the longer: which is better for p99 differs.
-  Cell plain = play_with(match, contestant, rules, false);
+  auto plain = play_with(match, player, rules, false);
   auto const rank = [](Cell const& cell) { return std::pair(cell.summary.p99_s, cell.summary.late_ratio); };
-  return rank(laned) < rank(plain) ? laned : plain;
+  return rank(*laned) < rank(*plain) ? laned : plain;
 }
 
 std::vector<Match> grid(bool quick) {

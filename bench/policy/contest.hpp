@@ -2,28 +2,14 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "bench/policy/contestant.hpp"
 #include "bench/sim/outcome.hpp"
 #include "bench/sim/scalers.hpp"
 #include "bench/sim/shapes.hpp"
 
 namespace ei::bench {
-
-enum class Contestant {
-  Latency,
-  QueueRatio,
-  Hpa70,
-  Hpa90,
-  Kpa,
-  Keda,
-  Clairvoyant,
-  LatencyPrometheus15s,  ///< our policy, told by a Prometheus that scrapes every 15 s
-  RayServe,
-};
-
-std::string_view name(Contestant contestant);
 
 /// One load under one set of circumstances, which every contestant meets alike.
 struct Match {
@@ -44,7 +30,7 @@ struct Match {
 
 struct Cell {
   Match const* match = nullptr;
-  Contestant contestant{};
+  Player player;
   Summary summary;         ///< percentiles of all runs' requests together, the rest their mean
   double worst_p99_s = 0;  ///< of the runs
   Outcome first;           ///< the first run's, for plots
@@ -60,8 +46,13 @@ struct Rules {
   bool lane_for_all = false;
 };
 
-/// The same match, contestant and rules give the same cell on every machine.
-Cell play(Match const& match, Contestant contestant, Rules const& rules);
+/// The same match, contestant and rules give the same cell on every machine, with a program as far as its
+/// answers are the same. A program is started anew for each run. Errors: what a program did wrong, with its
+/// name, the match, the run, the second and the line.
+Result<Cell> play(Match const& match, Player const& player, Rules const& rules);
+
+/// Says which match it is: `course: service 30 ms, rate x4.2, start 3 s`.
+std::string title(Match const& match);
 
 /// Whether the clairvoyant's plans for this match are found within about a minute.
 bool can_plan(Match const& match, Rules const& rules);

@@ -16,14 +16,13 @@ using scaling::text;
 
 Cell const* find(std::vector<Cell> const& cells, Match const* match, Contestant contestant) {
   for (Cell const& cell : cells) {
-    if (cell.match == match && cell.contestant == contestant) return &cell;
+    if (cell.match == match && cell.player.contestant == contestant) return &cell;
   }
   return nullptr;
 }
 
 std::string heading(Match const& match) {
-  return text("\n%s: service %g ms, rate x%g, start %g s\n", match.shape.c_str(), match.service_ms,
-              match.rate_scale, match.start_s);
+  return "\n" + title(match) + "\n";
 }
 
 /// One line of goals: a measured figure, what it shall be, and whether it is.
@@ -97,7 +96,7 @@ std::string table(std::vector<Cell> const& cells) {
     }
     Summary const& s = cell.summary;
     out += text("  %-20s %8.3f %8.3f %8.2f %8.2f %8.0f %10.0f %8.1f  %s\n",
-                std::string(name(cell.contestant)).c_str(), s.p50_s, s.p99_s, s.max_s, 100 * s.late_ratio,
+                std::string(cell.player.name()).c_str(), s.p50_s, s.p99_s, s.max_s, 100 * s.late_ratio,
                 s.core_seconds, s.core_seconds_with_idle, s.scale_events, cell.late_lane ? "lane" : "fifo");
   }
   return out;
@@ -110,7 +109,7 @@ std::string legend(Rules const& rules) {
       "longer can; fifo is first come, first served. ";
   return lane + (rules.lane_for_all
                      ? "Everybody has the lane, as in a real run.\n"
-                     : "Ours and the clairvoyant have the lane; every other policy was\n"
+                     : "Ours, your programs and the clairvoyant have the lane; every other policy was\n"
                        "played with both in each match, and the one with the better p99 stands here.\n");
 }
 
@@ -172,7 +171,7 @@ std::string json_line(std::vector<Cell> const& cells, Rules const& rules) {
                                        {"service_ms", cell.match->service_ms},
                                        {"rate_scale", cell.match->rate_scale},
                                        {"start_s", cell.match->start_s},
-                                       {"policy", name(cell.contestant)},
+                                       {"policy", cell.player.name()},
                                        {"late_lane", cell.late_lane},
                                        {"p50_s", s.p50_s},
                                        {"p99_s", s.p99_s},
@@ -197,7 +196,7 @@ std::string cells_csv(std::vector<Cell> const& cells) {
     Summary const& s = cell.summary;
     out += text("%s,%g,%g,%g,%s,%.6f,%.6f,%.6f,%.6f,%.6f,%.3f,%.3f,%g\n", cell.match->shape.c_str(),
                 cell.match->service_ms, cell.match->rate_scale, cell.match->start_s,
-                std::string(name(cell.contestant)).c_str(), s.p50_s, s.p99_s, cell.worst_p99_s, s.max_s,
+                std::string(cell.player.name()).c_str(), s.p50_s, s.p99_s, cell.worst_p99_s, s.max_s,
                 s.late_ratio, s.core_seconds, s.core_seconds_with_idle, s.scale_events);
   }
   return out;
@@ -219,7 +218,7 @@ std::string timelines_csv(std::vector<Cell> const& cells, Rules const& rules) {
     auto const p99 = p99_by_second(scenario, cell.first);
     std::string const key =
         text("%s,%g,%g,%g,%s", cell.match->shape.c_str(), cell.match->service_ms, cell.match->rate_scale,
-             cell.match->start_s, std::string(name(cell.contestant)).c_str());
+             cell.match->start_s, std::string(cell.player.name()).c_str());
     for (std::size_t second = 0; second < cell.first.replicas.size(); ++second) {
       int const rate = second < cell.match->trace.size() ? cell.match->trace[second] : 0;
       out += key + text(",%zu,%d,%d,%d,%d,%.4f\n", second, rate, cell.first.replicas[second],

@@ -45,6 +45,7 @@ struct PolicyRun {
   scaling::Settings settings;
   MetricsPath path;
   OnDecision on_decision;
+  Answerer answerer;
   scaling::State state;
   Time next_decision{};
   Time next_scrape{};
@@ -68,6 +69,7 @@ struct PolicyRun {
     } else if (!view.metrics_lost) {
       snapshot.sample = sample_of(view, now);
     }
+    if (answerer) snapshot.answer = answerer(settings, snapshot, now);
     scaling::Decision const decision = scaling::decide(settings, state, snapshot, now);
     if (on_decision) on_decision(snapshot, decision, now);
     Order order;
@@ -196,12 +198,13 @@ Scaler scaler_of(std::shared_ptr<Run> run, bool late_lane) {
 }  // namespace
 
 Scaler policy_scaler(scaling::Settings const& settings, MetricsPath path, bool late_lane, std::uint64_t seed,
-                     OnDecision on_decision) {
+                     OnDecision on_decision, Answerer answerer) {
   Rng rng(0x90 + seed);
   auto run = std::make_shared<PolicyRun>();
   run->settings = settings;
   run->path = path;
   run->on_decision = std::move(on_decision);
+  run->answerer = std::move(answerer);
   run->next_decision = phase(rng, settings.interval);
   run->next_scrape = phase(rng, path.prometheus_interval);
   return scaler_of(std::move(run), late_lane);

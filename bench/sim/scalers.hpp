@@ -21,9 +21,12 @@ struct MetricsPath {
 
 using OnDecision = std::function<void(scaling::Snapshot const&, scaling::Decision const&, Time)>;
 
+/// Who answers under the policy `Webhook`.
+using Answerer = std::function<scaling::Answer(scaling::Settings const&, scaling::Snapshot const&, Time)>;
+
 /// The production policy, called every `settings.interval`.
 Scaler policy_scaler(scaling::Settings const& settings, MetricsPath path, bool late_lane, std::uint64_t seed,
-                     OnDecision on_decision = {});
+                     OnDecision on_decision = {}, Answerer answerer = {});
 
 /// HPA on CPU. The phases of its clock and of metrics-server's are drawn from the seed.
 Scaler hpa_scaler(HpaSettings const& settings, CpuPathSettings path, std::uint64_t seed);

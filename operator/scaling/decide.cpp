@@ -5,6 +5,7 @@
 #include "operator/scaling/queue_ratio.hpp"
 #include "operator/scaling/replace.hpp"
 #include "operator/scaling/text.hpp"
+#include "operator/scaling/webhook.hpp"
 
 #include <algorithm>
 
@@ -57,8 +58,14 @@ Decision decide_unbounded(Settings const& settings, State& state, Snapshot const
   if (use != SampleUse::Fresh && use != SampleUse::Repeated) {
     return decide_blind(settings, state, snapshot.workers, use, now);
   }
-  return settings.policy == Policy::QueueRatio ? decide_queue_ratio(settings, state, snapshot, now)
-                                               : decide_latency(settings, state, snapshot, now);
+  switch (settings.policy) {
+    case Policy::QueueRatio:
+      return decide_queue_ratio(settings, state, snapshot, now);
+    case Policy::Webhook:
+      return decide_webhook(settings, state, snapshot, now);
+    default:
+      return decide_latency(settings, state, snapshot, now);
+  }
 }
 
 /// What everybody wants to see of a queue, also where the policy's rule does not look at it.
@@ -104,7 +111,8 @@ Decision decide(Settings const& settings, State& state, Snapshot const& snapshot
     decision = stay(workers.current, Reason::Paused, Limit::Paused, "paused");
     decision.inputs = std::move(inputs);
   } else {
-    if (settings.policy == Policy::Latency) decision.replace = replace_one(state, overdue, now);
+    bool const replaces = settings.policy == Policy::Latency || settings.policy == Policy::Webhook;
+    if (replaces) decision.replace = replace_one(state, overdue, now);
     if (settings.policy == Policy::QueueRatio && decision.to != decision.from) state.last_action = now;
   }
 

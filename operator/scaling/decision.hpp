@@ -29,13 +29,26 @@ enum class Reason {
   BelowMinimum,      ///< the minimum was raised above the count
   AboveMaximum,      ///< the maximum was lowered below the count
   AtMaximum,         ///< more are needed than the maximum allows
+  WebhookAnswered,   ///< Webhook: the count that the program answered
+  WebhookFailed,     ///< Webhook: no usable answer, hold
   MetricsMissing,    ///< no usable sample: hold
   MetricsLost,       ///< no usable sample for long and `ScaleToMax`
   Paused,
 };
 
 /// The part of the rule that asked for the most workers.
-enum class Term { None, Load, Burst, Backlog, QueueTarget, ServiceUnknown, Ratio, External, MetricsLoss };
+enum class Term {
+  None,
+  Load,
+  Burst,
+  Backlog,
+  QueueTarget,
+  ServiceUnknown,
+  Ratio,
+  External,
+  Webhook,
+  MetricsLoss
+};
 
 /// What kept the answer from being the winning term's number.
 enum class Limit {

@@ -67,7 +67,8 @@ Sample read_sample(Fields const& fields) {
 
 Settings read_settings(Fields const& fields) {
   Settings s;
-  fields.read_name("policy", s.policy, {Policy::Latency, Policy::QueueRatio, Policy::External});
+  fields.read_name("policy", s.policy,
+                   {Policy::Latency, Policy::QueueRatio, Policy::External, Policy::Webhook});
   fields.read("queue_target", s.queue_target);
   fields.read("min_replicas", s.min_replicas);
   fields.read("max_replicas", s.max_replicas);
@@ -77,6 +78,11 @@ Settings read_settings(Fields const& fields) {
   fields.read("paused", s.paused);
   fields.read_name("on_metrics_loss", s.on_metrics_loss, {MetricsLoss::Hold, MetricsLoss::ScaleToMax});
   fields.read("external_replicas", s.external_replicas);
+  // Logs of earlier releases do not say.
+  if (fields.member("on_webhook_failure") != nullptr) {
+    fields.read_name("on_webhook_failure", s.on_webhook_failure,
+                     {WebhookFailure::Hold, WebhookFailure::Latency});
+  }
   return s;
 }
 
@@ -96,6 +102,14 @@ Snapshot read_snapshot(Fields const& fields, std::string& complaint) {
     // Logs of earlier releases do not say.
     if (worker_fields.member("proven") != nullptr) worker_fields.read("proven", worker.proven);
   });
+  if (fields.member("answer") != nullptr) {
+    Fields const answer = fields.object("answer");
+    snapshot.answer.emplace();
+    answer.read("replicas", snapshot.answer->replicas);
+    answer.read("reason", snapshot.answer->reason);
+    answer.read("explanation", snapshot.answer->explanation);
+    answer.read("failure", snapshot.answer->failure);
+  }
   return snapshot;
 }
 
@@ -137,7 +151,7 @@ State read_state(Fields const& fields, std::string& complaint) {
   }
   if (json::value const* policy = fields.member("policy"); policy && !policy->is_null()) {
     fields.read_name("policy", state.policy.emplace(),
-                     {Policy::Latency, Policy::QueueRatio, Policy::External});
+                     {Policy::Latency, Policy::QueueRatio, Policy::External, Policy::Webhook});
   }
   fields.read("observing_since_ns", state.observing_since);
   fields.read("blind_since_ns", state.blind_since);
@@ -179,7 +193,8 @@ json::object to_json(Settings const& s) {
           {"interval_ms", s.interval.count()},
           {"paused", s.paused},
           {"on_metrics_loss", name(s.on_metrics_loss)},
-          {"external_replicas", s.external_replicas}};
+          {"external_replicas", s.external_replicas},
+          {"on_webhook_failure", name(s.on_webhook_failure)}};
 }
 
 json::object to_json(Snapshot const& snapshot) {
@@ -195,6 +210,12 @@ json::object to_json(Snapshot const& snapshot) {
   object["sample"] = snapshot.sample ? json::value(sample_to_json(*snapshot.sample)) : json::value(nullptr);
   object["current"] = snapshot.workers.current;
   object["workers"] = std::move(workers);
+  if (snapshot.answer) {
+    object["answer"] = json::object{{"replicas", snapshot.answer->replicas},
+                                    {"reason", snapshot.answer->reason},
+                                    {"explanation", snapshot.answer->explanation},
+                                    {"failure", snapshot.answer->failure}};
+  }
   return object;
 }
 

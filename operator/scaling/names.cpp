@@ -14,12 +14,18 @@ std::string_view name(Policy policy) {
       return "QueueRatio";
     case Policy::External:
       return "External";
+    case Policy::Webhook:
+      return "Webhook";
   }
   return "";
 }
 
 std::string_view name(MetricsLoss loss) {
   return loss == MetricsLoss::Hold ? "Hold" : "ScaleToMax";
+}
+
+std::string_view name(WebhookFailure failure) {
+  return failure == WebhookFailure::Hold ? "Hold" : "Latency";
 }
 
 std::string_view name(Reason reason) {
@@ -54,6 +60,10 @@ std::string_view name(Reason reason) {
       return "CoolingDown";
     case Reason::ExternalRequest:
       return "ExternalRequest";
+    case Reason::WebhookAnswered:
+      return "WebhookAnswered";
+    case Reason::WebhookFailed:
+      return "WebhookFailed";
     case Reason::BelowMinimum:
       return "BelowMinimum";
     case Reason::AboveMaximum:
@@ -88,6 +98,8 @@ std::string_view name(Term term) {
       return "Ratio";
     case Term::External:
       return "External";
+    case Term::Webhook:
+      return "Webhook";
     case Term::MetricsLoss:
       return "MetricsLoss";
   }

@@ -13,6 +13,13 @@ enum class Policy {
   Latency,     ///< hold the latency target on as few workers as possible (the default)
   QueueRatio,  ///< the classic rule: replicas in proportion to the queue, with a cooldown
   External,    ///< somebody else (HPA, KEDA, kubectl scale) writes the replica count
+  Webhook,     ///< another program answers each snapshot with a count
+};
+
+/// What is done for a snapshot that the webhook gave no usable answer to.
+enum class WebhookFailure {
+  Hold,     ///< keep what runs
+  Latency,  ///< the default policy decides
 };
 
 enum class MetricsLoss {
@@ -32,13 +39,16 @@ struct Settings {
   bool paused = false;
   MetricsLoss on_metrics_loss = MetricsLoss::Hold;
   int external_replicas = 1;  ///< obeyed under `External` alone
+  WebhookFailure on_webhook_failure = WebhookFailure::Hold;
 
   bool operator==(Settings const&) const = default;
 };
 
-/// "Latency", "QueueRatio", "External".
+/// "Latency", "QueueRatio", "External", "Webhook".
 std::string_view name(Policy policy);
 /// "Hold", "ScaleToMax".
 std::string_view name(MetricsLoss loss);
+/// "Hold", "Latency".
+std::string_view name(WebhookFailure failure);
 
 }  // namespace ei::scaling

@@ -56,10 +56,22 @@ struct Workers {
   bool operator==(Workers const&) const = default;
 };
 
+/// What the program behind `Webhook` says of a snapshot. It is a part of the snapshot, so that a decision
+/// stays a function of what is logged.
+struct Answer {
+  int replicas = 0;         ///< as it was answered: the bounds of the settings are applied afterwards
+  std::string reason;       ///< a word
+  std::string explanation;  ///< a sentence, or nothing
+  std::string failure;      ///< why there is no usable answer; empty when there is one
+
+  bool operator==(Answer const&) const = default;
+};
+
 /// All that a decision may look at.
 struct Snapshot {
   std::optional<Sample> sample;  ///< the newest scrape, or nothing when it failed
   Workers workers;
+  std::optional<Answer> answer{};  ///< under `Webhook` alone
 
   bool operator==(Snapshot const&) const = default;
 };

@@ -12,6 +12,10 @@ using namespace ei::bench;
 
 namespace {
 
+Cell play_well(Match const& match, Contestant contestant, Rules const& rules) {
+  return play(match, Player{contestant}, rules).value();
+}
+
 /// The decision log of a simulated run, as an operator writes it.
 std::string logged(Match const& match, Rules const& rules, std::string const& service) {
   std::string log;
@@ -80,8 +84,8 @@ TEST_CASE("the report's last line holds every cell with its fields") {
   auto const matches = grid(true);
   Rules rules;
   rules.runs = 1;
-  std::vector<Cell> const cells{play(matches[1], Contestant::Latency, rules),
-                                play(matches[1], Contestant::Hpa70, rules)};
+  std::vector<Cell> const cells{play_well(matches[1], Contestant::Latency, rules),
+                                play_well(matches[1], Contestant::Hpa70, rules)};
   auto const text = json_line(cells, rules);
   CHECK(text.find(R"("rate_scale":0.75,)") != std::string::npos);  // as people write it, not 7.5E-1
   auto const line = parse_json(text);
@@ -106,9 +110,10 @@ TEST_CASE("whatever policy the settings name, both contestants play their own") 
   classic.settings.policy = scaling::Policy::QueueRatio;
   classic.settings.interval = std::chrono::seconds(15);
   Match const match = course();
-  CHECK(play(match, Contestant::Latency, rules).summary == play(match, Contestant::Latency, classic).summary);
-  CHECK(play(match, Contestant::QueueRatio, rules).summary ==
-        play(match, Contestant::QueueRatio, classic).summary);
+  CHECK(play_well(match, Contestant::Latency, rules).summary ==
+        play_well(match, Contestant::Latency, classic).summary);
+  CHECK(play_well(match, Contestant::QueueRatio, rules).summary ==
+        play_well(match, Contestant::QueueRatio, classic).summary);
 }
 
 TEST_CASE("a measured match is played as it stands, and tells its timeline by the second") {
@@ -119,7 +124,7 @@ TEST_CASE("a measured match is played as it stands, and tells its timeline by th
   Match const match = match_of(Trace(60, 20), measured);
   Rules rules;
   rules.runs = 1;
-  Cell const cell = play(match, Contestant::Latency, rules);
+  Cell const cell = play_well(match, Contestant::Latency, rules);
   CHECK(match.trace == Trace(60, 20));
   CHECK(cell.summary.core_seconds > 0.25 * 60);
   CHECK(cell.summary.core_seconds < 0.25 * 60 * 4);
@@ -132,10 +137,10 @@ TEST_CASE("through a Prometheus the same policy sees a surge later, and still se
   Rules rules;
   rules.runs = 1;
   Match const match = course();
-  auto const direct = play(match, Contestant::Latency, rules).summary;
-  auto const told = play(match, Contestant::LatencyPrometheus15s, rules).summary;
+  auto const direct = play_well(match, Contestant::Latency, rules).summary;
+  auto const told = play_well(match, Contestant::LatencyPrometheus15s, rules).summary;
   CHECK(told.p99_s > 5 * direct.p99_s);
-  CHECK(told.p99_s < play(match, Contestant::Hpa70, rules).summary.p99_s);
+  CHECK(told.p99_s < play_well(match, Contestant::Hpa70, rules).summary.p99_s);
 }
 
 TEST_CASE("the grid has every shape, service time and start") {
@@ -206,13 +211,13 @@ TEST_CASE("a baseline stands with the queue that gives it the better p99, ours a
   as_run.lane_for_all = true;
   auto const matches = grid(true);
   Match const& light = matches[5];  // 30 ms, unscaled: one in eight is late, and the lane lets them wait
-  Cell const plain = play(light, Contestant::Hpa90, rules);
+  Cell const plain = play_well(light, Contestant::Hpa90, rules);
   CHECK_FALSE(plain.late_lane);
-  CHECK(plain.summary.p99_s < play(light, Contestant::Hpa90, as_run).summary.p99_s);
-  Cell const laned = play(course(), Contestant::Kpa, rules);
+  CHECK(plain.summary.p99_s < play_well(light, Contestant::Hpa90, as_run).summary.p99_s);
+  Cell const laned = play_well(course(), Contestant::Kpa, rules);
   CHECK(laned.late_lane);
-  CHECK(laned.summary == play(course(), Contestant::Kpa, as_run).summary);
-  CHECK(play(light, Contestant::Latency, rules).late_lane);
+  CHECK(laned.summary == play_well(course(), Contestant::Kpa, as_run).summary);
+  CHECK(play_well(light, Contestant::Latency, rules).late_lane);
 }
 
 TEST_CASE("the classic rule keeps the interval of settings that are its own") {
@@ -222,8 +227,8 @@ TEST_CASE("the classic rule keeps the interval of settings that are its own") {
   rules.settings.interval = std::chrono::seconds(5);
   Rules slower = rules;
   slower.settings.interval = std::chrono::seconds(15);
-  CHECK_FALSE(play(course(), Contestant::QueueRatio, rules).summary ==
-              play(course(), Contestant::QueueRatio, slower).summary);
+  CHECK_FALSE(play_well(course(), Contestant::QueueRatio, rules).summary ==
+              play_well(course(), Contestant::QueueRatio, slower).summary);
 }
 
 TEST_CASE("a trace of another size shows where nobody can be punctual") {

@@ -17,6 +17,7 @@ struct Script {
   State state;
   Sample sample;
   Workers workers;
+  std::optional<Answer> answer;
   double now_seconds = 100;
   double rate_rps = 0;
   double service_seconds = 0.1;
@@ -37,7 +38,7 @@ struct Script {
 
   Snapshot snapshot() {
     sample.at = at(now_seconds);
-    return {blind ? std::nullopt : std::optional(sample), workers};
+    return {blind ? std::nullopt : std::optional(sample), workers, answer};
   }
 
   /// One interval of load, then a decision.
