@@ -77,12 +77,13 @@ void print_plan(Checked const& checked, int cores, std::ostream& out) {
     seen.spec = service.spec;
     int const most = backend::local::most_workers(cores, wanted, service.metadata.key());
     seen.shortage = plan::Shortage{most, "NotEnoughCores", ""};
-    auto const settings = plan::settings_in_force(service.spec, seen.shortage);
     auto const now = std::chrono::system_clock::now();
+    auto const in_force = plan::settings_in_force(service.spec, seen.shortage, now);
     scaling::State state;
     plan::Verdict verdict;
-    verdict.decision =
-        scaling::decide(settings, state, {{}, plan::workers_of(seen, settings, now)}, SteadyTime{});
+    verdict.decision = scaling::decide(in_force.settings, state,
+                                       {{}, plan::workers_of(seen, in_force.settings, now)}, SteadyTime{});
+    schedule::name_bounds(*verdict.decision, in_force);
     verdict.metrics_fault = "not running";
 
     // What it prints ends in the logs of pipelines.

@@ -34,6 +34,15 @@ json::object to_json(Model const& model) {
   return object;
 }
 
+json::object to_json(schedule::Entry const& entry) {
+  json::object object{
+      {"cron", entry.cron}, {"timeZone", entry.time_zone}, {"duration", format_duration(entry.duration)}};
+  if (!entry.name.empty()) object["name"] = entry.name;
+  if (entry.min_replicas) object["minReplicas"] = *entry.min_replicas;
+  if (entry.max_replicas) object["maxReplicas"] = *entry.max_replicas;
+  return object;
+}
+
 json::object scaling_to_json(Spec const& spec) {
   auto const& settings = spec.scaling;
   json::object object{{"policy", scaling::name(settings.policy)},
@@ -46,6 +55,10 @@ json::object scaling_to_json(Spec const& spec) {
                       {"paused", settings.paused},
                       {"onMetricsLoss", scaling::name(settings.on_metrics_loss)}};
   if (!spec.prometheus_query.empty()) object["prometheusQuery"] = spec.prometheus_query;
+  if (!spec.schedule.empty()) {
+    auto& entries = object["schedule"].emplace_array();
+    for (auto const& entry : spec.schedule) entries.push_back(to_json(entry));
+  }
   return object;
 }
 

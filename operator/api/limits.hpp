@@ -56,6 +56,16 @@ inline constexpr std::size_t kMaxUriLength = 2048;
 inline constexpr std::size_t kMaxImageLength = 512;
 /// No duration or quantity that anybody means is longer; regular expressions and sums stay cheap.
 inline constexpr std::size_t kMaxNumberLength = 32;
+/// A week has some twenty weekday mornings, evenings and nights worth a name; each costs a look a second.
+inline constexpr std::size_t kMaxScheduleEntries = 32;
+/// Long enough for lists of minutes and hours.
+inline constexpr std::size_t kMaxCronLength = 128;
+/// The longest name of a zone has 32 letters (America/Argentina/ComodRivadavia).
+inline constexpr std::size_t kMaxZoneLength = 64;
+/// A line of a `kubectl describe`.
+inline constexpr std::size_t kMaxScheduleNameLength = 63;
+/// A cron's own step; and a week, after which every calendar repeats: what holds longer is minReplicas.
+inline constexpr Range<milliseconds> kScheduleDuration{1min, 168h};
 /// Pages that use one service; each is a flag of the dispatcher.
 inline constexpr std::size_t kMaxOrigins = 32;
 /// Kubernetes' own limit of a Secret's name, a DNS subdomain.

@@ -6,6 +6,7 @@
 #include "operator/api/label.hpp"
 #include "operator/api/limits.hpp"
 #include "operator/api/names.hpp"
+#include "operator/api/parse_schedule.hpp"
 #include "operator/api/pods.hpp"
 #include "operator/api/reader.hpp"
 #include "runtime/core/origin.hpp"
@@ -97,6 +98,7 @@ void read_scaling(ObjectReader reader, Spec& spec) {
   reader.read("onMetricsLoss", settings.on_metrics_loss,
               {{"Hold", MetricsLoss::Hold}, {"ScaleToMax", MetricsLoss::ScaleToMax}});
   read_query(reader, spec);
+  read_schedule(reader, spec.schedule);
   reader.finish();
 }
 

@@ -12,6 +12,7 @@
 
 #include "operator/api/status.hpp"
 #include "operator/scaling/settings.hpp"
+#include "operator/schedule/entry.hpp"
 #include "runtime/core/units.hpp"
 
 namespace ei::api {
@@ -158,6 +159,8 @@ struct Spec {
   Model model;
   /// `external_replicas` is the API's `spec.replicas`; all else is `spec.scaling`.
   scaling::Settings scaling;
+  /// `spec.scaling.schedule`: bounds by the clock.
+  std::vector<schedule::Entry> schedule;
   /// `spec.scaling.prometheusQuery`; empty: the dispatchers themselves are asked for their queues.
   std::string prometheus_query;
   Dispatcher dispatcher;

@@ -80,9 +80,12 @@ Condition scaling_limited(Observation const& seen, Verdict const& verdict, Count
     return make(api::kScalingLimited, true, shortage->reason, shortage->message);
   }
   if (bounded) {
-    return make(api::kScalingLimited, true, "AtMaximum",
-                "the load needs more workers than spec.scaling.maxReplicas (" +
-                    std::to_string(seen.spec ? seen.spec->scaling.max_replicas : 0) + ") allows");
+    std::string const bound =
+        verdict.maximum_by.empty()
+            ? "spec.scaling.maxReplicas (" + std::to_string(seen.spec ? seen.spec->scaling.max_replicas : 0) +
+                  ") allows"
+            : "schedule '" + verdict.maximum_by + "' allows (" + std::to_string(verdict.decision->to) + ")";
+    return make(api::kScalingLimited, true, "AtMaximum", "the load needs more workers than " + bound);
   }
   return make(api::kScalingLimited, false, "WithinLimits", "the count is what the load needs");
 }

@@ -20,15 +20,18 @@ bool has_worked(Observation const& seen, bool outdated) {
 
 }  // namespace
 
-scaling::Settings settings_in_force(api::Spec const& spec, std::optional<Shortage> const& shortage) {
-  auto settings = spec.scaling;
-  if (shortage && shortage->maximum) {
+schedule::InForce settings_in_force(api::Spec const& spec, std::optional<Shortage> const& shortage,
+                                    WallTime now) {
+  auto in_force = schedule::in_force(spec.scaling, spec.schedule, now);
+  auto& settings = in_force.settings;
+  if (shortage && shortage->maximum && *shortage->maximum < settings.max_replicas) {
     // A policy reckons with at least one worker; `granted` takes that one away too
     // where there is no room at all.
     settings.max_replicas = std::clamp(*shortage->maximum, 1, settings.max_replicas);
     settings.min_replicas = std::min(settings.min_replicas, settings.max_replicas);
+    in_force.maximum_by.clear();
   }
-  return settings;
+  return in_force;
 }
 
 scaling::Workers workers_of(Observation const& seen, scaling::Settings const& settings, WallTime now) {

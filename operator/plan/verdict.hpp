@@ -7,6 +7,7 @@
 #include "operator/api/status.hpp"
 #include "operator/plan/observation.hpp"
 #include "operator/scaling/decide.hpp"
+#include "operator/schedule/entry.hpp"
 #include "runtime/core/result.hpp"
 
 namespace ei::plan {
@@ -25,6 +26,7 @@ struct Failure {
 struct Verdict {
   std::string decision_id;
   std::optional<scaling::Decision> decision;  ///< empty when no spec is in force
+  std::string maximum_by;                     ///< the schedule that gives the maximum; empty: the spec
   std::string metrics_fault;                  ///< why there is no fresh sample; empty when there is one
   std::optional<milliseconds> p99;            ///< of the answers of the last window
   std::string output;                         ///< see api::ModelStatus; empty where no worker tells it
@@ -37,9 +39,10 @@ struct Verdict {
   bool operator==(Verdict const&) const = default;
 };
 
-/// The settings to decide under: the spec's, bounded by what the backend can run.
-[[nodiscard]] scaling::Settings settings_in_force(api::Spec const& spec,
-                                                  std::optional<Shortage> const& shortage);
+/// The settings to decide under: the spec's, with the bounds of its schedule, and of these no more than the
+/// backend can run.
+[[nodiscard]] schedule::InForce settings_in_force(api::Spec const& spec,
+                                                  std::optional<Shortage> const& shortage, WallTime now);
 
 /// The workers as the policy sees them: those that are wanted, with their ages. `current` is the count in
 /// force, or where nothing was created yet the one the status remembers, at least the minimum.

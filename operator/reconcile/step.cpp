@@ -77,14 +77,14 @@ Action Step::observed(Result<plan::Observation> seen, Now now) {
   memory_.known = true;
   seen_ = std::move(*seen);
   if (!seen_.spec) return plan_and_apply(now);
-  settings_ = plan::settings_in_force(*seen_.spec, seen_.shortage);
+  in_force_ = plan::settings_in_force(*seen_.spec, seen_.shortage, now.wall);
   if (!wants_scrape(now.steady)) return decide(now);
   state_ = State::Scraping;
   Scrape scrape;
   scrape.query = seen_.spec->prometheus_query;
   if (scrape.query.empty()) scrape.targets = targets_of(seen_);
   scrape.wanted = seen_.spec->dispatcher.replicas;
-  scrape.deadline = scrape_deadline(settings_.interval);
+  scrape.deadline = scrape_deadline(in_force_.settings.interval);
   return scrape;
 }
 
@@ -99,7 +99,7 @@ Action Step::remove() {
 // A change between two ticks is decided on the last scrape while that is young, else
 // ticks would be all there is.
 bool Step::wants_scrape(SteadyTime now) {
-  auto const interval = settings_.interval;
+  auto const interval = in_force_.settings.interval;
   bool const due = now >= memory_.tick_due;
   bool const young = memory_.scraped_at && now - *memory_.scraped_at < interval / 2;
   // Ticks keep their beat, and do not pile up after a pause.
@@ -116,7 +116,7 @@ Action Step::scraped(scrape::Scrape scrape, Now now) {
   if (last.sample) {
     memory_.sampled_at = last.sample->at;
     if (!last.answers.empty()) {
-      double const target_seconds = std::chrono::duration<double>(settings_.latency_target).count();
+      double const target_seconds = std::chrono::duration<double>(in_force_.settings.latency_target).count();
       last.sample->late = scrape::late_answers(last.answers, target_seconds);
     }
     if (!last.quarantined.empty()) memory_.quarantine.add(last.quarantined);
@@ -126,9 +126,11 @@ Action Step::scraped(scrape::Scrape scrape, Now now) {
 }
 
 Action Step::decide(Now now) {
-  snapshot_ = {memory_.last_scrape.sample, plan::workers_of(seen_, settings_, now.wall)};
+  snapshot_ = {memory_.last_scrape.sample, plan::workers_of(seen_, in_force_.settings, now.wall)};
   verdict_.decision_id = ids_.next();
-  verdict_.decision = scaling::decide(settings_, memory_.state, snapshot_, now.steady);
+  verdict_.decision = scaling::decide(in_force_.settings, memory_.state, snapshot_, now.steady);
+  schedule::name_bounds(*verdict_.decision, in_force_);
+  verdict_.maximum_by = in_force_.maximum_by;
   verdict_.metrics_fault = memory_.last_scrape.fault;
   verdict_.p99 = memory_.latency.p99();
   verdict_.output = memory_.last_scrape.output;
@@ -149,7 +151,7 @@ Action Step::plan_and_apply(Now now) {
   make_plan(now);
   if (children_.empty()) return tell();
   state_ = waits ? State::Scaling : State::Applying;
-  decided_.emplace(Decided{seen_, verdict_, plan_, settings_, snapshot_, now.steady, now.wall});
+  decided_.emplace(Decided{seen_, verdict_, plan_, in_force_.settings, snapshot_, now.steady, now.wall});
   return Apply{&seen_, &children_, &*decided_};
 }
 

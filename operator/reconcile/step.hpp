@@ -169,7 +169,7 @@ class Step {
   DecisionIds& ids_;
   State state_ = State::Observing;
   plan::Observation seen_;
-  scaling::Settings settings_;
+  schedule::InForce in_force_;
   scaling::Snapshot snapshot_;
   plan::Verdict verdict_;
   plan::Plan plan_;

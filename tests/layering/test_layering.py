@@ -21,9 +21,10 @@ MAY_INCLUDE = {
     "dispatcher/grpc/wire.cpp": ["dispatcher/grpc", "dispatcher/oip", "runtime/core"],
     "dispatcher": ["dispatcher", "runtime"],
     "inference": ["inference", "runtime", "dispatcher/contract"],
-    "operator/api": ["operator/scaling/settings.hpp", "runtime/core"],
+    "operator/api": ["operator/scaling/settings.hpp", "operator/schedule", "runtime/core"],
     "operator/scaling": ["runtime/core"],
-    "operator/plan": ["operator/api", "operator/scaling", "runtime/core"],
+    "operator/schedule": ["operator/scaling", "runtime/core"],
+    "operator/plan": ["operator/api", "operator/scaling", "operator/schedule", "runtime/core"],
     "operator/backend/backend.hpp": ["operator/api", "operator/scaling", "operator/plan", "runtime/core"],
     "operator/manifest": ["operator/api", "runtime/core", "runtime/process"],
     "operator/scrape": ["operator/scaling", "operator/api", "runtime"],
@@ -32,7 +33,7 @@ MAY_INCLUDE = {
     "operator/backend/kube/client": ["operator/backend/kube/protocol", "runtime"],
     "operator/backend/kube/children": ["operator/backend/kube/protocol", "operator/api", "operator/plan", "runtime/core"],
     "operator/backend/kube": ["operator", "runtime"],
-    "operator/reconcile": ["operator/api", "operator/scaling", "operator/plan", "operator/scrape",
+    "operator/reconcile": ["operator/api", "operator/scaling", "operator/schedule", "operator/plan", "operator/scrape",
                            "operator/backend/backend.hpp", "runtime"],
     "operator": ["operator", "runtime"],
     # The queue is what the simulator simulates: the policies are judged on the order and the refusals of the real one.
@@ -43,7 +44,7 @@ MAY_INCLUDE = {
 # No I/O, clock, log or thread: `now` is an argument. Only the standard library, Boost.JSON values and results.
 PURE = ["runtime/core", "runtime/compression", "dispatcher/contract", "dispatcher/queue", "dispatcher/exchange",
         "dispatcher/oip", "operator/api", "operator/scaling",
-        "operator/plan", "operator/backend/kube/protocol", "operator/backend/kube/children", "bench/sim",
+        "operator/schedule", "operator/plan", "operator/backend/kube/protocol", "operator/backend/kube/children", "bench/sim",
         *(f"{stem}.{suffix}" for suffix in ("hpp", "cpp") for stem in (
             "operator/reconcile/step", "operator/reconcile/settle", "operator/reconcile/workqueue", "operator/reconcile/indicators",
             "dispatcher/grpc/wire", "dispatcher/grpc/convert", "dispatcher/grpc/reflection", "dispatcher/grpc/status",

@@ -16,7 +16,7 @@ TEST_CASE("A new service gets its dispatcher, its minimum of workers and a statu
   plan::Observation seen;
   seen.metadata.name = "resnet18";
   seen.spec = api::Spec{};
-  auto const settings = plan::settings_in_force(*seen.spec, {});
+  auto const settings = plan::settings_in_force(*seen.spec, {}, kNow).settings;
   auto const workers = plan::workers_of(seen, settings, kNow);
   CHECK(workers.current == 1);
   auto last = verdict(steady(1));
@@ -166,6 +166,15 @@ TEST_CASE("Only changes of conditions are events") {
           std::vector<std::string>{"ScalingLimited: AtMaximum: the load needs more workers than "
                                    "spec.scaling.maxReplicas (6) allows"});
     CHECK(events(plan::make_plan(settled(good, verdict(decision)), verdict(decision), kNow)).empty());
+  }
+  SECTION("a schedule's limit") {
+    auto decision = steady(2);
+    decision.limit = ei::scaling::Limit::Maximum;
+    auto scheduled = verdict(decision);
+    scheduled.maximum_by = "night";
+    CHECK(events(plan::make_plan(good, scheduled, kNow)) ==
+          std::vector<std::string>{
+              "ScalingLimited: AtMaximum: the load needs more workers than schedule 'night' allows (2)"});
   }
   SECTION("pausing and going on") {
     auto paused = good;

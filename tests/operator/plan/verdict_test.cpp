@@ -59,7 +59,7 @@ TEST_CASE("A shortage bounds the settings, but never below one worker") {
   ei::api::Spec spec;
   spec.scaling.min_replicas = 3;
   auto const bounded = [&](std::optional<int> maximum) {
-    auto const settings = plan::settings_in_force(spec, plan::Shortage{maximum, "", ""});
+    auto const settings = plan::settings_in_force(spec, plan::Shortage{maximum, "", ""}, kNow).settings;
     return std::pair(settings.min_replicas, settings.max_replicas);
   };
   CHECK(bounded({}) == std::pair(3, 6));

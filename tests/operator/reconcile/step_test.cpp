@@ -46,6 +46,24 @@ TEST_CASE("A change is acted upon at once, whatever the interval") {
   CHECK(std::count(world.told.begin(), world.told.end(), "ScaledUp") == 1);
 }
 
+TEST_CASE("A schedule's bounds are taken up when they begin and left when they end") {
+  World world;
+  auto const key = world.add("a");
+  auto& spec = *world.services[key].spec;
+  spec.scaling.policy = ei::scaling::Policy::External;
+  spec.schedule = {{"mornings", "10 * * * *", "UTC", 5min, 3, {}}};
+  world.run_for(9min + 58s);
+  CHECK(world.services[key].worker_replicas == 1);
+  world.run_for(4s);
+  CHECK(world.services[key].worker_replicas == 3);
+  CHECK(world.services[key].status.last_decision->formula ==
+        "replicas set to 1; schedule 'mornings' asks for 3");
+  world.run_for(5min - 4s);
+  CHECK(world.services[key].worker_replicas == 3);
+  world.run_for(4s);
+  CHECK(world.services[key].worker_replicas == 1);
+}
+
 TEST_CASE("A change soon after a tick is decided on the tick's scrape, and does not move the beat") {
   World world;
   auto const key = world.add("a", 10s);
