@@ -30,8 +30,9 @@ auto counting(reconcile::OperatorMetrics& metrics) {
   };
 }
 
-kube::ClientOptions lease_client_options(reconcile::OperatorMetrics& metrics) {
+kube::ClientOptions lease_client_options(kube::Dial dial, reconcile::OperatorMetrics& metrics) {
   kube::ClientOptions options;
+  options.dial = std::move(dial);
   options.on_answer = counting(metrics);
   options.timeout = kLeaseTimeout;
   return options;
@@ -61,7 +62,7 @@ KubernetesOperator::KubernetesOperator(asio::any_io_executor executor, Kubernete
     : executor_(executor),
       options_(std::move(options)),
       metrics_(metrics),
-      lease_client_(executor, options_.access, lease_client_options(metrics)),
+      lease_client_(executor, options_.access, lease_client_options(options_.dial, metrics)),
       client_(executor, options_.access, client_options()),
       backend_(executor, client_, backend_options(options_)),
       reconciler_(executor, backend_, metrics, std::move(listener), options_.reconcile),
@@ -77,6 +78,7 @@ kube::ClientOptions KubernetesOperator::client_options() {
   kube::ClientOptions options;
   options.seed = std::hash<std::string>{}(options_.identity);
   options.on_answer = counting(metrics_);
+  options.dial = options_.dial;
   options.may_write = [this] { return !leader_ || leader_->may_write(); };
   return options;
 }

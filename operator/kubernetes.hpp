@@ -11,6 +11,7 @@
 #include "operator/backend/kube/client/client.hpp"
 #include "operator/backend/kube/leader.hpp"
 #include "operator/reconcile/reconciler.hpp"
+#include "runtime/async/clock.hpp"
 #include "runtime/async/task_group.hpp"
 
 namespace ei {
@@ -18,6 +19,7 @@ namespace asio = boost::asio;
 
 struct KubernetesOptions {
   kube::Access access;
+  kube::Dial dial;                      ///< how the API server is reached; empty: by HTTP
   std::vector<std::string> namespaces;  ///< empty: all
   kube::ChildOptions children;
   bool service_monitors = true;
@@ -60,8 +62,8 @@ class KubernetesOperator {
   reconcile::Reconciler reconciler_;
   TaskGroup tasks_;
   TaskGroup election_;
-  asio::steady_timer changed_;  ///< cancelled when the waiting in run() may be over
-  bool leading_ = false;        ///< the reconciler was started
+  Timer changed_;         ///< cancelled when the waiting in run() may be over
+  bool leading_ = false;  ///< the reconciler was started
   bool stopping_ = false;
   bool lost_ = false;
 };

@@ -12,11 +12,8 @@
 namespace ei::reconcile {
 namespace {
 
-using SteadyClock = std::chrono::steady_clock;
-using WallClock = std::chrono::system_clock;
-
 Now now() {
-  return {SteadyClock::now(), WallClock::now()};
+  return {steady_now(), wall_now()};
 }
 
 void log_failure(api::ServiceKey const& key, Error const& error, milliseconds delay, int failures) {
@@ -112,7 +109,7 @@ void Reconciler::finish(api::ServiceKey const& key, Result<Next> const& outcome)
 }
 
 asio::awaitable<Result<Next>> Reconciler::reconcile(api::ServiceKey key) {
-  auto& entry = entries_.try_emplace(key, executor_).first->second;
+  auto& entry = entries_.try_emplace(key, executor_, options_.ask).first->second;
   Step step(key, entry.memory, ids_);
   Action action = step.start();
   for (;;) {

@@ -2,7 +2,6 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <map>
 #include <string>
@@ -13,6 +12,7 @@
 #include "operator/reconcile/workqueue.hpp"
 #include "operator/scrape/prometheus.hpp"
 #include "operator/scrape/scraper.hpp"
+#include "runtime/async/clock.hpp"
 #include "runtime/async/task_group.hpp"
 
 namespace ei::reconcile {
@@ -29,6 +29,7 @@ struct Options {
   milliseconds deadline{10'000};  ///< of one reconcile: several API calls at their slowest
   std::size_t parallel = 16;      ///< reconciles at once: above it API calls only wait for each other
   std::string id_prefix = "d";    ///< makes decision ids unique over restarts
+  scrape::Ask ask = {};           ///< how dispatchers are asked for their metrics; empty: by HTTP
   std::optional<http::Url> prometheus = {};  ///< who answers `spec.scaling.prometheusQuery`
 };
 
@@ -46,7 +47,7 @@ class Reconciler {
 
  private:
   struct Entry {
-    explicit Entry(asio::any_io_executor executor) : scraper(std::move(executor)) {}
+    Entry(asio::any_io_executor executor, scrape::Ask ask) : scraper(std::move(executor), std::move(ask)) {}
     Memory memory;
     scrape::Scraper scraper;
   };
@@ -73,7 +74,7 @@ class Reconciler {
   Workqueue queue_;
   std::map<api::ServiceKey, Entry> entries_;
   TaskGroup tasks_;
-  asio::steady_timer timer_;
+  Timer timer_;
   bool stopped_ = false;
   std::optional<Error> ended_;
   DecisionIds ids_;

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "runtime/async/clock.hpp"
 #include "runtime/core/encoding.hpp"
 #include "runtime/core/json.hpp"
 
@@ -97,7 +98,7 @@ asio::awaitable<Scrape> Prometheus::query(std::string query, milliseconds deadli
   }
   Scrape scrape;
   scrape.sample.emplace();
-  scrape.sample->at = std::chrono::steady_clock::now();
+  scrape.sample->at = steady_now();
   scrape.sample->queue = *queue;
   co_return scrape;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "runtime/async/clock.hpp"
 #include "runtime/http/url.hpp"
 
 namespace ei::scrape {
@@ -21,15 +22,18 @@ asio::awaitable<Scrape> Scraper::scrape(std::vector<Target> targets, int wanted,
     co_return no_sample(std::to_string(targets.size()) + " of " + std::to_string(wanted) +
                         " dispatchers run");
   }
-  auto const end = std::chrono::steady_clock::now() + deadline;
+  auto const end = steady_now() + deadline;
   std::vector<Reading> readings;
   std::vector<std::string> incarnations;
   Quarantined quarantined;
   for (auto const& target : targets) {
     if (target.metrics_url.empty()) co_return no_sample(target.name + " has no address yet");
-    auto const left = std::chrono::ceil<milliseconds>(end - std::chrono::steady_clock::now());
+    auto const left = std::chrono::ceil<milliseconds>(end - steady_now());
     if (left <= milliseconds(0)) co_return no_sample(target.name + ": not asked, the time was up");
-    auto reading = co_await ask(target.metrics_url, left);
+    auto asked = ask_ ? ask_(target.metrics_url, left) : fetch(target.metrics_url, left);
+    auto text = co_await std::move(asked);
+    if (!text) co_return no_sample(target.name + ": " + text.error().message);
+    auto reading = read_exposition(*text);
     if (!reading) co_return no_sample(target.name + ": " + reading.error().message);
     quarantined[target.incarnation] = reading->quarantined;
     readings.push_back(std::move(*reading));
@@ -37,13 +41,13 @@ asio::awaitable<Scrape> Scraper::scrape(std::vector<Target> targets, int wanted,
   }
   Scrape scrape;
   scrape.quarantined = std::move(quarantined);
-  scrape.sample = sum(readings, incarnations, std::chrono::steady_clock::now());
+  scrape.sample = sum(readings, incarnations, steady_now());
   scrape.answers = sum_answers(readings);
   scrape.output = usual_output(readings);
   co_return scrape;
 }
 
-asio::awaitable<Result<Reading>> Scraper::ask(std::string url, milliseconds timeout) {
+asio::awaitable<Result<std::string>> Scraper::fetch(std::string url, milliseconds timeout) {
   auto parsed = http::parse_url(url);
   if (!parsed) co_return parsed.error();
   auto found = clients_.find(url);
@@ -57,7 +61,7 @@ asio::awaitable<Result<Reading>> Scraper::ask(std::string url, milliseconds time
   auto answer = co_await found->second.send(std::move(request), timeout);
   if (!answer) co_return answer.error();
   if (answer->status != 200) co_return http::error_from_response(*answer);
-  co_return read_exposition(answer->body);
+  co_return std::move(answer->body);
 }
 
 void Scraper::drop_clients_except(std::vector<Target> const& targets) {

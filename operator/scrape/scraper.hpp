@@ -2,6 +2,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -12,11 +13,17 @@
 namespace ei::scrape {
 namespace asio = boost::asio;
 
+/// Asks one dispatcher for its metrics; gives the exposition. Errors: as http::Client::send, and those that
+/// http::error_from_response makes of a status other than 200.
+using Ask = std::function<asio::awaitable<Result<std::string>>(std::string url, milliseconds timeout)>;
+
 /// Asks the dispatchers of one service for their metrics, over connections that are kept.
 /// Use from the executor's thread only, one scrape at a time.
 class Scraper {
  public:
-  explicit Scraper(asio::any_io_executor executor) : executor_(std::move(executor)) {}
+  /// `ask` empty: by HTTP.
+  explicit Scraper(asio::any_io_executor executor, Ask ask = {})
+      : executor_(std::move(executor)), ask_(std::move(ask)) {}
 
   /// Every target within `deadline`, one after the other (a scrape takes a millisecond, and the first that
   /// fails makes the sum unusable). Fewer targets than `wanted` are no data either.
@@ -24,10 +31,11 @@ class Scraper {
                                                milliseconds deadline);
 
  private:
-  asio::awaitable<Result<Reading>> ask(std::string url, milliseconds timeout);
+  asio::awaitable<Result<std::string>> fetch(std::string url, milliseconds timeout);
   void drop_clients_except(std::vector<Target> const& targets);
 
   asio::any_io_executor executor_;
+  Ask ask_;
   std::map<std::string, http::Client> clients_;  ///< by URL
 };
 

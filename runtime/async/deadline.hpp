@@ -2,7 +2,6 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <exception>
@@ -11,6 +10,7 @@
 #include <utility>
 #include <variant>
 
+#include "runtime/async/clock.hpp"
 #include "runtime/core/result.hpp"
 #include "runtime/core/units.hpp"
 
@@ -46,7 +46,7 @@ template <class T>
 [[nodiscard]] asio::awaitable<Result<T>> within(milliseconds timeout, std::string what,
                                                 asio::awaitable<Result<T>> work) {
   using asio::experimental::awaitable_operators::operator||;
-  asio::steady_timer timer(co_await asio::this_coro::executor);
+  Timer timer(co_await asio::this_coro::executor);
   timer.expires_after(timeout);
   auto first = co_await (detail::outcome_of(std::move(work)) || timer.async_wait(asio::use_awaitable));
   if (auto* outcome = std::get_if<0>(&first)) {

@@ -4,10 +4,11 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <list>
+
+#include "runtime/async/clock.hpp"
 
 namespace ei {
 namespace {
@@ -30,7 +31,7 @@ struct TaskGroup::State : std::enable_shared_from_this<State> {
 
   asio::any_io_executor executor;
   OnException on_exception;
-  asio::steady_timer changed;  // cancelled whenever a task ends
+  Timer changed;  // cancelled whenever a task ends
   std::list<std::shared_ptr<Task>> tasks;
   bool stopping = false;
 };
@@ -88,12 +89,12 @@ asio::awaitable<void> TaskGroup::stop() {
 
 asio::awaitable<bool> TaskGroup::wait(milliseconds timeout) {
   auto const state = state_;
-  auto const deadline = std::chrono::steady_clock::now() + timeout;
-  asio::steady_timer limit(state->executor, deadline);
+  auto const deadline = steady_now() + timeout;
+  Timer limit(state->executor, deadline);
   limit.async_wait([state](boost::system::error_code const& code) {
     if (!code) state->changed.cancel();
   });
-  while (!state->tasks.empty() && std::chrono::steady_clock::now() < deadline) {
+  while (!state->tasks.empty() && steady_now() < deadline) {
     co_await state->changed.async_wait(asio::as_tuple(asio::use_awaitable));
   }
   co_return state->tasks.empty();
@@ -105,13 +106,13 @@ std::size_t TaskGroup::size() const {
 
 asio::awaitable<void> sleep_for(std::chrono::nanoseconds duration) {
   auto const executor = co_await asio::this_coro::executor;
-  asio::steady_timer timer(executor, duration);
+  Timer timer(executor, duration);
   co_await timer.async_wait(asio::use_awaitable);
 }
 
 asio::awaitable<void> sleep_until(SteadyTime time) {
   auto const executor = co_await asio::this_coro::executor;
-  asio::steady_timer timer(executor, time);
+  Timer timer(executor, time);
   co_await timer.async_wait(asio::use_awaitable);
 }
 

@@ -258,7 +258,7 @@ asio::awaitable<Result<void>> KubeBackend::scale_workers(plan::Observation const
 asio::awaitable<Result<void>> KubeBackend::ensure_monitor(plan::Observation const& seen) {
   if (!monitors_served_ || !caches_.monitors_synced()) co_return Result<void>{};
   auto const key = seen.metadata.key();
-  auto const now = std::chrono::steady_clock::now();
+  auto const now = steady_now();
   if (auto const failed = monitor_failed_.find(key);
       failed != monitor_failed_.end() && now < failed->second + kMonitorCheck)
     co_return Result<void>{};

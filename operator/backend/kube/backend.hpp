@@ -7,11 +7,11 @@
 #include "operator/backend/kube/client/client.hpp"
 #include "operator/backend/kube/ensure.hpp"
 #include "operator/backend/kube/recorder.hpp"
+#include "runtime/async/clock.hpp"
 #include "runtime/async/task_group.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include <map>
 #include <optional>
@@ -97,7 +97,7 @@ class KubeBackend final : public backend::Backend {
   Client& client_;
   BackendOptions options_;
   std::set<api::ServiceKey> changed_;
-  boost::asio::steady_timer wake_;  ///< cancelled when changed_ grows or the end comes
+  Timer wake_;  ///< cancelled when changed_ grows or the end comes
   bool ended_ = false;
   bool monitors_served_ = false;
   bool keys_asked_ = false;

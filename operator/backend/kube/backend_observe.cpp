@@ -147,7 +147,7 @@ void KubeBackend::read_dispatchers(plan::Observation& seen) {
   auto const* templates = templates_of(seen);
   auto const key = seen.metadata.key();
   auto const pods = own_pods(seen, kDispatcherComponent);
-  auto const now = std::chrono::system_clock::now();
+  auto const now = wall_now();
   for (auto const* pod : pods) {
     if (pod->deleting || has_ended(*pod)) continue;
     auto dispatcher = dispatcher_instance(*pod);
@@ -164,7 +164,7 @@ void KubeBackend::read_workers(plan::Observation& seen) {
   auto const* templates = templates_of(seen);
   auto const key = seen.metadata.key();
   auto const pods = own_pods(seen, kWorkerComponent);
-  auto const now = std::chrono::system_clock::now();
+  auto const now = wall_now();
   for (auto const* pod : pods) {
     if (has_ended(*pod)) continue;
     auto worker = worker_instance(*pod);

@@ -13,9 +13,6 @@
 
 namespace ei::kube {
 
-/// Between a Deployment and its pods.
-inline constexpr ResourceType kReplicaSets{"apps", "v1", "replicasets", "ReplicaSet"};
-
 /// Informers for everything the operator looks at: its services, the children it made, and their pods; in all
 /// namespaces or in some. Children are found by the labels the operator gave them.
 class Caches {

@@ -1,5 +1,6 @@
 #include "operator/backend/kube/claims.hpp"
 
+#include "runtime/async/clock.hpp"
 #include "runtime/core/json.hpp"
 
 #include <utility>
@@ -28,7 +29,7 @@ std::map<std::string, std::string> labels_of(boost::json::value const& object) {
 }  // namespace
 
 asio::awaitable<Result<std::optional<api::FieldError>>> Claims::refusal(std::string field, ObjectKey claim) {
-  auto const now = std::chrono::steady_clock::now();
+  auto const now = steady_now();
   auto const known = read_.find(claim);
   if (known != read_.end()) {
     auto verdict = api::claim_refusal(rule_, field, claim.name, known->second.labels);

@@ -1,6 +1,7 @@
 #include "operator/backend/kube/informer.hpp"
 
 #include "operator/backend/kube/protocol/owned_fields.hpp"
+#include "runtime/async/clock.hpp"
 #include "runtime/async/task_group.hpp"
 #include "runtime/core/json.hpp"
 #include "runtime/log/log.hpp"
@@ -25,7 +26,7 @@ Informer::Informer(Client& client, InformerOptions options, OnChange on_change)
 asio::awaitable<void> Informer::run() {
   watch::Input input = watch::Started{};
   while (true) {
-    auto const step = watcher_.step(input, std::chrono::steady_clock::now());
+    auto const step = watcher_.step(input, steady_now());
     log_step(step, input);
     update_cache(step.cache);
     // The next action names what is still needed; a stream that it does not read is dropped before the pause.

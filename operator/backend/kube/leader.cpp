@@ -15,13 +15,6 @@ namespace {
 
 namespace asio = boost::asio;
 
-SteadyTime steady_now() {
-  return std::chrono::steady_clock::now();
-}
-WallTime wall_now() {
-  return std::chrono::system_clock::now();
-}
-
 }  // namespace
 
 Leader::Leader(asio::any_io_executor executor, Client& client, ObjectKey lease, Elector::Options options)

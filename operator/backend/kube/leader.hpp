@@ -2,10 +2,10 @@
 
 #include "operator/backend/kube/client/client.hpp"
 #include "operator/backend/kube/protocol/election.hpp"
+#include "runtime/async/clock.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include <string>
 
@@ -39,7 +39,7 @@ class Leader {
   Client& client_;
   ObjectKey lease_;
   Elector elector_;
-  boost::asio::steady_timer changed_;
+  Timer changed_;
 };
 
 }  // namespace ei::kube

@@ -31,10 +31,6 @@ bool passes_by_itself(ErrorKind kind) {
          kind == ErrorKind::TooMany || kind == ErrorKind::Io;
 }
 
-SteadyTime steady_now() {
-  return std::chrono::steady_clock::now();
-}
-
 }  // namespace
 
 Recorder::Recorder(asio::any_io_executor executor, Client& client, std::string instance)
@@ -43,7 +39,7 @@ Recorder::Recorder(asio::any_io_executor executor, Client& client, std::string i
       wake_(std::move(executor)) {}
 
 void Recorder::record(Occurrence const& occurrence) {
-  auto next = series_.record(occurrence, steady_now(), std::chrono::system_clock::now());
+  auto next = series_.record(occurrence, steady_now(), wall_now());
   if (!next) return;
   push(std::move(*next));
   wake_.cancel();

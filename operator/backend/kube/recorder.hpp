@@ -2,10 +2,10 @@
 
 #include "operator/backend/kube/client/client.hpp"
 #include "operator/backend/kube/protocol/event_series.hpp"
+#include "runtime/async/clock.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include <deque>
 #include <optional>
@@ -36,7 +36,7 @@ class Recorder {
   Client& client_;
   EventSeries series_;
   std::deque<EventWrite> waiting_;
-  boost::asio::steady_timer wake_;
+  Timer wake_;
 };
 
 }  // namespace ei::kube

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "operator/backend/kube/client/access.hpp"
+#include "operator/backend/kube/client/transport.hpp"
 #include "operator/backend/kube/protocol/resource.hpp"
 #include "runtime/core/result.hpp"
 #include "runtime/core/units.hpp"
@@ -41,6 +42,7 @@ struct ClientOptions {
   std::function<bool()> may_write;
   /// Hears of every request; may be empty.
   std::function<void(Answered const&)> on_answer;
+  Dial dial;  ///< empty: by HTTP
   std::uint64_t seed = 1;
 };
 

@@ -19,10 +19,6 @@ constexpr int kMaxAttempts = 4;
 // Where the server asks for less, or for nothing at all, by `Retry-After: 0`.
 constexpr milliseconds kMinRetryDelay{100};
 
-SteadyTime steady_now() {
-  return std::chrono::steady_clock::now();
-}
-
 milliseconds left(SteadyTime deadline) {
   return std::max(milliseconds(0), std::chrono::duration_cast<milliseconds>(deadline - steady_now()));
 }
@@ -32,16 +28,16 @@ std::string material(http::TlsClientOptions const& tls) {
   return tls.ca_pem + '\0' + tls.client_cert_pem + '\0' + tls.client_key_pem;
 }
 
-/// A stream that keeps its client, and with it the connection, alive after the client was replaced.
+/// A stream that keeps its transport, and with it the connection, alive after the transport was replaced.
 class OwningStream final : public http::ResponseStream {
  public:
-  OwningStream(std::shared_ptr<http::Client> client, std::unique_ptr<http::ResponseStream> stream)
-      : client_(std::move(client)), stream_(std::move(stream)) {}
+  OwningStream(std::shared_ptr<Transport> transport, std::unique_ptr<http::ResponseStream> stream)
+      : transport_(std::move(transport)), stream_(std::move(stream)) {}
   http::Response const& head() const override { return stream_->head(); }
   asio::awaitable<Result<std::string>> read(milliseconds timeout) override { return stream_->read(timeout); }
 
  private:
-  std::shared_ptr<http::Client> client_;
+  std::shared_ptr<Transport> transport_;
   std::unique_ptr<http::ResponseStream> stream_;
 };
 
@@ -72,12 +68,17 @@ Error error_from_answer(http::Response const& answer) {
 }
 
 Exchange::Exchange(asio::any_io_executor executor, Access access, ClientOptions options)
-    : executor_(std::move(executor)),
-      options_(std::move(options)),
+    : options_(std::move(options)),
       identity_(access),
       server_(access.server),
       bucket_(options_.requests_per_second, options_.burst),
-      jitter_(options_.seed) {}
+      jitter_(options_.seed) {
+  if (!options_.dial) options_.dial = dial_http(std::move(executor));
+  // A server behind a proxy may have a path of its own (https://host/k8s/clusters/c-1). A URL that cannot be
+  // read is the first request's error.
+  if (auto const origin = http::parse_url(server_)) base_ = origin->target;
+  if (base_.ends_with('/')) base_.pop_back();
+}
 
 bool Exchange::may_write(Call const& call) const {
   return !call.writes || !options_.may_write || options_.may_write();
@@ -89,34 +90,31 @@ void Exchange::tell(Call const& call, int status, SteadyTime since) const {
   }
 }
 
-Result<std::shared_ptr<http::Client>> Exchange::client_for(http::TlsClientOptions const& tls) {
+Result<std::shared_ptr<Transport>> Exchange::transport_for(http::TlsClientOptions const& tls) {
   auto wanted = material(tls);
-  if (client_ && wanted == client_material_) return client_;
-  auto origin = http::parse_url(server_);
-  if (!origin) return origin.error();
-  client_ = std::make_shared<http::Client>(executor_, std::move(*origin), tls);
-  client_material_ = std::move(wanted);
-  return client_;
+  if (transport_ && wanted == transport_material_) return transport_;
+  auto transport = options_.dial(server_, tls);
+  if (!transport) return transport;
+  transport_ = std::move(*transport);
+  transport_material_ = std::move(wanted);
+  return transport_;
 }
 
 asio::awaitable<Result<Exchange::Prepared>> Exchange::prepare(Call const& call) {
   auto identity = co_await identity_.current();
   if (!identity) co_return identity.error();
-  auto client = client_for(identity->tls);
-  if (!client) co_return client.error();
+  auto transport = transport_for(identity->tls);
+  if (!transport) co_return transport.error();
   Prepared prepared;
   prepared.request = call.request;
   prepared.identity = std::move(*identity);
-  prepared.client = std::move(*client);
+  prepared.transport = std::move(*transport);
   auto& headers = prepared.request.headers;
   headers.set("User-Agent", options_.user_agent);
   if (!prepared.identity.bearer_token.empty()) {
     headers.set("Authorization", "Bearer " + prepared.identity.bearer_token);
   }
-  // A server behind a proxy may have a path of its own (https://host/k8s/clusters/c-1).
-  auto base = prepared.client->origin().target;
-  if (base.ends_with('/')) base.pop_back();
-  prepared.request.target = base + prepared.request.target;
+  prepared.request.target = base_ + prepared.request.target;
   co_return prepared;
 }
 
@@ -127,7 +125,7 @@ asio::awaitable<Result<http::Response>> Exchange::attempt(Call const& call, mill
     if (!may_write(call))
       co_return make_error(ErrorKind::Canceled, "this process is not the leader any more");
     auto const since = steady_now();
-    auto answer = co_await prepared->client->send(std::move(prepared->request), timeout);
+    auto answer = co_await prepared->transport->send(std::move(prepared->request), timeout);
     tell(call, answer ? answer->status : 0, since);
     if (!answer || answer->status != 401 || fresh) co_return answer;
     identity_.rejected(prepared->identity);
@@ -156,13 +154,13 @@ asio::awaitable<Result<std::unique_ptr<http::ResponseStream>>> Exchange::open(Ca
     auto prepared = co_await prepare(call);
     if (!prepared) co_return prepared.error();
     auto const since = steady_now();
-    auto stream = co_await prepared->client->open(std::move(prepared->request), call.timeout);
+    auto stream = co_await prepared->transport->open(std::move(prepared->request), call.timeout);
     tell(call, stream ? (*stream)->head().status : 0, since);
     if (!stream) co_return stream.error();
     auto const status = (*stream)->head().status;
     if (status == 200) {
       std::unique_ptr<http::ResponseStream> owning =
-          std::make_unique<OwningStream>(prepared->client, std::move(*stream));
+          std::make_unique<OwningStream>(prepared->transport, std::move(*stream));
       co_return owning;
     }
     if (status != 401 || fresh) {

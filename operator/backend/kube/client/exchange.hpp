@@ -36,23 +36,23 @@ class Exchange {
   struct Prepared {
     http::Request request;
     IdentitySnapshot identity;
-    std::shared_ptr<http::Client> client;
+    std::shared_ptr<Transport> transport;
   };
 
   boost::asio::awaitable<Result<Prepared>> prepare(Call const& call);
   boost::asio::awaitable<Result<http::Response>> attempt(Call const& call, milliseconds timeout);
-  Result<std::shared_ptr<http::Client>> client_for(http::TlsClientOptions const& tls);
+  Result<std::shared_ptr<Transport>> transport_for(http::TlsClientOptions const& tls);
   bool may_write(Call const& call) const;
   void tell(Call const& call, int status, SteadyTime since) const;
 
-  boost::asio::any_io_executor executor_;
   ClientOptions options_;
   Identity identity_;
   std::string server_;
+  std::string base_;  ///< of the server's URL: its path, without a slash at the end
   TokenBucket bucket_;
   Jitter jitter_;
-  std::shared_ptr<http::Client> client_;
-  std::string client_material_;  ///< what client_ was made with
+  std::shared_ptr<Transport> transport_;
+  std::string transport_material_;  ///< what transport_ was made with
 };
 
 }  // namespace ei::kube

@@ -44,7 +44,7 @@ Identity::Identity(Access access)
       token_(token_source(access_), not_blank, read) {}
 
 asio::awaitable<Result<IdentitySnapshot>> Identity::current() {
-  auto const now = std::chrono::steady_clock::now();
+  auto const now = steady_now();
   auto ca = ca_.read(now);
   if (!ca) co_return with_context(ca.error(), "certificate authority");
   auto certificate = certificate_.read(now);
@@ -66,7 +66,7 @@ asio::awaitable<Result<IdentitySnapshot>> Identity::current() {
 asio::awaitable<Result<std::string>> Identity::token(http::TlsClientOptions& tls) {
   auto const* plugin = std::get_if<ExecPlugin>(&access_.token);
   if (plugin == nullptr) {
-    auto text = token_.read(std::chrono::steady_clock::now());
+    auto text = token_.read(steady_now());
     if (!text) co_return with_context(text.error(), "token");
     co_return std::string(trimmed(*text));
   }
@@ -85,10 +85,10 @@ asio::awaitable<Result<void>> Identity::refresh_plugin(ExecPlugin const& plugin,
     auto const done = plugin_done_;
     co_await done->async_wait(asio::as_tuple(asio::use_awaitable));
   }
-  auto const wall = std::chrono::system_clock::now();
+  auto const wall = wall_now();
   bool const fresh = credential_ && (!credential_->expires || wall + kExpiryMargin < *credential_->expires);
   if (fresh) co_return Result<void>{};
-  plugin_done_ = std::make_shared<asio::steady_timer>(co_await asio::this_coro::executor, SteadyTime::max());
+  plugin_done_ = std::make_shared<Timer>(co_await asio::this_coro::executor, SteadyTime::max());
   plugin_runs_ = true;
   // Also when this coroutine is cancelled.
   struct Done {

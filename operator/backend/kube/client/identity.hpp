@@ -3,12 +3,12 @@
 #include "operator/backend/kube/client/access.hpp"
 #include "operator/backend/kube/client/exec_credential.hpp"
 #include "operator/backend/kube/client/reloading_file.hpp"
+#include "runtime/async/clock.hpp"
 #include "runtime/core/result.hpp"
 #include "runtime/core/units.hpp"
 #include "runtime/http/tls.hpp"
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include <memory>
 #include <optional>
@@ -45,7 +45,7 @@ class Identity {
   ReloadingFile token_;
   std::optional<ExecCredential> credential_;
   bool plugin_runs_ = false;
-  std::shared_ptr<boost::asio::steady_timer> plugin_done_;  ///< cancelled when the plugin has ended
+  std::shared_ptr<Timer> plugin_done_;  ///< cancelled when the plugin has ended
 };
 
 }  // namespace ei::kube

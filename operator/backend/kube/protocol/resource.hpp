@@ -21,6 +21,8 @@ struct ResourceType {
 inline constexpr ResourceType kInferenceServices{"elasticinference.dev", "v1alpha1", "inferenceservices",
                                                  "InferenceService"};
 inline constexpr ResourceType kDeployments{"apps", "v1", "deployments", "Deployment"};
+/// Between a Deployment and its pods.
+inline constexpr ResourceType kReplicaSets{"apps", "v1", "replicasets", "ReplicaSet"};
 inline constexpr ResourceType kServices{"", "v1", "services", "Service"};
 inline constexpr ResourceType kConfigMaps{"", "v1", "configmaps", "ConfigMap"};
 inline constexpr ResourceType kPods{"", "v1", "pods", "Pod"};
