@@ -121,6 +121,14 @@ def test_heavy_libraries_stay_in_their_rooms():
     assert not wrong, "\n".join(wrong)
 
 
+def test_what_is_simulated_has_no_clock_but_the_injected_one():
+    simulated = ("operator/backend/kube/", "operator/reconcile/", "operator/scrape/", "operator/kubernetes.")
+    machine = re.compile(r"_clock::now\s*\(|\b(steady|system|high_resolution)_timer\b")
+    wrong = [f"{name} has {found.group(0)!r}: runtime/async/clock.hpp has what follows virtual time"
+             for name, text in sources() if name.startswith(simulated) and (found := machine.search(text))]
+    assert not wrong, "\n".join(wrong)
+
+
 def test_only_main_reads_the_environment():
     wrong = [name for name, text in sources()
              if re.search(r"\bgetenv\s*\(", text) and pathlib.PurePosixPath(name).name not in ("main.cpp", "flags.cpp")]

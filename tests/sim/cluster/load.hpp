@@ -1,0 +1,41 @@
+#pragma once
+
+#include "runtime/core/result.hpp"
+#include "runtime/core/units.hpp"
+#include "tests/sim/api/server.hpp"
+
+#include <map>
+#include <string>
+
+namespace ei::sim {
+
+/// Requests to the services, their queues, and what their dispatchers' metrics say of it.
+class Load {
+ public:
+  explicit Load(ApiServer& api) : api_(api) {}
+
+  double arrivals_rps = 0;                  ///< to each service
+  double worker_rps = 10;                   ///< what one worker computes
+  bool answers = true;                      ///< whether dispatchers give their metrics
+  static constexpr int kQueueBound = 1000;  ///< spec.dispatcher.queueCapacity's default
+
+  void step(SteadyTime now);
+  /// The exposition of the dispatcher at this URL. Errors: Unavailable where none answers.
+  Result<std::string> scrape(std::string const& url) const;
+
+ private:
+  struct Queue {
+    double arrivals = 0;
+    double completions = 0;
+    double waiting = 0;
+    double oldest_seconds = 0;
+    int workers = 0;
+    int dispatchers = 0;
+  };
+  ApiServer& api_;
+  std::map<std::string, Queue> queues_;          ///< by service
+  std::map<std::string, std::string> services_;  ///< of ready dispatchers, by the address of their metrics
+  SteadyTime stepped_{};
+};
+
+}  // namespace ei::sim

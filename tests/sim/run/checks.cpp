@@ -1,0 +1,210 @@
+#include "tests/sim/run/checks.hpp"
+
+#include "operator/api/parse.hpp"
+#include "operator/backend/kube/children/labels.hpp"
+#include "operator/backend/kube/children/pod_template.hpp"
+#include "operator/backend/kube/protocol/owned_fields.hpp"
+#include "tests/sim/api/members.hpp"
+
+#include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+namespace ei::sim {
+namespace {
+
+namespace json = boost::json;
+
+// A decision becomes a write within the reconcile's deadline (10 s), and a write arrives within the slowest
+// weather (2 s); a sample counts as news for one interval more (5 s).
+constexpr std::chrono::seconds kDataAge{17};
+// What a person did is answered within the longest back-off (60 s) and a reconcile.
+constexpr std::chrono::seconds kHandAge{75};
+// A start lists and writes some 60 objects, a burst of watches reopens 8. Beyond this it is a loop.
+constexpr int kMaxCallsPerSecond = 300;
+// The slowest that may go on by itself: back-offs of a minute, and a cooldown after it. Then nothing moves.
+constexpr std::chrono::seconds kSilence{20};
+
+constexpr std::string_view kManager = "elastic-inference-operator";
+
+bool is_news(Route const& route) {
+  return route.kind->type == kube::kLeases || route.kind->type == kube::kEvents;
+}
+
+api::InferenceService const* parse_of(json::object const& object, api::Parsed& parsed) {
+  parsed = api::parse_service(json::value(object), api::UnknownFields::Ignore);
+  return parsed.service ? &*parsed.service : nullptr;
+}
+
+std::string template_of(json::object const& deployment) {
+  auto const* annotations = member_of(deployment, "spec.template.metadata.annotations");
+  auto const* digest =
+      annotations == nullptr ? nullptr : annotations->as_object().if_contains(kube::kTemplateAnnotation);
+  return digest == nullptr ? std::string() : std::string(digest->as_string());
+}
+
+bool is_true(json::object const& status, std::string_view type) {
+  auto const* conditions = status.if_contains("conditions");
+  if (conditions == nullptr || !conditions->is_array()) return false;
+  auto const& list = conditions->get_array();
+  return std::any_of(list.begin(), list.end(), [&](json::value const& each) {
+    return string_or(each, "type") == type && string_or(each, "status") == "True";
+  });
+}
+
+}  // namespace
+
+void Checks::fail(std::string what) {
+  if (fault_.empty()) fault_ = std::move(what);
+}
+
+void Checks::on_request(Peer const& peer, http::Request const& request, SteadyTime now) {
+  auto const route = read_route(request.target);
+  check_rate(peer, now);
+  if (!route || request.method == "GET" || is_news(*route)) return;
+  last_write_ = now;
+  last_written_ = request.method + " " + request.target;
+  check_writer(peer, request);
+  check_status(request);
+  check_replicas(peer, request, now);
+}
+
+void Checks::check_rate(Peer const& peer, SteadyTime now) {
+  auto& rate = rates_[peer.identity];
+  if (now - rate.since >= std::chrono::seconds(1)) rate = {now, 0};
+  if (++rate.calls > kMaxCallsPerSecond)
+    fail("hot loop: " + peer.identity + " sent " + std::to_string(rate.calls) + " requests in a second");
+}
+
+void Checks::check_writer(Peer const& peer, http::Request const& request) {
+  for (auto const& [key, lease] : api_.storage().all(kind_of(kube::kLeases))) {
+    auto const holder = text_of(lease->object, "spec.holderIdentity");
+    if (!holder.empty() && holder != peer.identity)
+      fail("two writers: " + peer.identity + " wrote in the term of " + holder + ": " + request.method + " " +
+           request.target);
+  }
+}
+
+void Checks::check_status(http::Request const& request) {
+  auto const route = read_route(request.target);
+  if (route->kind->type != kube::kInferenceServices || route->subresource != "status") return;
+  auto const live = api_.storage().find(*route->kind, route->key);
+  auto const body = json::parse(request.body).as_object();
+  if (live == nullptr || text_of(body, "metadata.uid") != text_of(live->object, "metadata.uid")) return;
+  auto const told = number_of(body, "status.observedGeneration");
+  auto const generation = number_of(live->object, "metadata.generation");
+  if (told > generation)
+    fail("observedGeneration is ahead: " + std::to_string(told) + " of " + std::to_string(generation));
+  auto const* status = member_of(body, "status");
+  if (told != generation || status == nullptr || !is_true(status->as_object(), "Ready")) return;
+  api::Parsed parsed;
+  auto const* service = parse_of(live->object, parsed);
+  if (service == nullptr) return;
+  for (bool const worker : {false, true}) {
+    auto const& name = route->key.name;
+    kube::ObjectKey const key{route->key.namespace_name,
+                              worker ? kube::worker_name(name) : kube::dispatcher_name(name)};
+    auto const deployment = api_.storage().find(kind_of(kube::kDeployments), key);
+    auto const wanted = worker ? kube::worker_pod_template(service->metadata, service->spec, children_)
+                               : kube::dispatcher_pod_template(service->metadata, service->spec, children_);
+    if (deployment == nullptr || template_of(deployment->object) != kube::template_digest(wanted))
+      fail("observedGeneration is ahead of what is true: Ready with generation " +
+           std::to_string(generation) + ", and " + key.name + " has another template");
+  }
+}
+
+void Checks::check_replicas(Peer const& peer, http::Request const& request, SteadyTime now) {
+  auto const route = read_route(request.target);
+  if (route->kind->type != kube::kDeployments || !route->key.name.ends_with("-worker")) return;
+  auto const live = api_.storage().find(*route->kind, route->key);
+  if (live == nullptr || request.body.empty()) return;
+  auto const body = json::parse(request.body).as_object();
+  auto const before = number_of(live->object, "spec.replicas");
+  auto const after = number_of(body, "spec.replicas", before);
+  if (after >= before || now - hand_at_ < kHandAge) return;
+  auto const scraped = scraped_.find(peer.identity);
+  if (scraped == scraped_.end() || now - scraped->second > kDataAge)
+    fail("replicas fell from " + std::to_string(before) + " to " + std::to_string(after) +
+         " on missing data, by " + peer.identity);
+}
+
+void Checks::check_children() {
+  std::set<std::string> uids;
+  for (auto const& kind : kinds()) {
+    for (auto const& [key, object] : api_.storage().all(kind))
+      uids.insert(text_of(object->object, "metadata.uid"));
+  }
+  std::set<std::string> faulty;  // services whose newest spec is not valid, by uid
+  std::set<std::pair<std::string_view, kube::ObjectKey>> expected;
+  for (auto const& [key, object] : api_.storage().all(kind_of(kube::kInferenceServices))) {
+    auto const generation = number_of(object->object, "metadata.generation");
+    if (number_of(object->object, "status.observedGeneration") != generation)
+      fail("no convergence: observedGeneration of " + key.name + " is not " + std::to_string(generation));
+    api::Parsed parsed;
+    auto const* service = parse_of(object->object, parsed);
+    auto const workers =
+        api_.storage().find(kind_of(kube::kDeployments), {key.namespace_name, kube::worker_name(key.name)});
+    if (service == nullptr) {
+      faulty.insert(text_of(object->object, "metadata.uid"));
+      continue;
+    }
+    if (workers == nullptr) {
+      fail("no convergence: " + key.name + " has no workers");
+      continue;
+    }
+    auto const replicas = static_cast<int>(number_of(workers->object, "spec.replicas"));
+    auto children = kube::dispatcher_children(service->metadata, service->spec,
+                                              service->spec.dispatcher.replicas, children_);
+    auto more = kube::worker_children(service->metadata, service->spec, replicas, children_);
+    std::move(more.begin(), more.end(), std::back_inserter(children));
+    if (replicas < service->spec.scaling.min_replicas || replicas > service->spec.scaling.max_replicas)
+      fail("no convergence: " + std::to_string(replicas) + " replicas are outside of the bounds");
+    for (auto const& child : children) {
+      kube::ObjectKey const name{key.namespace_name, child.name()};
+      expected.emplace(child.type.plural, name);
+      auto const live = api_.storage().find(kind_of(child.type), name);
+      if (live == nullptr) {
+        fail("no convergence: " + std::string(child.type.kind) + " " + name.name + " is missing");
+        continue;
+      }
+      auto const owned = kube::extract_owned(live->object, kManager);
+      if (kube::owned_digest(owned) != kube::owned_digest(child.object))
+        fail("no convergence: " + std::string(child.type.kind) + " " + name.name +
+             " is not as it shall be: " + json::serialize(owned) + " for " + json::serialize(child.object));
+    }
+    expected.emplace(kube::kConfigMaps.plural,
+                     kube::ObjectKey{key.namespace_name, kube::keys_name(key.name)});
+  }
+  for (auto const& kind : kinds()) {
+    for (auto const& [key, object] : api_.storage().all(kind)) {
+      auto const* owners = member_of(object->object, "metadata.ownerReferences");
+      bool const child = owners != nullptr && owners->is_array() && !owners->get_array().empty();
+      if (!child) continue;
+      auto const owner = std::string(string_or(owners->get_array().front(), "uid"));
+      auto const name = std::string(kind.type.kind) + " " + key.name;
+      if (!uids.contains(owner)) fail("orphan: " + name);
+      bool const ours = string_or(owners->get_array().front(), "kind") == api::kKind;
+      // Of a service whose spec is not valid the children stay as they were.
+      if (ours && kind.owned_fields && !faulty.contains(owner) && !expected.contains({kind.type.plural, key}))
+        fail("duplicate: nobody asked for " + name);
+    }
+  }
+}
+
+void Checks::check_silence(SteadyTime now) {
+  if (now - last_write_ < kSilence)
+    fail("no silence: the last write was " + last_written_ + ", " +
+         std::to_string(std::chrono::duration_cast<std::chrono::seconds>(now - last_write_).count()) +
+         " s before the end");
+}
+
+void Checks::finish(SteadyTime now) {
+  check_children();
+  check_silence(now);
+}
+
+}  // namespace ei::sim

@@ -1,0 +1,164 @@
+#include "operator/backend/kube/children/labels.hpp"
+#include "tests/sim/api/members.hpp"
+#include "tests/sim/run/run.hpp"
+
+#include <boost/json/serialize.hpp>
+
+#include <utility>
+
+// What a Run does at the moments of its script.
+namespace ei::sim {
+namespace {
+
+namespace json = boost::json;
+
+constexpr char const* kNamespace = "default";
+
+std::string name_of(std::uint64_t number) {
+  return "service-" + std::to_string(number);
+}
+
+}  // namespace
+
+void Run::send(std::string method, std::string target, json::object const& body) {
+  http::Request request;
+  request.method = std::move(method);
+  request.target = std::move(target) + "?fieldManager=kubectl";
+  request.headers.set("Content-Type",
+                      request.method == "PATCH" ? "application/merge-patch+json" : "application/json");
+  if (!body.empty()) request.body = json::serialize(body);
+  auto const answer = api_.handle(request, wall());
+  tell("somebody: " + request.method + " " + request.target + " -> " + std::to_string(answer.status));
+}
+
+void Run::create_service(std::size_t number, SteadyTime now) {
+  checks_.on_hand(now);
+  bench::Rng rng(script_.seed + 10 + number);
+  json::object scaling{{"policy", rng.uniform() < 0.5 ? "Latency" : "QueueRatio"},
+                       {"minReplicas", static_cast<int>(1 + rng.below(2))},
+                       {"maxReplicas", static_cast<int>(3 + rng.below(5))},
+                       {"queueTarget", 10},
+                       {"cooldown", "10s"},
+                       {"interval", rng.uniform() < 0.5 ? "2s" : "5s"}};
+  json::object spec{{"scaling", std::move(scaling)},
+                    {"dispatcher", json::object{{"replicas", static_cast<int>(1 + rng.below(2))}}}};
+  json::object body{{"apiVersion", api::kApiVersion},
+                    {"kind", api::kKind},
+                    {"metadata", json::object{{"name", name_of(number)}, {"namespace", kNamespace}}},
+                    {"spec", std::move(spec)}};
+  send("POST", kube::collection_path(kube::kInferenceServices, kNamespace), body);
+}
+
+void Run::edit_service(std::size_t number, bool valid, SteadyTime now) {
+  checks_.on_hand(now);
+  json::object scaling;
+  if (!valid) {
+    scaling["minReplicas"] = 50;
+    scaling["maxReplicas"] = 2;
+  } else {
+    scaling["minReplicas"] = static_cast<int>(1 + rng_.below(2));
+    scaling["maxReplicas"] = static_cast<int>(2 + rng_.below(6));
+  }
+  json::object spec{{"scaling", std::move(scaling)}};
+  if (valid && rng_.uniform() < 0.5)
+    spec["worker"] =
+        json::object{{"resources", json::object{{"memory", std::to_string(1 + rng_.below(8)) + "Gi"}}}};
+  auto const path = kube::object_path(kube::kInferenceServices, {kNamespace, name_of(number)});
+  send("PATCH", path, {{"spec", std::move(spec)}});
+}
+
+void Run::edit_child(std::uint64_t number, bool remove, SteadyTime now) {
+  checks_.on_hand(now);
+  std::vector<std::pair<Kind const*, kube::ObjectKey>> all;
+  for (auto const& kind : kinds()) {
+    if (!kind.owned_fields || kind.type == kube::kInferenceServices) continue;
+    for (auto const& [key, object] : api_.storage().all(kind)) all.emplace_back(&kind, key);
+  }
+  if (all.empty()) return;
+  auto const& [kind, key] = all[number % all.size()];
+  auto const path = kube::object_path(kind->type, key);
+  if (remove) {
+    send("DELETE", path, {});
+    return;
+  }
+  // A label that the operator set, and for a Deployment its count as well.
+  json::object body{{"metadata", json::object{{"labels", json::object{{kube::kManagedByLabel, "me"}}}}}};
+  if (kind->type == kube::kDeployments && number % 2 == 0)
+    body = {{"spec", json::object{{"replicas", static_cast<int>(number % 5)}}}};
+  send("PATCH", path, body);
+}
+
+void Run::perform(Script::Moment const& moment, SteadyTime now) {
+  auto const index = static_cast<std::size_t>(moment.number % places_.size());
+  auto const service = static_cast<std::size_t>(moment.number % static_cast<std::uint64_t>(script_.services));
+  auto const after = now + std::chrono::milliseconds(static_cast<std::int64_t>(moment.seconds * 1000));
+  auto& process = places_[index].process;
+  auto const path = kube::object_path(kube::kInferenceServices, {kNamespace, name_of(service)});
+  switch (moment.what) {
+    case What::Weather:
+      tell("the weather changes");
+      network_.weather = moment.weather;
+      break;
+    case What::ServerDown:
+      tell("the API server goes down");
+      network_.weather.server_down = true;
+      network_.cut_streams();
+      for (auto const& kind : kinds()) network_.on_change(kind);
+      agenda_.at(after, [this](SteadyTime) {
+        tell("the API server is back");
+        network_.weather.server_down = false;
+        api_.restart();
+      });
+      break;
+    case What::Compact:
+      tell("old versions are forgotten");
+      api_.restart();
+      for (auto const& kind : kinds()) network_.on_change(kind);
+      break;
+    case What::Freeze:
+      tell("a process stands still");
+      if (process) process->freeze(after);
+      break;
+    case What::ShiftWall:
+      if (process) process->shift_wall(std::chrono::seconds(static_cast<int>(moment.number % 7200) - 3600));
+      break;
+    case What::Terminate:
+      tell("a process is asked to end");
+      if (process && !process->peer().dead) process->stop();
+      break;
+    case What::Crash:
+      if (process) process->crash_after(1 + moment.number % 80, moment.number % 2 == 0);
+      break;
+    case What::ScaleByHand:
+      checks_.on_hand(now);
+      send("PATCH",
+           kube::object_path(kube::kDeployments, {kNamespace, kube::worker_name(name_of(service))}, "scale"),
+           {{"spec", json::object{{"replicas", static_cast<int>(moment.number % 6)}}}});
+      break;
+    case What::EditChild:
+    case What::DeleteChild:
+      edit_child(moment.number, moment.what == What::DeleteChild, now);
+      break;
+    case What::EditSpec:
+    case What::BreakSpec:
+      edit_service(service, moment.what == What::EditSpec, now);
+      break;
+    case What::DeleteService:
+      checks_.on_hand(now);
+      send("DELETE", path, {});
+      break;
+    case What::CreateService:
+      create_service(service, now);
+      break;
+    case What::MetricsDown:
+      tell("dispatchers give no metrics");
+      load_.answers = false;
+      agenda_.at(after, [this](SteadyTime) { load_.answers = true; });
+      break;
+    case What::Rate:
+      load_.arrivals_rps = static_cast<double>(moment.number % 60);
+      break;
+  }
+}
+
+}  // namespace ei::sim

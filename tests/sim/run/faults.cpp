@@ -1,0 +1,104 @@
+#include "tests/sim/run/faults.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace ei::sim {
+namespace {
+
+using Moment = Script::Moment;
+using What = Moment::What;
+
+/// One or two kinds of trouble at a time, so that a failure can be read.
+Weather draw_weather(bench::Rng& rng) {
+  Weather weather;
+  for (int i = 0; i < 2; ++i) {
+    switch (rng.below(9)) {
+      case 0:
+        weather.slow_share = rng.uniform(0.1, 0.9);
+        weather.slow_seconds = rng.uniform(0.1, 2);
+        break;
+      case 1:
+        weather.lost_share = rng.uniform(0.02, 0.3);
+        break;
+      case 2:
+        weather.unheard_share = rng.uniform(0.02, 0.3);
+        break;
+      case 3:
+        weather.refused_share = rng.uniform(0.05, 0.6);
+        break;
+      case 4:
+        weather.cut_share = rng.uniform(0.05, 0.5);
+        break;
+      case 5:
+        weather.stalled_share = rng.uniform(0.1, 0.6);
+        break;
+      case 6:
+        weather.late_share = rng.uniform(0.1, 0.6);
+        break;
+      case 7:
+        weather.split = true;
+        break;
+      default:
+        break;
+    }
+  }
+  return weather;
+}
+
+Moment draw_moment(bench::Rng& rng) {
+  // How often each comes up, of their sum.
+  static constexpr std::array<std::pair<What, int>, 16> kShares{{{What::Weather, 6},
+                                                                 {What::ServerDown, 2},
+                                                                 {What::Compact, 2},
+                                                                 {What::Freeze, 2},
+                                                                 {What::ShiftWall, 1},
+                                                                 {What::Terminate, 1},
+                                                                 {What::Crash, 4},
+                                                                 {What::ScaleByHand, 1},
+                                                                 {What::EditChild, 2},
+                                                                 {What::DeleteChild, 2},
+                                                                 {What::EditSpec, 3},
+                                                                 {What::BreakSpec, 1},
+                                                                 {What::DeleteService, 1},
+                                                                 {What::CreateService, 2},
+                                                                 {What::MetricsDown, 2},
+                                                                 {What::Rate, 3}}};
+  std::uint64_t sum = 0;
+  for (auto const& [what, share] : kShares) sum += static_cast<std::uint64_t>(share);
+  auto drawn = rng.below(sum);
+  Moment moment;
+  for (auto const& [what, share] : kShares) {
+    if (drawn < static_cast<std::uint64_t>(share)) {
+      moment.what = what;
+      break;
+    }
+    drawn -= static_cast<std::uint64_t>(share);
+  }
+  moment.at_seconds = rng.uniform(0, Script::kFaultSeconds);
+  moment.seconds = rng.uniform(0.5, 25);
+  moment.number = rng.next() >> 1U;
+  if (moment.what == What::Weather) moment.weather = draw_weather(rng);
+  return moment;
+}
+
+}  // namespace
+
+Script draw_script(std::uint64_t seed) {
+  bench::Rng rng(seed);
+  Script script;
+  script.seed = seed;
+  script.processes = rng.uniform() < 0.5 ? 2 : 1;
+  script.services = rng.uniform() < 0.25 ? 2 : 1;
+  script.fates.start_seconds = rng.uniform(1, 8);
+  if (rng.uniform() < 0.3) script.fates.late_share = 0.2;
+  if (rng.uniform() < 0.3) script.fates.crash_rate = 0.01;
+  if (rng.uniform() < 0.2) script.fates.hang_rate = 0.005;
+  auto const moments = 2 + rng.below(10);
+  for (std::uint64_t i = 0; i < moments; ++i) script.moments.push_back(draw_moment(rng));
+  std::stable_sort(script.moments.begin(), script.moments.end(),
+                   [](auto const& left, auto const& right) { return left.at_seconds < right.at_seconds; });
+  return script;
+}
+
+}  // namespace ei::sim

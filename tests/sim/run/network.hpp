@@ -1,0 +1,87 @@
+#pragma once
+
+#include "bench/sim/rng.hpp"
+#include "operator/backend/kube/client/transport.hpp"
+#include "runtime/async/clock.hpp"
+#include "tests/sim/api/server.hpp"
+#include "tests/sim/cluster/agenda.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace ei::sim {
+
+/// How requests and streams fare just now; every share is of one.
+struct Weather {
+  double latency_seconds = 0.005;
+  double slow_share = 0;     ///< requests that take up to `slow_seconds` each way
+  double slow_seconds = 2;   ///< below what the lease's margin (5 s) allows a write to be late
+  double lost_share = 0;     ///< requests that never arrive
+  double unheard_share = 0;  ///< requests that are served, and whose answer never arrives
+  double refused_share = 0;  ///< 429 and 5xx
+  double cut_share = 0;      ///< reads of a stream that break it
+  double stalled_share = 0;  ///< streams that are half-open: nothing comes any more
+  double late_share = 0;     ///< reads of a stream that come seconds late
+  bool split = false;        ///< streams come in pieces of a few bytes
+  bool server_down = false;
+};
+
+/// One simulated operator process, as the network knows it.
+struct Peer {
+  std::string identity;
+  bool dead = false;              ///< crashed: nothing of it goes out, and nothing comes in
+  std::uint64_t calls = 0;        ///< requests that it has sent
+  std::uint64_t crash_at = 0;     ///< at this call it crashes; 0: never
+  bool crash_served = false;      ///< that call is still served
+  std::function<void()> crashed;  ///< told once
+  std::function<void()> wake;     ///< it has something to do now
+};
+
+/// The way between processes and the API server. What is sent arrives whether or not the sender is polled.
+class Network {
+ public:
+  Network(ApiServer& api, Agenda& agenda, std::uint64_t seed) : api_(api), agenda_(agenda), rng_(seed) {}
+
+  Weather weather;
+  /// Hears of each request that arrives, before it is served.
+  std::function<void(Peer const&, http::Request const&)> on_request;
+
+  kube::Dial dial(std::shared_ptr<Peer> peer);
+
+  /// Ends every stream, as a server does that goes down.
+  void cut_streams() { ++epoch_; }
+  std::uint64_t epoch() const { return epoch_; }
+  /// Tells open streams that there may be news.
+  void on_change(Kind const& kind);
+
+  void set_time(SteadyTime now, WallTime wall) {
+    now_ = now;
+    wall_ = wall;
+  }
+
+  // For its transports.
+  struct Call;
+  class Stream;
+  void send(std::shared_ptr<Peer> const& peer, http::Request request, std::shared_ptr<Call> const& call);
+  ApiServer& api() { return api_; }
+  SteadyTime now() const { return now_; }
+  bench::Rng& rng() { return rng_; }
+  void join(std::shared_ptr<Stream> const& stream) { streams_.push_back(stream); }
+  Agenda& agenda() { return agenda_; }
+
+ private:
+  std::chrono::nanoseconds delay();
+  http::Response serve(Peer const& peer, http::Request const& request);
+
+  ApiServer& api_;
+  Agenda& agenda_;
+  bench::Rng rng_;
+  SteadyTime now_{};
+  WallTime wall_{};
+  std::uint64_t epoch_ = 0;
+  std::vector<std::weak_ptr<Stream>> streams_;
+};
+
+}  // namespace ei::sim

@@ -1,0 +1,204 @@
+#include "tests/sim/run/run.hpp"
+
+#include "operator/backend/kube/children/link_keys.hpp"
+#include "tests/sim/api/members.hpp"
+
+#include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+namespace ei::sim {
+namespace {
+
+namespace json = boost::json;
+
+// Controllers and the node look at everything so often.
+constexpr std::chrono::milliseconds kTick{500};
+// The garbage collector of a real cluster takes a second or two.
+constexpr int kCollectEvery = 4;
+constexpr char const* kNamespace = "default";
+// 2026-01-01: any day, but always the same.
+constexpr std::chrono::seconds kEpoch{1'767'225'600};
+
+SteadyTime at_seconds(double seconds) {
+  // Not zero: nothing happens before the beginning of time.
+  return SteadyTime{} + std::chrono::hours(1) +
+         std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
+}
+
+}  // namespace
+
+Run::Run(Script script, bool trace)
+    : script_(std::move(script)),
+      trace_(trace),
+      rng_(script_.seed ^ 0x5bd1e995U),
+      now_(at_seconds(0)),
+      network_(api_, agenda_, script_.seed + 1),
+      deployments_(api_),
+      node_(api_, script_.seed + 2),
+      load_(api_),
+      checks_(api_, children_) {
+  node_.fates = script_.fates;
+  load_.arrivals_rps = 5;
+  api_.serve_document(std::string(kube::kDiscoveryPath), json::object{{"issuer", "https://sim"}});
+  json::object key{{"kid", "1"}, {"kty", "RSA"}, {"n", "AQAB"}, {"e", "AQAB"}};
+  api_.serve_document(std::string(kube::kKeysPath), json::object{{"keys", json::array{std::move(key)}}});
+  api_.on_change([this](Kind const& kind) { network_.on_change(kind); });
+  network_.on_request = [this](Peer const& peer, http::Request const& request) {
+    checks_.on_request(peer, request, now_);
+    ++calls_;
+    for (char const c : peer.identity + request.method + request.target + request.body)
+      digest_ = (digest_ ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+    digest_ = (digest_ ^ static_cast<std::uint64_t>(now_.time_since_epoch().count())) * 1099511628211ULL;
+    if (trace_) tell(peer.identity + ": " + request.method + " " + request.target.substr(0, 120));
+  };
+}
+
+WallTime Run::wall() const {
+  return WallTime(kEpoch) + std::chrono::duration_cast<WallTime::duration>(now_ - at_seconds(0));
+}
+
+void Run::tell(std::string const& what) const {
+  if (!trace_) return;
+  std::printf("%9.3f %s\n", std::chrono::duration<double>(now_ - at_seconds(0)).count(), what.c_str());
+}
+
+Outcome Run::run() {
+  network_.set_time(now_, wall());
+  places_.resize(static_cast<std::size_t>(script_.processes));
+  for (std::size_t i = 0; i < places_.size(); ++i) start_process(i, now_);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(script_.services); ++i) {
+    agenda_.at(at_seconds(1 + static_cast<double>(i)), [this, i](SteadyTime now) { create_service(i, now); });
+  }
+  for (auto const& moment : script_.moments) {
+    agenda_.at(at_seconds(moment.at_seconds), [this, &moment](SteadyTime now) { perform(moment, now); });
+  }
+  agenda_.at(at_seconds(Script::kFaultSeconds), [this](SteadyTime now) { end_faults(now); });
+  agenda_.at(now_, [this](SteadyTime now) { tick(now); });
+
+  auto const end = at_seconds(Script::kFaultSeconds + Script::kQuietSeconds);
+  std::string fault;
+  try {
+    while (now_ < end && checks_.fault().empty()) {
+      agenda_.run(now_);
+      tend_processes(now_);
+      poll_processes();
+      now_ = std::min(end, std::max(now_, next_time()));
+      network_.set_time(now_, wall());
+    }
+    if (checks_.fault().empty()) checks_.finish(now_);
+    fault = checks_.fault();
+  } catch (std::exception const& failed) {
+    fault = failed.what();
+  }
+  tell("end: " + (fault.empty() ? "all held" : fault));
+  return {fault, calls_, digest_};
+}
+
+SteadyTime Run::next_time() const {
+  auto next = agenda_.next().value_or(SteadyTime::max());
+  for (auto const& place : places_) {
+    if (place.restarts) next = std::min(next, *place.restarts);
+    if (place.process && place.process->next()) next = std::min(next, *place.process->next());
+    for (auto const& each : place.remains) {
+      if (each->next()) next = std::min(next, *each->next());
+    }
+  }
+  return next;
+}
+
+void Run::poll_processes() {
+  // What one does may wake another at the same moment.
+  for (bool again = true; again;) {
+    again = false;
+    auto const poll = [&](Process& process) {
+      bool const due = process.next() && *process.next() <= now_;
+      if (!process.ready() && !due) return;
+      process.poll(now_, wall());
+      again = again || process.ready();
+    };
+    for (auto& place : places_) {
+      if (place.process) poll(*place.process);
+      for (auto const& each : place.remains) poll(*each);
+    }
+    auto const next = agenda_.next();
+    if (next && *next <= now_) {
+      agenda_.run(now_);
+      again = true;
+    }
+  }
+}
+
+void Run::start_process(std::size_t index, SteadyTime now) {
+  auto& place = places_[index];
+  place.restarts.reset();
+  auto peer = std::make_shared<Peer>();
+  peer->identity = "operator-" + std::to_string(index);
+  peer->crashed = [this, index] {
+    tell("operator-" + std::to_string(index) + " crashes");
+    if (places_[index].process) places_[index].process->wake();
+  };
+  KubernetesOptions options;
+  options.children = children_;
+  options.leader_elect = true;
+  options.lease_namespace = kNamespace;
+  options.lease_name = "sim";
+  options.identity = peer->identity;
+  options.reconcile.id_prefix = peer->identity + "." + std::to_string(++place.starts);
+  auto const identity = peer->identity;
+  scrape::Ask ask = [this, identity](std::string url, milliseconds) -> asio::awaitable<Result<std::string>> {
+    auto text = load_.scrape(url);
+    if (text) checks_.on_scrape(identity, now_);
+    co_return text;
+  };
+  place.process =
+      std::make_unique<Process>(network_, std::move(peer), std::move(options), std::move(ask), now, wall());
+  tell(identity + " starts");
+}
+
+void Run::tend_processes(SteadyTime now) {
+  for (std::size_t i = 0; i < places_.size(); ++i) {
+    auto& place = places_[i];
+    std::erase_if(place.remains, [](auto const& each) { return each->ended(); });
+    bool const dead = place.process && place.process->peer().dead;
+    bool const gone = place.process && place.process->ended();
+    if (dead && !gone) place.remains.push_back(std::move(place.process));
+    if (dead || gone) {
+      place.process.reset();
+      // The kubelet starts the container again.
+      place.restarts = now + std::chrono::milliseconds(500 + rng_.below(4000));
+    }
+    if (place.restarts && now >= *place.restarts) start_process(i, now);
+  }
+}
+
+void Run::tick(SteadyTime now) {
+  static_assert(kCollectEvery > 0);
+  load_.step(now);
+  node_.step(now, wall());
+  deployments_.step(wall());
+  auto const ticks = (now - at_seconds(0)) / kTick;
+  if (ticks % kCollectEvery == 0) api_.collect(wall());
+  agenda_.at(now + kTick, [this](SteadyTime next) { tick(next); });
+}
+
+void Run::end_faults(SteadyTime now) {
+  tell("from here on all is quiet");
+  network_.weather = {};
+  // Half-open streams are found by their silence; the rest of the world does not wait for that.
+  network_.cut_streams();
+  for (auto const& kind : kinds()) network_.on_change(kind);
+  node_.fates.crash_rate = node_.fates.hang_rate = node_.fates.late_share = 0;
+  load_.answers = true;
+  load_.arrivals_rps = 0;
+  checks_.on_hand(now);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(script_.services); ++i) {
+    create_service(i, now);
+    edit_service(i, true, now);
+  }
+}
+
+}  // namespace ei::sim

@@ -1,0 +1,76 @@
+#pragma once
+
+#include "tests/sim/api/server.hpp"
+#include "tests/sim/cluster/agenda.hpp"
+#include "tests/sim/cluster/deployments.hpp"
+#include "tests/sim/cluster/load.hpp"
+#include "tests/sim/cluster/node.hpp"
+#include "tests/sim/run/checks.hpp"
+#include "tests/sim/run/faults.hpp"
+#include "tests/sim/run/network.hpp"
+#include "tests/sim/run/process.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace ei::sim {
+
+/// What came of one seed.
+struct Outcome {
+  std::string fault;  ///< empty: everything that must hold held
+  std::uint64_t calls = 0;
+  std::uint64_t digest = 0;  ///< of every request and when it came: equal seeds give equal digests
+};
+
+/// One run: a cluster in memory, operator processes, and the script of their troubles. All in virtual time;
+/// the same script gives the same run.
+class Run {
+ public:
+  /// `trace`: tells on standard output what happens.
+  Run(Script script, bool trace);
+  Outcome run();
+
+ private:
+  using What = Script::Moment::What;
+  void tick(SteadyTime now);
+  void perform(Script::Moment const& moment, SteadyTime now);
+  void end_faults(SteadyTime now);
+  void start_process(std::size_t place, SteadyTime now);
+  void tend_processes(SteadyTime now);
+  void poll_processes();
+  SteadyTime next_time() const;
+
+  void create_service(std::size_t number, SteadyTime now);
+  void edit_service(std::size_t number, bool valid, SteadyTime now);
+  void edit_child(std::uint64_t number, bool remove, SteadyTime now);
+  void send(std::string method, std::string target, boost::json::object const& body);
+  WallTime wall() const;
+  void tell(std::string const& what) const;
+  std::vector<kube::ObjectKey> services() const;
+
+  Script script_;
+  bool trace_;
+  bench::Rng rng_;
+  SteadyTime now_{};
+  ApiServer api_;
+  Agenda agenda_;
+  Network network_;
+  Deployments deployments_;
+  Node node_;
+  Load load_;
+  kube::ChildOptions children_;
+  Checks checks_;
+  struct Place {
+    std::unique_ptr<Process> process;
+    std::vector<std::unique_ptr<Process>> remains;  ///< crashed ones that unwind
+    std::optional<SteadyTime> restarts;
+    int starts = 0;
+  };
+  std::vector<Place> places_;
+  std::uint64_t calls_ = 0;
+  std::uint64_t digest_ = 14695981039346656037ULL;
+};
+
+}  // namespace ei::sim
