@@ -11,7 +11,7 @@ packages_build=(
   libboost1.81-dev libssl-dev libyaml-cpp-dev libcli11-dev prometheus-cpp-dev
   libcurl4-openssl-dev zlib1g-dev libhowardhinnant-date-dev libcjose-dev
   libgrpc++-dev libprotobuf-dev protobuf-compiler
-  libtorch-dev libopenblas0-pthread libopencv-dev libjpeg62-turbo-dev
+  libtorch-dev libdnnl-dev libopenblas0-pthread libopencv-dev libjpeg62-turbo-dev
   catch2 # the build tree has the unit tests in it, whoever configures it first
 )
 # The demo generates its pictures and draws its plot with these.

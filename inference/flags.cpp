@@ -57,7 +57,12 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
   app.add_option(
       "--labels", labels,
       "Class names, one a line: builtin://imagenet, https://…, file:///… or a path; none: the weights' own");
-  app.add_option("--precision", precision, "auto, fp32 or bf16");
+  app.add_option("--precision", precision, "auto, fp32, bf16 or int8");
+  app.add_option(
+         "--min-agreement", flags.load.min_agreement,
+         "With --precision auto: takes int8 where it gives the class of fp32 for at least this part of "
+         "the calibration pictures, from 0.5 to 1; none: never")
+      ->check(CLI::Range(0.5, 1.0));
   app.add_option("--allow-address", addresses,
                  "Download also from these addresses: private, loopback; may be repeated");
   app.add_option("--allow-host", flags.load.reach.hosts,
@@ -100,6 +105,10 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
         throw CLI::ValidationError("--allow-host", fault);
     }
     flags.load.precision = checked("--precision", parse_precision(precision));
+    if (flags.load.min_agreement && flags.load.precision != Precision::Auto) {
+      throw CLI::ValidationError("--min-agreement", "is given with --precision " + precision +
+                                                        "; allowed only with auto, which it lets take int8");
+    }
     flags.drain_timeout = checked("--drain-timeout", parse_duration(drain_timeout));
     flags.job_limit = checked("--job-limit", parse_duration(job_limit));
     flags.log_level = checked("--log-level", log::parse_level(level));

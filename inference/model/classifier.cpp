@@ -5,10 +5,13 @@
 #include <ATen/ops/from_blob.h>
 #include <c10/core/InferenceMode.h>
 
+#include <cstdio>
 #include <functional>
 
 #include "inference/checkpoint/resnet18.hpp"
+#include "inference/model/calibrate.hpp"
 #include "inference/model/precision.hpp"
+#include "inference/model/quantised_network.hpp"
 #include "inference/model/resnet18_network.hpp"
 #include "inference/model/tensor_values.hpp"
 #include "inference/model/torchscript.hpp"
@@ -20,6 +23,7 @@ struct Classifier::Network {
   std::int64_t classes = 0;
   Precision precision = Precision::Fp32;
   Output output = Output::Scores;
+  std::optional<Calibration> calibration;
   std::vector<std::string> warnings;
 };
 
@@ -34,6 +38,36 @@ at::Tensor run_singly(Script const& script, at::Tensor const& pictures) {
                 " scores; it gave ", script.classes, " when it was loaded");
   }
   return at::cat(rows);
+}
+
+/// A number of at most four digits: 0.97
+std::string short_number(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4g", value);
+  return text;
+}
+
+/// Adds the calibration and, where it is good enough for what was asked, the integers' network. Errors: those
+/// of the pictures.
+Result<void> try_int8(Classifier::Network& network, StateDict const& tensors, Precision asked,
+                      RoundingOptions const& rounding) {
+  network.calibration = rounding.known;
+  if (!network.calibration) {
+    auto const pictures = rounding.pictures();
+    if (!pictures) return pictures.error();
+    network.calibration = calibrate(tensors, *pictures);
+  }
+  auto const& agreement = network.calibration->agreement;
+  if (asked == Precision::Auto && agreement.top1 < *rounding.min_agreement) {
+    network.warnings.push_back("int8 gives the class of fp32 for " + short_number(agreement.top1) + " of " +
+                               std::to_string(agreement.pictures) +
+                               " pictures; the least that is allowed is " +
+                               short_number(*rounding.min_agreement) + ": the next precision is used");
+    return {};
+  }
+  network.run = QuantisedNetwork(tensors, network.calibration->ranges);
+  network.precision = Precision::Int8;
+  return {};
 }
 
 }  // namespace
@@ -53,24 +87,32 @@ Classifier::~Classifier() = default;
 Classifier::Classifier(Classifier&&) noexcept = default;
 Classifier& Classifier::operator=(Classifier&&) noexcept = default;
 
-Result<Classifier> Classifier::from_state_dict(StateDict const& tensors, Precision precision) {
+Result<Classifier> Classifier::from_state_dict(StateDict const& tensors, Precision precision,
+                                               RoundingOptions const& rounding) {
   if (precision == Precision::Bf16 && !cpu_computes_bf16()) {
     return make_error(
         ErrorKind::Invalid,
         "precision 'bf16' needs AVX-512 (F, BW, DQ and VL), which this CPU lacks; allowed here are "
-        "auto and fp32");
+        "auto, fp32 and int8");
   }
   try {
     c10::InferenceMode const inference;
+    auto network = std::make_unique<Network>();
+    network->classes = class_count(tensors);
+    bool const may_round = precision == Precision::Auto && rounding.min_agreement && cpu_multiplies_int8();
+    if (precision == Precision::Int8 || may_round) {
+      if (auto const tried = try_int8(*network, tensors, precision, rounding); !tried) return tried.error();
+    }
+    if (network->run) return Classifier(std::move(network));
     if (precision == Precision::Auto) {
       precision = cpu_multiplies_bf16() && bf16_is_faster(tensors) ? Precision::Bf16 : Precision::Fp32;
     }
-    auto network = std::make_unique<Network>();
     network->run = ResNet18Network(tensors, precision);
-    network->classes = class_count(tensors);
     network->precision = precision;
     return Classifier(std::move(network));
   } catch (FoldingOverflow const& overflow) {
+    return make_error(ErrorKind::Invalid, overflow.what());
+  } catch (ScoresOverflow const& overflow) {
     return make_error(ErrorKind::Invalid, overflow.what());
   } catch (std::exception const& error) {
     return make_error(ErrorKind::Io, "LibTorch cannot build the model: " + reason_of(error));
@@ -78,9 +120,9 @@ Result<Classifier> Classifier::from_state_dict(StateDict const& tensors, Precisi
 }
 
 Result<Classifier> Classifier::from_torchscript(std::filesystem::path const& path, Precision precision) {
-  if (precision == Precision::Bf16) {
-    return make_error(ErrorKind::Invalid,
-                      path.string() + ": precision bf16 takes a state dict; TorchScript runs in fp32");
+  if (precision == Precision::Bf16 || precision == Precision::Int8) {
+    return make_error(ErrorKind::Invalid, path.string() + ": precision " + std::string(to_string(precision)) +
+                                              " takes a state dict; TorchScript runs in fp32");
   }
   try {
     c10::InferenceMode const inference;
@@ -105,6 +147,9 @@ std::int64_t Classifier::classes() const {
 }
 Precision Classifier::precision() const {
   return network_->precision;
+}
+std::optional<Calibration> const& Classifier::calibration() const {
+  return network_->calibration;
 }
 
 Output Classifier::output() const {

@@ -37,11 +37,11 @@ double time_convolution(StateDict const& tensors, Precision precision) {
 }  // namespace
 
 Result<Precision> parse_precision(std::string_view text) {
-  for (auto const precision : {Precision::Auto, Precision::Fp32, Precision::Bf16}) {
+  for (auto const precision : {Precision::Auto, Precision::Fp32, Precision::Bf16, Precision::Int8}) {
     if (to_string(precision) == text) return precision;
   }
   return make_error(ErrorKind::Invalid,
-                    "precision '" + std::string(text) + "': allowed are auto, fp32 and bf16");
+                    "precision '" + std::string(text) + "': allowed are auto, fp32, bf16 and int8");
 }
 
 std::string_view to_string(Precision precision) {
@@ -52,6 +52,8 @@ std::string_view to_string(Precision precision) {
       return "fp32";
     case Precision::Bf16:
       return "bf16";
+    case Precision::Int8:
+      return "int8";
   }
   return "auto";
 }

@@ -8,9 +8,9 @@
 namespace ei::inference {
 
 /// What the convolutions compute in. The last layer and the softmax are always float32.
-enum class Precision { Auto, Fp32, Bf16 };
+enum class Precision { Auto, Fp32, Bf16, Int8 };
 
-/// `auto`, `fp32` or `bf16`. Errors: Invalid, naming the allowed words.
+/// `auto`, `fp32`, `bf16` or `int8`. Errors: Invalid, naming the allowed words.
 [[nodiscard]] Result<Precision> parse_precision(std::string_view text);
 [[nodiscard]] std::string_view to_string(Precision precision);
 

@@ -48,12 +48,22 @@ ResNet18Network::ResNet18Network(StateDict const& tensors, Precision precision) 
 }
 
 at::Tensor ResNet18Network::operator()(at::Tensor const& pictures) const {
+  return run(pictures, [](at::Tensor const&) {});
+}
+
+at::Tensor ResNet18Network::run(at::Tensor const& pictures, Observe const& observe) const {
+  observe(pictures);
   auto x = layers_->stem(pictures.to(layers_->type).contiguous(at::MemoryFormat::ChannelsLast));
+  observe(x);
   x = at::max_pool2d(x, {3, 3}, {2, 2}, {1, 1});
   for (auto const& block : layers_->blocks) {
     auto const identity = block.shortcut ? (*block.shortcut)(x) : x;
-    x = block.second(block.first(x));
+    if (block.shortcut) observe(identity);
+    x = block.first(x);
+    observe(x);
+    x = block.second(x);
     x.add_(identity).relu_();
+    observe(x);
   }
   return at::addmm(layers_->fc_bias, x.to(at::kFloat).mean(at::IntArrayRef{2, 3}), layers_->fc_weight);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "inference/model/convolution.hpp"
@@ -13,6 +14,10 @@ class ResNet18Network {
 
   /// float32 [n, 3, 224, 224] → float32 [n, classes], scores before the softmax.
   [[nodiscard]] at::Tensor operator()(at::Tensor const& pictures) const;
+
+  /// The same, and shows the activations on the way, in the order of Ranges.
+  using Observe = std::function<void(at::Tensor const& activation)>;
+  [[nodiscard]] at::Tensor run(at::Tensor const& pictures, Observe const& observe) const;
 
  private:
   struct Layers;

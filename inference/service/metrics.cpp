@@ -61,6 +61,17 @@ void Metrics::loaded(std::chrono::nanoseconds elapsed, std::string_view output, 
              {{"output", std::string(output)}, {"precision", std::string(precision)}})
       .Set(1);
 }
+void Metrics::agrees(Agreement const& agreement) {
+  registry_
+      .gauge("ml_app_int8_agreement",
+             "Part of the calibration pictures for which int8 gives the class of fp32, measured at load.")
+      .Set(agreement.top1);
+  registry_
+      .gauge("ml_app_int8_largest_difference",
+             "Largest difference of a probability between int8 and fp32 on the calibration pictures.")
+      .Set(agreement.largest_difference);
+}
+
 void Metrics::set_ready(bool ready) {
   ready_.Set(ready ? 1 : 0);
 }

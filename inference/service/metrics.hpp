@@ -3,6 +3,7 @@
 #include <chrono>
 #include <string_view>
 
+#include "inference/model/calibration.hpp"
 #include "runtime/http/server.hpp"
 #include "runtime/metrics/requests.hpp"
 #include "runtime/process/usage.hpp"
@@ -22,6 +23,8 @@ class Metrics {
   void nonfinite(std::size_t pictures);
   /// `output` and `precision`: the words of Classifier's, as labels of an info metric.
   void loaded(std::chrono::nanoseconds elapsed, std::string_view output, std::string_view precision);
+  /// How int8 agrees with fp32.
+  void agrees(Agreement const& agreement);
   void set_ready(bool ready);
   void set_links(std::size_t links);
   void collect(process::Usage const& usage);

@@ -16,7 +16,9 @@
 #include "inference/checkpoint/random_weights.hpp"
 #include "inference/checkpoint/torch_file.hpp"
 #include "inference/model/probes.hpp"
+#include "inference/model/quantised_network.hpp"
 #include "inference/preprocess/transform.hpp"
+#include "inference/service/calibration_cache.hpp"
 #include "runtime/crypto/digest.hpp"
 #include "runtime/process/files.hpp"
 
@@ -47,8 +49,25 @@ double elapsed_ms(Clock::time_point since) {
   return std::chrono::duration<double, std::milli>(Clock::now() - since).count();
 }
 
+/// `bytes`: the file that the tensors come from.
+Result<Classifier> from_tensors(StateDict const& tensors, std::span<const std::byte> bytes,
+                                ModelFiles const& files) {
+  RoundingOptions rounding;
+  rounding.min_agreement = files.min_agreement;
+  std::filesystem::path kept;
+  bool const wanted =
+      files.precision == Precision::Int8 || (files.precision == Precision::Auto && files.min_agreement);
+  if (wanted && !files.cache_dir.empty()) {
+    kept = calibration_file(files.cache_dir, bytes, cpu_multiplies_int8());
+    rounding.known = read_calibration(kept);
+  }
+  auto classifier = Classifier::from_state_dict(tensors, files.precision, rounding);
+  if (classifier && classifier->calibration() && !rounding.known && !kept.empty())
+    keep_calibration(kept, *classifier->calibration());
+  return classifier;
+}
+
 Result<Classifier> load_file(std::filesystem::path const& path, ModelFiles const& files) {
-  auto const precision = files.precision;
   auto const file = MappedFile::open(path);
   if (!file) return file.error();
   if (detect_format(file->bytes()) == FileFormat::TorchScript) {
@@ -57,22 +76,25 @@ Result<Classifier> load_file(std::filesystem::path const& path, ModelFiles const
                         "the download is TorchScript, which is a program: it is run only with the SHA-256 of "
                         "the file that is meant (spec.model.sha256, --sha256)");
     }
-    return Classifier::from_torchscript(path, precision);
+    return Classifier::from_torchscript(path, files.precision);
   }
   auto const tensors = read_checkpoint(file->bytes());
   if (!tensors) return with_context(tensors.error(), path.string());
-  return Classifier::from_state_dict(*tensors, precision);
+  return from_tensors(*tensors, file->bytes(), files);
 }
 
 Result<Classifier> load_classifier(ModelFiles const& files) {
   if (auto const* const file = std::get_if<FromFile>(&files.weights)) return load_file(file->path, files);
   if (auto const* const random = std::get_if<FromRandom>(&files.weights)) {
+    // Noise for tests: nothing of it is kept.
+    RoundingOptions rounding;
+    rounding.min_agreement = files.min_agreement;
     return Classifier::from_state_dict(random_resnet18(random->seed, random->classes).tensors,
-                                       files.precision);
+                                       files.precision, rounding);
   }
   auto const tensors = read_checkpoint(shapes_weights());
   if (!tensors) return with_context(tensors.error(), "builtin://shapes");
-  auto classifier = Classifier::from_state_dict(*tensors, files.precision);
+  auto classifier = from_tensors(*tensors, shapes_weights(), files);
   forget_shapes_weights();
   return classifier;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "dispatcher/contract/link/protocol.hpp"
@@ -25,6 +26,8 @@ struct ModelFiles {
   /// None: the names that go with the weights (shapes: its own; 1,000 classes: ImageNet's; else `class 0` …).
   std::optional<std::variant<FromShapes, FromImagenet, FromFile>> labels;
   Precision precision = Precision::Auto;
+  std::optional<double> min_agreement;  ///< with fp32, from which Auto takes int8, [0.5, 1]; none: never
+  std::filesystem::path cache_dir;  ///< keeps int8's calibration for the next start; empty: nothing is kept
   /// The weights came over the network, and nobody has said which bytes they must be. Such a file may hold
   /// tensors, but no program.
   bool unchecked = false;

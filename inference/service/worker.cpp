@@ -35,6 +35,8 @@ link::JobResult too_late(link::Job const& job) {
 asio::awaitable<Result<ModelFiles>> fetch_files(asio::any_io_executor executor, LoadOptions options) {
   ModelFiles files;
   files.precision = options.precision;
+  files.min_agreement = options.min_agreement;
+  files.cache_dir = options.cache_dir;
   if (auto const* const network = std::get_if<FromNetwork>(&options.weights)) {
     FetchOptions fetching;
     fetching.cache_dir = options.cache_dir;
@@ -105,6 +107,13 @@ asio::awaitable<Result<void>> Worker::load(ModelFiles files) {
   metrics_.loaded(elapsed, output(), precision());
   metrics_.set_ready(ready());
   for (auto const& warning : model_->classifier.warnings()) log::warn("model_doubt", {{"detail", warning}});
+  if (auto const& calibration = model_->classifier.calibration()) {
+    auto const& agreement = calibration->agreement;
+    metrics_.agrees(agreement);
+    log::info("int8_agreement", {{"top1", agreement.top1},
+                                 {"largest_difference", agreement.largest_difference},
+                                 {"pictures", agreement.pictures}});
+  }
   log::info("model_ready", {{"classes", model_->labels.size()},
                             {"precision", precision()},
                             {"output", output()},

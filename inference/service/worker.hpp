@@ -19,7 +19,8 @@ struct LoadOptions {
   ModelSource weights = FromShapes{};
   std::optional<LabelSource> labels;
   Precision precision = Precision::Auto;
-  std::string sha256;  ///< of the weights, from wherever they come; empty: not checked
+  std::optional<double> min_agreement;  ///< with fp32, from which Auto takes int8, [0.5, 1]; none: never
+  std::string sha256;                   ///< of the weights, from wherever they come; empty: not checked
   std::filesystem::path cache_dir;
   Reach reach;  ///< of downloads
 };
@@ -53,9 +54,15 @@ class Worker {
   [[nodiscard]] std::size_t classes() const { return model_->labels.size(); }
   [[nodiscard]] std::string const& labels_sha256() const { return model_->labels_sha256; }
 
-  /// `scores`, `probabilities` …: what the model's last layer gives; fp32 or bf16. Precondition: accepts().
+  /// `scores`, `probabilities` …: what the model's last layer gives; fp32, bf16 or int8.
+  /// Precondition: accepts().
   [[nodiscard]] std::string_view output() const { return to_string(model_->classifier.output()); }
   [[nodiscard]] std::string_view precision() const { return to_string(model_->classifier.precision()); }
+
+  /// How int8 agrees with fp32, where int8 was asked for or tried. Precondition: accepts().
+  [[nodiscard]] std::optional<Calibration> const& calibration() const {
+    return model_->classifier.calibration();
+  }
 
   /// Computes one job after those before it. A job whose deadline has passed is not computed: its items are
   /// 504. Precondition: load() succeeded. Errors: TooMany (never when always admitted), Canceled.

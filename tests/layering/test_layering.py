@@ -105,6 +105,7 @@ def test_pure_rooms_touch_nothing_outside():
 
 def test_heavy_libraries_stay_in_their_rooms():
     homes = {("torch/", "ATen/", "c10/"): ("inference/model/", "inference/checkpoint/"),
+             ("oneapi/dnnl", "dnnl"): ("inference/model/",),
              ("opencv2/",): ("inference/preprocess/",),
              ("boost/beast",): ("runtime/http/",),
              ("grpc/", "grpcpp/", "google/protobuf/", "inference.pb.h", "health.pb.h", "reflection.pb.h", "status.pb.h"):

@@ -41,10 +41,10 @@ class Worker(harness.Program):
         return harness.Metrics(requests.get(self.metrics_url, timeout=10).text)
 
 
-def run(*flags, **options):
+def run(*flags, timeout=60, **options):
     """Runs a worker that is expected to end by itself; gives the finished process."""
     return subprocess.run([str(harness.BIN / "inference-worker"), *map(str, flags)], capture_output=True, text=True,
-                          timeout=60, stdin=subprocess.DEVNULL, **options)
+                          timeout=timeout, stdin=subprocess.DEVNULL, **options)
 
 
 def start_error(*flags, **options):
