@@ -7,7 +7,7 @@
 #include <chrono>
 #include <ctime>
 
-#include "runtime/async/task_group.hpp"
+#include "runtime/async/turns.hpp"
 #include "runtime/core/encoding.hpp"
 #include "runtime/http/text.hpp"
 
@@ -79,15 +79,7 @@ namespace {
 // Decoded bytes are counted by nobody until a queue takes them, and a hundredth of them is what was paid for.
 // So of the bodies that need more than one turn one is decoded at a time; the others wait,
 // encoded, as they came.
-thread_local bool decoding = false;
-constexpr std::chrono::milliseconds kAskAgain{5};
-
-struct Turn {
-  Turn() { decoding = true; }
-  ~Turn() { decoding = false; }
-  Turn(Turn const&) = delete;
-  Turn& operator=(Turn const&) = delete;
-};
+thread_local Turns decoding;
 
 }  // namespace
 
@@ -97,11 +89,8 @@ asio::awaitable<std::optional<Response>> decode_content(Request& request, std::s
   request.headers.remove("Content-Encoding");
   if (!*coding) co_return std::nullopt;
   auto const executor = co_await asio::this_coro::executor;
-  std::optional<Turn> turn;
-  if (request.body.size() > kSliceBytes) {
-    while (decoding) co_await sleep_for(kAskAgain);
-    turn.emplace();
-  }
+  std::optional<Turns::Turn> turn;
+  if (request.body.size() > kSliceBytes) turn.emplace(co_await decoding.take());
   compression::InflateLimits limits;
   limits.max_bytes = max_bytes;
   compression::Inflater inflater(**coding, limits);

@@ -4,6 +4,7 @@
 
 #include "runtime/async/deadline.hpp"
 #include "runtime/async/task_group.hpp"
+#include "runtime/async/turns.hpp"
 #include "tests/runtime/loop.hpp"
 
 using namespace ei;
@@ -103,5 +104,60 @@ TEST_CASE("a deadline cuts work short and a timely answer passes") {
     auto const timely = co_await within(10s, std::string("the answer"), slow_answer(1ms));
     REQUIRE(timely.has_value());
     CHECK(*timely == 42);
+  });
+}
+
+namespace {
+
+// Takes a turn, notes it, and keeps it for as long as `hold` takes.
+asio::awaitable<void> have_turn(Turns& turns, std::string& order, char name, milliseconds hold) {
+  auto const turn = co_await turns.take();
+  order += name;
+  co_await sleep_for(hold);
+  order += name;
+}
+
+}  // namespace
+
+TEST_CASE("turns are taken one at a time, in the order in which they were asked for") {
+  test::run([]() -> asio::awaitable<void> {
+    TaskGroup tasks(co_await asio::this_coro::executor, nullptr);
+    Turns turns;
+    std::string order;
+    for (char const name : {'a', 'b', 'c', 'd'}) {
+      // The later ones hold theirs for less: nobody overtakes.
+      auto const hold = milliseconds('e' - name);
+      tasks.spawn("turn", [&turns, &order, name, hold] { return have_turn(turns, order, name, hold); });
+    }
+    bool const ended = co_await tasks.wait(10s);
+    CHECK(ended);
+    CHECK(order == "aabbccdd");
+    CHECK(turns.waiting() == 0);
+    co_await have_turn(turns, order, 'e', 1ms);
+    CHECK(order == "aabbccddee");
+  });
+}
+
+TEST_CASE("who is cancelled while it waits for its turn, or has it, holds up nobody") {
+  test::run([]() -> asio::awaitable<void> {
+    auto const executor = co_await asio::this_coro::executor;
+    Turns turns;
+    std::string order;
+    TaskGroup holder(executor, nullptr);
+    TaskGroup waiter(executor, nullptr);
+    TaskGroup last(executor, nullptr);
+    holder.spawn("a", [&] { return have_turn(turns, order, 'a', 1h); });
+    co_await sleep_for(1ms);
+    waiter.spawn("b", [&] { return have_turn(turns, order, 'b', 1h); });
+    co_await sleep_for(1ms);
+    last.spawn("c", [&] { return have_turn(turns, order, 'c', 1ms); });
+    co_await sleep_for(1ms);
+    CHECK(turns.waiting() == 2);
+    co_await waiter.stop();
+    CHECK(turns.waiting() == 1);
+    co_await holder.stop();
+    bool const ended = co_await last.wait(10s);
+    CHECK(ended);
+    CHECK(order == "acc");
   });
 }
