@@ -1,5 +1,6 @@
 #include "dispatcher/grpc/call.hpp"
 
+#include <grpc/grpc.h>
 #include <grpcpp/support/slice.h>
 
 #include <boost/asio/as_tuple.hpp>
@@ -40,20 +41,23 @@ Error client_left() {
 
 }  // namespace
 
-Call::Call(asio::any_io_executor executor, ::grpc::GenericCallbackServerContext& context,
+Call::Call(asio::any_io_executor executor, ::grpc::GenericCallbackServerContext& context, Outbox& outbox,
            std::function<void()> on_done)
     : executor_(executor),
       method_(context.method()),
       started_(std::chrono::steady_clock::now()),
       deadline_(steady_deadline(context, started_)),
+      outbox_(outbox),
+      patience_(executor, SteadyTime::max()),
       on_done_(std::move(on_done)),
       read_event_(executor, SteadyTime::max()),
-      write_event_(executor, SteadyTime::max()) {}
+      write_event_(executor, SteadyTime::max()),
+      core_(context.c_call()) {}
 
 std::shared_ptr<Call> Call::make(asio::any_io_executor executor,
-                                 ::grpc::GenericCallbackServerContext& context,
+                                 ::grpc::GenericCallbackServerContext& context, Outbox& outbox,
                                  std::function<void()> on_done) {
-  std::shared_ptr<Call> out(new Call(std::move(executor), context, std::move(on_done)));
+  std::shared_ptr<Call> out(new Call(std::move(executor), context, outbox, std::move(on_done)));
   out->self_ = out;
   return out;
 }
@@ -78,8 +82,10 @@ asio::awaitable<Result<std::optional<std::string>>> Call::read() {
 asio::awaitable<Result<void>> Call::write(std::string_view bytes) {
   write_ok_.reset();
   outgoing_ = buffer_of(bytes);
+  sending(bytes.size());
   StartWrite(&outgoing_);
   if (!write_ok_) co_await write_event_.async_wait(asio::as_tuple(asio::use_awaitable));
+  sent();
   if (cancelled_ || !write_ok_.value_or(false)) co_return client_left();
   co_return Result<void>();
 }
@@ -89,7 +95,37 @@ void Call::finish(::grpc::Status status, std::optional<std::string_view> last) {
   finished_ = true;
   if (!last) return Finish(std::move(status));
   outgoing_ = buffer_of(*last);
+  sending(last->size());
   StartWriteAndFinish(&outgoing_, {}, std::move(status));
+}
+
+void Call::sending(std::size_t bytes) {
+  waiting_ = outbox_.add(bytes, std::chrono::steady_clock::now(), [this] { give_up(); });
+  patience_.expires_at((*waiting_)->deadline);
+  patience_.async_wait([self = shared_from_this()](boost::system::error_code const& code) {
+    if (!code && self->waiting_) self->outbox_.end(*self->waiting_);
+  });
+}
+
+void Call::sent() {
+  patience_.cancel();
+  if (waiting_) outbox_.remove(*std::exchange(waiting_, std::nullopt));
+}
+
+// Its client does not take what it asked for. gRPC drops the message, and reports later the call's end.
+void Call::give_up() {
+  waiting_.reset();
+  patience_.cancel();
+  grpc_call* core = nullptr;
+  {
+    std::lock_guard const lock(core_mutex_);
+    core = core_;
+    if (core == nullptr) return;
+    grpc_call_ref(core);
+  }
+  // Not under the lock: gRPC may report the end from in here.
+  grpc_call_cancel(core, nullptr);
+  grpc_call_unref(core);
 }
 
 void Call::OnReadDone(bool ok) {
@@ -114,7 +150,12 @@ void Call::OnCancel() {
 }
 
 void Call::OnDone() {
+  {
+    std::lock_guard const lock(core_mutex_);
+    core_ = nullptr;
+  }
   post([](Call& call) {
+    call.sent();
     call.self_.reset();
     call.on_done_();
   });

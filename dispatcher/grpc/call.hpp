@@ -10,9 +10,11 @@
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
+#include "dispatcher/grpc/outbox.hpp"
 #include "runtime/core/result.hpp"
 #include "runtime/core/units.hpp"
 
@@ -23,9 +25,10 @@ namespace asio = boost::asio;
 /// rest happens. A call is kept alive by itself until gRPC has done with it.
 class Call final : public ::grpc::ServerGenericBidiReactor, public std::enable_shared_from_this<Call> {
  public:
-  /// `on_done` is called on the executor once gRPC has done with the call, last of all.
+  /// `on_done` is called on the executor once gRPC has done with the call, last of all. The outbox, which
+  /// outlives the call, counts what the client has not taken yet, and may give the call up.
   static std::shared_ptr<Call> make(asio::any_io_executor executor,
-                                    ::grpc::GenericCallbackServerContext& context,
+                                    ::grpc::GenericCallbackServerContext& context, Outbox& outbox,
                                     std::function<void()> on_done);
 
   [[nodiscard]] std::string const& method() const { return method_; }  ///< `/package.Service/Method`
@@ -51,8 +54,11 @@ class Call final : public ::grpc::ServerGenericBidiReactor, public std::enable_s
   void OnDone() override;
 
  private:
-  Call(asio::any_io_executor executor, ::grpc::GenericCallbackServerContext& context,
+  Call(asio::any_io_executor executor, ::grpc::GenericCallbackServerContext& context, Outbox& outbox,
        std::function<void()> on_done);
+  void sending(std::size_t bytes);
+  void sent();
+  void give_up();
   // Runs `report` on the executor.
   template <class Report>
   void post(Report report);
@@ -61,11 +67,16 @@ class Call final : public ::grpc::ServerGenericBidiReactor, public std::enable_s
   std::string method_;
   SteadyTime started_;
   SteadyTime deadline_;
+  Outbox& outbox_;
+  std::optional<Outbox::Place> waiting_;  // the message that gRPC has in its hands
+  asio::steady_timer patience_;           // for that message to leave
   std::function<void()> on_done_;
   std::shared_ptr<Call> self_;
   asio::cancellation_signal cancel_;
   asio::steady_timer read_event_;  // cancelled when a read or a write has ended
   asio::steady_timer write_event_;
+  std::mutex core_mutex_;
+  grpc_call* core_;  // null once gRPC has done with the call, which one of its threads hears
   std::optional<bool> read_ok_;
   std::optional<bool> write_ok_;
   ::grpc::ByteBuffer incoming_;

@@ -20,6 +20,7 @@
 #include "dispatcher/grpc/call.hpp"
 #include "dispatcher/grpc/connections.hpp"
 #include "dispatcher/grpc/methods.hpp"
+#include "dispatcher/grpc/outbox.hpp"
 #include "dispatcher/grpc/status.hpp"
 #include "runtime/async/task_group.hpp"
 #include "runtime/http/listener.hpp"
@@ -88,7 +89,8 @@ struct GrpcServer::Impl : ::grpc::CallbackGenericService, std::enable_shared_fro
         options(std::move(given)),
         context{service, options, asio::steady_timer(executor, SteadyTime::max())},
         acceptor(executor),
-        connections(options.max_connections, options.max_connections_per_address) {
+        connections(options.max_connections, options.max_connections_per_address),
+        outbox({options.max_answer_bytes, options.min_rate, options.min_rate_grace}) {
     if (!options.bodies) options.bodies = std::make_shared<http::BodyBudget>(options.max_bytes);
   }
   ~Impl() override { stop_now(); }
@@ -110,6 +112,7 @@ struct GrpcServer::Impl : ::grpc::CallbackGenericService, std::enable_shared_fro
   grpc_front::MethodContext context;
   tcp::acceptor acceptor;
   grpc_front::Connections connections;
+  grpc_front::Outbox outbox;
   std::unique_ptr<::grpc::experimental::ExternalConnectionAcceptor> to_grpc;
   std::unique_ptr<::grpc::Server> server;
   std::size_t calls = 0;  // that gRPC has not done with
@@ -122,7 +125,7 @@ struct GrpcServer::Impl : ::grpc::CallbackGenericService, std::enable_shared_fro
 ::grpc::ServerGenericBidiReactor* GrpcServer::Impl::CreateReactor(
     ::grpc::GenericCallbackServerContext* given) {
   auto const self = shared_from_this();
-  auto call = Call::make(executor, *given, [self] { --self->calls; });
+  auto call = Call::make(executor, *given, outbox, [self] { --self->calls; });
   asio::post(executor, [self, call] {
     ++self->calls;
     asio::co_spawn(self->executor, self->serve(call),

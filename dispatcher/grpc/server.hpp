@@ -38,6 +38,10 @@ struct GrpcOptions {
   std::size_t max_connections = kGrpcConnections;
   std::size_t max_connections_per_address = kGrpcConnections - kGrpcConnections / 8;  ///< 0: no such cap
   std::size_t max_bytes = kGrpcBytes;
+  /// Answers that clients have not taken yet, as http::ServerOptions has them for HTTP, with the same rate.
+  std::size_t max_answer_bytes = std::size_t{64} << 20;
+  std::size_t min_rate = 1024;
+  milliseconds min_rate_grace{5'000};
   /// A connection of this age, give or take a tenth, is told to go (GOAWAY) while its calls go on: its client
   /// comes back on a new one, which may reach another dispatcher.
   milliseconds connection_age{30'000};

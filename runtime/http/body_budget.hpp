@@ -5,8 +5,8 @@
 
 namespace ei::http {
 
-/// Bytes of request bodies that a server may hold at a time. Each claim counts in full from the moment that
-/// its body is announced. Use from one thread.
+/// Bytes of bodies that a server may hold at a time, of requests or of answers. A request's body counts in
+/// full from the moment that it is announced. Use from one thread.
 class BodyBudget {
  public:
   /// What one body holds; given back by the end of it.

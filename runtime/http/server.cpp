@@ -70,6 +70,7 @@ struct Server::Impl : std::enable_shared_from_this<Impl> {
   [[nodiscard]] std::size_t connections_from(Origin const& origin) const;
   bool make_room(Origin const* origin);
   bool end_hopeless_body(Session const& newcomer);
+  bool end_slowest_reader(Session const& newcomer);
   void stop_accepting();
   void close_idle(bool also_expecting);
   void abort_all();
@@ -190,6 +191,19 @@ bool Server::Impl::end_hopeless_body(Session const& newcomer) {
   return victim.has_value();
 }
 
+bool Server::Impl::end_slowest_reader(Session const& newcomer) {
+  std::vector<std::shared_ptr<Session>> candidates;
+  std::vector<Standing> standings;
+  for (auto const& [session, from] : sessions) {
+    if (session.get() == &newcomer || !session->holds_answer()) continue;
+    candidates.push_back(session);
+    standings.push_back(session->standing());
+  }
+  auto const victim = slowest_connection(standings, Clock::now(), shared->options.min_rate);
+  if (victim) candidates[*victim]->give_way();
+  return victim.has_value();
+}
+
 // Takes everybody who has connected already: the last owner's close resets who still waits to be accepted.
 void Server::Impl::stop_accepting() {
   if (!acceptor.is_open()) return;
@@ -235,6 +249,11 @@ Server::Server(asio::any_io_executor executor, ServerOptions options, std::vecto
   shared.end_hopeless_body = [weak = impl_->weak_from_this()](Session const& newcomer) {
     auto const impl = weak.lock();
     return impl && impl->end_hopeless_body(newcomer);
+  };
+  shared.answers = std::make_shared<BodyBudget>(shared.options.max_answer_bytes);
+  shared.end_slowest_reader = [weak = impl_->weak_from_this()](Session const& newcomer) {
+    auto const impl = weak.lock();
+    return impl && impl->end_slowest_reader(newcomer);
   };
   shared.patterns = patterns_of(routes);
   shared.routes = std::move(routes);

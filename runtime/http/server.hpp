@@ -99,7 +99,11 @@ struct ServerOptions {
   milliseconds min_rate_grace{5'000};
   milliseconds idle_timeout{
       75'000};  ///< keep-alive between requests, as nginx; longer than common clients' pools
-  milliseconds write_timeout{30'000};  ///< for one answer to leave
+  /// For one answer, or one piece of a stream, to leave. Its bytes have to leave at min_rate as well, counted
+  /// as the client's system acknowledges them: with min_rate_grace behind, the connection is reset.
+  milliseconds write_timeout{30'000};
+  /// Bytes of answers that clients have not taken yet. One that finds no room takes the slowest one's.
+  std::size_t max_answer_bytes = std::size_t{64} << 20;
   std::function<void(Completed const&)> on_completed;
   /// Adds headers to every answer, also to the server's own. `origin`: the request's Origin; "" where it has
   /// none, or could not be read.

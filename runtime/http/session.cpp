@@ -110,6 +110,7 @@ Standing Session::standing() const {
   if (state_ == State::Idle) out.phase = answered_ ? Standing::Phase::Idle : Standing::Phase::Fresh;
   if (state_ == State::Reading) out.phase = Standing::Phase::Reading;
   if (state_ == State::Answering) out.phase = Standing::Phase::Answering;
+  if (holds_answer()) out.bytes = taken();
   return out;
 }
 
@@ -296,10 +297,9 @@ asio::awaitable<Session::Next> Session::answer(Response response, Next next) {
   ResponseHeadOptions options = head_options();
   options.body_size = response.body.size();
   std::string const head = response_head(response, options);
-  enter(State::Answering);
   bool const with_body = method_ != "HEAD" && !is_bodiless(response.status);
   std::string_view const body = with_body ? std::string_view(response.body) : std::string_view{};
-  auto const written = co_await transport_->write(head, body, Clock::now() + shared_->options.write_timeout);
+  auto const written = co_await send(head, body);
   completed(written ? response.status : kClientClosed);
   if (!written) co_return Next::Drop;
   co_return keep_alive_ ? Next::KeepAlive : Next::Linger;

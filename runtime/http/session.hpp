@@ -30,9 +30,12 @@ struct ServerRoutes {
   std::vector<RoutePattern> websocket_patterns;
   bool draining = false;
   std::shared_ptr<BodyBudget> bodies;
+  std::shared_ptr<BodyBudget> answers;
   log::Throttle handshake_lines;
   /// Ends another connection, whose body is hopeless, and with it its claim; false where there is none.
   std::function<bool(Session const& newcomer)> end_hopeless_body;
+  /// Ends another connection, whose client takes its answer the slowest; false where there is none.
+  std::function<bool(Session const& newcomer)> end_slowest_reader;
 };
 
 /// One accepted connection: reads requests, runs handlers, writes answers, one after the other.
@@ -53,6 +56,8 @@ class Session {
   /// has only just connected, which it does to send one.
   [[nodiscard]] bool expecting() const;
   [[nodiscard]] Standing standing() const;
+  /// True while bytes of an answer wait for their client.
+  [[nodiscard]] bool holds_answer() const { return answer_claim_ != nullptr; }
   /// Drops the connection and cancels (terminal) what runs.
   void abort();
   /// Drops a connection whose place somebody else gets; who was sending hears 408 as far as that goes.
@@ -81,6 +86,9 @@ class Session {
   asio::awaitable<Next> conclude(Route const& route, Exchange& exchange, Writer& writer);
   asio::awaitable<void> watch_client(std::shared_ptr<Exchange> exchange);
   asio::awaitable<Next> answer(Response response, Next next);
+  asio::awaitable<Result<void>> send(std::string_view first, std::string_view second);
+  void hold_answer(std::size_t bytes);
+  [[nodiscard]] std::uint64_t taken() const;
   asio::awaitable<Next> refuse(Error fault);
   asio::awaitable<Result<void>> say_continue(RequestParser& parser);
   [[nodiscard]] std::size_t body_limit(RouteMatch const& match) const;
@@ -96,6 +104,9 @@ class Session {
   std::string buffer_;                                   // received, not yet parsed
   std::shared_ptr<Exchange> exchange_;                   // set while a handler runs
   std::shared_ptr<BodyBudget::Claim> claim_;             // set while a body is read
+  std::unique_ptr<BodyBudget::Claim> answer_claim_;      // set while an answer is written
+  std::uint64_t taken_before_ = 0;                       // acknowledged before that answer
+  bool unsent_short_ = false;                            // keep_unsent_short() was called
   // Of the request being served, for the answer and for on_completed:
   SteadyTime started_{};
   std::string method_;

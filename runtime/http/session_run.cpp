@@ -13,8 +13,6 @@
 namespace ei::http {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 // Pipelined bytes taken while a handler runs; beyond, the client's leaving is noticed only after the answer.
 constexpr std::size_t kMaxPipelined = 16 * 1024;
 
@@ -83,13 +81,20 @@ class Session::Writer final : public ResponseWriter {
   [[nodiscard]] int status() const { return status_; }
 
  private:
-  [[nodiscard]] SteadyTime deadline() const { return Clock::now() + session_.shared_->options.write_timeout; }
+  asio::awaitable<Result<void>> send(std::string_view first, std::string_view second);
 
   Session& session_;
   bool head_only_;
   bool begun_ = false;
   int status_ = 500;
 };
+
+// Between two pieces it is the handler that is waited for, so the client is not slow.
+asio::awaitable<Result<void>> Session::Writer::send(std::string_view first, std::string_view second) {
+  auto const sent = co_await session_.send(first, second);
+  session_.enter(State::Running);
+  co_return sent;
+}
 
 asio::awaitable<Result<void>> Session::Writer::begin(Response head) {
   begun_ = true;
@@ -98,29 +103,34 @@ asio::awaitable<Result<void>> Session::Writer::begin(Response head) {
   ResponseHeadOptions options = session_.head_options();
   options.framing = session_.http_1_0_ ? Framing::UntilClose : Framing::Chunked;
   std::string const text = response_head(head, options);
-  co_return co_await session_.transport_->write(text, {}, deadline());
+  co_return co_await send(text, {});
 }
 
 asio::awaitable<Result<void>> Session::Writer::write(std::string chunk) {
   if (chunk.empty() || head_only_) co_return Result<void>(boost::system::in_place_value);
-  if (session_.http_1_0_) co_return co_await session_.transport_->write(chunk, {}, deadline());
+  if (session_.http_1_0_) co_return co_await send(chunk, {});
   std::string const size_line = chunk_size_line(chunk.size());
   chunk += "\r\n";
-  co_return co_await session_.transport_->write(size_line, chunk, deadline());
+  co_return co_await send(size_line, chunk);
 }
 
 asio::awaitable<Result<void>> Session::Writer::finish() {
   if (head_only_ || session_.http_1_0_) co_return Result<void>(boost::system::in_place_value);
-  co_return co_await session_.transport_->write("0\r\n\r\n", {}, deadline());
+  co_return co_await send("0\r\n\r\n", {});
 }
 
 void Session::abort() {
+  bool const untaken = holds_answer();
   state_ = State::Closed;
   claim_.reset();
+  answer_claim_.reset();
   // Held here: a handler that ends at once takes it away.
   auto const exchange = exchange_;
   if (exchange) exchange->cancel_handler();
-  if (transport_) transport_->close();
+  if (!transport_) return;
+  // Closed in order, the system would keep for minutes what nobody takes.
+  if (untaken) transport_->reset();
+  transport_->close();
 }
 
 // Runs the handler in a coroutine of its own, which can be cancelled, while this one watches the client.

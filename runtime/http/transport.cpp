@@ -107,7 +107,7 @@ Transport::Transport(AnyStream stream)
     : stream_(std::move(stream)),
       peer_(describe_peer(lowest(stream_))),
       read_deadline_(lowest(stream_).get_executor(), [this] { cancel_read(); }),
-      write_deadline_(lowest(stream_).get_executor(), [this] { cancel_read(); }) {
+      write_deadline_(lowest(stream_).get_executor(), [this] { end_late_write(); }) {
   tune(socket());
 }
 
@@ -148,7 +148,8 @@ asio::awaitable<Result<std::size_t>> Transport::read_into(std::string& out, std:
 }
 
 asio::awaitable<Result<void>> Transport::write(std::string_view first, std::string_view second,
-                                               SteadyTime deadline) {
+                                               SteadyTime deadline, std::function<SteadyTime()> later) {
+  later_write_deadline_ = std::move(later);
   write_deadline_.arm(deadline);
   std::array<asio::const_buffer, 2> const buffers{asio::buffer(first), asio::buffer(second)};
   boost::system::error_code code;
@@ -159,8 +160,15 @@ asio::awaitable<Result<void>> Transport::write(std::string_view first, std::stri
     std::tie(code, size) = co_await asio::async_write(std::get<TlsStream>(stream_), buffers, kAwait);
   }
   bool const expired = write_deadline_.disarm();
+  later_write_deadline_ = nullptr;
   if (code) co_return stream_error(code, expired, "writing");
   co_return Result<void>(boost::system::in_place_value);
+}
+
+void Transport::end_late_write() {
+  auto const next = later_write_deadline_ ? later_write_deadline_() : SteadyTime::min();
+  if (next > std::chrono::steady_clock::now()) return write_deadline_.arm(next);
+  cancel_read();
 }
 
 // Waits for the first byte of a record; the rest of what was decrypted with it is there without waiting.
@@ -257,6 +265,12 @@ void Transport::cancel_read() {
 void Transport::close() {
   boost::system::error_code ignored;
   socket().close(ignored);
+}
+
+void Transport::reset() {
+  boost::system::error_code ignored;
+  socket().set_option(asio::socket_base::linger(true, 0), ignored);
+  close();
 }
 
 bool Transport::is_quiet() {

@@ -61,9 +61,11 @@ class Transport {
   [[nodiscard]] asio::awaitable<Result<std::size_t>> read_into(std::string& out, std::size_t most,
                                                                SteadyTime deadline);
 
-  /// Writes both texts, in order. Errors: Timeout, Canceled, Unavailable; the stream is then unusable.
+  /// Writes both texts, in order. `later`, where given, is asked at the deadline: a time to come is the next
+  /// deadline. Errors: Timeout, Canceled, Unavailable; the stream is then unusable.
   [[nodiscard]] asio::awaitable<Result<void>> write(std::string_view first, std::string_view second,
-                                                    SteadyTime deadline);
+                                                    SteadyTime deadline,
+                                                    std::function<SteadyTime()> later = {});
 
   /// The client's half of the TLS handshake; does nothing on a plain stream.
   [[nodiscard]] asio::awaitable<Result<void>> handshake(SteadyTime deadline);
@@ -87,6 +89,8 @@ class Transport {
   /// Ends the read in progress with Canceled. A write in progress would end too.
   void cancel_read();
   void close();
+  /// Closes, and has the system forget what the peer has not taken.
+  void reset();
   /// False when the peer has closed or sent something unasked (asked without waiting).
   [[nodiscard]] bool is_quiet();
   [[nodiscard]] std::string peer() const { return peer_; }
@@ -99,11 +103,13 @@ class Transport {
   asio::awaitable<Result<std::size_t>> read_record(TlsStream& tls, std::string& out, std::size_t most,
                                                    SteadyTime deadline);
   asio::awaitable<void> close_notify(SteadyTime deadline);
+  void end_late_write();
 
   AnyStream stream_;
   std::string peer_;
   Watchdog read_deadline_;
   Watchdog write_deadline_;
+  std::function<SteadyTime()> later_write_deadline_;
 };
 
 /// Programs that this one starts do not inherit the descriptor.

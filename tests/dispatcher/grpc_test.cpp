@@ -8,6 +8,7 @@
 
 #include "dispatcher/grpc/connections.hpp"
 #include "dispatcher/grpc/convert.hpp"
+#include "dispatcher/grpc/outbox.hpp"
 #include "dispatcher/grpc/reflection.hpp"
 #include "dispatcher/grpc/status.hpp"
 #include "dispatcher/grpc/wire.hpp"
@@ -255,4 +256,29 @@ TEST_CASE("connections are counted until they are closed, whoever closes them") 
   close(other);
   close(second);
   CHECK(connections.open() == 0);
+}
+
+TEST_CASE("messages that clients do not take are bounded, and each has its time") {
+  using namespace std::chrono_literals;
+  SteadyTime const now{1000s};
+  Outbox box({1000, 100, 5s});
+  std::string given_up;
+  auto const ender = [&given_up](char name) { return [&given_up, name] { given_up += name; }; };
+  auto const first = box.add(400, now, ender('a'));
+  CHECK(first->deadline == now + 9s);
+  auto const second = box.add(600, now + 1s, ender('b'));
+  CHECK(given_up.empty());
+  auto const third = box.add(500, now + 2s, ender('c'));
+  CHECK(given_up == "ab");
+  CHECK(box.bytes() == 500);
+  auto const whole = box.add(5000, now + 3s, ender('d'));
+  CHECK(given_up == "abc");
+  CHECK(box.bytes() == 5000);
+  box.remove(whole);
+  box.end(box.add(1, now, ender('e')));
+  CHECK(given_up == "abce");
+  CHECK(box.bytes() == 0);
+  CHECK(Outbox({1000, 0, 5s}).add(400, now, {})->deadline == SteadyTime::max());
+  static_cast<void>(second);
+  static_cast<void>(third);
 }

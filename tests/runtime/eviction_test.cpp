@@ -2,6 +2,7 @@
 
 #include "runtime/http/body_budget.hpp"
 #include "runtime/http/eviction.hpp"
+#include "runtime/http/least_rate.hpp"
 
 using namespace ei;
 using namespace ei::http;
@@ -76,6 +77,34 @@ TEST_CASE("a body that will not arrive in time gives way to another") {
     INFO(row.why);
     CHECK(hopeless_body(row.all, kNow, 30s) == row.victim);
   }
+}
+
+TEST_CASE("whoever takes less than the least rate has no longer than the grace") {
+  struct Row {
+    std::vector<std::uint64_t> each_second;  // bytes moved in it
+    std::optional<int> given_up;             // in this second
+    std::string why;
+  };
+  std::vector<std::uint64_t> const steady(60, kRate);
+  for (Row const& row :
+       {Row{{0, 0, 0, 0, 0, 0}, 5, "nothing moves"}, Row{steady, {}, "exactly the least rate"},
+        Row{{10'000'000, 0, 0, 0, 0, 0, 0, 0}, 6, "what went quickly before excuses no standstill"},
+        Row{{100, 100, 100, 100, 100, 100, 100}, 6, "a tenth of the rate earns half a second"},
+        Row{{0, 0, 0, 0, 5 * kRate, 0, 0, 0, 0, 5 * kRate, 0}, {}, "in bursts, as some networks do"},
+        Row{{UINT64_MAX / 2, 0, 0}, {}, "a count that is no sensible one"}}) {
+    INFO(row.why);
+    LeastRate rate(kRate, 5s, kNow);
+    std::optional<int> given_up;
+    std::uint64_t moved = 0;
+    for (int second = 1; second <= static_cast<int>(row.each_second.size()); ++second) {
+      moved += row.each_second[static_cast<std::size_t>(second - 1)];
+      auto const now = kNow + std::chrono::seconds(second);
+      if (rate.look(moved, now) <= now && !given_up) given_up = second;
+    }
+    CHECK(given_up == row.given_up);
+  }
+  CHECK(LeastRate(0, 5s, kNow).until() == SteadyTime::max());
+  CHECK(LeastRate(0, 5s, kNow).look(0, kNow + 1h) == SteadyTime::max());
 }
 
 TEST_CASE("claims on the budget for bodies count in full and are given back") {

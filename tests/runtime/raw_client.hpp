@@ -43,6 +43,15 @@ class RawClient {
     co_return bytes;
   }
 
+  /// At most so many bytes; none at the end.
+  asio::awaitable<std::string> read_some(std::size_t most) {
+    std::string bytes(most, '\0');
+    auto const [code, size] =
+        co_await socket_.async_read_some(asio::buffer(bytes), asio::as_tuple(asio::use_awaitable));
+    bytes.resize(code ? 0 : size);
+    co_return bytes;
+  }
+
   /// Bytes until `mark` has come (or the end).
   asio::awaitable<std::string> read_until(std::string mark) {
     std::string got;

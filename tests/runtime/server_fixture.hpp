@@ -90,6 +90,16 @@ class TestServer {
       co_await sleep_for(milliseconds{20});
     }
   }
+  static asio::awaitable<void> flood(http::ResponseWriter& writer) {
+    http::Response head = http::text(200, "");
+    auto const begun = co_await writer.begin(std::move(head));
+    if (!begun) co_return;
+    for (;;) {
+      std::string chunk(64 * 1024, 'x');
+      auto const written = co_await writer.write(std::move(chunk));
+      if (!written) co_return;
+    }
+  }
   static asio::awaitable<void> endless(std::shared_ptr<Seen> seen, http::ResponseWriter& writer) {
     ++seen->started;
     http::Response head = http::text(200, "");
@@ -119,6 +129,9 @@ class TestServer {
     http::Route streamed{"GET", "/stream", {}};
     streamed.stream = [](http::Request, http::ResponseWriter& writer) { return stream(writer); };
     out.push_back(streamed);
+    http::Route flood_route{"GET", "/flood", {}};
+    flood_route.stream = [](http::Request, http::ResponseWriter& writer) { return flood(writer); };
+    out.push_back(flood_route);
     http::Route endless_route{"GET", "/endless", {}};
     endless_route.stream = [seen](http::Request, http::ResponseWriter& writer) {
       return endless(seen, writer);

@@ -20,6 +20,9 @@ namespace {
 // Longer than a connection must have been slow to give way.
 constexpr milliseconds kSettled{1'100};
 
+// More than the system takes for a client that does not read.
+constexpr std::size_t kLarge = 16 << 20;
+
 http::ServerOptions patient_options() {
   auto options = test::quick_options();
   options.header_timeout = 1min;
@@ -30,6 +33,14 @@ http::ServerOptions patient_options() {
 
 std::string post(std::string const& path, std::size_t length) {
   return "POST " + path + " HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(length) + "\r\n\r\n";
+}
+
+asio::awaitable<bool> comes(std::function<bool()> what) {
+  for (auto const end = std::chrono::steady_clock::now() + 30s; std::chrono::steady_clock::now() < end;) {
+    if (what()) co_return true;
+    co_await sleep_for(10ms);
+  }
+  co_return false;
 }
 
 asio::awaitable<std::string> ask(RawClient& client) {
@@ -111,6 +122,84 @@ TEST_CASE("a client that trickles its body gets 408, whatever time it has in all
     auto const answer = co_await client.read_to_end();
     CHECK(status_of(answer) == 408);
     client.close();
+    co_await server->drain(1s);
+  });
+}
+
+TEST_CASE("a client that does not take its answer is given up, whatever time it has in all") {
+  test::run([]() -> asio::awaitable<void> {
+    auto options = patient_options();
+    options.write_timeout = 1min;
+    options.min_rate_grace = 200ms;
+    TestServer server(co_await asio::this_coro::executor, options);
+    for (std::string const& ask : {post("/large", kLarge) + std::string(kLarge, 'x'),
+                                   std::string("GET /flood HTTP/1.1\r\nHost: a\r\n\r\n")}) {
+      auto const before = server.seen().completed.size();
+      auto client = co_await RawClient::connect(server->port());
+      co_await client.send(ask);
+      bool const given_up = co_await comes([&] { return server.seen().completed.size() > before; });
+      REQUIRE(given_up);
+      CHECK(server.seen().completed.back().status == 499);
+      auto const got = co_await client.read_to_end();
+      CHECK(got.size() < kLarge);
+      client.close();
+    }
+    co_await server->drain(1s);
+  });
+}
+
+TEST_CASE("a client that takes its answer slowly, but at the least rate, gets all of it") {
+  test::run([]() -> asio::awaitable<void> {
+    auto options = patient_options();
+    options.write_timeout = 1min;
+    options.min_rate_grace = 400ms;
+    TestServer server(co_await asio::this_coro::executor, options);
+    auto client = co_await RawClient::connect(server->port());
+    co_await client.send(post("/large", kLarge) + std::string(kLarge, 'x'));
+    std::string got;
+    while (got.find("\r\n\r\n") == std::string::npos || got.size() < kLarge) {
+      auto const piece = co_await client.read_some(256 * 1024);
+      if (piece.empty()) break;
+      got += piece;
+      co_await sleep_for(30ms);
+    }
+    CHECK(status_of(got) == 200);
+    CHECK(got.size() > kLarge);
+    client.close();
+    co_await server->drain(1s);
+  });
+}
+
+TEST_CASE("answers that nobody takes are bounded, and the slowest reader is the first to go") {
+  test::run([]() -> asio::awaitable<void> {
+    auto options = patient_options();
+    options.write_timeout = 1min;
+    options.min_rate_grace = 1min;
+    options.max_answer_bytes = kLarge + kLarge / 2;
+    TestServer server(co_await asio::this_coro::executor, options);
+    auto const large = post("/large", kLarge) + std::string(kLarge, 'x');
+    auto stuck = co_await RawClient::connect(server->port());
+    co_await stuck.send(large);
+    co_await sleep_for(kSettled);
+    auto reader = co_await RawClient::connect(server->port());
+    co_await reader.send(large);
+    bool const given_up = co_await comes([&] { return !server.seen().completed.empty(); });
+    REQUIRE(given_up);
+    CHECK(server.seen().completed.back().status == 499);
+    auto small = co_await RawClient::connect(server->port());
+    auto const answer = co_await ask(small);
+    CHECK(status_of(answer) == 200);
+    std::string got;
+    while (got.size() < kLarge) {
+      auto const piece = co_await reader.read_some(1 << 20);
+      if (piece.empty()) break;
+      got += piece;
+    }
+    CHECK(got.size() >= kLarge);
+    auto const rest = co_await stuck.read_to_end();
+    CHECK(rest.size() < kLarge);
+    stuck.close();
+    reader.close();
     co_await server->drain(1s);
   });
 }
