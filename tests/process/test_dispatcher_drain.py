@@ -1,4 +1,5 @@
 """SIGTERM: nothing new, nothing lost, exit 0."""
+import threading
 import time
 
 import requests
@@ -6,6 +7,10 @@ import requests
 from harness import Background, FakeWorker, RawClient, WorkingWorker, picture, wait_until
 
 JPEG = picture()
+# Answers after which every client has been through all that it does, some times.
+MANY = 100
+# That the end did not wait for what it should not wait for: a minute, or the 30 s of a drain. A loaded machine takes seconds.
+AT_ONCE_SECONDS = 20
 
 
 def post(dispatcher, **headers):
@@ -16,7 +21,7 @@ def test_an_idle_dispatcher_stops_at_once_with_0(start_dispatcher):
     dispatcher = start_dispatcher()
     begin = time.monotonic()
     assert dispatcher.stop() == 0
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < AT_ONCE_SECONDS
     assert dispatcher.log("drained")[0]["finished"] is True
 
 
@@ -47,7 +52,7 @@ def test_for_its_shutdown_delay_it_serves_on_and_moves_whoever_keeps_a_connectio
     assert not dispatcher.log("draining")
     # The one that stayed silent is not refused later but closed, which a client repairs by itself.
     assert silent.closed()
-    assert 1.5 < time.monotonic() - begin < 4
+    assert time.monotonic() - begin > 1.5, "it was served on for the delay"
     assert dispatcher.wait() == 0
     assert dispatcher.log("drained")[0]["finished"] is True
     worker.close()
@@ -56,24 +61,28 @@ def test_for_its_shutdown_delay_it_serves_on_and_moves_whoever_keeps_a_connectio
 def test_clients_that_keep_connections_lose_nothing_when_a_successor_takes_over(start_dispatcher):
     leaving, successor = start_dispatcher("--shutdown-delay", "2s"), start_dispatcher()
     workers = [WorkingWorker(each, seconds=0.005) for each in (leaving, successor)]
-    endpoints, statuses, end = [leaving], [], time.monotonic() + 5
+    endpoints, statuses, stop = [leaving], [], threading.Event()
 
     def client():
         """A pool of kept connections to whatever the Service's endpoints are, as any HTTP client has."""
         with requests.Session() as session:
-            while time.monotonic() < end:
+            while not stop.is_set():
                 statuses.append(session.post(endpoints[0].url + "/predict", data=JPEG, headers={"Content-Type": "image/jpeg"},
                                              timeout=10).status_code)
                 time.sleep(0.01)
     clients = [Background(client) for _ in range(8)]
-    time.sleep(1)
+    wait_until(lambda: len(statuses) >= MANY, 60, "many answers")
     leaving.signal()
     time.sleep(1)  # until the endpoints have changed everywhere
     endpoints[0] = successor
     assert leaving.wait() == 0
+    moved = len(statuses)
+    wait_until(lambda: len(statuses) >= moved + MANY, 60, "many answers of the successor")
+    stop.set()
     for one in clients:
         one.result()
-    assert set(statuses) == {200} and len(statuses) > 500
+    assert set(statuses) == {200}
+    assert sum(len(worker.jobs) for worker in workers) == len(statuses), "each request was computed once"
     assert leaving.log("drained")[0]["finished"] is True
     for worker in workers:
         worker.close()
@@ -88,7 +97,7 @@ def test_a_second_signal_ends_the_shutdown_delay_and_all_else(start_dispatcher):
     wait_until(lambda: dispatcher.log("leaving"))
     begin = time.monotonic()
     assert dispatcher.stop() == 0
-    assert time.monotonic() - begin < 4
+    assert time.monotonic() - begin < AT_ONCE_SECONDS
     client.close()
 
 
@@ -138,12 +147,11 @@ def test_a_drain_under_load_loses_no_request_that_was_taken(start_dispatcher):
             if response.status_code == 503:
                 return
     clients = [Background(client) for _ in range(8)]
-    time.sleep(1)
+    wait_until(lambda: outcomes.count(200) >= MANY, 60, "many answers")
     dispatcher.signal()
     assert dispatcher.wait() == 0
     for one in clients:
         one.result()
-    assert outcomes.count(200) > 50
     assert set(outcomes) <= {200, 503, "refused"}, outcomes
     assert outcomes.count(200) == sum(len(worker.jobs) for worker in workers), "what a worker got was answered"
     for worker in workers:
@@ -157,7 +165,7 @@ def test_a_drain_that_takes_too_long_ends_anyway(start_dispatcher):
     dispatcher.wait_for_metric("dispatcher_queue_size", 1)
     begin = time.monotonic()
     assert dispatcher.stop() == 0
-    assert time.monotonic() - begin < 4
+    assert time.monotonic() - begin < AT_ONCE_SECONDS
     assert dispatcher.log("drained")[0]["finished"] is False
     client.close()
 
@@ -188,5 +196,5 @@ def test_a_second_signal_ends_the_drain_at_once(start_dispatcher):
     wait_until(lambda: dispatcher.log("draining"))
     begin = time.monotonic()
     assert dispatcher.stop() == 0
-    assert time.monotonic() - begin < 4
+    assert time.monotonic() - begin < AT_ONCE_SECONDS
     client.close()
