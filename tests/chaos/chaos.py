@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""The long form of the chaos tests: every fault for --seconds, a table of what was kept and what was measured, and all figures
-as JSON. ./tests/run chaos builds first and then runs this; the short form is tests/process/test_chaos.py.
+"""The long form of the chaos tests: every fault for --seconds, a table of what was kept and what was measured. Writes
+OUT/chaos.md, a page that can be checked in as docs/chaos.md, and OUT/chaos.json with all figures. ./tests/run chaos builds
+first and then runs this; the short form is tests/process/test_chaos.py.
 
 What must hold is asserted, and a phase that breaks it fails. Figures that depend on the machine (goodput at ten times the
 capacity, recovery, the p99 of honest clients beside slow ones) are put beside their goals and fail nothing: on a machine that
@@ -21,6 +22,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "process")]
 
 import phases  # noqa: E402
+import report  # noqa: E402
 from scene import Scene  # noqa: E402
 
 # Figure, goal and how it is read: measured, never asserted.
@@ -121,16 +123,22 @@ def main():
     parser.add_argument("--seconds", type=int, default=120, help="of each fault")
     parser.add_argument("--slow-clients", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 30))
-    parser.add_argument("--json", type=pathlib.Path, required=True)
+    parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--junit", type=pathlib.Path)
     options = parser.parse_args()
     print(f"seed {options.seed}, {options.seconds} s for each fault, {len(os.sched_getaffinity(0))} cores", flush=True)
+    options.out.mkdir(parents=True, exist_ok=True)
+    begin = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="chaos.") as scratch:
         run = Run(options, pathlib.Path(scratch))
         run.all()
     print_table(run.results)
-    options.json.write_text(json.dumps({"seed": options.seed, "seconds": options.seconds, "phases": run.results,
-                                        "goals": goals(run.results)}, indent=1) + "\n")
+    command = f"./tests/run chaos --seconds {options.seconds}"
+    opening = report.provenance((time.monotonic() - begin) / 60, options.seed, command)
+    page = report.chaos_page(run.results, goals(run.results), opening, options.seconds, options.slow_clients)
+    (options.out / "chaos.md").write_text(page)
+    (options.out / "chaos.json").write_text(json.dumps({"seed": options.seed, "seconds": options.seconds, "phases": run.results,
+                                                      "goals": goals(run.results)}, indent=1) + "\n")
     if options.junit:
         write_junit(run.results, options.junit)
     return 1 if any(result["fault"] for result in run.results.values()) else 0

@@ -9,14 +9,14 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "chaos"))
 
+import chaos  # noqa: E402
 import phases  # noqa: E402
+import report  # noqa: E402
 from scene import Scene  # noqa: E402
-
-pytestmark = pytest.mark.alone
 
 # Few enough for a busy machine of two cores: the two workers answer many times as many.
 RATE_RPS = 8
-pytestmark = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two workers need two cores")
+pytestmark = [pytest.mark.alone, pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two workers need two cores")]
 
 
 @contextlib.contextmanager
@@ -73,3 +73,18 @@ def test_a_clock_that_jumps_is_not_noticed(tmp_path):
     clock = tmp_path / "clock"
     with scene_in(tmp_path, environment=phases.clock_environment(clock)) as scene:
         phases.clock_jumps(scene, clock, RATE_RPS, seconds=6)
+
+
+def test_the_page_of_a_long_run_tells_what_was_kept_and_what_was_missed():
+    results = {"capacity": {"seconds": 8, "fault": None, "figures": {"capacity_rps": 40}},
+               "calm": {"seconds": 9, "fault": None, "figures": {"requests": 90, "ok": 88, "p99_ms": 12.3, "faults": {"429": 2}}},
+               "overload": {"seconds": 9, "fault": "AssertionError: a | b\nc", "figures": {"goodput_ratio": 0.9}},
+               "slow_clients": {"seconds": 9, "fault": None, "figures": {"requests": 9, "ok": 9, "p99_ms": 1, "faults": {}, "p99_ratio": 1.05}}}
+    page = report.chaos_page(results, chaos.goals(results), report.provenance(12, 7, "./tests/run chaos --seconds 9"), 9, 10_000)
+    rows = [line for line in page.splitlines() if line.startswith("|")]
+    assert [row for row in rows if row.startswith("| calm")] == [
+        "| calm | nothing goes wrong, to compare with | 90 | 88 | 12 ms | 2 429 | kept |"]
+    assert any("overload" in row and "**broken**: AssertionError: a / b c" in row for row in rows)
+    assert "| overload: goodput ratio | 0.9 | at least 0.95 | no |" in rows
+    assert "| slow clients: p99 ratio | 1.05 | at most 1.1 | yes |" in rows
+    assert "seed 7" in page and report.cpu_model() in page and "| capacity" not in page

@@ -1,16 +1,14 @@
 #!/usr/bin/python3
 """Runs a service of two real workers for --minutes: load that changes, workers that are killed, manifests that are edited. Every
 answer is checked as in the chaos tests, and memory, descriptors and threads of the processes that live on must stay flat.
-Writes OUT/soak.md, OUT/soak.csv and OUT/soak.json; fails when an answer was wrong or missing, or a process grew."""
+Writes OUT/soak.md, a page that can be checked in as docs/soak.md, OUT/soak.csv and OUT/soak.json; fails when an answer was wrong
+or missing, or a process grew."""
 import argparse
 import csv
-import datetime
 import json
 import os
 import pathlib
-import platform
 import random
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,6 +18,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "chaos"), str(HERE.parent / "process")]
 
 import judge  # noqa: E402
+import report  # noqa: E402
 from harness import wait_until  # noqa: E402
 from local import alive  # noqa: E402
 from scene import HONEST, Auditor, Scene  # noqa: E402
@@ -94,14 +93,12 @@ class Soak:
         return {key: said for key, samples in found.items() if (said := judge.verdict(samples))}
 
 
-def report(soak, minutes, capacity_rps, verdicts, seed):
-    commit = subprocess.run(["git", "-C", str(HERE), "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+def page(soak, minutes, capacity_rps, verdicts, seed):
     totals = soak.totals
     errors = ", ".join(f"{count} {fault}" for fault, count in sorted(totals["errors"].items())) or "none"
     lines = [
         "# Soak", "",
-        f"{minutes:.1f} minutes on {datetime.date.today()}, {len(os.sched_getaffinity(0))} cores ({platform.machine()}), commit {commit}, "
-        f"seed {seed}: `./tests/run soak --minutes {minutes:.0f}`.", "",
+        report.provenance(minutes, seed, f"./tests/run soak --minutes {minutes:.0f}"), "",
         f"One operator (`--local`), one dispatcher, two real workers; 10, 30 or 60 % of the {capacity_rps:.0f} pictures a second that two "
         f"workers answered before, in slices of {SLICE_SECONDS} s with {REST_SECONDS} s of rest, when the processes were measured.", "",
         f"- {totals['requests']} requests, {totals['ok']} right answers, errors: {errors}; {totals['audited']} more asked under names of "
@@ -140,7 +137,7 @@ def main():
     missing = {"operator", "dispatcher", "worker"} - {role for role, _ in verdicts}
     if missing:
         faults.append(f"too short to say anything of: {', '.join(sorted(missing))}")
-    text = report(soak, seconds / 60, capacity, verdicts, options.seed)
+    text = page(soak, seconds / 60, capacity, verdicts, options.seed)
     print("\n" + text)
     (options.out / "soak.md").write_text(text)
     (options.out / "soak.json").write_text(json.dumps({"seed": options.seed, "seconds": seconds, "capacity_rps": capacity, "totals": soak.totals,
