@@ -3,6 +3,7 @@ import contextlib
 import http.client
 import os
 import pathlib
+import resource
 import socket
 import threading
 import time
@@ -89,9 +90,9 @@ class Tricklers:
 
 
 @contextlib.contextmanager
-def tricklers(port, count, reconnect=True, begins=(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: ", b"G",
+def tricklers(port, count, reconnect=True, pause=0.2, begins=(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: ", b"G",
                                    b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\nx", b"")):
-    crowd = Tricklers(port, count, begins, reconnect)
+    crowd = Tricklers(port, count, begins, reconnect, pause)
     try:
         yield crowd
     finally:
@@ -230,6 +231,29 @@ def test_tricklers_that_fill_a_dispatcher_keep_nobody_out(start_dispatcher):
             for path in ("/healthz", "/readyz", "/metrics"):
                 assert ask(dispatcher.ports["metrics"], path=path) == 200
             assert ask(dispatcher.http, "POST", "/predict", SMALL) == 200
+    worker.close()
+
+
+def test_four_thousand_tricklers_cost_a_dispatcher_little_and_keep_nobody_out(start_dispatcher):
+    """A byte every few seconds from each: in headers, in bodies, and in what has not been asked yet."""
+    count = 4096
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    dispatcher = start_dispatcher("--max-connections", str(count), "--max-connections-per-address", "0")
+    worker = WorkingWorker(dispatcher)
+    assert ask(dispatcher.http, "POST", "/predict", SMALL) == 200
+    before = status_kib(dispatcher.process, "VmRSS")
+    with tricklers(dispatcher.http, count, pause=2) as crowd:
+        for _ in range(20):
+            for path in ("/healthz", "/readyz", "/metrics"):
+                assert ask(dispatcher.ports["metrics"], path=path) == 200
+            assert ask(dispatcher.http, "POST", "/predict", SMALL) == 200
+            time.sleep(0.1)
+        harness.wait_until(lambda: crowd.reconnects > 0, 60, "a trickler that lost its place")
+        peak = status_kib(dispatcher.process, "VmHWM")
+    print(f"{(peak - before) / count:.1f} KiB for each of {count} tricklers")
+    # What a pod's memory limit counts for each connection (docs/security.md).
+    assert peak - before < 32 * count
     worker.close()
 
 
