@@ -1,14 +1,18 @@
 #include <CLI/CLI.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdint>
 #include <cstdio>
+#include <iostream>
 #include <string>
 #include <vector>
 
 #include "runtime/log/log.hpp"
+#include "tests/sim/api/members.hpp"
 #include "tests/sim/run/run.hpp"
 
 namespace {
@@ -19,6 +23,7 @@ struct Flags {
   std::uint64_t seed = 0;
   unsigned jobs = 1;
   bool trace = false;
+  bool answer = false;
 };
 
 // More failures than this say nothing new.
@@ -69,6 +74,29 @@ int run_jobs(Flags const& flags) {
   return worst;
 }
 
+/// One request a line, {"method", "target", "type", "body"}; one answer a line, {"status", "body"}. By this
+/// tests/cluster/test_parity.py compares the API server in memory with a real one.
+int answer_requests() {
+  ei::sim::ApiServer server;
+  auto now = ei::WallTime(std::chrono::hours(24 * 20'000));
+  std::string line;
+  while (std::getline(std::cin, line)) {
+    auto const asked = boost::json::parse(line).as_object();
+    ei::http::Request request;
+    request.method = ei::sim::text_of(asked, "method");
+    request.target = ei::sim::text_of(asked, "target");
+    request.headers.set("Content-Type", ei::sim::text_of(asked, "type"));
+    request.body = ei::sim::text_of(asked, "body");
+    now += std::chrono::seconds(1);
+    auto const answer = server.handle(request, now);
+    server.collect(now);
+    auto const body = boost::json::parse(answer.body);
+    std::cout << boost::json::serialize(boost::json::object{{"status", answer.status}, {"body", body}})
+              << std::endl;
+  }
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -82,7 +110,10 @@ int main(int argc, char** argv) {
   program.add_option("--jobs", flags.jobs, "processes that share them")->check(CLI::Range(1, 256));
   program.add_flag("--trace", flags.trace,
                    "with --seed: tell every request and event, and log as the operator does");
+  program.add_flag("--answer", flags.answer,
+                   "answer requests from standard input by the API server in memory");
   CLI11_PARSE(program, argc, argv);
+  if (flags.answer) return answer_requests();
   // The operator's log says too much of ten thousand runs, and a failed one is repeated by its number.
   ei::log::set_level(ei::log::Level::Error);
   if (!flags.trace) ei::log::set_sink([](std::string_view) {});

@@ -57,6 +57,8 @@ void Load::step(SteadyTime now) {
     queue.waiting = std::min<double>(queue.waiting + came - done, kQueueBound);
     bool const behind = queue.waiting > queue.workers;
     queue.oldest_seconds = behind ? queue.oldest_seconds + seconds : 0;
+    // Those that nobody takes in time are answered with 504.
+    if (queue.oldest_seconds > kTimeoutSeconds) queue.waiting = queue.oldest_seconds = 0;
   }
 }
 

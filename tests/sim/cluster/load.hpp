@@ -14,10 +14,11 @@ class Load {
  public:
   explicit Load(ApiServer& api) : api_(api) {}
 
-  double arrivals_rps = 0;                  ///< to each service
-  double worker_rps = 10;                   ///< what one worker computes
-  bool answers = true;                      ///< whether dispatchers give their metrics
-  static constexpr int kQueueBound = 1000;  ///< spec.dispatcher.queueCapacity's default
+  double arrivals_rps = 0;                       ///< to each service
+  double worker_rps = 10;                        ///< what one worker computes
+  bool answers = true;                           ///< whether dispatchers give their metrics
+  static constexpr int kQueueBound = 1000;       ///< spec.dispatcher.queueCapacity's default
+  static constexpr double kTimeoutSeconds = 30;  ///< spec.dispatcher.requestTimeout's default
 
   void step(SteadyTime now);
   /// The exposition of the dispatcher at this URL. Errors: Unavailable where none answers.

@@ -15,6 +15,8 @@ namespace json = boost::json;
 constexpr double kPlacingSeconds = 0.5;
 // What a container does after SIGTERM.
 constexpr double kDrainSeconds = 2;
+// The workers' liveness probe: six failures, ten seconds apart.
+constexpr double kProbeSeconds = 60;
 // The kubelet's first back-off.
 constexpr double kCrashSeconds = 10;
 
@@ -83,11 +85,13 @@ void Node::advance(kube::ObjectKey const& key, Container& container, SteadyTime 
       tell(key, container, wall);
     } else if (rng_.uniform() < fates.hang_rate * seconds) {
       container.state = State::Hanging;
+      container.until = after(now, kProbeSeconds);
       tell(key, container, wall);
     }
     return;
   }
-  if (container.state == State::Hanging || now < container.until) return;
+  if (now < container.until) return;
+  if (container.state == State::Hanging) ++container.restarts;
   if (container.state == State::Starting) {
     container.state = State::Ready;
   } else {

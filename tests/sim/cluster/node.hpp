@@ -14,7 +14,7 @@ struct PodFates {
   double start_seconds = 3;  ///< on average, to the first readiness
   double late_share = 0;     ///< of pods that take ten times as long
   double crash_rate = 0;     ///< crashes of a running container, per second
-  double hang_rate = 0;      ///< containers that stop being ready for good, per second
+  double hang_rate = 0;      ///< containers that stop being ready, per second; the probe restarts them
 };
 
 /// The one node: places pods, starts their containers, tells whether they are ready, ends them.

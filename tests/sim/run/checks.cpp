@@ -69,7 +69,7 @@ void Checks::on_request(Peer const& peer, http::Request const& request, SteadyTi
   last_write_ = now;
   last_written_ = request.method + " " + request.target;
   check_writer(peer, request);
-  check_status(request);
+  check_status(request, now);
   check_replicas(peer, request, now);
 }
 
@@ -89,7 +89,7 @@ void Checks::check_writer(Peer const& peer, http::Request const& request) {
   }
 }
 
-void Checks::check_status(http::Request const& request) {
+void Checks::check_status(http::Request const& request, SteadyTime now) {
   auto const route = read_route(request.target);
   if (route->kind->type != kube::kInferenceServices || route->subresource != "status") return;
   auto const live = api_.storage().find(*route->kind, route->key);
@@ -100,6 +100,7 @@ void Checks::check_status(http::Request const& request) {
   if (told > generation)
     fail("observedGeneration is ahead: " + std::to_string(told) + " of " + std::to_string(generation));
   auto const* status = member_of(body, "status");
+  if (now - child_at_ < kHandAge) return;
   if (told != generation || status == nullptr || !is_true(status->as_object(), "Ready")) return;
   api::Parsed parsed;
   auto const* service = parse_of(live->object, parsed);

@@ -21,7 +21,11 @@ class Checks {
   /// A process has heard the dispatchers' metrics.
   void on_scrape(std::string const& identity, SteadyTime now) { scraped_[identity] = now; }
   /// A person has changed a count or a spec: what follows from that is no fall by itself.
-  void on_hand(SteadyTime now) { hand_at_ = now; }
+  void on_hand(SteadyTime now) {
+    hand_at_ = now;
+  }  /// A person has changed or removed a child: what is told until that was seen is about the one before.
+  void on_child(SteadyTime now) { child_at_ = now; }
+
   /// At the end: what is left over, what is missing, what still moves.
   void finish(SteadyTime now);
 
@@ -30,7 +34,7 @@ class Checks {
 
  private:
   void check_writer(Peer const& peer, http::Request const& request);
-  void check_status(http::Request const& request);
+  void check_status(http::Request const& request, SteadyTime now);
   void check_replicas(Peer const& peer, http::Request const& request, SteadyTime now);
   void check_rate(Peer const& peer, SteadyTime now);
   void check_children();
@@ -41,6 +45,7 @@ class Checks {
   kube::ChildOptions children_;
   std::map<std::string, SteadyTime> scraped_;
   SteadyTime hand_at_{};
+  SteadyTime child_at_{};
   struct Rate {
     SteadyTime since{};
     int calls = 0;

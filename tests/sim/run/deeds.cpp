@@ -77,6 +77,7 @@ void Run::edit_child(std::uint64_t number, bool remove, SteadyTime now) {
   if (all.empty()) return;
   auto const& [kind, key] = all[number % all.size()];
   auto const path = kube::object_path(kind->type, key);
+  checks_.on_child(now);
   if (remove) {
     send("DELETE", path, {});
     return;

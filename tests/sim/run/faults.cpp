@@ -17,6 +17,7 @@ Weather draw_weather(bench::Rng& rng) {
       case 0:
         weather.slow_share = rng.uniform(0.1, 0.9);
         weather.slow_seconds = rng.uniform(0.1, 2);
+        weather.slow_answer_seconds = rng.uniform(0.1, 4.5);
         break;
       case 1:
         weather.lost_share = rng.uniform(0.02, 0.3);
@@ -25,7 +26,8 @@ Weather draw_weather(bench::Rng& rng) {
         weather.unheard_share = rng.uniform(0.02, 0.3);
         break;
       case 3:
-        weather.refused_share = rng.uniform(0.05, 0.6);
+        weather.refused_share = rng.uniform(0.05, 1);
+        if (rng.uniform() < 0.5) weather.refused_code = rng.uniform() < 0.5 ? 504 : 429;
         break;
       case 4:
         weather.cut_share = rng.uniform(0.05, 0.5);

@@ -45,7 +45,7 @@ struct Script {
 
   /// How long faults may go on, and how long the world is quiet after them.
   static constexpr double kFaultSeconds = 90;
-  static constexpr double kQuietSeconds = 150;
+  static constexpr double kQuietSeconds = 120;
 };
 
 Script draw_script(std::uint64_t seed);

@@ -68,8 +68,8 @@ kube::Dial Network::dial(std::shared_ptr<Peer> peer) {
   };
 }
 
-std::chrono::nanoseconds Network::delay() {
-  double const slow = rng_.uniform() < weather.slow_share ? rng_.uniform(0, weather.slow_seconds) : 0;
+std::chrono::nanoseconds Network::delay(double slow_seconds) {
+  double const slow = rng_.uniform() < weather.slow_share ? rng_.uniform(0, slow_seconds) : 0;
   auto const seconds = weather.latency_seconds * rng_.uniform(0.5, 1.5) + slow;
   return std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
 }
@@ -96,11 +96,11 @@ void Network::send(std::shared_ptr<Peer> const& peer, http::Request request,
       }
       auto answer = serve(*peer, request);
       if (unheard) return;
-      agenda_.at(now + delay(), [finish, answer = std::move(answer)](SteadyTime) {
+      agenda_.at(now + delay(weather.slow_answer_seconds), [finish, answer = std::move(answer)](SteadyTime) {
         finish([&](Call& there) { there.answer = answer; });
       });
     };
-    if (!lost) agenda_.at(now_ + delay(), std::move(arrive));
+    if (!lost) agenda_.at(now_ + delay(weather.slow_seconds), std::move(arrive));
   }
   if (crashes) {
     peer->dead = true;
@@ -111,7 +111,7 @@ void Network::send(std::shared_ptr<Peer> const& peer, http::Request request,
 http::Response Network::serve(Peer const& peer, http::Request const& request) {
   if (rng_.uniform() < weather.refused_share) {
     static constexpr int kCodes[] = {429, 500, 502, 503, 504};
-    int const code = kCodes[rng_.below(5)];
+    int const code = weather.refused_code != 0 ? weather.refused_code : kCodes[rng_.below(5)];
     auto answer = failure(code, code == 429 ? "TooManyRequests" : "", "the weather is bad");
     if (code == 429 || code == 503) answer.headers.set("Retry-After", "1");
     return answer;

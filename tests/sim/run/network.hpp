@@ -16,15 +16,19 @@ namespace ei::sim {
 /// How requests and streams fare just now; every share is of one.
 struct Weather {
   double latency_seconds = 0.005;
-  double slow_share = 0;     ///< requests that take up to `slow_seconds` each way
-  double slow_seconds = 2;   ///< below what the lease's margin (5 s) allows a write to be late
-  double lost_share = 0;     ///< requests that never arrive
-  double unheard_share = 0;  ///< requests that are served, and whose answer never arrives
-  double refused_share = 0;  ///< 429 and 5xx
-  double cut_share = 0;      ///< reads of a stream that break it
-  double stalled_share = 0;  ///< streams that are half-open: nothing comes any more
-  double late_share = 0;     ///< reads of a stream that come seconds late
-  bool split = false;        ///< streams come in pieces of a few bytes
+  double slow_share = 0;  ///< requests and answers that are slow
+  /// Below the margin between a leader's last write and its successor's first (5 s): what arrives later than
+  /// that nobody could hold back.
+  double slow_seconds = 2;
+  double slow_answer_seconds = 2;  ///< below the timeout of a renewal (5 s)
+  double lost_share = 0;           ///< requests that never arrive
+  double unheard_share = 0;        ///< requests that are served, and whose answer never arrives
+  double refused_share = 0;        ///< 429 and 5xx
+  int refused_code = 0;            ///< the one status that they are; 0: any of them
+  double cut_share = 0;            ///< reads of a stream that break it
+  double stalled_share = 0;        ///< streams that are half-open: nothing comes any more
+  double late_share = 0;           ///< reads of a stream that come seconds late
+  bool split = false;              ///< streams come in pieces of a few bytes
   bool server_down = false;
 };
 
@@ -72,7 +76,7 @@ class Network {
   Agenda& agenda() { return agenda_; }
 
  private:
-  std::chrono::nanoseconds delay();
+  std::chrono::nanoseconds delay(double slow_seconds);
   http::Response serve(Peer const& peer, http::Request const& request);
 
   ApiServer& api_;

@@ -69,7 +69,7 @@ void Process::stop() {
 }
 
 void Process::crash_after(std::uint64_t calls, bool served) {
-  peer_->crash_at = peer_->calls + calls;
+  peer_->crash_at = calls == 0 ? 0 : peer_->calls + calls;
   peer_->crash_served = served;
 }
 

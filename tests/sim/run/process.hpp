@@ -39,7 +39,7 @@ class Process {
   /// Its wall clock is set forward or back.
   void shift_wall(std::chrono::milliseconds by) { wall_shift_ += by; }
 
-  /// Dies at its `calls`-th request from now on, before it goes out or right after.
+  /// Dies at its `calls`-th request from now on, before it goes out or right after; 0: not at all.
   void crash_after(std::uint64_t calls, bool served);
 
   bool ended() const { return ended_; }

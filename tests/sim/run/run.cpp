@@ -53,7 +53,10 @@ Run::Run(Script script, bool trace)
     for (char const c : peer.identity + request.method + request.target + request.body)
       digest_ = (digest_ ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
     digest_ = (digest_ ^ static_cast<std::uint64_t>(now_.time_since_epoch().count())) * 1099511628211ULL;
-    if (trace_) tell(peer.identity + ": " + request.method + " " + request.target.substr(0, 120));
+    if (!trace_) return;
+    // A path without its parameters, and what is written.
+    auto const path = request.target.substr(0, request.target.find('?'));
+    tell(peer.identity + ": " + request.method + " " + path + " " + request.body);
   };
 }
 
@@ -191,6 +194,9 @@ void Run::end_faults(SteadyTime now) {
   // Half-open streams are found by their silence; the rest of the world does not wait for that.
   network_.cut_streams();
   for (auto const& kind : kinds()) network_.on_change(kind);
+  for (auto const& place : places_) {
+    if (place.process) place.process->crash_after(0, false);
+  }
   node_.fates.crash_rate = node_.fates.hang_rate = node_.fates.late_share = 0;
   load_.answers = true;
   load_.arrivals_rps = 0;

@@ -1,0 +1,132 @@
+#include "operator/backend/kube/ensure.hpp"
+
+#include "operator/api/parse.hpp"
+#include "operator/backend/kube/children/labels.hpp"
+#include "tests/operator/backend/kube/memory_api.hpp"
+
+using namespace ei;
+using namespace ei::kube;
+
+namespace {
+
+struct Ensured : MemoryApi {
+  std::unique_ptr<Client> api = client();
+  TaskGroup tasks{context.get_executor(), [](auto const&, auto const& what) { FAIL(what); }};
+  Caches caches{
+      *api, {{}, "elastic-inference-operator", true, 1}, [](auto const&) {}, [](auto const&, auto const&) {}};
+  Ensurer ensurer{*api, caches, "elastic-inference-operator"};
+  api::Metadata service = make_service(*this, "s");
+  ObjectKey const map{"default", keys_name("s")};
+
+  Ensured() {
+    caches.start(tasks);
+    pass(1s);
+    REQUIRE(caches.synced());
+  }
+  ~Ensured() {
+    asio::co_spawn(context, tasks.stop(), asio::detached);
+    pass(1s);
+  }
+  Result<void> ensure(std::string const& document) {
+    Ensurer::Stamp const stamp{service.uid, 1, 1, std::hash<std::string>{}(document)};
+    Ensurer::Render render = [this, document] { return std::vector<Child>{link_keys(service, document)}; };
+    auto work = ensurer.ensure(service.key(), "keys", stamp, std::move(render));
+    return await(std::move(work));
+  }
+  std::string document() {
+    auto const object = get(kConfigMaps, map);
+    auto const* data = sim::member_of(object, "data");
+    return data == nullptr ? std::string() : std::string(data->as_object().begin()->value().as_string());
+  }
+  /// A ConfigMap of the child's name, owned by `uid` or by nobody.
+  void occupy(std::string const& uid) {
+    auto const owner =
+        uid.empty() ? std::string() : R"(,"ownerReferences":[{"uid":")" + uid + R"(","controller":true}])";
+    auto const labels = R"(,"labels":{")" + std::string(kServiceLabel) + R"(":"s",")" +
+                        std::string(kManagedByLabel) + R"(":")" + std::string(kManagedBy) + R"("})";
+    auto const body =
+        R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"s-link-keys")" + labels + owner + "}}";
+    REQUIRE(send("POST", collection_path(kConfigMaps, "default"), body).status == 201);
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Ensured, "a child that is missing is made, and then nothing is written") {
+  REQUIRE(ensure("one").has_value());
+  CHECK(document() == "one");
+  CHECK(writes == 1);
+  pass(2s);
+  REQUIRE(ensure("one").has_value());
+  CHECK(writes == 1);
+}
+
+TEST_CASE_METHOD(Ensured, "a child is written again when it shall be another, was edited, or was deleted") {
+  REQUIRE(ensure("one").has_value());
+  SECTION("another") {
+    REQUIRE(ensure("two").has_value());
+    CHECK(document() == "two");
+  }
+  SECTION("edited") {
+    send("PATCH", object_path(kConfigMaps, map),
+         R"({"data":{"link-keys.json":"edited","keys.json":"edited"}})");
+    send("PATCH", object_path(kConfigMaps, map), R"({"metadata":{"labels":{"app.kubernetes.io/name":"x"}}})");
+    pass(2s);
+    REQUIRE(ensure("one").has_value());
+    CHECK(
+        sim::member_of(get(kConfigMaps, map), "metadata.labels")->as_object().at("app.kubernetes.io/name") ==
+        "elastic-inference");
+  }
+  SECTION("deleted") {
+    send("DELETE", object_path(kConfigMaps, map));
+    pass(2s);
+    REQUIRE(ensure("one").has_value());
+    CHECK(document() == "one");
+  }
+}
+
+TEST_CASE_METHOD(Ensured, "what somebody else has under the name is left alone") {
+  SECTION("owned by nobody") {
+    occupy("");
+    auto const done = ensure("one");
+    REQUIRE(done.has_error());
+    CHECK(done.error().kind == ErrorKind::AlreadyExists);
+  }
+  SECTION("left by a service that had the same name") {
+    occupy("another");
+    auto const done = ensure("one");
+    REQUIRE(done.has_error());
+    CHECK(done.error().kind == ErrorKind::Conflict);
+  }
+  SECTION("known from the watch") {
+    occupy("another");
+    pass(2s);
+    REQUIRE(ensure("one").has_error());
+  }
+  CHECK(writes == 0);
+}
+
+TEST_CASE_METHOD(Ensured, "a child on its way out is not written, and made anew once it is gone") {
+  REQUIRE(ensure("one").has_value());
+  send("PATCH", object_path(kConfigMaps, map), R"({"metadata":{"finalizers":["example.org/hold"]}})");
+  send("DELETE", object_path(kConfigMaps, map));
+  pass(2s);
+  auto const before = writes;
+  REQUIRE(ensure("one").has_value());
+  CHECK(writes == before);
+  send("PATCH", object_path(kConfigMaps, map), R"({"metadata":{"finalizers":null}})");
+  pass(2s);
+  REQUIRE_FALSE(has(kConfigMaps, map));
+  REQUIRE(ensure("one").has_value());
+  CHECK(document() == "one");
+}
+
+TEST_CASE_METHOD(Ensured, "a write that fails is an error that names the child, and the next one succeeds") {
+  network.weather.server_down = true;
+  auto const done = ensure("one");
+  REQUIRE(done.has_error());
+  CHECK(done.error().message.find("ConfigMap s-link-keys") != std::string::npos);
+  network.weather.server_down = false;
+  REQUIRE(ensure("one").has_value());
+  CHECK(document() == "one");
+}
