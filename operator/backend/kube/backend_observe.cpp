@@ -169,6 +169,8 @@ void KubeBackend::read_workers(plan::Observation& seen) {
     if (has_ended(*pod)) continue;
     auto worker = worker_instance(*pod);
     if (auto const first = caches_.first_ready(pod->uid)) worker.first_ready = first;
+    if (worker.not_ready_since)
+      worker.not_ready_since = caches_.hanging_since(pod->uid, *worker.not_ready_since);
     if (!worker.trouble) worker.trouble = start_trouble(*pod, needs_of(seen), now);
     worker.outdated = templates != nullptr && template_of(*pod) != templates->worker;
     seen.workers.push_back(std::move(worker));

@@ -2,6 +2,7 @@
 
 #include "operator/backend/kube/children/instances.hpp"
 #include "operator/backend/kube/children/labels.hpp"
+#include "runtime/async/clock.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -65,6 +66,7 @@ void Caches::add(ResourceType const& type, std::string const& namespace_name, Ke
     if (!pods) informer.field_manager = options_.field_manager;
     on_change = [this, pods](auto const&, auto const* before, auto const* after) {
       if (pods) remember_ready(before, after);
+      if (pods) remember_hanging(before, after);
       on_child(before, after);
     };
   }
@@ -131,6 +133,21 @@ void Caches::remember_ready(CachedObject const* before, CachedObject const* afte
 std::optional<WallTime> Caches::first_ready(std::string const& pod_uid) const {
   auto const found = first_ready_.find(pod_uid);
   return found == first_ready_.end() ? std::nullopt : std::optional(found->second);
+}
+
+void Caches::remember_hanging(CachedObject const* before, CachedObject const* after) {
+  auto const since = after == nullptr ? std::nullopt : worker_instance(*after).not_ready_since;
+  if (!since) {
+    if (before != nullptr) hanging_.erase(before->uid);
+    return;
+  }
+  auto& known = hanging_[after->uid];
+  if (known.since != *since) known = {*since, wall_now()};
+}
+
+WallTime Caches::hanging_since(std::string const& pod_uid, WallTime since) const {
+  auto const found = hanging_.find(pod_uid);
+  return found == hanging_.end() ? since : std::max(since, found->second.seen);
 }
 
 Informer* Caches::informer(std::string_view plural, std::string const& namespace_name) const {

@@ -54,6 +54,9 @@ class Caches {
 
   /// When a pod that is not ready now was ready first; empty when it never was, as far as this process saw.
   std::optional<WallTime> first_ready(std::string const& pod_uid) const;
+  /// Since when a pod has been hanging, by this process's own clock: `since` is the clock of its node, which
+  /// may go an hour behind. Never earlier than when this process saw it.
+  WallTime hanging_since(std::string const& pod_uid, WallTime since) const;
 
  private:
   using Keep = boost::json::value (*)(boost::json::value const&);
@@ -62,6 +65,7 @@ class Caches {
   void on_service(ObjectKey const& key, CachedObject const* before, CachedObject const* after);
   void on_child(CachedObject const* before, CachedObject const* after);
   void remember_ready(CachedObject const* before, CachedObject const* after);
+  void remember_hanging(CachedObject const* before, CachedObject const* after);
   Informer* informer(std::string_view plural, std::string const& namespace_name) const;
 
   Client& client_;
@@ -70,6 +74,11 @@ class Caches {
   OnEdit on_edit_;
   std::vector<std::unique_ptr<Informer>> informers_;
   std::map<std::string, WallTime> first_ready_;  ///< by pod uid
+  struct Hanging {
+    WallTime since{};  ///< as its node says
+    WallTime seen{};   ///< when this process first saw it so
+  };
+  std::map<std::string, Hanging> hanging_;  ///< by pod uid
 };
 
 }  // namespace ei::kube
