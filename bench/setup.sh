@@ -21,6 +21,8 @@ packages_test=(
   python3-yaml python3-jsonschema openssl git prometheus faketime python3-pip lua5.1
   clang-format shellcheck flake8
 )
+# What the worker's arithmetic is compared with; the other runtimes are the Python package index's.
+packages_peers=(python3-torch python3-torchvision python3-venv)
 # Measures and keeps the series of a comparison on a cluster of yours.
 packages_prometheus=(prometheus)
 packages_clang=(clang)
@@ -101,6 +103,8 @@ build_locked() { # PRESET LOG TARGET…
   shift 2
   # Programs alone need no test packages. Once configured with tests, it stays so.
   [ $# -eq 0 ] || [ "$1" = unit_tests ] || tests=OFF
+  # The probes are among the tests.
+  case " $* " in *_probe\ *) tests=ON ;; esac
   if [ ! -f "$root/build/$preset/build.ninja" ] ||
     { [ $tests = ON ] && grep -q '^EI_BUILD_TESTS:BOOL=OFF' "$root/build/$preset/CMakeCache.txt"; }; then
     say "configuring ($preset)"

@@ -15,6 +15,7 @@ HELP = {
     "bench/demo": ["bench/demo", "--help"],
     "bench/run cluster": [sys.executable, "bench/compare/flags.py", "cluster", "--help"],
     "bench/run cluster --local": [sys.executable, "bench/compare/flags.py", "local", "--help"],
+    "bench/run inference": [sys.executable, "bench/inference/run.py", "--help"],
     "tests/run": ["tests/run", "--help"],
     "tests/cluster/cluster up": [sys.executable, "tests/cluster/cluster", "up", "--help"],
     "tests/cluster/cluster": [sys.executable, "tests/cluster/cluster", "--help"],
