@@ -12,7 +12,7 @@
 int main(int argc, char** argv) {
   int code = 0;
   CLI::App program("Measures elastic inference.", "inference-bench");
-  program.set_version_flag("--version", std::string(ei::version()));
+  program.set_version_flag("--version", ei::version_and_commit());
   program.require_subcommand(1);
   ei::bench::add_load_command(program, code);
   ei::bench::add_trace_command(program, code);

@@ -70,7 +70,7 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
   milliseconds batch_delay{0};
   std::string level = "info";
   CLI::App app("Queues pictures and hands them to workers as they ask for them.", "inference-dispatcher");
-  app.set_version_flag("--version", std::string(version()));
+  app.set_version_flag("--version", version_and_commit());
   app.option_defaults()->always_capture_default();
   app.add_option("--address", flags.address, "Address to listen on");
   app.add_option("--port", flags.port, "HTTP port; 0 lets the system choose");

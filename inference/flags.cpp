@@ -37,7 +37,7 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
   CLI::App app(
       "Classifies pictures with a ResNet18 on one core, for dispatchers and, where asked, over HTTP.",
       "inference-worker");
-  app.set_version_flag("--version", std::string(version()));
+  app.set_version_flag("--version", version_and_commit());
   app.option_defaults()->always_capture_default();
   app.add_option("--address", flags.address, "Address to listen on");
   app.add_option("--port", flags.port,

@@ -211,7 +211,7 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
   std::string level = "info";
   CLI::App app("Keeps InferenceServices running: their dispatchers, and as many workers as the queue needs.",
                "inference-operator");
-  app.set_version_flag("--version", std::string(version()));
+  app.set_version_flag("--version", version_and_commit());
   add_local(app, flags, drain_timeout);
   add_cluster(app, flags);
   AllowFlags allow;

@@ -3,6 +3,7 @@ import fcntl
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -13,19 +14,24 @@ PACKAGES = ["tritonclient[http,grpc]==2.73.0"]
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "elastic-inference"
 
 
-def triton_python():
-    """A Python with PACKAGES; made at the first use, which takes a minute. Fails where the index cannot be reached."""
-    home = CACHE / "tritonclient-2.73.0"
+def environment_with(*packages):
+    """A Python with these packages; made at the first use, which takes a minute. Fails where the index cannot be reached."""
+    name = re.sub(r"[^\w.]+", "-", packages[0].replace("[http,grpc]==", "-"))
+    home = CACHE / name
     python = home / "bin/python"
     CACHE.mkdir(parents=True, exist_ok=True)
-    with open(CACHE / "tritonclient.lock", "w") as lock:
+    with open(CACHE / f"{name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (home / "complete").exists():
             shutil.rmtree(home, ignore_errors=True)
             subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
-            subprocess.run([str(python), "-m", "pip", "install", "--quiet", *PACKAGES], check=True, timeout=300)
+            subprocess.run([str(python), "-m", "pip", "install", "--quiet", *packages], check=True, timeout=300)
             (home / "complete").touch()
     return python
+
+
+def triton_python():
+    return environment_with(*PACKAGES)
 
 
 def run_triton(code, *arguments, timeout=60):

@@ -19,6 +19,7 @@ HELP = {
     "tests/run": ["tests/run", "--help"],
     "tests/cluster/cluster up": [sys.executable, "tests/cluster/cluster", "up", "--help"],
     "tests/cluster/cluster": [sys.executable, "tests/cluster/cluster", "--help"],
+    ".ci/packaging/sbom.py": [sys.executable, ".ci/packaging/sbom.py", "--help"],
     ".ci/release": [".ci/release", "--help"],
     "docs/api_reference.py": [sys.executable, "docs/api_reference.py", "--help"],
     "docs/values_reference.py": [sys.executable, "docs/values_reference.py", "--help"],

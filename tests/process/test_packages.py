@@ -1,0 +1,198 @@
+"""The Debian packages: what is in them, that it runs from where they put it, and the list of what they are made of."""
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from clients import environment_with
+from harness import BIN, ROOT
+
+BUILD = BIN.parent
+PROGRAMS = ("inference-bench", "inference-dispatcher", "inference-operator", "inference-worker")
+SBOM = ROOT / ".ci/packaging/sbom.py"
+# Stripping and reading the libraries of four programs takes seconds; other tests run beside it.
+PACKING_SECONDS = 300
+
+
+def run(*command, **options):
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=PACKING_SECONDS, **options)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory):
+    """The packages by their programs' names, and a folder into which all of them are unpacked."""
+    folder = tmp_path_factory.mktemp("packages")
+    run("ninja", "-C", BUILD, "man")
+    run("cpack", "-G", "DEB", "-B", folder, cwd=BUILD)
+    found = {run("dpkg-deb", "-f", file, "Package").strip(): file for file in folder.glob("*.deb")}
+    for file in found.values():
+        run("dpkg-deb", "-x", file, folder / "root")
+    return found, folder / "root"
+
+
+def field(packages, name, what):
+    return run("dpkg-deb", "-f", packages[0][name], what).strip()
+
+
+def test_each_program_has_a_package(packages):
+    assert sorted(packages[0]) == sorted(PROGRAMS)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_package_brings_the_program_its_page_and_its_completion(packages, name):
+    listed = set(re.findall(r"\./(\S+[^/\s])$", run("dpkg-deb", "-c", packages[0][name]), re.MULTILINE))
+    assert listed == {
+        f"usr/bin/{name}", f"usr/share/man/man1/{name}.1", f"usr/share/doc/{name}/copyright",
+        f"usr/share/bash-completion/completions/{name}", f"usr/share/zsh/site-functions/_{name}"}
+
+
+def test_a_package_asks_for_the_libraries_that_its_program_needs(packages):
+    for name in PROGRAMS:
+        assert "of Elastic Inference" in field(packages, name, "Description")
+        assert "libc6" in field(packages, name, "Depends"), name
+    worker, dispatcher = (field(packages, name, "Depends") for name in ("inference-worker", "inference-dispatcher"))
+    assert "libtorch" in worker and "libopenblas0-pthread" in worker
+    assert "libtorch" not in dispatcher
+    assert "inference-worker" in field(packages, "inference-operator", "Recommends")
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_an_unpacked_program_tells_its_version_and_commit(packages, name):
+    said = run(packages[1] / "usr/bin" / name, "--version").strip()
+    version = field(packages, name, "Version")
+    built = re.fullmatch(rf"{re.escape(version)} \(([0-9a-f]{{12}})\)", said)
+    assert built, said
+    run("git", "cat-file", "-e", f"{built[1]}^{{commit}}", cwd=ROOT)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_page_for_man_has_every_option(packages, name):
+    page = (packages[1] / f"usr/share/man/man1/{name}.1").read_text().replace("\\-", "-")
+    options = set(re.findall(r"--[a-z][a-z0-9-]+", run(packages[1] / "usr/bin" / name, "--help")))
+    assert len(options) > 1 and not {option for option in options if option not in page}
+
+
+@pytest.mark.parametrize(
+    "typed, offered",
+    [("--kubec", ["--kubeconfig"]), ("--vers", ["--version"]), ("--nothing-like-this", []), ("crds/", [])],
+)
+def test_bash_completes_options_and_leaves_files_to_itself(packages, typed, offered):
+    script = packages[1] / "usr/share/bash-completion/completions/inference-operator"
+    ask = f"source {script}; _elastic_inference inference-operator {typed}; printf '%s\\n' \"${{COMPREPLY[@]}}\"; complete -p inference-operator"
+    path = f"{packages[1]}/usr/bin:{os.environ['PATH']}"
+    *words, registered = run("bash", "-c", ask, env={**os.environ, "PATH": path}).strip().split("\n")
+    assert [word for word in words if word] == offered
+    assert registered == "complete -o default -F _elastic_inference inference-operator"
+
+
+def sbom(*arguments):
+    return json.loads(run(SBOM, *arguments, env={**os.environ, "SOURCE_DATE_EPOCH": "1700000000"}))
+
+
+STATUS = """Package: app
+Status: install ok installed
+Version: 1
+Architecture: amd64
+Depends: one (>= 1) | other, virtual
+Pre-Depends: first
+
+Package: one
+Status: install ok installed
+Version: 2:1.5-1
+Architecture: amd64
+Source: one-source (1.5)
+
+Package: real
+Status: install ok installed
+Version: 3
+Architecture: all
+Provides: virtual (= 3), more
+
+Package: first
+Status: install ok installed
+Version: 4
+Architecture: amd64
+Depends: app
+
+Package: removed
+Status: deinstall ok config-files
+Version: 5
+Architecture: amd64
+
+Package: unrelated
+Status: install ok installed
+Version: 6
+Architecture: amd64
+"""
+
+
+@pytest.mark.parametrize(
+    "why, more, wanted",
+    [
+        ("an image has all that is installed", [], {"app", "one", "real", "first", "unrelated"}),
+        ("a package has what it needs, and what that needs", ["--depends", "app"], {"app", "one", "real", "first"}),
+        ("the first alternative that is there", ["--depends", "absent | one (>= 9)"], {"one"}),
+        ("nothing", ["--depends", ""], set()),
+    ],
+)
+def test_a_list_of_parts_has_what_a_program_runs_on(tmp_path, why, more, wanted):
+    (tmp_path / "status").write_text(STATUS)
+    told = sbom("app", "1.0.0", "--status", tmp_path / "status", "--commit", "abc", *more)
+    own, *others = told["packages"]
+    assert own["sourceInfo"] == "built from commit abc"
+    assert {each["name"] for each in others} == wanted, why
+    assert told == sbom("app", "1.0.0", "--status", tmp_path / "status", "--commit", "abc", *more), "one commit, one document"
+    for each in others:
+        if each["name"] == "one":
+            assert each["externalRefs"][0]["referenceLocator"] == "pkg:deb/debian/one@2%3A1.5-1?arch=amd64"
+            assert each["sourceInfo"] == "built from one-source 1.5"
+
+
+def test_a_file_that_is_no_status_is_refused(tmp_path):
+    (tmp_path / "status").write_text("nothing\n")
+    done = subprocess.run([sys.executable, SBOM, "a", "1", "--status", tmp_path / "status"], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 2 and "allowed: a status file of dpkg" in done.stderr
+
+
+def test_spdx_own_reader_takes_the_list(packages, tmp_path):
+    depends = field(packages, "inference-operator", "Depends")
+    told = run(SBOM, "inference-operator", "0.1.0", "--status", "/var/lib/dpkg/status", "--depends", depends)
+    (tmp_path / "operator.spdx.json").write_text(told)
+    names = {each["name"] for each in json.loads(told)["packages"]}
+    assert {"inference-operator", "libc6", "libssl3", "libyaml-cpp0.7"} <= names and "libtorch1.13" not in names
+    reader = environment_with("spdx-tools==0.8.5").parent / "pyspdxtools"
+    run(reader, "-i", tmp_path / "operator.spdx.json")
+
+
+def test_a_release_builds_each_image_for_its_commit_and_lists_its_parts(tmp_path):
+    builder = tmp_path / "builder"
+    (tmp_path / "status").write_text(STATUS)
+    builder.write_text(f"#!/bin/sh\necho \"$*\" >>{tmp_path}/asked\n[ $1 = build ] || cat {tmp_path}/status\n")
+    builder.chmod(0o755)
+    run(ROOT / ".ci/release", "images", "--version", "1.2.3", "--builder", builder, "--image-registry", "registry.example.com/team",
+        "--out", tmp_path / "dist")
+    commit = run("git", "rev-parse", "--short=12", "HEAD", cwd=ROOT).strip()
+    built, *_ = asked = (tmp_path / "asked").read_text().splitlines()
+    assert len(asked) == 6
+    name = "registry.example.com/team/elastic-inference/operator:1.2.3"
+    assert built == f"build -f operator/Dockerfile --build-arg VERSION=1.2.3 --build-arg COMMIT={commit} -t {name} ."
+    lists = sorted((tmp_path / "dist").glob("*.spdx.json"))
+    assert [file.name for file in lists] == [f"image-{each}-1.2.3.spdx.json" for each in ("dispatcher", "operator", "worker")]
+    told = json.loads(lists[1].read_text())
+    assert told["packages"][0]["sourceInfo"] == f"built from commit {commit}" and len(told["packages"]) == 6
+    sums = (tmp_path / "dist/SHA256SUMS").read_text().splitlines()
+    assert [line.split()[1] for line in sums] == [file.name for file in lists]
+
+
+@pytest.mark.parametrize("component", ["operator", "dispatcher", "inference"])
+def test_an_image_takes_its_labels_from_the_release(component):
+    text = (ROOT / component / "Dockerfile").read_text()
+    last = text.split("\nFROM ")[-1]
+    for label, argument in (("version", "VERSION"), ("revision", "COMMIT")):
+        assert f'org.opencontainers.image.{label}="${argument}"' in last and f"ARG {argument}=" in last
+    assert '-DEI_COMMIT="$COMMIT"' in text
