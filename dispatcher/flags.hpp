@@ -6,7 +6,9 @@
 #include <variant>
 #include <vector>
 
+#include "dispatcher/contract/capacity.hpp"
 #include "dispatcher/contract/picture/inspect.hpp"
+#include "dispatcher/contract/ports.hpp"
 #include "dispatcher/credential/gate.hpp"
 #include "dispatcher/queue/batcher.hpp"
 #include "dispatcher/queue/request_queue.hpp"
@@ -19,10 +21,10 @@ namespace ei::dispatcher {
 
 struct Flags {
   std::string address = "0.0.0.0";
-  std::uint16_t port = 8001;
-  std::uint16_t metrics_port = 9000;
-  std::uint16_t link_port = 8002;
-  std::uint16_t grpc_port = 8003;  ///< 0, as under TLS: no gRPC, unless grpc_fd is given
+  std::uint16_t port = kHttpPort;
+  std::uint16_t metrics_port = kMetricsPort;
+  std::uint16_t link_port = kLinkPort;
+  std::uint16_t grpc_port = kGrpcPort;  ///< 0, as under TLS: no gRPC, unless grpc_fd is given
   std::optional<int> http_fd;  ///< a listening socket that was handed down, instead of the port; and so on
   std::optional<int> metrics_fd;
   std::optional<int> link_fd;
@@ -53,13 +55,6 @@ struct Flags {
 struct Exit {
   int code = 0;
 };
-
-/// Connections for a queue of that capacity: whoever waits holds one, a client of a full queue must be able
-/// to connect to hear so, and a quarter and 1,024 more are idle, uploading, or hear 429. The operator
-/// computes the same (plan::dispatcher_footprint).
-[[nodiscard]] constexpr std::size_t max_connections_for(std::size_t queue_capacity) {
-  return queue_capacity + queue_capacity / 4 + 1024;
-}
 
 [[nodiscard]] std::variant<Flags, Exit> parse_flags(int argc, char** argv);
 

@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "dispatcher/contract/ports.hpp"
 #include "inference/service/links.hpp"
 #include "inference/service/worker.hpp"
 #include "runtime/log/log.hpp"
@@ -15,7 +16,7 @@ namespace ei::inference {
 struct Flags {
   std::string address = "0.0.0.0";
   std::optional<std::uint16_t> port;  ///< none: no HTTP of its own but metrics and probes
-  std::uint16_t metrics_port = 9001;
+  std::uint16_t metrics_port = dispatcher::kWorkerMetricsPort;
   std::vector<DispatcherName> dispatchers;
   std::string name;  ///< none: main() takes the host's
   std::string model_name = "resnet18";

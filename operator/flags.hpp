@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "dispatcher/contract/ports.hpp"
 #include "operator/api/allowed.hpp"
 #include "runtime/core/units.hpp"
 #include "runtime/log/log.hpp"
@@ -21,7 +22,7 @@ struct Flags {
   // This machine.
   std::filesystem::path bin_dir;  ///< empty: where this program is
   std::string address = "127.0.0.1";
-  std::uint16_t dispatcher_port = 8001;
+  std::uint16_t dispatcher_port = dispatcher::kHttpPort;
   milliseconds drain_timeout{30'000};
   std::filesystem::path status_json;
   std::filesystem::path decision_log;

@@ -126,7 +126,7 @@ struct ExchangeOptions {
   /// A worker that holds one job longer than this is taken for stuck and dropped. Twice the default request
   /// timeout: no client waits any more, and no picture takes a core that long.
   Duration job_timeout = std::chrono::seconds(60);
-  std::size_t top = 5;
+  std::size_t top = link::kTopLabels;
   /// Names bytes, SHA-256 in the program: called for what is suspected alone. None: the bytes themselves.
   std::function<std::string(std::string_view)> digest{};
   /// For the log. Must not call the exchange.

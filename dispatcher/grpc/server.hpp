@@ -21,14 +21,10 @@ namespace ei::dispatcher {
 
 /// A client opens one connection for all its calls; a thousand clients are more than one dispatcher answers.
 inline constexpr std::size_t kGrpcConnections = 1024;
-/// Bytes that gRPC may hold of calls, connections and messages that are on their way in: three of the largest
-/// messages at a time, or 500 ordinary ones. Beyond it gRPC ends idle connections, then calls. The operator
-/// counts the same (plan::dispatcher_footprint).
-inline constexpr std::size_t kGrpcBytes = std::size_t{64} << 20;
 
 struct GrpcOptions {
   std::string address = "0.0.0.0";
-  std::uint16_t port = 8003;
+  std::uint16_t port = kGrpcPort;
   std::optional<int> descriptor = {};  ///< a listening socket that was handed down, instead of both
   oip::ServedModel model{"resnet18"};
   milliseconds request_timeout{30'000};  ///< the longest deadline; the client's shortens it

@@ -3,16 +3,16 @@
 #include <algorithm>
 #include <chrono>
 
+#include "dispatcher/contract/metrics.hpp"
+
 namespace ei::dispatcher {
 namespace {
 
 constexpr char const* kRequests = "dispatcher_requests_total";
 constexpr char const* kRequestsHelp = "Answers by method, route and status; 499 for clients that left first.";
-constexpr char const* kResponseTime = "dispatcher_response_time_seconds";
 constexpr char const* kResponseTimeHelp = "Seconds from a request's first byte to its answer, by route.";
 constexpr char const* kWorkers = "dispatcher_workers";
 constexpr char const* kWorkersHelp = "Linked workers that compute (busy) or wait (idle).";
-constexpr char const* kByOutput = "dispatcher_workers_by_output";
 constexpr char const* kByOutputHelp =
     "Linked workers by what their model's last layer gives: scores, probabilities or log_probabilities.";
 constexpr char const* kDropped = "dispatcher_dropped_total";
@@ -38,27 +38,27 @@ void raise_to(metrics::Counter& counter, std::uint64_t total) {
 }  // namespace
 
 Metrics::Metrics(metrics::Registry& registry)
-    : requests_(registry, {kRequests, kRequestsHelp}, {kResponseTime, kResponseTimeHelp}),
-      queue_size_(registry.gauge("dispatcher_queue_size", "Requests that wait for a worker.")),
+    : requests_(registry, {kRequests, kRequestsHelp}, {metric::kResponseTime, kResponseTimeHelp}),
+      queue_size_(registry.gauge(metric::kQueueSize, "Requests that wait for a worker.")),
       queue_capacity_(registry.gauge("dispatcher_queue_capacity", "Requests that may wait; above, 429.")),
       queue_bytes_(registry.gauge("dispatcher_queue_bytes", "Bytes of the waiting requests' pictures.")),
-      in_flight_(registry.gauge("dispatcher_in_flight", "Requests that workers compute.")),
-      oldest_age_(registry.gauge("dispatcher_oldest_age_seconds",
+      in_flight_(registry.gauge(metric::kInFlight, "Requests that workers compute.")),
+      oldest_age_(registry.gauge(metric::kOldestAge,
                                  "How long the oldest waiting request has waited; 0 when none waits.")),
       workers_idle_(registry.gauge(kWorkers, kWorkersHelp, {{"state", "idle"}})),
       workers_busy_(registry.gauge(kWorkers, kWorkersHelp, {{"state", "busy"}})),
       cpu_(registry.gauge("dispatcher_cpu_usage_percent", "CPU time used, of what this process may use.")),
       memory_(registry.gauge("dispatcher_memory_usage_percent",
                              "Resident memory, of what this process may use.")),
-      arrivals_(registry.counter("dispatcher_arrivals_total",
-                                 "Valid requests offered to the queue, refused ones included.")),
-      completions_(registry.counter("dispatcher_completions_total", "Requests that a worker answered.")),
+      arrivals_(
+          registry.counter(metric::kArrivals, "Valid requests offered to the queue, refused ones included.")),
+      completions_(registry.counter(metric::kCompletions, "Requests that a worker answered.")),
       service_seconds_(
-          registry.counter("dispatcher_service_seconds_total",
+          registry.counter(metric::kServiceSeconds,
                            "Sum of the completions' service times: hand-out to result, without the "
                            "wait in a worker that serves others as well.")),
-      service_seconds_squared_(registry.counter("dispatcher_service_seconds_squared_total",
-                                                "Sum of the squares of the service times.")),
+      service_seconds_squared_(
+          registry.counter(metric::kServiceSecondsSquared, "Sum of the squares of the service times.")),
       requeued_(registry.counter("dispatcher_requeued_total",
                                  "Requests that were to be tried once more as their worker was lost.")),
       dropped_full_(registry.counter(kDropped, kDroppedHelp, {{"reason", "full"}})),
@@ -69,7 +69,7 @@ Metrics::Metrics(metrics::Registry& registry)
       dropped_client_gone_(registry.counter(kDropped, kDroppedHelp, {{"reason", "client_gone"}})),
       dropped_worker_died_(registry.counter(kDropped, kDroppedHelp, {{"reason", "worker_died"}})),
       dropped_quarantined_(registry.counter(kDropped, kDroppedHelp, {{"reason", "quarantined"}})),
-      quarantined_(registry.counter("dispatcher_quarantined_total",
+      quarantined_(registry.counter(metric::kQuarantined,
                                     "Pictures put in quarantine, as two workers ended under them.")),
       quarantine_size_(registry.gauge("dispatcher_quarantine_size",
                                       "Pictures in quarantine: the same bytes are answered with 422.")) {
@@ -79,7 +79,8 @@ Metrics::Metrics(metrics::Registry& registry)
         &registry.counter(kDeaths, kDeathsHelp, {{"reason", std::string(to_string(reason))}}));
   }
   for (auto const output : link::kOutputs)
-    outputs_.push_back(&registry.gauge(kByOutput, kByOutputHelp, {{"output", std::string(output)}}));
+    outputs_.push_back(
+        &registry.gauge(metric::kWorkersByOutput, kByOutputHelp, {{"output", std::string(output)}}));
 }
 
 void Metrics::completed(http::Completed const& answer) {

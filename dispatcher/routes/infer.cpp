@@ -5,7 +5,8 @@
 #include <string_view>
 
 #include "dispatcher/classify/classify.hpp"
-#include "dispatcher/routes/answer.hpp"
+#include "dispatcher/contract/answer/answer.hpp"
+#include "dispatcher/routes/deadline.hpp"
 
 namespace ei::dispatcher {
 namespace {

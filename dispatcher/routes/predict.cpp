@@ -1,41 +1,14 @@
 #include "dispatcher/routes/predict.hpp"
 
-#include <boost/json.hpp>
-#include <cmath>
-#include <cstdio>
-
+#include "dispatcher/contract/answer/answer.hpp"
 #include "dispatcher/contract/form/submitted.hpp"
-#include "dispatcher/routes/answer.hpp"
+#include "dispatcher/routes/deadline.hpp"
 
 namespace ei::dispatcher {
 namespace {
 
-namespace json = boost::json;
-
-// To what a float32 probability can mean: six digits.
-double rounded(double probability) {
-  return std::round(probability * 1e6) / 1e6;
-}
-
-std::string percent(std::string const& label, double probability) {
-  char text[32];
-  std::snprintf(text, sizeof text, ": %.1f%%", 100 * probability);
-  return label + text;
-}
-
-http::Response prediction(Answer const& answer, std::size_t queue_size, Duration total) {
-  json::array top;
-  for (auto const& p : answer.top) {
-    top.push_back({{"label", p.label}, {"index", p.index}, {"probability", rounded(p.probability)}});
-  }
-  json::object const body{{"prediction", percent(answer.top.front().label, answer.top.front().probability)},
-                          {"queue_size", queue_size},
-                          {"top", std::move(top)},
-                          {"timing",
-                           {{"queue_ms", to_ms(answer.queued)},
-                            {"inference_ms", std::round(answer.inference_ms * 1000) / 1000},
-                            {"total_ms", to_ms(total)}}}};
-  return http::json(200, body);
+double to_ms(Duration duration) {
+  return std::chrono::duration<double, std::milli>(duration).count();
 }
 
 }  // namespace
@@ -62,7 +35,11 @@ asio::awaitable<http::Response> predict(RouteContext& context, http::Request req
   auto const answers = co_await context.service.ask(std::move(pictures), false, *deadline);
   if (!answers) co_return problem_of(answers.error());
   Duration const total = std::chrono::steady_clock::now() - start;
-  co_return prediction(answers->front(), context.service.exchange().queue().size(), total);
+  Answer const& answer = answers->front();
+  co_return prediction_answer(
+      answer.top,
+      {{"queue_ms", to_ms(answer.queued)}, {"inference_ms", answer.inference_ms}, {"total_ms", to_ms(total)}},
+      context.service.exchange().queue().size());
 }
 
 }  // namespace ei::dispatcher

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "dispatcher/contract/answer/answer.hpp"
 #include "dispatcher/contract/form/submitted.hpp"
-#include "dispatcher/routes/answer.hpp"
+#include "dispatcher/routes/deadline.hpp"
 #include "dispatcher/routes/infer.hpp"
 #include "dispatcher/routes/predict.hpp"
 #include "runtime/core/version.hpp"

@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 
+#include "dispatcher/contract/answer/answer.hpp"
 #include "dispatcher/contract/picture/inspect.hpp"
 #include "inference/preprocess/transform.hpp"
 #include "runtime/core/json.hpp"
@@ -35,11 +36,7 @@ json::object classify_file(Model& model, std::string const& path) {
     line["error"] = error->detail;
     return line;
   }
-  json::array top;
-  for (auto const& p : std::get<std::vector<link::Prediction>>(result.items.front())) {
-    top.push_back({{"label", p.label}, {"index", p.index}, {"probability", p.probability}});
-  }
-  line["top"] = std::move(top);
+  line["top"] = dispatcher::top_of(std::get<std::vector<link::Prediction>>(result.items.front()));
   line["preprocess_ms"] = result.preprocess_ms;
   line["inference_ms"] = result.inference_ms;
   return line;

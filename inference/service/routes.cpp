@@ -1,8 +1,9 @@
 #include "inference/service/routes.hpp"
 
 #include <boost/json.hpp>
-#include <cstdio>
+#include <chrono>
 
+#include "dispatcher/contract/answer/answer.hpp"
 #include "dispatcher/contract/form/submitted.hpp"
 #include "runtime/core/version.hpp"
 #include "runtime/http/content.hpp"
@@ -14,22 +15,13 @@ namespace {
 namespace json = boost::json;
 namespace link = dispatcher::link;
 
-/// Labels in an answer, as the dispatcher's.
-constexpr std::size_t kTop = 5;
+using dispatcher::problem_of;
 
-Error status_error(int status, std::string message) {
-  Error error = make_error(ErrorKind::Invalid, std::move(message));
-  error.http_status = status;
-  return error;
-}
-
-http::Response problem_of(Error const& error) {
-  int status = error.http_status;
-  if (status == 0) status = error.kind == ErrorKind::TooMany ? 429 : 503;
-  auto response = http::problem(status, std::string(http::reason_phrase(status)), error.message);
-  if (status == 429 || status == 503) response.headers.set("Retry-After", "1");
-  if (status == 415) response.headers.set("Accept", std::string(dispatcher::kPictureTypes));
-  return response;
+/// A worker that loads, leaves or is full may take the same request a moment later.
+http::Response refusal_of(Error error) {
+  if (error.http_status == 0) error.http_status = error.kind == ErrorKind::TooMany ? 429 : 503;
+  if (error.http_status == 429 || error.http_status == 503) error.retry_after = std::chrono::seconds(1);
+  return problem_of(error);
 }
 
 /// The picture as a job of its own. Errors: 400, 413, 415.
@@ -39,32 +31,18 @@ Result<std::shared_ptr<link::Job const>> job_of(http::Request const& request,
   if (!bytes) return bytes.error();
   auto job = std::make_shared<link::Job>();
   job->items.push_back({link::ItemKind::Image, bytes->size(), 1});
-  job->top = kTop;
   job->payload = std::string(*bytes);
   return std::shared_ptr<link::Job const>(std::move(job));
 }
 
-std::string percent(link::Prediction const& prediction) {
-  char text[32];
-  std::snprintf(text, sizeof text, ": %.1f%%", 100 * prediction.probability);
-  return prediction.label + text;
-}
-
 http::Response answer_of(link::JobResult const& result, double total_ms) {
   if (auto const* const error = std::get_if<link::ItemError>(&result.items.front())) {
-    return problem_of(status_error(error->status, error->detail));
+    return refusal_of(dispatcher::status_error(error->status, error->detail));
   }
-  auto const& predictions = std::get<std::vector<link::Prediction>>(result.items.front());
-  json::array top;
-  for (auto const& p : predictions) {
-    top.push_back({{"label", p.label}, {"index", p.index}, {"probability", p.probability}});
-  }
-  return http::json(200, json::object{{"prediction", percent(predictions.front())},
-                                      {"top", std::move(top)},
-                                      {"timing",
+  return dispatcher::prediction_answer(std::get<std::vector<link::Prediction>>(result.items.front()),
                                        {{"preprocess_ms", result.preprocess_ms},
                                         {"inference_ms", result.inference_ms},
-                                        {"total_ms", total_ms}}}});
+                                        {"total_ms", total_ms}});
 }
 
 std::size_t max_body(RouteContext const& context) {
@@ -74,7 +52,7 @@ std::size_t max_body(RouteContext const& context) {
 asio::awaitable<http::Response> predict(RouteContext& context, http::Request request) {
   auto const start = std::chrono::steady_clock::now();
   if (!context.worker.accepts()) {
-    co_return problem_of(
+    co_return refusal_of(
         make_error(ErrorKind::Unavailable, "the worker is still loading its model, or is leaving"));
   }
   auto refusal = co_await http::decode_content(request, max_body(context));
@@ -83,7 +61,7 @@ asio::awaitable<http::Response> predict(RouteContext& context, http::Request req
   if (!job) co_return problem_of(job.error());
   request = {};  // the picture's bytes are in the job
   auto const result = co_await context.worker.answer(std::move(*job));
-  if (!result) co_return problem_of(result.error());
+  if (!result) co_return refusal_of(result.error());
   co_return answer_of(
       *result, std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
 }

@@ -1,5 +1,7 @@
 #include "operator/plan/footprint.hpp"
 
+#include "dispatcher/contract/capacity.hpp"
+
 namespace ei::plan {
 namespace {
 
@@ -12,8 +14,7 @@ constexpr std::int64_t kProgramMib = 160;
 constexpr std::int64_t kQueueMib = 512;
 // Twenty-five of the largest pictures at a time, or 2,000 ordinary ones.
 constexpr std::int64_t kUploadMib = 256;
-// What gRPC may hold by its own count: kGrpcBytes of dispatcher/grpc.
-constexpr std::int64_t kGrpcMib = 64;
+constexpr std::int64_t kGrpcMib = dispatcher::kGrpcBytes / kMiB;
 // Measured: 6 kB idle, 12 kB while a request waits, 30 kB within a header of 15 kB,
 // 33 kB with 16 KiB sent ahead.
 constexpr std::int64_t kConnectionBytes = 32 * 1024;
@@ -22,15 +23,14 @@ constexpr std::int64_t kConnectionBytes = 32 * 1024;
 constexpr std::int64_t kTlsBytes = 96 * 1024;
 // As many workers as a service may have.
 constexpr std::int64_t kLinks = 1000;
-constexpr std::int64_t kSpareConnections = 1024;
 constexpr std::int64_t kStepMib = 64;
 
 }  // namespace
 
 Footprint dispatcher_footprint(int queue_capacity, bool tls) {
   Footprint out;
-  std::int64_t const capacity = queue_capacity;
-  out.connections = capacity + capacity / 4 + kSpareConnections;
+  out.connections =
+      static_cast<std::int64_t>(dispatcher::max_connections_for(static_cast<std::size_t>(queue_capacity)));
   out.queue_bytes = kQueueMib * kMiB;
   out.upload_bytes = kUploadMib * kMiB;
   std::int64_t const tls_bytes = tls ? (out.connections + kLinks) * kTlsBytes : 0;

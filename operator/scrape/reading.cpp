@@ -5,10 +5,14 @@
 #include <cmath>
 #include <limits>
 
+#include "dispatcher/contract/link/protocol.hpp"
+#include "dispatcher/contract/metrics.hpp"
 #include "runtime/metrics/parser.hpp"
 
 namespace ei::scrape {
 namespace {
+
+namespace metric = dispatcher::metric;
 
 /// Routes and gRPC methods that carry work; their label is the route's pattern, or the method's path.
 bool is_work(std::string_view endpoint) {
@@ -22,8 +26,14 @@ bool is_work(std::string_view endpoint) {
 /// Whether a sample's labels name a kind of output that status.model.output is documented to hold.
 bool is_output(std::map<std::string, std::string> const& labels) {
   auto const found = labels.find("output");
-  return found != labels.end() && (found->second == "scores" || found->second == "probabilities" ||
-                                   found->second == "log_probabilities");
+  auto const& outputs = dispatcher::link::kOutputs;
+  return found != labels.end() && std::find(outputs.begin(), outputs.end(), found->second) != outputs.end();
+}
+
+/// Whether a sample is a bucket of the answers' histogram.
+bool is_bucket(std::string_view name) {
+  constexpr std::string_view kHistogram = metric::kResponseTime;
+  return name.starts_with(kHistogram) && name.substr(kHistogram.size()) == "_bucket";
 }
 
 /// An upper bound as text: `0.5`, `+Inf`. Empty when it is no number; NaN is none, and would break the order.
@@ -62,23 +72,22 @@ Result<Reading> read_exposition(std::string_view text) {
   if (!samples) return samples.error();
   Reading reading;
   std::map<std::string_view, double*> wanted{
-      {"dispatcher_arrivals_total", &reading.arrivals},
-      {"dispatcher_completions_total", &reading.completions},
-      {"dispatcher_service_seconds_total", &reading.service_seconds},
-      {"dispatcher_service_seconds_squared_total", &reading.service_seconds_squared},
-      {"dispatcher_queue_size", &reading.queue},
-      {"dispatcher_in_flight", &reading.in_flight},
-      {"dispatcher_oldest_age_seconds", &reading.oldest_age_seconds}};
+      {metric::kArrivals, &reading.arrivals},
+      {metric::kCompletions, &reading.completions},
+      {metric::kServiceSeconds, &reading.service_seconds},
+      {metric::kServiceSecondsSquared, &reading.service_seconds_squared},
+      {metric::kQueueSize, &reading.queue},
+      {metric::kInFlight, &reading.in_flight},
+      {metric::kOldestAge, &reading.oldest_age_seconds}};
   for (auto const& sample : *samples) {
-    if (sample.name == "dispatcher_quarantined_total" && is_amount(sample.value))
-      reading.quarantined = sample.value;
-    if (sample.name == "dispatcher_workers_by_output" && is_amount(sample.value) && is_output(sample.labels))
+    if (sample.name == metric::kQuarantined && is_amount(sample.value)) reading.quarantined = sample.value;
+    if (sample.name == metric::kWorkersByOutput && is_amount(sample.value) && is_output(sample.labels))
       reading.outputs[sample.labels.at("output")] = sample.value;
     if (auto const found = wanted.find(sample.name); found != wanted.end()) {
       if (!is_amount(sample.value)) return no_amount(sample);
       *found->second = sample.value;
       wanted.erase(found);
-    } else if (sample.name == "dispatcher_response_time_seconds_bucket") {
+    } else if (is_bucket(sample.name)) {
       auto const endpoint = sample.labels.find("endpoint");
       auto const le = sample.labels.find("le");
       if (endpoint == sample.labels.end() || le == sample.labels.end() || !is_work(endpoint->second))

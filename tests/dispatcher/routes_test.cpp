@@ -1,9 +1,7 @@
-#include <boost/json.hpp>
 #include <catch2/catch.hpp>
 
-#include "dispatcher/routes/answer.hpp"
+#include "dispatcher/routes/deadline.hpp"
 #include "dispatcher/routes/predict.hpp"
-#include "runtime/core/json.hpp"
 
 using namespace ei;
 using namespace ei::dispatcher;
@@ -56,29 +54,6 @@ TEST_CASE("a deadline is the longest one unless the client asks for a shorter") 
   }
 }
 
-TEST_CASE("an error becomes a problem that both HTTP and inference protocol clients read") {
-  Error error = status_error(429, "the \"queue\" is full");
-  error.retry_after = 1500ms;
-  auto const response = problem_of(error);
-  CHECK(response.status == 429);
-  CHECK(response.headers.get("Content-Type") == "application/problem+json");
-  CHECK(response.headers.get("Retry-After") == "2");
-  CHECK(parse_json(response.body).value() == boost::json::value({{"type", "about:blank"},
-                                                                 {"title", "Too Many Requests"},
-                                                                 {"status", 429},
-                                                                 {"detail", "the \"queue\" is full"},
-                                                                 {"error", "the \"queue\" is full"}}));
-  CHECK(problem_of(status_error(415, "x")).headers.get("Accept") == "image/jpeg, image/png");
-  CHECK(problem_of(make_error(ErrorKind::Io, "x")).status == 500);
-}
-
-TEST_CASE("a problem that quotes bytes that are no text is JSON all the same") {
-  auto const body = parse_json(problem_of(status_error(404, "there is no model \"\xff\"")).body);
-  REQUIRE(body.has_value());
-  CHECK(string_or(*body, "detail") == "there is no model \"\uFFFD\"");
-  CHECK(string_or(*body, "error") == "there is no model \"\uFFFD\"");
-}
-
 TEST_CASE("the picture of a raw body is the body, whatever image type its label says") {
   // "" is what `curl -T` says, which is nothing.
   for (auto const* type : {"image/jpeg", "image/png", "IMAGE/JPG; q=1", "application/octet-stream",
@@ -111,9 +86,4 @@ TEST_CASE("the picture of a form is its one field called image") {
   CHECK(refusal(request(type, part("image", kJpeg) + part("image", kJpeg) + "--b--")) == 400);
   CHECK(refusal(request(type, part("image", "hello") + "--b--")) == 400);
   CHECK(refusal(request("multipart/form-data", part("image", kJpeg) + "--b--")) == 400);
-}
-
-TEST_CASE("milliseconds are told to the microsecond") {
-  CHECK(to_ms(1'234'567ns) == 1.235);
-  CHECK(to_ms(0ns) == 0);
 }

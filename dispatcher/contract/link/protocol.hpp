@@ -29,6 +29,8 @@ inline constexpr std::string_view kPath = "/link";
 inline constexpr std::size_t kMaxItems = 64;
 /// Labels per item: 64 items of 100 labels of 100 bytes fit kMaxHeaderBytes.
 inline constexpr std::size_t kMaxTop = 100;
+/// Labels in an answer of /predict: enough to see what the model wavers between.
+inline constexpr std::size_t kTopLabels = 5;
 inline constexpr std::size_t kMaxHeaderBytes = 1 << 20;
 /// The WebSockets' own limit for one message.
 inline constexpr std::size_t kMaxFrameBytes = 64 << 20;
@@ -121,8 +123,8 @@ struct JobItem {
 struct Job {
   std::uint64_t id = 0;
   std::vector<JobItem> items;
-  std::size_t top = 5;         ///< labels wanted per item, [1, kMaxTop]
-  bool probabilities = false;  ///< whether the result shall carry every class's probability
+  std::size_t top = kTopLabels;  ///< labels wanted per item, [1, kMaxTop]
+  bool probabilities = false;    ///< whether the result shall carry every class's probability
   std::chrono::milliseconds deadline{
       0};  ///< from receipt; after it nobody waits for the answer; [0, kMaxDeadline]
   /// The items' bytes one after another: a whole JPEG or PNG file, or float32 little-endian [count,3,224,224]

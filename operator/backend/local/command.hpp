@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "dispatcher/contract/ports.hpp"
 #include "operator/api/allowed.hpp"
 #include "operator/backend/local/spawn.hpp"
 #include "runtime/core/result.hpp"
@@ -23,7 +24,7 @@ struct Settings {
   std::filesystem::path run_dir;    ///< ports files, link tokens; private to the user
   std::string address = kLoopback;  ///< that services listen on
   /// Of the first service's first dispatcher, where it is free; 0: always whatever is free.
-  std::uint16_t dispatcher_port = 8001;
+  std::uint16_t dispatcher_port = dispatcher::kHttpPort;
   milliseconds drain_timeout{30'000};  ///< at least as long a process may finish its work after SIGTERM
   std::string log_level = "info";
   api::Allowed allowed = api::everything_allowed();

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "dispatcher/contract/ports.hpp"
 #include "runtime/http/listener.hpp"
 
 namespace ei::backend::local {
@@ -24,7 +25,7 @@ Result<ListeningSocket> listen_near(asio::any_io_executor executor, std::string 
 }
 
 // 8003 beside 8001, as on a cluster.
-constexpr int kGrpcAfterHttp = 2;
+constexpr int kGrpcAfterHttp = dispatcher::kGrpcPort - dispatcher::kHttpPort;
 
 std::uint16_t grpc_beside(std::uint16_t http) {
   int const port = http + kGrpcAfterHttp;

@@ -3,6 +3,8 @@
 #include <string>
 #include <string_view>
 
+#include "dispatcher/contract/ports.hpp"
+
 namespace ei::kube {
 
 // What children carry. The selector of a Deployment cannot be changed later, so neither can the first two.
@@ -16,11 +18,11 @@ inline constexpr std::string_view kDispatcherComponent = "dispatcher";
 inline constexpr std::string_view kWorkerComponent = "worker";
 
 // Ports of the two programs.
-inline constexpr int kDispatcherPort = 8001;
-inline constexpr int kDispatcherLinkPort = 8002;
-inline constexpr int kDispatcherGrpcPort = 8003;
-inline constexpr int kDispatcherMetricsPort = 9000;
-inline constexpr int kWorkerMetricsPort = 9001;
+inline constexpr int kDispatcherPort = dispatcher::kHttpPort;
+inline constexpr int kDispatcherLinkPort = dispatcher::kLinkPort;
+inline constexpr int kDispatcherGrpcPort = dispatcher::kGrpcPort;
+inline constexpr int kDispatcherMetricsPort = dispatcher::kMetricsPort;
+inline constexpr int kWorkerMetricsPort = dispatcher::kWorkerMetricsPort;
 
 // Names of the children of service NAME.
 inline std::string dispatcher_name(std::string const& service) {

@@ -1,0 +1,20 @@
+// The dispatcher's metrics that others read: the operator decides by them.
+// docs/metrics.md says what they mean.
+#pragma once
+
+namespace ei::dispatcher::metric {
+
+inline constexpr char const* kArrivals = "dispatcher_arrivals_total";
+inline constexpr char const* kCompletions = "dispatcher_completions_total";
+inline constexpr char const* kServiceSeconds = "dispatcher_service_seconds_total";
+inline constexpr char const* kServiceSecondsSquared = "dispatcher_service_seconds_squared_total";
+inline constexpr char const* kQueueSize = "dispatcher_queue_size";
+inline constexpr char const* kInFlight = "dispatcher_in_flight";
+inline constexpr char const* kOldestAge = "dispatcher_oldest_age_seconds";
+inline constexpr char const* kQuarantined = "dispatcher_quarantined_total";
+/// By the label `output`, one of link::kOutputs.
+inline constexpr char const* kWorkersByOutput = "dispatcher_workers_by_output";
+/// A histogram by the label `endpoint`: a route's pattern, or a gRPC method's path.
+inline constexpr char const* kResponseTime = "dispatcher_response_time_seconds";
+
+}  // namespace ei::dispatcher::metric
