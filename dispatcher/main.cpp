@@ -16,6 +16,7 @@
 #include "runtime/core/version.hpp"
 #include "runtime/crypto/digest.hpp"
 #include "runtime/http/body_budget.hpp"
+#include "runtime/log/failed_task.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/process/program.hpp"
 #include "runtime/process/signals.hpp"
@@ -70,10 +71,6 @@ ExchangeOptions exchange_options(Flags const& flags) {
   options.on_death = log_death;
   options.on_quarantine = log_quarantine;
   return options;
-}
-
-void log_failed_task(std::string const& name, std::string const& what) {
-  log::error("task_failed", {{"task", name}, {"error", what}});
 }
 
 // The certificate of the port of clients and of that of workers, and what is told of it.
@@ -285,7 +282,7 @@ asio::awaitable<int> run(Flags const& flags) {
     log::error("cannot_listen", {{"error", listening.error().message}});
     co_return 1;
   }
-  TaskGroup background(executor, log_failed_task);
+  TaskGroup background(executor, log::failed_task);
   if (auto* const tls = secured->get()) {
     background.spawn("tls", [tls] {
       return tls::follow(tls->renewal, [tls](tls::Outcome outcome) {

@@ -19,6 +19,7 @@
 #include "runtime/core/version.hpp"
 #include "runtime/crypto/digest.hpp"
 #include "runtime/http/server.hpp"
+#include "runtime/log/failed_task.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/process/program.hpp"
 #include "runtime/process/signals.hpp"
@@ -86,10 +87,6 @@ asio::awaitable<void> end_on_overrun(Worker& worker, Links& links) {
   links.overrun(overrun.job);
   co_await sleep_for(kOverrunGrace);
   ::_exit(kStuckExit);
-}
-
-void log_failed_task(std::string const& name, std::string const& what) {
-  log::error("task_failed", {{"task", name}, {"error", what}});
 }
 
 http::ServerOptions server_options(Flags const& flags, std::uint16_t port) {
@@ -181,7 +178,7 @@ asio::awaitable<int> run(Flags const& flags) {
                            flags.former_token_file, flags.dispatcher_ca};
   Links links(executor, worker, metrics, std::move(link_options));
   links.start();
-  TaskGroup watching(executor, log_failed_task);
+  TaskGroup watching(executor, log::failed_task);
   watching.spawn("watch", [&worker, &links] { return end_on_overrun(worker, links); });
   int const signal = co_await signals.next();
   log::info("signal", {{"number", signal}});

@@ -1,8 +1,6 @@
 #include "operator/kubernetes.hpp"
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
-
+#include "runtime/log/failed_task.hpp"
 #include "runtime/log/log.hpp"
 
 namespace ei {
@@ -16,12 +14,6 @@ constexpr milliseconds kLastEvents{2'000};
 
 // The reconciler cancels what runs and returns at once; this only bounds a fault.
 constexpr milliseconds kLastReconcile{5'000};
-
-TaskGroup::OnException log_task() {
-  return [](std::string const& name, std::string const& what) {
-    log::error("task_failed", {{"task", name}, {"error", what}});
-  };
-}
 
 auto counting(reconcile::OperatorMetrics& metrics) {
   return [&metrics](kube::Answered const& answered) {
@@ -66,9 +58,9 @@ KubernetesOperator::KubernetesOperator(asio::any_io_executor executor, Kubernete
       client_(executor, options_.access, client_options()),
       backend_(executor, client_, backend_options(options_)),
       reconciler_(executor, backend_, metrics, std::move(listener), options_.reconcile),
-      tasks_(executor, log_task()),
-      election_(executor, log_task()),
-      changed_(executor, SteadyTime::max()) {
+      tasks_(executor, log::failed_task),
+      election_(executor, log::failed_task),
+      ended_(executor) {
   if (!options_.leader_elect) return;
   kube::ObjectKey lease{options_.lease_namespace, options_.lease_name};
   leader_.emplace(executor, lease_client_, std::move(lease), elector_options(options_.identity));
@@ -88,10 +80,7 @@ asio::awaitable<Result<void>> KubernetesOperator::run() {
   tasks_.spawn("greeting", [this] { return greet(); });
   if (leader_) election_.spawn("election", [this] { return leader_->run(); });
   tasks_.spawn("lead", [this] { return lead(); });
-  while (!stopping_ && !lost_) {
-    changed_.expires_at(SteadyTime::max());
-    co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
-  }
+  (void)co_await ended_.wait();
   // Nothing more is decided, then nothing more is written, then another may take over.
   backend_.end();
   reconciler_.stop();
@@ -107,7 +96,7 @@ asio::awaitable<Result<void>> KubernetesOperator::run() {
 
 void KubernetesOperator::stop() {
   stopping_ = true;
-  changed_.cancel();
+  ended_.set();
 }
 
 asio::awaitable<void> KubernetesOperator::greet() {
@@ -134,7 +123,7 @@ asio::awaitable<void> KubernetesOperator::lead() {
 asio::awaitable<void> KubernetesOperator::watch_leadership() {
   co_await leader_->wait_lost();
   lost_ = true;
-  changed_.cancel();
+  ended_.set();
 }
 
 }  // namespace ei

@@ -12,6 +12,7 @@
 #include "operator/backend/kube/leader.hpp"
 #include "operator/reconcile/reconciler.hpp"
 #include "runtime/async/clock.hpp"
+#include "runtime/async/event.hpp"
 #include "runtime/async/task_group.hpp"
 
 namespace ei {
@@ -62,7 +63,7 @@ class KubernetesOperator {
   reconcile::Reconciler reconciler_;
   TaskGroup tasks_;
   TaskGroup election_;
-  Timer changed_;         ///< cancelled when the waiting in run() may be over
+  Event ended_;           ///< run() is to end
   bool leading_ = false;  ///< the reconciler was started
   bool stopping_ = false;
   bool lost_ = false;

@@ -1,6 +1,7 @@
 #include "operator/local.hpp"
 
 #include "runtime/async/task_group.hpp"
+#include "runtime/log/failed_task.hpp"
 #include "runtime/log/log.hpp"
 
 namespace ei {
@@ -9,9 +10,7 @@ namespace asio = boost::asio;
 asio::awaitable<void> run_local(backend::local::LocalBackend& backend, reconcile::Reconciler& reconciler,
                                 process::Signals& signals) {
   auto const executor = co_await asio::this_coro::executor;
-  TaskGroup tasks(executor, [](std::string const& name, std::string const& what) {
-    log::error("task_failed", {{"task", name}, {"error", what}});
-  });
+  TaskGroup tasks(executor, log::failed_task);
   tasks.spawn("signals", [&]() -> asio::awaitable<void> {
     int const first = co_await signals.next();
     if (first == 0) co_return;

@@ -19,6 +19,7 @@
 #include "operator/show/reporter.hpp"
 #include "runtime/core/redact.hpp"
 #include "runtime/crypto/digest.hpp"
+#include "runtime/log/failed_task.hpp"
 #include "runtime/process/program.hpp"
 
 namespace {
@@ -234,9 +235,7 @@ boost::asio::awaitable<int> serve_cluster(Flags const& flags, KubernetesOptions 
   if (flags.probe_port) probes = make_probe_server(executor, "0.0.0.0", *flags.probe_port, ready);
   if (auto const started = start_servers(*server, probes.get(), flags.ports_file); !started)
     co_return fail(started.error().message);
-  TaskGroup tasks(executor, [](std::string const& name, std::string const& what) {
-    log::error("task_failed", {{"task", name}, {"error", what}});
-  });
+  TaskGroup tasks(executor, log::failed_task);
   tasks.spawn("signals", [&]() -> boost::asio::awaitable<void> {
     int const signal = co_await signals.next();
     if (signal == 0) co_return;

@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <string>
 
+#include "runtime/async/event.hpp"
+
 namespace ei::bench {
 namespace {
 
@@ -38,7 +40,8 @@ asio::awaitable<void> show_progress(Load const& load, Schedule const& schedule, 
 }
 
 asio::awaitable<void> never() {
-  for (;;) co_await sleep_for(std::chrono::hours(24));
+  Event never_set(co_await asio::this_coro::executor);
+  (void)co_await never_set.wait();
 }
 
 }  // namespace ei::bench

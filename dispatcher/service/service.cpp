@@ -1,10 +1,6 @@
 #include "dispatcher/service/service.hpp"
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
-
-#include "runtime/async/task_group.hpp"
+#include <boost/system/system_error.hpp>
 
 namespace ei::dispatcher {
 namespace {
@@ -16,17 +12,17 @@ Time now() {
 }  // namespace
 
 Service::Service(asio::any_io_executor executor, ExchangeOptions options)
-    : executor_(executor), exchange_(std::move(options)), wake_(executor) {}
+    : executor_(executor), exchange_(std::move(options)), wake_(executor), idle_(executor) {}
 
 asio::awaitable<Result<std::vector<Answer>>> Service::ask(std::vector<Work> pictures, bool probabilities,
                                                           SteadyTime deadline, std::size_t top) {
-  asio::steady_timer done(executor_, Time::max());
+  Event done(executor_);
   auto submission = std::make_shared<Submission>();
   submission->pictures = std::move(pictures);
   submission->probabilities = probabilities;
   submission->top = top;
   submission->deadline = deadline;
-  submission->on_done = [&done] { done.cancel(); };
+  submission->on_done = [&done] { done.set(); };
 
   // However this coroutine ends, nothing of it stays behind.
   struct Leave {
@@ -44,7 +40,10 @@ asio::awaitable<Result<std::vector<Answer>>> Service::ask(std::vector<Work> pict
   if (!accepted) co_return accepted.error();
   Leave const leave{*this, submission};
   rearm();
-  if (!submission->outcome) co_await done.async_wait(asio::as_tuple(asio::use_awaitable));
+  try {
+    if (!submission->outcome) (void)co_await done.wait();
+  } catch (boost::system::system_error const&) {  // cancelled
+  }
   if (submission->outcome) co_return std::move(*submission->outcome);
   co_return make_error(ErrorKind::Canceled, "the client left");
 }
@@ -93,23 +92,25 @@ void Service::drain() {
   readiness_changed();
 }
 
+void Service::give_up() {
+  exchange_.give_up();
+  rearm();
+}
+
 void Service::readiness_changed() const {
   if (on_readiness_) on_readiness_();
 }
 
 asio::awaitable<bool> Service::wait_idle(milliseconds timeout) {
-  // Once per process life: asking every few milliseconds is simpler than a signal, and nobody notices.
-  constexpr milliseconds kPeriod{5};
-  Time const until = now() + timeout;
-  while (exchange_.open() > 0) {
-    if (now() >= until) co_return false;
-    co_await sleep_for(kPeriod);
-  }
-  co_return true;
+  Time const deadline = now() + timeout;
+  co_return co_await until(
+      idle_, [this] { return exchange_.open() == 0; }, deadline);
 }
 
-// Sees to it that tick() runs when it next has something to do.
+// Sees to it that tick() runs when it next has something to do,
+// and that wait_idle() learns of the end.
 void Service::rearm() {
+  if (exchange_.open() == 0) idle_.notify();
   Time const next = exchange_.next_tick();
   // A timer that fires early only ticks once more; that is cheaper than setting it anew for every request.
   if (next >= armed_) return;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "dispatcher/exchange/exchange.hpp"
+#include "runtime/async/event.hpp"
 #include "runtime/core/units.hpp"
 
 namespace ei::dispatcher {
@@ -42,7 +43,7 @@ class Service {
   /// `changed` is called whenever leaving() or the workers' number may have changed.
   void on_readiness(std::function<void()> changed) { on_readiness_ = std::move(changed); }
   /// Refuses what is still open as well.
-  void give_up() { exchange_.give_up(); }
+  void give_up();
   /// Waits until nothing waits or is computed any more, or for `timeout`; true when nothing is left.
   [[nodiscard]] asio::awaitable<bool> wait_idle(milliseconds timeout);
 
@@ -55,6 +56,7 @@ class Service {
   asio::any_io_executor executor_;
   Exchange exchange_;
   asio::steady_timer wake_;
+  Event idle_;  ///< nothing waits or is computed
   Time armed_ = Time::max();
   bool leaving_ = false;
   std::function<void()> on_readiness_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "runtime/log/failed_task.hpp"
 #include "runtime/log/log.hpp"
 
 namespace ei::inference {
@@ -12,10 +13,6 @@ namespace link = dispatcher::link;
 /// A job that was sent before the goodbye arrived is on its way for one round trip at most;
 /// it is still answered.
 constexpr milliseconds kGoodbyeGrace{200};
-
-void log_failed_task(std::string const& name, std::string const& what) {
-  log::error("task_failed", {{"task", name}, {"error", what}});
-}
 
 bool has_no_error(link::JobResult const& result) {
   for (auto const& item : result.items) {
@@ -34,7 +31,8 @@ LinkSession::LinkSession(asio::any_io_executor executor, Worker& worker, Metrics
     : worker_(worker),
       metrics_(metrics),
       socket_(std::move(socket)),
-      tasks_(std::move(executor), log_failed_task) {}
+      answered_(executor),
+      tasks_(std::move(executor), log::failed_task) {}
 
 asio::awaitable<Result<void>> LinkSession::say(link::FromWorker message) {
   http::WebSocket::Message frame{true, link::encode(message)};
@@ -101,6 +99,7 @@ asio::awaitable<void> LinkSession::answer(std::shared_ptr<link::Job const> job) 
   link::FromWorker message = std::move(answer);
   auto const said = co_await say(std::move(message));
   std::erase(jobs_, job);
+  answered_.notify();
   if (!said) co_return;  // receive() fails as well, which ends the session
   if (leaving_) {
     if (jobs_.empty()) co_await say_goodbye();
@@ -132,7 +131,7 @@ asio::awaitable<void> LinkSession::say_goodbye() {
   link::FromWorker bye = link::Bye{};
   if (auto const said = co_await say(std::move(bye)); !said) co_return;
   co_await sleep_for(kGoodbyeGrace);
-  while (!jobs_.empty()) co_await sleep_for(milliseconds(1));
+  (void)co_await until(answered_, [this] { return jobs_.empty(); });
   co_await socket_->close("the worker leaves");
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "inference/service/worker.hpp"
+#include "runtime/async/event.hpp"
 #include "runtime/async/task_group.hpp"
 #include "runtime/http/websocket.hpp"
 
@@ -34,6 +35,7 @@ class LinkSession : public std::enable_shared_from_this<LinkSession> {
   Worker& worker_;
   Metrics& metrics_;
   std::shared_ptr<http::WebSocket> socket_;
+  Event answered_;  ///< a job is
   TaskGroup tasks_;
   std::vector<std::shared_ptr<dispatcher::link::Job const>> jobs_;  ///< received and not yet answered
   bool leaving_ = false;

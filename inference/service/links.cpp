@@ -10,6 +10,7 @@
 #include "inference/service/link_session.hpp"
 #include "runtime/async/task_group.hpp"
 #include "runtime/http/resolve.hpp"
+#include "runtime/log/failed_task.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/process/files.hpp"
 #include "runtime/process/program.hpp"
@@ -35,10 +36,6 @@ std::string key_of(DispatcherName const& name) {
   return name.host + ":" + std::to_string(name.port);
 }
 
-void log_failed_task(std::string const& name, std::string const& what) {
-  log::error("task_failed", {{"task", name}, {"error", what}});
-}
-
 }  // namespace
 
 struct Links::State : std::enable_shared_from_this<State> {
@@ -48,8 +45,9 @@ struct Links::State : std::enable_shared_from_this<State> {
         metrics(m),
         options(std::move(given)),
         random(std::random_device{}()),
-        resolving(ex, log_failed_task),
-        linking(ex, log_failed_task) {}
+        session_ended(ex),
+        resolving(ex, log::failed_task),
+        linking(ex, log::failed_task) {}
 
   asio::awaitable<void> follow(DispatcherName name);
   asio::awaitable<void> keep_linked(Address address);
@@ -68,6 +66,7 @@ struct Links::State : std::enable_shared_from_this<State> {
   std::map<std::string, std::set<Address>> resolved;  ///< by name
   std::set<Address> tried;                            ///< addresses that have a task
   std::set<std::shared_ptr<LinkSession>> sessions;
+  Event session_ended;
   bool leaving = false;
   TaskGroup resolving;
   TaskGroup linking;
@@ -187,6 +186,7 @@ asio::awaitable<Error> Links::State::link_once(Address address) {
   log::info("linked", {{"dispatcher", address.first + ":" + std::to_string(address.second)}});
   auto why = co_await session->serve(std::move(hello));
   sessions.erase(session);
+  session_ended.notify();
   metrics.set_links(sessions.size());
   co_return why;
 }
@@ -209,10 +209,8 @@ asio::awaitable<bool> Links::drain(milliseconds timeout) {
   co_await state->resolving.stop();
   // A task without a session is between two attempts and ends when it looks next; it holds nothing.
   auto const deadline = std::chrono::steady_clock::now() + timeout;
-  while (!state->sessions.empty() && std::chrono::steady_clock::now() < deadline) {
-    co_await sleep_for(milliseconds(5));
-  }
-  bool const finished = state->sessions.empty();
+  bool const finished = co_await until(
+      state->session_ended, [&] { return state->sessions.empty(); }, deadline);
   co_await state->linking.stop();
   co_return finished;
 }

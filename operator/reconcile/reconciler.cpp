@@ -1,12 +1,10 @@
 #include "operator/reconcile/reconciler.hpp"
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
-
 #include <algorithm>
 
 #include "operator/reconcile/settle.hpp"
 #include "runtime/async/deadline.hpp"
+#include "runtime/log/failed_task.hpp"
 #include "runtime/log/log.hpp"
 
 namespace ei::reconcile {
@@ -34,11 +32,8 @@ Reconciler::Reconciler(asio::any_io_executor executor, backend::Backend& backend
       metrics_(metrics),
       listener_(std::move(listener)),
       options_(std::move(options)),
-      tasks_(executor,
-             [](std::string const& name, std::string const& what) {
-               log::error("task_failed", {{"task", name}, {"error", what}});
-             }),
-      timer_(executor),
+      tasks_(executor, log::failed_task),
+      woken_(executor),
       ids_{options_.id_prefix} {
   if (options_.prometheus) prometheus_.emplace(executor_, *options_.prometheus);
 }
@@ -49,8 +44,7 @@ asio::awaitable<Result<void>> Reconciler::run() {
     start_due();
     metrics_.queue_depth(queue_.waiting());
     auto const next = queue_.running() < options_.parallel ? queue_.next_due() : std::nullopt;
-    timer_.expires_at(next.value_or(SteadyTime::max()));
-    co_await timer_.async_wait(asio::as_tuple(asio::use_awaitable));
+    (void)co_await woken_.wait(next.value_or(SteadyTime::max()));
   }
   co_await tasks_.stop();
   if (ended_) co_return *ended_;

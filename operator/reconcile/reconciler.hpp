@@ -13,6 +13,7 @@
 #include "operator/scrape/prometheus.hpp"
 #include "operator/scrape/scraper.hpp"
 #include "runtime/async/clock.hpp"
+#include "runtime/async/event.hpp"
 #include "runtime/async/task_group.hpp"
 
 namespace ei::reconcile {
@@ -63,7 +64,7 @@ class Reconciler {
   void forget(api::ServiceKey const& key);
   void finish(api::ServiceKey const& key, Result<Next> const& outcome);
   void start_due();
-  void wake() { timer_.cancel(); }
+  void wake() { woken_.notify(); }
 
   asio::any_io_executor executor_;
   backend::Backend& backend_;
@@ -74,7 +75,7 @@ class Reconciler {
   Workqueue queue_;
   std::map<api::ServiceKey, Entry> entries_;
   TaskGroup tasks_;
-  Timer timer_;
+  Event woken_;  ///< the queue has changed, or the end has come
   bool stopped_ = false;
   std::optional<Error> ended_;
   DecisionIds ids_;

@@ -7,6 +7,7 @@
 
 #include "operator/scaling/json.hpp"
 #include "runtime/core/json.hpp"
+#include "runtime/log/failed_task.hpp"
 #include "runtime/log/log.hpp"
 
 namespace ei::show {
@@ -59,9 +60,7 @@ Row row_of(api::ServiceKey const& key, api::Status const& status, std::string co
 Reporter::Reporter(asio::any_io_executor executor, ReporterOptions options)
     : options_(std::move(options)),
       decisions_(nullptr, std::fclose),
-      tasks_(std::move(executor), [](std::string const& name, std::string const& what) {
-        log::error("task_failed", {{"task", name}, {"error", what}});
-      }) {}
+      tasks_(std::move(executor), log::failed_task) {}
 
 Reporter::~Reporter() = default;
 

@@ -1,6 +1,5 @@
 #include "runtime/async/task_group.hpp"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -9,6 +8,7 @@
 #include <list>
 
 #include "runtime/async/clock.hpp"
+#include "runtime/async/event.hpp"
 
 namespace ei {
 namespace {
@@ -24,21 +24,21 @@ struct Task {
 
 struct TaskGroup::State : std::enable_shared_from_this<State> {
   State(asio::any_io_executor ex, OnException handler)
-      : executor(std::move(ex)), on_exception(std::move(handler)), changed(executor, SteadyTime::max()) {}
+      : executor(std::move(ex)), on_exception(std::move(handler)), changed(executor) {}
 
   void finish(std::shared_ptr<Task> const& task, std::exception_ptr exception);
   void cancel_all();
 
   asio::any_io_executor executor;
   OnException on_exception;
-  Timer changed;  // cancelled whenever a task ends
+  Event changed;  // a task has ended
   std::list<std::shared_ptr<Task>> tasks;
   bool stopping = false;
 };
 
 void TaskGroup::State::finish(std::shared_ptr<Task> const& task, std::exception_ptr exception) {
   tasks.remove(task);
-  changed.cancel();
+  changed.notify();
   if (!exception || task->canceled) return;
   std::string what = "an exception that is no std::exception";
   try {
@@ -82,22 +82,14 @@ void TaskGroup::spawn(std::string name, std::function<asio::awaitable<void>()> r
 asio::awaitable<void> TaskGroup::stop() {
   auto const state = state_;
   state->cancel_all();
-  while (!state->tasks.empty()) {
-    co_await state->changed.async_wait(asio::as_tuple(asio::use_awaitable));
-  }
+  (void)co_await until(state->changed, [&] { return state->tasks.empty(); });
 }
 
 asio::awaitable<bool> TaskGroup::wait(milliseconds timeout) {
   auto const state = state_;
   auto const deadline = steady_now() + timeout;
-  Timer limit(state->executor, deadline);
-  limit.async_wait([state](boost::system::error_code const& code) {
-    if (!code) state->changed.cancel();
-  });
-  while (!state->tasks.empty() && steady_now() < deadline) {
-    co_await state->changed.async_wait(asio::as_tuple(asio::use_awaitable));
-  }
-  co_return state->tasks.empty();
+  co_return co_await until(
+      state->changed, [&] { return state->tasks.empty(); }, deadline);
 }
 
 std::size_t TaskGroup::size() const {

@@ -5,6 +5,7 @@
 #include "operator/backend/kube/children/labels.hpp"
 #include "operator/backend/kube/children/link_keys.hpp"
 #include "runtime/core/json.hpp"
+#include "runtime/log/failed_task.hpp"
 #include "runtime/log/log.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -64,9 +65,7 @@ KubeBackend::KubeBackend(asio::any_io_executor executor, Client& client, Backend
           [this](CachedObject const& before, CachedObject const& after) { keep_valid_spec(before, after); }),
       ensurer_(client, caches_, options_.field_manager),
       recorder_(executor, client, options_.instance),
-      tasks_(executor, [](std::string const& name, std::string const& what) {
-        log::error("task_failed", {{"task", name}, {"error", what}});
-      }) {}
+      tasks_(executor, log::failed_task) {}
 
 void KubeBackend::start() {
   caches_.start(tasks_);

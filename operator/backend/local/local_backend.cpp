@@ -1,10 +1,9 @@
 #include "operator/backend/local/local_backend.hpp"
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include "operator/backend/local/cores.hpp"
+#include "runtime/log/failed_task.hpp"
 #include "runtime/log/log.hpp"
 
 namespace ei::backend::local {
@@ -25,10 +24,9 @@ LocalBackend::LocalBackend(asio::any_io_executor executor, Settings settings,
       surroundings_{executor, std::move(settings), processes_, usable_cores(),
                     [this] { return cores_taken(); }},
       watch_(std::move(manifests)),
-      changed_timer_(executor, SteadyTime::max()),
-      tasks_(executor, [](std::string const& name, std::string const& what) {
-        log::error("task_failed", {{"task", name}, {"error", what}});
-      }) {
+      more_(executor),
+      removed_(executor),
+      tasks_(executor, log::failed_task) {
   for (auto const& change : watch_.poll()) take(change);
   tasks_.spawn("manifests", [this] { return follow_manifests(); });
 }
@@ -64,15 +62,11 @@ void LocalBackend::take(FileWatch::Change const& change) {
 
 void LocalBackend::changed(api::ServiceKey const& key) {
   changed_.insert(key);
-  changed_timer_.cancel();
+  more_.notify();
 }
 
 asio::awaitable<Result<std::vector<api::ServiceKey>>> LocalBackend::wait_change() {
-  while (changed_.empty()) {
-    changed_timer_.expires_at(SteadyTime::max());
-    // Ends by changed(), or by the caller's cancellation, which the next suspension throws.
-    co_await changed_timer_.async_wait(asio::as_tuple(asio::use_awaitable));
-  }
+  (void)co_await until(more_, [this] { return !changed_.empty(); });
   std::vector<api::ServiceKey> keys(changed_.begin(), changed_.end());
   changed_.clear();
   co_return keys;
@@ -179,6 +173,7 @@ void LocalBackend::remove(api::ServiceKey const& key) {
   tasks_.spawn("remove " + to_string(key), [this, group]() -> asio::awaitable<void> {
     co_await group->stop();
     std::erase(leaving_, group);
+    removed_.notify();
   });
 }
 
@@ -186,7 +181,7 @@ asio::awaitable<void> LocalBackend::shut_down() {
   std::vector<api::ServiceKey> keys;
   for (auto const& [key, service] : services_) keys.push_back(key);
   for (auto const& key : keys) remove(key);
-  while (!leaving_.empty()) co_await sleep_for(milliseconds(10));
+  (void)co_await until(removed_, [this] { return leaving_.empty(); });
   co_await tasks_.stop();
 }
 

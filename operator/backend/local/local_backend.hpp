@@ -1,7 +1,6 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -13,6 +12,7 @@
 #include "operator/backend/local/group.hpp"
 #include "operator/backend/local/manifest_set.hpp"
 #include "operator/backend/local/processes.hpp"
+#include "runtime/async/event.hpp"
 #include "runtime/async/task_group.hpp"
 
 namespace ei::backend::local {
@@ -60,7 +60,8 @@ class LocalBackend final : public Backend {
   std::map<api::ServiceKey, Service> services_;
   std::vector<std::shared_ptr<Group>> leaving_;
   std::set<api::ServiceKey> changed_;
-  asio::steady_timer changed_timer_;  ///< cancelled whenever changed_ gets a key
+  Event more_;     ///< changed_ has got a key
+  Event removed_;  ///< leaving_ has lost a group
   TaskGroup tasks_;
 };
 

@@ -10,6 +10,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <csignal>
 
+#include "runtime/log/failed_task.hpp"
 #include "runtime/log/log.hpp"
 
 namespace ei::backend::local {
@@ -29,9 +30,7 @@ Processes::Processes(asio::any_io_executor executor, Forward forward)
     : executor_(executor),
       forward_(std::move(forward)),
       child_ended_(executor, SIGCHLD),
-      tasks_(executor, [](std::string const& name, std::string const& what) {
-        log::error("task_failed", {{"task", name}, {"error", what}});
-      }) {
+      tasks_(executor, log::failed_task) {
   tasks_.spawn("reap", [this] { return reap(); });
 }
 
