@@ -28,6 +28,9 @@ MAY_INCLUDE = {
     "operator/backend/backend.hpp": ["operator/api", "operator/scaling", "operator/plan", "runtime/core"],
     "operator/manifest": ["operator/api", "runtime/core", "runtime/process"],
     "operator/scrape": ["dispatcher/contract", "operator/scaling", "operator/api", "runtime"],
+    "operator/backend/local/roster.hpp": ["operator/backend/local/command.hpp", "operator/backend/local/instance.hpp",
+                                          "operator/api", "operator/plan"],
+    "operator/backend/local/instance.hpp": ["operator/backend/local/command.hpp", "operator/plan"],
     "operator/backend/local": ["operator", "dispatcher/contract", "runtime"],
     "operator/backend/kube/protocol": ["runtime/core"],
     "operator/backend/kube/client": ["operator/backend/kube/protocol", "runtime"],
@@ -49,7 +52,7 @@ PURE = ["runtime/core", "runtime/compression", "dispatcher/contract", "dispatche
         *(f"{stem}.{suffix}" for suffix in ("hpp", "cpp") for stem in (
             "operator/reconcile/step", "operator/reconcile/settle", "operator/reconcile/workqueue", "operator/reconcile/indicators",
             "dispatcher/grpc/wire", "dispatcher/grpc/convert", "dispatcher/grpc/reflection", "dispatcher/grpc/status",
-            "operator/scrape/reading"))]
+            "operator/scrape/reading", "operator/backend/local/instance", "operator/backend/local/roster"))]
 PURE_FORBIDDEN = re.compile(
     r"#\s*include\s*<(thread|mutex|fstream|iostream|filesystem|condition_variable|future|unistd\.h|sys/|boost/asio|boost/beast"
     r"|prometheus|yaml-cpp|opencv|torch|openssl)"

@@ -1,44 +1,49 @@
 #pragma once
 
-#include <sys/types.h>
-
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "operator/backend/local/listeners.hpp"
+#include "operator/backend/local/command.hpp"
 #include "operator/plan/observation.hpp"
 
 namespace ei::backend::local {
 
+enum class Program { Dispatcher, Worker };
+
 /// One process of a service, from its start to its end.
 struct Instance {
+  Program program{};
   std::string name;
   Command command;
   std::filesystem::path ports_file;
   std::string address;            ///< that it listens on
   milliseconds drain_timeout{0};  ///< that it was told
-  pid_t pid = -1;
+  int pid = -1;                   ///< from its start on
   WallTime created{};
   SteadyTime started{};
   std::optional<Ports> ports;  ///< once it listens
   bool ready = false;
   std::optional<WallTime> first_ready;
   std::optional<WallTime> not_ready_since;
-  bool leaving = false;  ///< was asked to end
+  bool leaving = false;               ///< was asked to end
+  milliseconds grace{0};              ///< of one that is leaving, before it is killed
+  std::optional<SteadyTime> kill_at;  ///< of one that is leaving, until it was killed
   bool ended = false;
 };
 
+/// The roster and its shell speak of the same process.
+using InstancePtr = std::shared_ptr<Instance>;
+
 /// The place of one wanted process: it outlives the process, so that a crash is answered by another start.
 struct Slot {
-  std::shared_ptr<Instance> current;
-  std::shared_ptr<Instance> next;        ///< takes over from `current` once it is ready (the spec was edited)
+  InstancePtr current;
+  InstancePtr next;                      ///< takes over from `current` once it is ready (the spec was edited)
   int failures = 0;                      ///< starts in a row that did not last
   SteadyTime retry_at{};                 ///< no start before this
   std::optional<plan::Trouble> trouble;  ///< why the last process ended
-  std::optional<Listeners> listeners;    ///< of a dispatcher, from its first start on
+  std::optional<Ports> sockets;          ///< of a dispatcher: what listens for it, from its first start on
 };
 
 /// A process that lasted this long was well: the next failure counts from one again.
