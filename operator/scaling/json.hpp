@@ -10,12 +10,10 @@ namespace ei::scaling {
 
 boost::json::object to_json(Settings const& settings);
 boost::json::object to_json(Snapshot const& snapshot);
-boost::json::object to_json(Decision const& decision);
-boost::json::object to_json(State const& state);
 
 /// One line of the decision log: `{"now_ns", "settings", "snapshot", "decision"}`. A log that holds every
 /// call since the operator started can be replayed exactly, and under other settings. Instants are
-/// nanoseconds of the caller.s clock.
+/// nanoseconds of the caller's clock.
 boost::json::object log_record(Settings const& settings, Snapshot const& snapshot, Decision const& decision,
                                Time now);
 
@@ -27,11 +25,8 @@ struct LogRecord {
   Time now{};
 };
 
-/// Reads what `log_record` wrote (other keys are ignored); `Invalid` names the first
-/// key that is missing or wrong.
+/// Reads what `log_record` wrote (other keys are ignored). Errors: Invalid,
+/// naming each key that is missing or wrong.
 Result<LogRecord> log_record_from_json(boost::json::value const& value);
-Result<Settings> settings_from_json(boost::json::value const& value);
-Result<Snapshot> snapshot_from_json(boost::json::value const& value);
-Result<State> state_from_json(boost::json::value const& value);
 
 }  // namespace ei::scaling

@@ -9,10 +9,10 @@
 
 namespace ei::scaling {
 
-/// What a policy remembers between decisions of one service. Start it empty (also after a restart of the
-/// operator: nothing is scaled down until a full window has been seen again) and only hand it back to
-/// `decide`. Copyable and comparable, and `to_json`/`state_from_json` carry it through a file. Its lists are
-/// short and mostly empty where a thousand services idle: vectors, for an empty deque takes 600 bytes.
+/// What a policy remembers between decisions of one service. Start it empty, also after a restart of the
+/// operator: nothing is scaled down until a full window has been seen again. Only hand it back to `decide`.
+/// Copyable and comparable. Its lists are short, and mostly empty where a thousand services idle: they are
+/// vectors, for an empty deque takes 600 bytes.
 struct State {
   struct Service {
     double seconds = 0;

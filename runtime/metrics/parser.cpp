@@ -174,17 +174,4 @@ Result<std::vector<Sample>> parse_exposition(std::string_view text) {
   return samples;
 }
 
-std::optional<double> find_value(std::vector<Sample> const& samples, std::string_view name,
-                                 std::map<std::string, std::string> const& labels) {
-  for (Sample const& sample : samples) {
-    if (sample.name != name) continue;
-    bool const matches = std::all_of(labels.begin(), labels.end(), [&](auto const& wanted) {
-      auto const found = sample.labels.find(wanted.first);
-      return found != sample.labels.end() && found->second == wanted.second;
-    });
-    if (matches) return sample.value;
-  }
-  return {};
-}
-
 }  // namespace ei::metrics

@@ -39,8 +39,4 @@ inline constexpr std::size_t kMaxLineBytes = 16 * 1024;
 /// not hexadecimal, no blanks, no locale.
 [[nodiscard]] std::optional<double> parse_number(std::string_view text);
 
-/// The value of the first sample called `name` that carries at least `labels`.
-[[nodiscard]] std::optional<double> find_value(std::vector<Sample> const& samples, std::string_view name,
-                                               std::map<std::string, std::string> const& labels = {});
-
 }  // namespace ei::metrics

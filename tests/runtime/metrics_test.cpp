@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <cmath>
@@ -8,6 +9,23 @@
 
 using namespace ei;
 using namespace ei::metrics;
+
+namespace {
+
+/// The value of the first sample called `name` that carries at least `labels`.
+std::optional<double> find_value(std::vector<Sample> const& samples, std::string_view name,
+                                 std::map<std::string, std::string> const& labels = {}) {
+  for (Sample const& sample : samples) {
+    bool const matches = std::all_of(labels.begin(), labels.end(), [&](auto const& wanted) {
+      auto const found = sample.labels.find(wanted.first);
+      return found != sample.labels.end() && found->second == wanted.second;
+    });
+    if (sample.name == name && matches) return sample.value;
+  }
+  return {};
+}
+
+}  // namespace
 
 TEST_CASE("what the registry exposes the parser reads back") {
   Registry registry;
