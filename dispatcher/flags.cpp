@@ -161,7 +161,7 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
                std::chrono::hours(24));
   add_duration(
       app, "--grpc-connection-age", flags.grpc_connection_age,
-      "Age, give or take a tenth, at which a gRPC connection is told to go while its calls go on: its "
+      "Age, give or take a tenth, at which a gRPC connection gets a GOAWAY while its calls go on: its "
       "client comes back on a new one, perhaps to another dispatcher. A drain takes as long where a "
       "client has one",
       milliseconds(100), std::chrono::hours(1));

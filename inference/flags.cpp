@@ -41,7 +41,7 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
   app.option_defaults()->always_capture_default();
   app.add_option("--address", flags.address, "Address to listen on");
   app.add_option("--port", flags.port,
-                 "Port of its own POST /predict, for whoever asks it without a dispatcher; 0 lets the system "
+                 "Port of its own POST /predict, for clients without a dispatcher; 0 lets the system "
                  "choose; none: it is not served");
   app.add_option("--metrics-port", flags.metrics_port,
                  "Port of /metrics, /healthz and /readyz; 0 lets the system choose");

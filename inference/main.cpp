@@ -69,7 +69,7 @@ void hold_blas_to_one_thread() {
 // Until the frames that tell the dispatchers have left, and for a probe that asks just now.
 constexpr milliseconds kOverrunGrace{1'000};
 
-// The pictures of a job, so that whoever reads the log finds the one that is at fault.
+// The pictures of a job, so that a reader of the log finds the one that is at fault.
 json::array pictures_of(dispatcher::link::Job const& job) {
   json::array pictures;
   for (auto const part : dispatcher::link::parts(job)) {
@@ -78,7 +78,7 @@ json::array pictures_of(dispatcher::link::Job const& job) {
   return pictures;
 }
 
-// A computation that never ends cannot be stopped: whoever can restart this process has to.
+// A computation that never ends cannot be stopped: the process has to be restarted.
 asio::awaitable<void> end_on_overrun(Worker& worker, Links& links) {
   auto const overrun = co_await worker.overrun();
   log::error("job_overrun", {{"spent_ms", overrun.spent.count()},

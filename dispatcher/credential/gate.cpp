@@ -61,7 +61,7 @@ Result<std::string> LinkGate::admit(std::optional<std::string_view> authorizatio
   if (options_.keys_file.empty()) return refused("wrong token");
   if (auto const fresh = refresh_keys(); !fresh)
     log::error("link_keys_unusable",
-               {{"error", fresh.error().message}, {"detail", "those read before stay in force"}});
+               {{"error", fresh.error().message}, {"detail", "the keys read before stay in force"}});
   auto const holder = verify_token(*keys_, options_.expected, shown, seconds_since_1970());
   if (!holder) return holder.error();
   return holder->pod;

@@ -1,4 +1,4 @@
-// Where requests and workers meet: requests come in, jobs go out to whoever is idle, results go back.
+// Where requests and workers meet: requests come in, jobs go out to idle workers, results go back.
 //
 // Everything that happens is a call with its time: a request arrives (submit) or its client leaves (cancel),
 // a worker comes (attach), asks (ready), answers (result) or goes (detach), and time passes (tick). Frames
@@ -82,7 +82,7 @@ using WorkerId = std::uint64_t;
 struct WorkerPort {
   std::function<void(std::string frame)> send;
   std::function<void(std::string reason)>
-      drop;  ///< closes the connection; detach() follows from whoever owns it
+      drop;  ///< closes the connection; detach() follows from the connection's owner
 };
 
 /// How a worker's connection ended.

@@ -6,7 +6,7 @@
 namespace ei::dispatcher {
 namespace {
 
-// Until half the queue is served there is room for whoever comes back; sooner only means another refusal. At
+// When half the queue is served there is room for clients that return; sooner only means another refusal. At
 // most a minute, as by then there will be more workers.
 std::chrono::seconds retry_after(RequestQueue const& queue, ServiceEstimate const& service,
                                  std::size_t workers) {

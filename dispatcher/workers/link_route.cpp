@@ -19,7 +19,7 @@ using Socket = std::shared_ptr<http::WebSocket>;
 
 struct Door {
   LinkGate gate;
-  log::Throttle refusals;  // whoever reaches the port can cause one line after the other
+  log::Throttle refusals;  // any client of the port can cause one line after the other
 };
 
 std::optional<http::Response> authorize(http::Request const& request, Door& door) {

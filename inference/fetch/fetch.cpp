@@ -24,9 +24,9 @@ namespace fs = std::filesystem;
 /// Between attempts: doubled each time, from the first to the last.
 constexpr milliseconds kFirstBackOff{500};
 constexpr milliseconds kLastBackOff{15'000};
-/// A transfer that began is worth waiting for. One that does not begin is more often a wrong address, which
-/// whoever started this process can tell people once it ends, and starts it again. Less than an operator's
-/// patience with a worker, but for a server that takes the connection and is silent.
+/// A transfer that began is worth waiting for. One that does not begin is more often a wrong address: the
+/// process ends, so that its parent can report this and start it again. Less than an operator's patience
+/// with a worker, except for a server that accepts the connection and is silent.
 constexpr milliseconds kFirstByteWait{5'000};
 /// For how much of a body of unknown length room is made at a time: ResNet18's weights once.
 constexpr std::uint64_t kRoomStep = 64U << 20U;

@@ -11,7 +11,7 @@
 namespace ei::inference {
 namespace asio = boost::asio;
 
-/// Whether work is refused when much waits already, or bounded by whoever brings it.
+/// Whether work is refused when much waits already, or bounded by its sender.
 enum class Admit { WhileRoom, Always };
 
 /// A worker's exit code when its thread computes for ever: EX_SOFTWARE of sysexits.h.

@@ -41,7 +41,7 @@ std::optional<std::size_t> slowest_connection(std::vector<Standing> const& all, 
     if (all[i].phase == Phase::Idle) {
       choice.rank = 1;
     } else if (seconds_of(all[i].since, now) < kSettledSeconds) {
-      choice.rank = 2;  // whoever is quick is served and gone before it is the oldest
+      choice.rank = 2;  // a quick client is served and gone before it is the oldest
     } else {
       choice.pace = pace(all[i], now);
       choice.rank = choice.pace < static_cast<double>(min_rate) ? 0 : 3;

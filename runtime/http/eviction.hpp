@@ -23,10 +23,10 @@ struct Standing {
   std::size_t claimed = 0;  ///< bytes of body that it holds of the server's budget
 };
 
-/// The connection to close so that a newcomer finds a place, or none where all are at work. First whoever has
-/// moved less than `min_rate` bytes a second for a second or longer, the slowest before others; then who is
-/// idle, the longest; then the oldest of those that began within the last second; then the slowest of the
-/// rest. So a crowd that trickles cannot keep others out, whatever it sends. Pure.
+/// The connection to close to make room for a new one, or none if all are being served. First a connection
+/// that has moved less than `min_rate` bytes a second for a second or longer, the slowest of these; then the
+/// one that has been idle longest; then the oldest that began within the last second; then the slowest of
+/// the rest. So a crowd that sends little by little cannot keep other clients out. Pure.
 [[nodiscard]] std::optional<std::size_t> slowest_connection(std::vector<Standing> const& all, SteadyTime now,
                                                             std::size_t min_rate);
 

@@ -14,7 +14,7 @@ namespace asio = boost::asio;
 [[nodiscard]] Result<asio::ip::tcp::acceptor> open_listener(asio::any_io_executor executor,
                                                             std::string const& address, std::uint16_t port);
 
-/// The same from a descriptor that whoever started this process listens on already, and owns with it.
+/// The same from a descriptor on which this process's parent listens already, and which both own.
 /// Errors: Invalid (not a TCP socket that listens).
 [[nodiscard]] Result<asio::ip::tcp::acceptor> inherit_listener(asio::any_io_executor executor,
                                                                int descriptor);

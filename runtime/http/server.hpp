@@ -73,7 +73,7 @@ struct ServerOptions {
   std::string address = "0.0.0.0";
   std::uint16_t port = 0;  ///< 0: the system chooses, see Server::port()
   /// Instead of both: a listening socket that this process was started with,
-  /// and shares with whoever started it.
+  /// and shares with its parent process.
   std::optional<int> descriptor = {};
   std::size_t max_body = 1024 * 1024;  ///< bytes; over it 413, before reading where Content-Length says so
   /// Bytes of request line, header fields and trailers, twice what nginx and Apache allow of one line; over
@@ -137,9 +137,9 @@ class Server {
   /// Begins to accept. Call after listen().
   void start();
 
-  /// Every answer from now on says `Connection: close` and is its connection's last, while new connections
-  /// are still accepted and served: for those who have not heard yet that this server is leaving. Of an
-  /// inherited socket only those that wait already: who comes later is the successor's. drain() ends it.
+  /// Every answer from now on says `Connection: close` and is its connection's last. New connections are
+  /// still accepted and served: their clients do not know yet that this server is leaving. On an inherited
+  /// socket only connections that wait already are: the successor accepts later ones. drain() ends it.
   void retire();
   /// Closes the connections that wait between two requests. Not those that have not asked anything yet.
   void close_idle();

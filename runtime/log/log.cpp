@@ -69,7 +69,7 @@ std::string format_line(WallTime time, Level level, std::string_view event,
     if (string != nullptr && !is_utf8(*string)) {
       line[key] = percent_encode(*string);
     } else if (string != nullptr && string->find("://") != string->npos) {
-      // The last of several places: whoever writes a message of parts cannot know what is in each.
+      // The last of several places: a writer of a message in parts cannot know what is in each part.
       line[key] = redact_urls(*string);
     } else {
       line[key] = value;

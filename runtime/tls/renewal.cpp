@@ -15,8 +15,8 @@ namespace {
 constexpr milliseconds kPollEvery{2'000};
 // What a Secret may hold in all.
 constexpr std::size_t kMaxBytes = std::size_t{1} << 20;
-// Looks until two in a row find the same: whoever replaces the files replaces one after the other, or all at
-// once between two of our reads.
+// Looks until two in a row find the same: files may be replaced one after the other, or all at once between
+// two of our reads.
 constexpr int kMaxLooks = 4;
 
 }  // namespace
@@ -112,7 +112,7 @@ asio::awaitable<void> follow(Renewal& renewal, std::function<void(Outcome)> repo
     auto const outcome = renewal.poll(std::chrono::system_clock::now());
     if (!outcome) {
       log::error("tls_certificate_refused", {{"error", outcome.error().message},
-                                             {"detail", "the one before stays in force"},
+                                             {"detail", "the previous certificate stays in force"},
                                              {"expires", format_rfc3339_seconds(renewal.expires())}});
       report(Outcome::Refused);
     } else if (*outcome == Outcome::Renewed) {
