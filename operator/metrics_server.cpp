@@ -1,4 +1,4 @@
-#include "operator/serve.hpp"
+#include "operator/metrics_server.hpp"
 
 #include <boost/asio/awaitable.hpp>
 
