@@ -166,6 +166,8 @@ void Roster::step_worker(Slot& slot, Command const& wanted, bool& rolling, Momen
   }
   if (same_template(slot.current->command, wanted)) {
     leave(slot.next, now, kUnreadyGrace);
+    // What ended the next one is nothing to report once it is not needed any more.
+    if (slot.current->ready) slot.trouble.reset();
     return;
   }
   if (!slot.current->ready) {

@@ -201,6 +201,19 @@ TEST_CASE("roster: a next worker that crashes is tried again while the old one s
   CHECK(stage.done() == Words{"start a-worker-5"});
 }
 
+TEST_CASE("roster: the trouble of a next worker ends with the edit that wanted it") {
+  Running stage;
+  auto const first = stage.spec;
+  stage.spec.model.uri = "file:///m/broken.pth";
+  stage.want(1, 2);
+  stage.ends("a-worker-4");
+  CHECK(stage.observed().workers[0].trouble);
+  stage.spec = first;
+  stage.want(1, 2);
+  CHECK(stage.observed().workers.size() == 2);
+  CHECK_FALSE(stage.observed().workers[0].trouble);
+}
+
 TEST_CASE("roster: where the old worker ends, the next one takes its place before it is ready") {
   Running stage;
   stage.spec.model.uri = "file:///m/new.pth";
@@ -208,7 +221,6 @@ TEST_CASE("roster: where the old worker ends, the next one takes its place befor
   (void)stage.done();
   stage.ends("a-worker-2");
   CHECK(stage.observed().workers.front().name == "a-worker-4");
-  CHECK(stage.observed().workers.size() == 2);
 }
 
 TEST_CASE("roster: an edited model replaces workers that are not ready at once") {
