@@ -6,6 +6,7 @@
 
 #include "operator/api/reader.hpp"
 #include "operator/plan/arguments.hpp"
+#include "runtime/core/fields.hpp"
 #include "runtime/core/json.hpp"
 
 namespace ei::backend::local {
@@ -41,26 +42,20 @@ void append(std::vector<std::string>& words, std::vector<std::string> const& mor
   words.insert(words.end(), more.begin(), more.end());
 }
 
-std::optional<std::uint16_t> port_of(boost::json::value const& root, std::string_view name) {
-  auto const* value = find_member(root, name);
-  boost::json::error_code wrong;
-  if (!value || !value->is_number()) return {};
-  auto const port = value->to_number<std::uint16_t>(wrong);
-  if (wrong) return {};
-  return port;
-}
-
 }  // namespace
+
+template <class Fields>
+void list_members(Fields& fields, Ports& ports) {
+  fields.maybe("http", ports.http);
+  fields("metrics", ports.metrics);
+  fields.maybe("link", ports.link);
+  fields.maybe("grpc", ports.grpc);
+}
 
 Result<Ports> parse_ports(std::string_view text) {
   auto const root = parse_json(text);
   if (!root) return root.error();
-  auto const http = port_of(*root, "http");
-  auto const metrics = port_of(*root, "metrics");
-  if (!metrics || (!http && find_member(*root, "http") != nullptr))
-    return make_error(ErrorKind::Invalid, "a ports file without metrics, or with another http than a port");
-  return Ports{http.value_or(0), *metrics, port_of(*root, "link").value_or(0),
-               port_of(*root, "grpc").value_or(0)};
+  return read_fields<Ports>(*root);
 }
 
 milliseconds drain_timeout(Settings const& settings, api::Spec const& spec) {
