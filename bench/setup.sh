@@ -9,7 +9,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 packages_build=(
   g++ cmake ninja-build pkg-config ccache ca-certificates
   libboost1.81-dev libssl-dev libyaml-cpp-dev libcli11-dev prometheus-cpp-dev
-  libcurl4-openssl-dev zlib1g-dev libhowardhinnant-date-dev libcjose-dev
+  libcurl4-openssl-dev zlib1g-dev libbz2-dev libhowardhinnant-date-dev libcjose-dev
   libgrpc++-dev libprotobuf-dev protobuf-compiler
   libtorch-dev libdnnl-dev libopenblas0-pthread libopencv-dev libjpeg62-turbo-dev
   catch2 # the build tree has the unit tests in it, whoever configures it first

@@ -12,6 +12,7 @@
 
 #include "bench/load/load.hpp"
 #include "bench/load/progress.hpp"
+#include "bench/load/trace_file.hpp"
 #include "runtime/core/json.hpp"
 #include "runtime/process/files.hpp"
 #include "runtime/process/program.hpp"
@@ -20,14 +21,13 @@
 namespace ei::bench {
 namespace {
 
-constexpr std::size_t kMaxTraceBytes = 16 * 1024 * 1024;
 constexpr std::size_t kMaxCaBytes = 1024 * 1024;  // every authority that a system trusts is a fifth of it
 constexpr int kInterrupted = 130;                 // what a shell says of a program ended by SIGINT
 
 struct Flags {
   std::string url;
   std::string images;
-  std::string trace_file;
+  TraceFlags trace;
   double scale = 1;
   double rate_rps = 0;
   double seconds = 10;
@@ -49,11 +49,9 @@ struct Setup {
 };
 
 Result<Schedule> schedule_from(Flags const& flags) {
-  if (flags.trace_file.empty()) return poisson_schedule(flags.rate_rps, flags.seconds, flags.seed);
-  auto const text = process::read_file(flags.trace_file, kMaxTraceBytes);
-  if (!text) return with_context(text.error(), flags.trace_file);
-  auto const trace = parse_trace(*text);
-  if (!trace) return with_context(trace.error(), flags.trace_file);
+  if (flags.trace.file.empty()) return poisson_schedule(flags.rate_rps, flags.seconds, flags.seed);
+  auto const trace = load_trace(flags.trace, flags.seed);
+  if (!trace) return trace.error();
   return schedule_of(scale(*trace, flags.scale), flags.seed);
 }
 
@@ -180,10 +178,7 @@ void add_load_command(CLI::App& program, int& code) {
           "Folder of JPEG and PNG files, sent in turn; with a labels.csv (file,label) answers are checked")
       ->required()
       ->check(CLI::ExistingDirectory);
-  auto* trace =
-      load->add_option("--trace", flags->trace_file,
-                       "File of integers: requests in each second, separated by commas or white space")
-          ->check(CLI::ExistingFile);
+  auto* trace = add_trace_options(*load, flags->trace);
   load->add_option("--scale", flags->scale, "Multiplies the trace")->check(CLI::PositiveNumber)->needs(trace);
   auto* rate = load->add_option("--rate", flags->rate_rps, "Requests per second instead of a trace")
                    ->check(CLI::PositiveNumber)

@@ -6,18 +6,16 @@
 #include <string>
 #include <vector>
 
+#include "bench/load/trace_file.hpp"
 #include "bench/sim/shapes.hpp"
-#include "runtime/process/files.hpp"
 
 namespace ei::bench {
 namespace {
 
-constexpr std::size_t kMaxTraceBytes = 16 * 1024 * 1024;
-
 struct Flags {
   std::string shape{name(Shape::Course)};
   std::uint64_t seed = 0;
-  std::string trace_file;
+  TraceFlags trace;
   double scale = 1;
 };
 
@@ -37,11 +35,9 @@ std::vector<std::string> names() {
 }
 
 Result<Trace> trace_of(Flags const& flags) {
-  if (flags.trace_file.empty()) return scale(make_trace(shapes().at(flags.shape), flags.seed), flags.scale);
-  auto const text = process::read_file(flags.trace_file, kMaxTraceBytes);
-  if (!text) return with_context(text.error(), flags.trace_file);
-  auto const trace = parse_trace(*text);
-  if (!trace) return with_context(trace.error(), flags.trace_file);
+  if (flags.trace.file.empty()) return scale(make_trace(shapes().at(flags.shape), flags.seed), flags.scale);
+  auto const trace = load_trace(flags.trace, flags.seed);
+  if (!trace) return trace.error();
   return scale(*trace, flags.scale);
 }
 
@@ -64,13 +60,9 @@ void add_trace_command(CLI::App& program, int& code) {
   trace->option_defaults()->always_capture_default();
   auto* shape =
       trace->add_option("--shape", flags->shape, "A shape of the comparisons")->check(CLI::IsMember(names()));
-  auto* seed = trace->add_option("--seed", flags->seed, "0 is the plain trace, every other a variation");
-  trace
-      ->add_option("--trace", flags->trace_file,
-                   "Your own instead: integers separated by commas or white space")
-      ->check(CLI::ExistingFile)
-      ->excludes(shape)
-      ->excludes(seed);
+  trace->add_option("--seed", flags->seed,
+                    "0 is the plain trace, every other a variation; of a file, what spreads its minutes");
+  add_trace_options(*trace, flags->trace)->excludes(shape);
   trace->add_option("--scale", flags->scale, "Multiplies every second")->check(CLI::PositiveNumber);
   trace->callback([flags, &code] { code = run(*flags); });
 }

@@ -20,11 +20,11 @@ STYLE = {  # ours in the strongest
     "Kpa": (style.KPA, "^", 1.2),
     "Keda": (style.KEDA, "v", 1.2),
     "QueueRatio": (style.CLASSIC, "X", 1.2),
-    "Clairvoyant": (style.CLAIRVOYANT, "*", 1.2),
+    "Planner": (style.PLANNER, "*", 1.2),
 }
 LINES = style.OTHERS  # of programs that play beside ours, in the order of the table
 LABEL = {"Latency": "Latency (ours)", "Hpa70": "HPA 70 %", "Hpa90": "HPA 90 %", "Kpa": "Knative KPA", "Keda": "KEDA",
-         "QueueRatio": "QueueRatio (classic)", "Clairvoyant": "clairvoyant"}
+         "QueueRatio": "QueueRatio (classic)", "Planner": "planner"}
 MATCH = ("shape", "service_ms", "rate_scale", "start_s")
 
 
@@ -94,7 +94,7 @@ def draw_timeline(match, rows, path):
     load.set_ylabel("requests/s")
     load.set_title(title(match))
     for policy, (colour, _, width) in STYLE.items():
-        if policy not in by_policy or policy == "Clairvoyant":
+        if policy not in by_policy or policy == "Planner":
             continue
         lines = by_policy[policy]
         seconds = [int(r["second"]) for r in lines]

@@ -7,6 +7,7 @@
 #include <memory>
 #include <thread>
 
+#include "bench/load/trace_file.hpp"
 #include "bench/policy/play.hpp"
 #include "bench/policy/replay.hpp"
 #include "bench/policy/report.hpp"
@@ -16,7 +17,6 @@
 namespace ei::bench {
 namespace {
 
-constexpr std::size_t kMaxTraceBytes = 16U << 20U;
 constexpr std::size_t kMaxLogBytes = 1U << 30U;  // a day of one decision a second is 100 MB
 using Players = std::vector<Player>;
 
@@ -25,7 +25,8 @@ constexpr int kGridRuns = 3;
 
 struct Flags {
   bool quick = false;
-  std::string trace;
+  TraceFlags trace;
+  std::string slo;
   std::string manifest;
   std::string replay;
   std::string service;
@@ -43,8 +44,8 @@ struct Flags {
 };
 
 Players everybody(Players const& programs) {
-  Players all{{Contestant::Latency}, {Contestant::QueueRatio}, {Contestant::Hpa70},      {Contestant::Hpa90},
-              {Contestant::Kpa},     {Contestant::Keda},       {Contestant::Clairvoyant}};
+  Players all{{Contestant::Latency}, {Contestant::QueueRatio}, {Contestant::Hpa70},  {Contestant::Hpa90},
+              {Contestant::Kpa},     {Contestant::Keda},       {Contestant::Planner}};
   all.insert(all.end(), programs.begin(), programs.end());
   return all;
 }
@@ -87,7 +88,7 @@ Result<void> write_csv(std::string const& folder, std::vector<Cell> const& cells
   std::filesystem::create_directories(folder, failed);
   if (failed) return make_error(ErrorKind::Io, folder + ": " + failed.message());
   auto written =
-      process::write_file_atomically(std::filesystem::path(folder) / "cells.csv", cells_csv(cells));
+      process::write_file_atomically(std::filesystem::path(folder) / "cells.csv", cells_csv(cells, rules));
   if (!written) return written;
   return process::write_file_atomically(std::filesystem::path(folder) / "timelines.csv",
                                         timelines_csv(cells, rules));
@@ -124,13 +125,13 @@ Result<void> compare(std::vector<Match> const& matches, Rules const& rules, Flag
   auto const played = play_all(matches, all, rules, flags.jobs);
   if (!played) return played.error();
   auto const& cells = *played;
-  if (!flags.trace.empty()) print(demand(matches, rules));
-  print(table(cells));
+  if (!flags.trace.file.empty()) print(demand(matches, rules));
+  print(table(cells, rules));
   print(unplanned(matches, rules));
   auto const some = quickest_course(matches);
   auto const others = play_all(some, besides(), rules, flags.jobs);
   if (!others) return others.error();
-  print("\nbesides: the metrics through a Prometheus, and Ray Serve" + table(*others));
+  print("\nbesides: the metrics through a Prometheus, and Ray Serve" + table(*others, rules));
   print(legend(rules));
   print(goals(cells));
   if (flags.measured.service_ms > 0) {
@@ -146,18 +147,19 @@ Result<void> compare(std::vector<Match> const& matches, Rules const& rules, Flag
 /// The recorded load twice: under the recorded settings, and under the asked ones where there are any (bounds
 /// alone change the recorded ones).
 Result<void> replay(Rules rules, Flags const& flags, Players const& programs) {
-  auto const text = process::read_file(flags.replay, kMaxLogBytes);
-  if (!text) return text.error();
+  auto const text = read_packed_file(flags.replay, kMaxLogBytes);
+  if (!text) return with_context(text.error(), flags.replay);
   auto const log = read_decision_log(*text, flags.service);
   if (!log) return with_context(log.error(), flags.replay);
-  auto const match = match_of_log(*log);
+  auto const match = match_of_log(log->records);
   if (!match) return with_context(match.error(), flags.replay);
   Repetition const repetition = repeat(*log);
   std::printf(
       "%zu decisions, %zu of them the same when decided again; %zu s, %.1f ms service, %.2f s start\n",
       repetition.decisions, repetition.same, match->trace.size(), match->service_ms, match->start_s);
+  if (log->starts.size() > 1) std::printf("%zu operators, one after the other\n", log->starts.size());
   Rules recorded = rules;
-  recorded.settings = log->back().settings;
+  recorded.settings = log->records.back().settings;
   auto const asked = bounded(flags.manifest.empty() ? recorded.settings : rules.settings, flags);
   if (!asked) return asked.error();
   rules.settings = *asked;
@@ -168,13 +170,13 @@ Result<void> replay(Rules rules, Flags const& flags, Players const& programs) {
   auto played = play_all(matches, all, recorded, flags.jobs);
   if (!played) return played.error();
   auto& cells = *played;
-  print("\nunder the recorded settings" + table(cells));
+  print("\nunder the recorded settings" + table(cells, rules));
   if (rules.settings != recorded.settings) {
     auto const others = play_all(changed, all, rules, flags.jobs);
     if (!others) return others.error();
     print("\nunder " +
           (flags.manifest.empty() ? "the bounds asked for" : "the settings of " + flags.manifest) +
-          table(*others));
+          table(*others, rules));
     cells.insert(cells.end(), others->begin(), others->end());
   }
   print(unplanned(matches, rules));
@@ -191,23 +193,23 @@ Result<void> run(Flags const& flags) {
   auto const programs =
       read_programs(flags.programs, std::chrono::milliseconds(std::lround(1000 * flags.answer_timeout_s)));
   if (!programs) return programs.error();
-  bool const few = flags.quick || !flags.trace.empty() || !flags.replay.empty();
+  auto const slo = read_slo(flags.slo);
+  if (!slo) return slo.error();
+  bool const few = flags.quick || !flags.trace.file.empty() || !flags.replay.empty();
   Rules rules{*settings,
               flags.runs > 0 ? flags.runs
               : few          ? kQuickRuns
                              : kGridRuns,
-              flags.seed, flags.lane_for_all};
+              flags.seed, flags.lane_for_all, *slo};
   if (!flags.replay.empty()) return replay(rules, flags, *programs);
   auto const asked = bounded(*settings, flags);
   if (!asked) return asked.error();
   rules.settings = *asked;
-  if (flags.trace.empty()) return compare(grid(flags.quick), rules, flags, *programs);
-  auto const text = process::read_file(flags.trace, kMaxTraceBytes);
-  if (!text) return text.error();
-  auto const trace = parse_trace(*text);
-  if (!trace) return with_context(trace.error(), flags.trace);
+  if (flags.trace.file.empty()) return compare(grid(flags.quick), rules, flags, *programs);
+  auto const trace = load_trace(flags.trace, flags.seed);
+  if (!trace) return trace.error();
   if (flags.measured.service_ms <= 0)
-    return compare(matches_of(*trace, flags.quick), rules, flags, *programs);
+    return compare(matches_of(*trace, flags.quick, flags.trace.scale_to > 0), rules, flags, *programs);
   Measured measured = flags.measured;
   measured.worker_cores = flags.worker_millicores / 1000;
   return compare({match_of(*trace, measured)}, rules, flags, *programs);
@@ -219,11 +221,9 @@ void add_policy_command(CLI::App& program, int& code) {
   auto const flags = std::make_shared<Flags>();
   flags->jobs = std::max(1U, std::thread::hardware_concurrency());
   CLI::App* app = program.add_subcommand(
-      "policy", "Compares the scaling policies with HPA, KPA, KEDA and a clairvoyant, in a simulator.");
+      "policy", "Compares the scaling policies with HPA, KPA, KEDA and a planner, in a simulator.");
   app->add_flag("--quick", flags->quick, "The course shape at 3 s start alone");
-  CLI::Option* trace =
-      app->add_option("--trace", flags->trace, "Requests per second: integers, one a line or comma separated")
-          ->check(CLI::ExistingFile);
+  CLI::Option* trace = add_trace_options(*app, flags->trace);
   CLI::Option* service_ms =
       app->add_option("--service-ms", flags->measured.service_ms,
                       "One match alone, the trace as it stands with this measured service time")
@@ -251,11 +251,16 @@ void add_policy_command(CLI::App& program, int& code) {
       ->check(CLI::Range(1, 1000));
   app->add_option("--manifest", flags->manifest, "Settings: those of this file's first InferenceService")
       ->check(CLI::ExistingFile);
-  app->add_option(
-         "--replay", flags->replay,
-         "An operator's decision log: what would --manifest, --min or --max have done with that load?")
-      ->check(CLI::ExistingFile)
+  app->add_option("--replay", flags->replay,
+                  "An operator's decision log (also gzip, bzip2, or - for standard input): what would "
+                  "--manifest, --min "
+                  "or --max have done with that load?")
+      ->check(CLI::ExistingFile | CLI::IsMember({"-"}))
       ->excludes("--trace");
+  app->add_option(
+      "--slo", flags->slo,
+      "Latency targets such as 500ms,750ms: adds to the tables the share over each, and the requests "
+      "within it for each core-second");
   app->add_option("--service", flags->service, "namespace/name, for a decision log of several services");
   app->add_option("--contestant", flags->programs,
                   "name=command: a program of yours that decides, see docs/policy.md; may be repeated")

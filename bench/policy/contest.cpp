@@ -6,9 +6,12 @@
 #include <optional>
 
 #include "bench/policy/program.hpp"
-#include "bench/sim/clairvoyant.hpp"
+#include "bench/sim/bound.hpp"
+#include "bench/sim/foresight.hpp"
+#include "operator/api/limits.hpp"
 #include "operator/scaling/exchange.hpp"
 #include "operator/scaling/text.hpp"
+#include "runtime/core/units.hpp"
 
 namespace ei::bench {
 namespace {
@@ -20,7 +23,7 @@ struct Service {
 };
 constexpr Service kServices[] = {{250, 0.36}, {140, 0.75}, {30, 4.2}};
 constexpr double kStarts[] = {3, 10, 30};
-constexpr double kLateRatio = 0.01;  // what a p99 target allows, for the clairvoyant
+constexpr double kLateRatio = 0.01;  // what a p99 target allows, for the planner
 
 // KEDA leaves the threshold to its user; 5 is the default of its Redis list scaler, and lower than the queue
 // target of 50 that our own classic rule is given, so this is the stronger KEDA.
@@ -88,8 +91,8 @@ Scaler scaler_of(Contestant contestant, Rules const& rules, Scenario const& scen
     }
     case Contestant::Keda:
       return keda_scaler(hpa(rules, 100), kKedaThreshold, seed);
-    case Contestant::Clairvoyant:
-      return plan_scaler(clairvoyant_plan(scenario, kLateRatio), true);
+    case Contestant::Planner:
+      return plan_scaler(foreseen_plan(scenario, kLateRatio), true);
     case Contestant::LatencyPrometheus15s:
       return policy_scaler(behind_prometheus(rules.settings, kPrometheusInterval),
                            MetricsPath{kPrometheusInterval}, true, seed);
@@ -170,7 +173,7 @@ bool is_baseline(Contestant contestant) {
   switch (contestant) {
     case Contestant::Latency:
     case Contestant::LatencyPrometheus15s:
-    case Contestant::Clairvoyant:
+    case Contestant::Planner:
     case Contestant::Program:  // it steers our service, so it has our queue
       return false;
     default:
@@ -235,6 +238,9 @@ Result<Cell> play_with(Match const& match, Player const& player, Rules const& ru
     auto played = run_once(scenario, match, player, rules, run, late_lane);
     if (!played) return played.error();
     Outcome& outcome = *played;
+    if (player.contestant == Contestant::Latency) {
+      cell.bound_core_seconds += match.worker_cores * least_core_seconds(scenario, kLateRatio) / rules.runs;
+    }
     cell.worst_p99_s = std::max(cell.worst_p99_s, summarize(outcome, scenario.latency_target).p99_s);
     all.latency_seconds.insert(all.latency_seconds.end(), outcome.latency_seconds.begin(),
                                outcome.latency_seconds.end());
@@ -246,6 +252,12 @@ Result<Cell> play_with(Match const& match, Player const& player, Rules const& ru
   double const events = static_cast<double>(cell.summary.scale_events) / rules.runs;
   cell.summary = summarize(all, rules.settings.latency_target);
   cell.summary.scale_events = events;
+  auto const requests = static_cast<double>(all.latency_seconds.size());
+  for (auto const target : rules.slo) {
+    SloResult& result = cell.slo.emplace_back();
+    result.late_ratio = summarize(all, target).late_ratio;
+    result.goodput_per_core_second = (1 - result.late_ratio) * requests / rules.runs / all.core_seconds;
+  }
   return cell;
 }
 
@@ -301,10 +313,30 @@ Match match_of(Trace trace, Measured const& measured) {
   return match;
 }
 
-std::vector<Match> matches_of(Trace const& trace, bool quick) {
+Result<std::vector<std::chrono::milliseconds>> read_slo(std::string const& text) {
+  constexpr std::size_t kMostTargets = 4;  // columns that a terminal still shows
+  std::vector<std::chrono::milliseconds> targets;
+  for (std::size_t at = 0; at < text.size();) {
+    auto const end = std::min(text.find(',', at), text.size());
+    std::string const word = text.substr(at, end - at);
+    auto const target = parse_duration(word);
+    if (!target || !api::kLatencyTarget.contains(*target) || targets.size() == kMostTargets) {
+      return make_error(ErrorKind::Invalid, "--slo '" + word +
+                                                "': it must be up to four durations between 10ms "
+                                                "and 60s, such as 500ms,750ms");
+    }
+    targets.push_back(*target);
+    at = end + 1;
+  }
+  return targets;
+}
+
+std::vector<Match> matches_of(Trace const& trace, bool quick, bool as_it_stands) {
   std::vector<Match> matches;
-  for (Service const& service : kServices)
+  for (Service const& service : kServices) {
+    if (as_it_stands) break;
     add_at_each_start(matches, match_of("trace", trace, service, service.scale), quick);
+  }
   for (Service const& service : kServices)
     add_at_each_start(matches, match_of("trace", trace, service, 1), quick);
   return matches;

@@ -8,8 +8,8 @@ namespace {
 constexpr std::size_t kMostNameBytes = 20;  // the width of the tables' first column
 
 constexpr Contestant kNamed[] = {
-    Contestant::Latency, Contestant::QueueRatio, Contestant::Hpa70,       Contestant::Hpa90,
-    Contestant::Kpa,     Contestant::Keda,       Contestant::Clairvoyant, Contestant::LatencyPrometheus15s,
+    Contestant::Latency, Contestant::QueueRatio, Contestant::Hpa70,   Contestant::Hpa90,
+    Contestant::Kpa,     Contestant::Keda,       Contestant::Planner, Contestant::LatencyPrometheus15s,
     Contestant::RayServe};
 
 /// Names are columns of CSV files and names of files.
@@ -43,8 +43,8 @@ std::string_view name(Contestant contestant) {
       return "Kpa";
     case Contestant::Keda:
       return "Keda";
-    case Contestant::Clairvoyant:
-      return "Clairvoyant";
+    case Contestant::Planner:
+      return "Planner";
     case Contestant::LatencyPrometheus15s:
       return "LatencyPrometheus15s";
     case Contestant::RayServe:

@@ -17,7 +17,7 @@ enum class Contestant {
   Hpa90,
   Kpa,
   Keda,
-  Clairvoyant,
+  Planner,
   LatencyPrometheus15s,  ///< our policy, told by a Prometheus that scrapes every 15 s
   RayServe,
   Program,  ///< answers each snapshot; see operator/scaling/exchange.hpp

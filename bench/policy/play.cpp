@@ -62,7 +62,7 @@ Result<std::vector<Cell>> play_all(std::vector<Match> const& matches, std::span<
   std::vector<std::pair<Match const*, Player const*>> pairs;
   for (Match const& match : matches) {
     for (Player const& player : players) {
-      bool const plans = player.contestant == Contestant::Clairvoyant;
+      bool const plans = player.contestant == Contestant::Planner;
       if (plans && (match.has_faults() || !can_plan(match, rules))) continue;
       pairs.emplace_back(&match, &player);
     }

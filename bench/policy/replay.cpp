@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <boost/json/object.hpp>
 #include <cmath>
+#include <optional>
 
 #include "operator/api/limits.hpp"
 #include "operator/scaling/text.hpp"
 #include "runtime/core/json.hpp"
+#include "runtime/core/units.hpp"
 
 namespace ei::bench {
 namespace {
@@ -123,43 +125,112 @@ std::string service_of(boost::json::value const& record) {
   return std::string(string_or(record, "namespace")) + "/" + std::string(string_or(record, "name"));
 }
 
+/// A line of the log; `run` tells operators apart.
+struct Line {
+  scaling::LogRecord record;
+  std::string run;
+  std::optional<WallTime> ts;
+};
+
+/// What one operator wrote in one go.
+struct Run {
+  std::vector<Line> lines;
+  std::string name;
+};
+
+/// Ids of decisions are unique over restarts by what stands before their last dash.
+std::string run_of(boost::json::value const& record) {
+  std::string_view const id = string_or(record, "id");
+  return std::string(id.substr(0, id.rfind('-')));
+}
+
+/// Where another operator begins there is another id, or a clock that was set back.
+void add(std::vector<Run>& runs, Line line) {
+  bool const goes_on =
+      !runs.empty() && runs.back().name == line.run && line.record.now >= runs.back().lines.back().record.now;
+  if (!goes_on) runs.push_back({{}, line.run});
+  runs.back().lines.push_back(std::move(line));
+}
+
+void shift(scaling::LogRecord& record, Duration by) {
+  record.now += by;
+  if (record.snapshot.sample) record.snapshot.sample->at += by;
+}
+
+/// All on the clock of the first.
+DecisionLog joined(std::vector<Run> runs) {
+  auto const has_ts = [](Run const& run) { return run.lines.front().ts && run.lines.back().ts; };
+  if (std::all_of(runs.begin(), runs.end(), has_ts)) {
+    std::stable_sort(runs.begin(), runs.end(),
+                     [](Run const& a, Run const& b) { return *a.lines.front().ts < *b.lines.front().ts; });
+  }
+  DecisionLog log;
+  std::optional<WallTime> ended;
+  for (Run& run : runs) {
+    log.starts.push_back(log.records.size());
+    Duration by{};
+    if (!log.records.empty()) {
+      scaling::LogRecord const& last = log.records.back();
+      Duration pause = last.settings.interval;
+      auto const& begun = run.lines.front().ts;
+      if (ended && begun && *begun > *ended) pause = *begun - *ended;
+      by = last.now + pause - run.lines.front().record.now;
+    }
+    ended = run.lines.back().ts;
+    for (Line& line : run.lines) {
+      shift(line.record, by);
+      log.records.push_back(std::move(line.record));
+    }
+  }
+  return log;
+}
+
 }  // namespace
 
-Result<std::vector<scaling::LogRecord>> read_decision_log(std::string_view text, std::string const& service) {
-  std::vector<scaling::LogRecord> records;
+Result<DecisionLog> read_decision_log(std::string_view text, std::string const& service) {
+  std::vector<Run> runs;
   std::string wanted = service;
-  for (int line = 1; !text.empty(); ++line) {
+  std::size_t bare = 0;  // decisions without what they were made from
+  for (int number = 1; !text.empty(); ++number) {
     std::size_t const end = text.find('\n');
-    std::string_view const one = text.substr(0, end);
+    std::string_view one = text.substr(0, end);
     bool const whole_line = end != std::string_view::npos;
     text.remove_prefix(whole_line ? end + 1 : text.size());
-    if (one.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    auto const where = "line " + std::to_string(line);
+    auto const brace = one.find('{');
+    if (brace == std::string_view::npos) continue;  // what a shell or a library said
+    one.remove_prefix(brace);                       // kubectl's --prefix and --timestamps
+    auto const where = "line " + std::to_string(number);
     auto const value = parse_json(one);
     if (!value && !whole_line) break;
     if (!value) return with_context(value.error(), where);
+    if (find_member(*value, "snapshot") == nullptr) {
+      if (string_or(*value, "event") == "decision") ++bare;
+      continue;
+    }
     if (wanted.empty()) wanted = service_of(*value);
     if (service_of(*value) != wanted) continue;
     auto record = scaling::log_record_from_json(*value);
     if (!record) return with_context(record.error(), where);
     if (auto const complaint = out_of_range(record->settings); !complaint.empty())
       return make_error(ErrorKind::Invalid, where + ": " + complaint);
-    if (!records.empty() && record->now < records.back().now)
-      return make_error(ErrorKind::Invalid,
-                        where +
-                            ": time runs backwards: here the log of another operator begins, "
-                            "which its clock cannot follow; give one log at a time");
-    records.push_back(std::move(*record));
+    auto const ts = parse_rfc3339(string_or(*value, "ts"));
+    add(runs, {std::move(*record), run_of(*value), ts ? std::optional(*ts) : std::nullopt});
   }
-  if (records.empty())
-    return make_error(ErrorKind::NotFound, "no decision of " + (service.empty() ? "any service" : service));
-  return records;
+  if (!runs.empty()) return joined(std::move(runs));
+  std::string what = "no decision of " + (service.empty() ? "any service" : service);
+  if (bare > 0) what += " with its inputs: an operator with --decision-log=- writes them into its output";
+  return make_error(ErrorKind::NotFound, what);
 }
 
-Repetition repeat(std::vector<scaling::LogRecord> const& log) {
+Repetition repeat(DecisionLog const& log) {
   Repetition repetition;
   scaling::State state;
-  for (scaling::LogRecord const& record : log) {
+  auto start = log.starts.begin();
+  for (scaling::LogRecord const& record : log.records) {
+    if (start != log.starts.end() && *start == repetition.decisions) {
+      state = {};
+      ++start;
+    }
     auto const decision = scaling::decide(record.settings, state, record.snapshot, record.now);
     ++repetition.decisions;
     if (decision.from == record.from && decision.to == record.to) ++repetition.same;

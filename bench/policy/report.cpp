@@ -8,6 +8,7 @@
 
 #include "operator/scaling/text.hpp"
 #include "runtime/core/json.hpp"
+#include "runtime/core/units.hpp"
 
 namespace ei::bench {
 namespace {
@@ -19,6 +20,12 @@ Cell const* find(std::vector<Cell> const& cells, Match const* match, Contestant 
     if (cell.match == match && cell.player.contestant == contestant) return &cell;
   }
   return nullptr;
+}
+
+/// Of the cell's match; 0 where Latency did not play it.
+double bound_of(std::vector<Cell> const& cells, Match const* match) {
+  Cell const* ours = find(cells, match, Contestant::Latency);
+  return ours ? ours->bound_core_seconds : 0;
 }
 
 std::string heading(Match const& match) {
@@ -38,7 +45,7 @@ std::string course_goals(std::vector<Cell> const& cells, Match const* match) {
   Cell const* ours = get(Contestant::Latency);
   Cell const* hpa70 = get(Contestant::Hpa70);
   Cell const* hpa90 = get(Contestant::Hpa90);
-  Cell const* clairvoyant = get(Contestant::Clairvoyant);
+  Cell const* planner = get(Contestant::Planner);
   if (!ours || !hpa70 || !hpa90) return {};
   Summary const& s = ours->summary;
   bool const scaled = match->rate_scale != 1;
@@ -59,9 +66,9 @@ std::string course_goals(std::vector<Cell> const& cells, Match const* match) {
   double const least = std::min(hpa70->summary.core_seconds_with_idle, hpa90->summary.core_seconds_with_idle);
   out +=
       goal(*match, "core-seconds with idle over the lesser HPA's", s.core_seconds_with_idle / least, "<", 1);
-  if (clairvoyant) {
-    out += goal(*match, "core-seconds over the clairvoyant's",
-                s.core_seconds / clairvoyant->summary.core_seconds, "<=", 1.3);
+  if (planner) {
+    out += goal(*match, "core-seconds over the planner's", s.core_seconds / planner->summary.core_seconds,
+                "<=", 1.3);
   }
   return out;
 }
@@ -84,20 +91,30 @@ std::vector<double> p99_by_second(Scenario const& scenario, Outcome const& outco
 
 }  // namespace
 
-std::string table(std::vector<Cell> const& cells) {
+std::string table(std::vector<Cell> const& cells, Rules const& rules) {
   std::string out;
   Match const* match = nullptr;
   for (Cell const& cell : cells) {
     if (cell.match != match) {
       match = cell.match;
       out += heading(*match);
-      out +=
-          "  policy                  p50 s    p99 s    max s   late %   core-s  with idle   events  queue\n";
+      out += "  policy                  p50 s    p99 s    max s   late %   core-s  with idle   events  queue";
+      for (auto const target : rules.slo) {
+        auto const shown = format_duration(target);
+        out += text("  %8s %% in time/core-s", (">" + shown).c_str());
+      }
+      out += "\n";
     }
     Summary const& s = cell.summary;
-    out += text("  %-20s %8.3f %8.3f %8.2f %8.2f %8.0f %10.0f %8.1f  %s\n",
+    out += text("  %-20s %8.3f %8.3f %8.2f %8.2f %8.0f %10.0f %8.1f  %-5s",
                 std::string(cell.player.name()).c_str(), s.p50_s, s.p99_s, s.max_s, 100 * s.late_ratio,
                 s.core_seconds, s.core_seconds_with_idle, s.scale_events, cell.late_lane ? "lane" : "fifo");
+    for (SloResult const& slo : cell.slo)
+      out += text("  %10.2f %14.2f", 100 * slo.late_ratio, slo.goodput_per_core_second);
+    out += "\n";
+    bool const last = &cell == &cells.back() || (&cell + 1)->match != match;
+    double const bound = last ? bound_of(cells, match) : 0;
+    if (bound > 0) out += text("  %-20s %35.2f %8.0f\n", "bound", 1.0, bound);
   }
   return out;
 }
@@ -107,10 +124,14 @@ std::string legend(Rules const& rules) {
       "\nqueue: lane is the dispatcher's own, in which requests that can still be punctual go before those "
       "that no\n"
       "longer can; fifo is first come, first served. ";
-  return lane + (rules.lane_for_all
-                     ? "Everybody has the lane, as in a real run.\n"
-                     : "Ours, your programs and the clairvoyant have the lane; every other policy was\n"
-                       "played with both in each match, and the one with the better p99 stands here.\n");
+  return lane +
+         (rules.lane_for_all
+              ? "Everybody has the lane, as in a real run.\n"
+              : "Ours, your programs and the planner have the lane; every other policy was\n"
+                "played with both in each match, and the one with the better p99 stands here.\n") +
+         "bound: fewer core-seconds cannot leave at most 1 % late, whoever scales; the planner knows the "
+         "future, "
+         "and its\nplan is searched for, so it may be neither the best nor punctual on a steep load.\n";
 }
 
 std::string demand(std::vector<Match> const& matches, Rules const& rules) {
@@ -133,7 +154,7 @@ std::string unplanned(std::vector<Match> const& matches, Rules const& rules) {
       std::count_if(matches.begin(), matches.end(), [&](auto const& m) { return !can_plan(m, rules); });
   if (count == 0) return {};
   return text(
-      "\nno Clairvoyant in %ld of %zu matches: its search would take more than a minute for so many "
+      "\nno Planner in %ld of %zu matches: its search would take more than a minute for so many "
       "requests\n",
       static_cast<long>(count), matches.size());
 }
@@ -163,23 +184,36 @@ std::string goals(std::vector<Cell> const& cells) {
   return "\ngoals\n" + out;
 }
 
+boost::json::array slo_json(Cell const& cell, Rules const& rules) {
+  boost::json::array list;
+  for (std::size_t i = 0; i < cell.slo.size(); ++i) {
+    list.push_back({{"target_ms", rules.slo[i].count()},
+                    {"late_ratio", cell.slo[i].late_ratio},
+                    {"goodput_per_core_second", cell.slo[i].goodput_per_core_second}});
+  }
+  return list;
+}
+
 std::string json_line(std::vector<Cell> const& cells, Rules const& rules) {
   boost::json::array list;
   for (Cell const& cell : cells) {
     Summary const& s = cell.summary;
-    list.push_back(boost::json::object{{"shape", cell.match->shape},
-                                       {"service_ms", cell.match->service_ms},
-                                       {"rate_scale", cell.match->rate_scale},
-                                       {"start_s", cell.match->start_s},
-                                       {"policy", cell.player.name()},
-                                       {"late_lane", cell.late_lane},
-                                       {"p50_s", s.p50_s},
-                                       {"p99_s", s.p99_s},
-                                       {"max_s", s.max_s},
-                                       {"late_ratio", s.late_ratio},
-                                       {"core_seconds", s.core_seconds},
-                                       {"core_seconds_with_idle", s.core_seconds_with_idle},
-                                       {"scale_events", s.scale_events}});
+    boost::json::object object{{"shape", cell.match->shape},
+                               {"service_ms", cell.match->service_ms},
+                               {"rate_scale", cell.match->rate_scale},
+                               {"start_s", cell.match->start_s},
+                               {"policy", cell.player.name()},
+                               {"late_lane", cell.late_lane},
+                               {"p50_s", s.p50_s},
+                               {"p99_s", s.p99_s},
+                               {"max_s", s.max_s},
+                               {"late_ratio", s.late_ratio},
+                               {"core_seconds", s.core_seconds},
+                               {"bound_core_seconds", bound_of(cells, cell.match)},
+                               {"core_seconds_with_idle", s.core_seconds_with_idle},
+                               {"scale_events", s.scale_events}};
+    if (!cell.slo.empty()) object["slo"] = slo_json(cell, rules);
+    list.push_back(std::move(object));
   }
   boost::json::object line;
   line["cells"] = std::move(list);
@@ -188,16 +222,24 @@ std::string json_line(std::vector<Cell> const& cells, Rules const& rules) {
   return to_json_text(line);
 }
 
-std::string cells_csv(std::vector<Cell> const& cells) {
+std::string cells_csv(std::vector<Cell> const& cells, Rules const& rules) {
   std::string out =
       "shape,service_ms,rate_scale,start_s,policy,p50_s,p99_s,worst_run_p99_s,max_s,late_ratio,core_seconds,"
-      "core_seconds_with_idle,scale_events\n";
+      "core_seconds_with_idle,scale_events,bound_core_seconds";
+  for (auto const target : rules.slo)
+    out += text(",late_ratio_%lldms,goodput_per_core_second_%lldms", static_cast<long long>(target.count()),
+                static_cast<long long>(target.count()));
+  out += "\n";
   for (Cell const& cell : cells) {
     Summary const& s = cell.summary;
-    out += text("%s,%g,%g,%g,%s,%.6f,%.6f,%.6f,%.6f,%.6f,%.3f,%.3f,%g\n", cell.match->shape.c_str(),
+    out += text("%s,%g,%g,%g,%s,%.6f,%.6f,%.6f,%.6f,%.6f,%.3f,%.3f,%g,%.3f", cell.match->shape.c_str(),
                 cell.match->service_ms, cell.match->rate_scale, cell.match->start_s,
                 std::string(cell.player.name()).c_str(), s.p50_s, s.p99_s, cell.worst_p99_s, s.max_s,
-                s.late_ratio, s.core_seconds, s.core_seconds_with_idle, s.scale_events);
+                s.late_ratio, s.core_seconds, s.core_seconds_with_idle, s.scale_events,
+                bound_of(cells, cell.match));
+    for (SloResult const& slo : cell.slo)
+      out += text(",%.6f,%.6f", slo.late_ratio, slo.goodput_per_core_second);
+    out += "\n";
   }
   return out;
 }

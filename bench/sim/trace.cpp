@@ -1,41 +1,10 @@
 #include "bench/sim/trace.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <numeric>
-#include <string>
 
 namespace ei::bench {
-
-Result<Trace> parse_trace(std::string_view text) {
-  constexpr int kMostPerSecond = 1'000'000;  // what a day of simulation still holds in memory
-  Trace trace;
-  for (std::size_t at = 0; at < text.size();) {
-    char const c = text[at];
-    if (c == '#') {
-      at = std::min(text.find('\n', at), text.size());
-      continue;
-    }
-    if (c == ',' || c == ' ' || c == '\t' || c == '\r' || c == '\n') {
-      ++at;
-      continue;
-    }
-    std::string_view const word = text.substr(at, text.find_first_of(", \t\r\n#", at) - at);
-    int count = 0;
-    auto const [end, error] = std::from_chars(word.data(), word.data() + word.size(), count);
-    if (error != std::errc{} || end != word.data() + word.size() || count < 0 || count > kMostPerSecond) {
-      return make_error(
-          ErrorKind::Invalid,
-          "a trace holds requests per second, one integer in [0, 1000000] each; this is none: " +
-              std::string(word));
-    }
-    trace.push_back(count);
-    at += word.size();
-  }
-  if (trace.empty()) return make_error(ErrorKind::Invalid, "the trace is empty");
-  return trace;
-}
 
 Trace scale(Trace const& trace, double factor) {
   Trace scaled;

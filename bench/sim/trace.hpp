@@ -1,7 +1,6 @@
 #pragma once
 
 #include <chrono>
-#include <string_view>
 #include <vector>
 
 #include "bench/sim/rng.hpp"
@@ -22,10 +21,6 @@ inline double in_seconds(Duration duration) {
 
 /// Requests in each second.
 using Trace = std::vector<int>;
-
-/// Integers separated by commas or white space; `#` starts a comment. Errors: Invalid (names the first word
-/// that is none), also for an empty trace, a negative number, or one over a million.
-Result<Trace> parse_trace(std::string_view text);
 
 /// Each second times `factor`. What rounding leaves over is carried on, so that the
 /// sum is right to one request.

@@ -1,5 +1,7 @@
 #include "operator/show/reporter.hpp"
 
+#include <unistd.h>
+
 #include <boost/json/array.hpp>
 #include <cerrno>
 #include <cstring>
@@ -66,7 +68,9 @@ Reporter::~Reporter() = default;
 
 Result<void> Reporter::start() {
   if (!options_.decision_log.empty()) {
-    decisions_.reset(std::fopen(options_.decision_log.c_str(), "we"));
+    bool const to_output = options_.decision_log == "-";
+    decisions_.reset(to_output ? ::fdopen(::dup(STDOUT_FILENO), "w")
+                               : std::fopen(options_.decision_log.c_str(), "we"));
     if (!decisions_) {
       return make_error(ErrorKind::Io, options_.decision_log.string() + ": " + std::strerror(errno));
     }

@@ -59,7 +59,7 @@ def test_the_examples_play_beside_the_built_in_policies_and_hold_the_target_bett
     done = bench(tmp_path, *names, fixed, flags=("--out", tmp_path / "out"), trace=step)
     assert done.returncode == 0, done.stderr
     late = {cell["policy"]: cell["late_ratio"] for cell in json.loads(done.stdout.splitlines()[-1])["cells"]}
-    assert list(late) == ["Latency", "QueueRatio", "Hpa70", "Hpa90", "Kpa", "Keda", "Clairvoyant", *POLICIES, "one"]
+    assert list(late) == ["Latency", "QueueRatio", "Hpa70", "Hpa90", "Kpa", "Keda", "Planner", *POLICIES, "one"]
     assert all(late[name] < late["one"] for name in POLICIES), late
     assert "\n  pid  " in done.stdout
     drawn = subprocess.run(["/usr/bin/python3", ROOT / "bench/plot/policy.py", tmp_path / "out"], capture_output=True, text=True,

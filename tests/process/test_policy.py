@@ -33,7 +33,7 @@ def test_the_last_line_is_the_cells_as_json(trace, tmp_path):
     done = policy("--trace", trace, "--service-ms", 100, "--runs", 1, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     cells = json.loads(done.stdout.splitlines()[-1])["cells"]
-    assert [cell["policy"] for cell in cells] == ["Latency", "QueueRatio", "Hpa70", "Hpa90", "Kpa", "Keda", "Clairvoyant"]
+    assert [cell["policy"] for cell in cells] == ["Latency", "QueueRatio", "Hpa70", "Hpa90", "Kpa", "Keda", "Planner"]
     assert (tmp_path / "out/cells.csv").exists() and (tmp_path / "out/timeline/Kpa.csv").exists()
     assert "100 ms, rate x1: 0.5 of 6" in done.stdout
 
@@ -55,7 +55,7 @@ def test_bounds_alone_are_another_setting_for_a_recorded_load(tmp_path):
 
 
 @pytest.mark.parametrize("flag, text, says", [
-    ("--trace", "1, two", "two"),
+    ("--trace", "1, two", "line 1: 'two'"),
     ("--trace", "# nothing\n", "the trace is empty"),
     ("--manifest", "kind: Pod", "apiVersion"),
     ("--manifest", MANIFEST.replace("3", "many"), "maxReplicas"),

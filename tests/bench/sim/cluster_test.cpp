@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 #include <chrono>
 
-#include "bench/sim/clairvoyant.hpp"
+#include "bench/sim/foresight.hpp"
 #include "bench/sim/outcome.hpp"
 #include "bench/sim/scalers.hpp"
 #include "bench/sim/shapes.hpp"
@@ -141,9 +141,9 @@ TEST_CASE("workers that never get ready are replaced until one does") {
   CHECK(outcome.ready[380] >= 5);
 }
 
-TEST_CASE("the clairvoyant keeps the target at no more cores than the policy") {
+TEST_CASE("the planner keeps the target at no more cores than the policy") {
   auto const one = loaded(Shape::Course, 0.75, 0.14, 2);
-  auto const plan = clairvoyant_plan(one, 0.01);
+  auto const plan = foreseen_plan(one, 0.01);
   auto const bound = summarize(simulate(one, plan_scaler(plan, true)), one.latency_target);
   auto const ours = summarize(simulate(one, policy_scaler({}, {}, true, 2)), one.latency_target);
   CHECK(bound.late_ratio <= 0.01);
@@ -152,9 +152,9 @@ TEST_CASE("the clairvoyant keeps the target at no more cores than the policy") {
   for (int const count : plan) CHECK((count >= 1 && count <= 6));
 }
 
-TEST_CASE("where not even the maximum is enough the clairvoyant still has a plan") {
+TEST_CASE("where not even the maximum is enough the planner still has a plan") {
   auto const one = loaded(Shape::Course, 1, 0.25, 2);
-  CHECK(clairvoyant_plan(one, 0.01).size() == 631);
+  CHECK(foreseen_plan(one, 0.01).size() == 631);
 }
 
 TEST_CASE("percentiles are nearest-rank") {

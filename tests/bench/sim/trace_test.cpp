@@ -17,20 +17,6 @@ TEST_CASE("the busiest minute is any sixty seconds, or the whole of a shorter tr
   CHECK(busiest_minute_rps({}) == 0);
 }
 
-TEST_CASE("a trace is integers, however they are separated") {
-  CHECK(*parse_trace("1\n2\n3\n") == Trace{1, 2, 3});
-  CHECK(*parse_trace("1,2, 3") == Trace{1, 2, 3});
-  CHECK(*parse_trace("# per second\r\n 0\t7 # a comment\n") == Trace{0, 7});
-}
-
-TEST_CASE("what is no trace is refused by the word at fault") {
-  for (char const* text : {"1\n-2", "1.5", "seven", "1 2x", "1000001"})
-    CHECK_FALSE(parse_trace(text).has_value());
-  CHECK_FALSE(parse_trace("").has_value());
-  CHECK_FALSE(parse_trace("# nothing\n").has_value());
-  CHECK(parse_trace("3 seven").error().message.find("seven") != std::string::npos);
-}
-
 TEST_CASE("scaling keeps the running sum to half a request") {
   Trace const trace = make_trace(Shape::Course, 3);
   for (double const factor : {0.36, 0.75, 1.0, 4.2}) {

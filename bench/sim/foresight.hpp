@@ -19,6 +19,6 @@ std::vector<int> search_plan(Scenario const& scenario, double late_ratio);
 /// really run
 /// (`simulate`, with the late lane): what late requests cost when they are served after all is then paid for.
 /// The one with the fewest late requests when none is good enough.
-std::vector<int> clairvoyant_plan(Scenario const& scenario, double late_ratio);
+std::vector<int> foreseen_plan(Scenario const& scenario, double late_ratio);
 
 }  // namespace ei::bench

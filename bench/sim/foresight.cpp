@@ -1,4 +1,4 @@
-#include "bench/sim/clairvoyant.hpp"
+#include "bench/sim/foresight.hpp"
 
 #include <algorithm>
 #include <array>
@@ -215,7 +215,7 @@ std::vector<int> search_plan(Scenario const& scenario, double late_ratio) {
   return best;
 }
 
-std::vector<int> clairvoyant_plan(Scenario const& scenario, double late_ratio) {
+std::vector<int> foreseen_plan(Scenario const& scenario, double late_ratio) {
   constexpr int kTries = 5;
   double low = 0.2 * late_ratio;
   double high = 1.2 * late_ratio;
