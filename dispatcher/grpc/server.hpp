@@ -10,7 +10,9 @@
 #include <optional>
 #include <string>
 
+#include "dispatcher/contract/capacity.hpp"
 #include "dispatcher/contract/picture/inspect.hpp"
+#include "dispatcher/contract/ports.hpp"
 #include "dispatcher/oip/infer.hpp"
 #include "dispatcher/service/service.hpp"
 #include "runtime/core/units.hpp"
