@@ -148,6 +148,7 @@ GrpcOptions grpc_options(Flags const& flags, std::shared_ptr<http::BodyBudget> b
   // Whoever waits holds a call, as over HTTP a connection.
   options.max_calls = max_connections_for(flags.queue.capacity);
   options.connection_age = flags.grpc_connection_age;
+  if (auto const most = flags.max_connections_per_address) options.max_connections_per_address = *most;
   options.bodies = std::move(bodies);
   options.on_completed = [&metrics](http::Completed const& answer) { metrics.completed(answer); };
   return options;

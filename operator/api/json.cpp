@@ -87,6 +87,7 @@ json::object to_json(Dispatcher const& dispatcher) {
       {"limits", {{"maxBytes", dispatcher.limits.max_bytes}, {"maxPixels", dispatcher.limits.max_pixels}}},
       {"batch",
        {{"maxSize", dispatcher.batch.max_size}, {"maxDelay", format_duration(dispatcher.batch.max_delay)}}}};
+  if (auto const most = dispatcher.max_connections_per_address) object["maxConnectionsPerAddress"] = *most;
   if (!dispatcher.allowed_origins.empty()) {
     json::array origins;
     for (auto const& origin : dispatcher.allowed_origins) origins.emplace_back(origin);

@@ -32,6 +32,8 @@ inline constexpr milliseconds kDefaultInterval = 1s;
 inline constexpr milliseconds kDefaultQueueRatioInterval = 15s;
 inline constexpr Range<int> kDispatcherReplicas{1, 10};
 inline constexpr Range<int> kQueueCapacity{1, 100'000};
+/// 0 turns the cap off. As many as the longest queue has requests: a dispatcher has few more connections.
+inline constexpr Range<int> kConnectionsPerAddress{0, 100'000};
 inline constexpr Range<milliseconds> kRequestTimeout{100ms, 10min};
 /// The least that is of use; and three copies of 32 MiB, which a worker holds for a moment, beside what it
 /// decodes (see docs/security.md).

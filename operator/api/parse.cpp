@@ -140,6 +140,9 @@ void read_tls(ObjectReader reader, Tls& tls) {
 void read_dispatcher(ObjectReader reader, Dispatcher& dispatcher) {
   reader.read("replicas", dispatcher.replicas, kDispatcherReplicas);
   reader.read("queueCapacity", dispatcher.queue_capacity, kQueueCapacity);
+  if (reader.has("maxConnectionsPerAddress"))
+    reader.read("maxConnectionsPerAddress", dispatcher.max_connections_per_address.emplace(),
+                kConnectionsPerAddress);
   reader.read("requestTimeout", dispatcher.request_timeout, kRequestTimeout);
   auto limits = reader.object("limits");
   limits.read("maxBytes", dispatcher.limits.max_bytes, kPictureBytes);

@@ -127,6 +127,8 @@ struct Requests {
 struct Dispatcher {
   int replicas = 1;
   int queue_capacity = 1000;  ///< waiting requests; above it 429
+  /// None: seven eighths of all; 0: no cap.
+  std::optional<int> max_connections_per_address;
   milliseconds request_timeout{30'000};
   PictureLimits limits;
   Batch batch;

@@ -17,6 +17,10 @@ std::vector<std::string> dispatcher_arguments(api::Spec const& spec) {
       "--latency-target", format_duration(spec.scaling.latency_target), "--batch-max-size",
       std::to_string(dispatcher.batch.max_size), "--batch-max-delay",
       format_duration(dispatcher.batch.max_delay)};
+  if (auto const most = dispatcher.max_connections_per_address) {
+    arguments.emplace_back("--max-connections-per-address");
+    arguments.push_back(std::to_string(*most));
+  }
   for (auto const& origin : dispatcher.allowed_origins) {
     arguments.emplace_back("--cors-allowed-origin");
     arguments.push_back(origin);

@@ -27,6 +27,9 @@ TEST_CASE("A dispatcher is told its part of the spec, and where its sockets are"
   spec.dispatcher.queue_capacity = 77;
   spec.dispatcher.batch.max_delay = 5ms;
   CHECK(flag(local::dispatcher_command(settings(), spec, "/t", "/p"), "--cors-allowed-origin") == "absent");
+  CHECK(flag(local::dispatcher_command(settings(), spec, "/t", "/p"), "--max-connections-per-address") ==
+        "absent");
+  spec.dispatcher.max_connections_per_address = 64;
   spec.dispatcher.allowed_origins = {"https://a.example", "http://localhost:3000"};
   auto const command = local::dispatcher_command(settings(), spec, "/t", "/p");
   CHECK(std::count(command.argv.begin(), command.argv.end(), "--cors-allowed-origin") == 2);
@@ -37,6 +40,7 @@ TEST_CASE("A dispatcher is told its part of the spec, and where its sockets are"
   CHECK(flag(command, "--link-fd") == "6");
   CHECK(flag(command, "--grpc-fd") == "7");
   CHECK(flag(command, "--queue-capacity") == "77");
+  CHECK(flag(command, "--max-connections-per-address") == "64");
   CHECK(flag(command, "--max-picture-bytes") == "10485760");
   CHECK(flag(command, "--max-picture-pixels") == "100000000");
   CHECK(flag(command, "--batch-max-delay") == "5ms");

@@ -58,6 +58,10 @@ TEST_CASE("a dispatcher is told its part of the spec") {
   auto const dispatcher = container(dispatcher_children(owner(), spec, 1, options()), "resnet18-dispatcher");
   CHECK(flag(dispatcher, "--port") == "8001");
   CHECK(flag(dispatcher, "--queue-capacity") == "77");
+  CHECK(flag(dispatcher, "--max-connections-per-address") == "missing");
+  spec.dispatcher.max_connections_per_address = 0;
+  auto const uncapped = container(dispatcher_children(owner(), spec, 1, options()), "resnet18-dispatcher");
+  CHECK(flag(uncapped, "--max-connections-per-address") == "0");
   CHECK(flag(dispatcher, "--latency-target") == "250ms");
 }
 
