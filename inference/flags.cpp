@@ -3,7 +3,9 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "inference/service/source.hpp"
 #include "runtime/core/version.hpp"
+#include "runtime/process/files.hpp"
 
 namespace ei::inference {
 namespace {
@@ -12,6 +14,18 @@ template <class T>
 T checked(std::string const& flag, Result<T> parsed) {
   if (!parsed) throw CLI::ValidationError(flag, parsed.error().message);
   return std::move(*parsed);
+}
+
+// A presigned URL of Amazon's with a session's token has 2 KiB.
+constexpr std::size_t kMaxQueryBytes = 16 * 1024;
+
+// A URI as the sources take it, with what `file` adds to it where one is given.
+std::string whole_uri(std::string const& uri, std::string const& flag, std::string const& file) {
+  if (file.empty()) return uri;
+  auto const text = checked(flag, process::read_file(file, kMaxQueryBytes));
+  auto whole = with_query(uri, text);
+  if (!whole) throw CLI::ValidationError(flag, file + ": " + whole.error().message);
+  return std::move(*whole);
 }
 
 std::string checked_digest(std::string text) {
@@ -30,6 +44,8 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
   std::vector<std::string> addresses;
   std::string sha256;
   std::string labels;
+  std::string model_uri_query_file;
+  std::string labels_query_file;
   std::string precision = "auto";
   std::string drain_timeout = "30s";
   std::string job_limit = "0s";
@@ -57,6 +73,11 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
   app.add_option(
       "--labels", labels,
       "Class names, one a line: builtin://imagenet, https://…, file:///… or a path; none: the weights' own");
+  app.add_option(
+      "--model-uri-query-file", model_uri_query_file,
+      "File with what follows '?' in --model-uri, such as a signature, which nobody reads from the "
+      "arguments then; read at the start");
+  app.add_option("--labels-query-file", labels_query_file, "Likewise for --labels");
   app.add_option("--precision", precision, "auto, fp32, bf16 or int8");
   app.add_option(
          "--min-agreement", flags.load.min_agreement,
@@ -93,7 +114,10 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
     app.parse(argc, argv);
     for (auto const& text : dispatchers)
       flags.dispatchers.push_back(checked("--dispatcher", parse_dispatcher(text)));
-    flags.load.weights = checked("--model-uri", parse_model_uri(flags.model_uri));
+    flags.load.weights =
+        checked("--model-uri",
+                parse_model_uri(whole_uri(flags.model_uri, "--model-uri-query-file", model_uri_query_file)));
+    labels = whole_uri(labels, "--labels-query-file", labels_query_file);
     if (!labels.empty()) flags.load.labels = checked("--labels", parse_label_uri(labels));
     if (!sha256.empty()) flags.load.sha256 = checked_digest(sha256);
     for (auto const& word : addresses) {

@@ -20,8 +20,8 @@ struct Flags {
   std::vector<DispatcherName> dispatchers;
   std::string name;  ///< none: main() takes the host's
   std::string model_name = "resnet18";
-  std::string model_uri = "builtin://shapes";
-  LoadOptions load;  ///< cache_dir empty: main() chooses
+  std::string model_uri = "builtin://shapes";  ///< without what --model-uri-query-file adds
+  LoadOptions load;                            ///< cache_dir empty: main() chooses
   std::string token_file;
   std::string former_token_file;
   std::string dispatcher_ca;

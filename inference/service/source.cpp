@@ -86,6 +86,21 @@ Result<void> check_file(std::filesystem::path const& path) {
   return {};
 }
 
+Result<std::string> with_query(std::string_view url, std::string_view file_text) {
+  if (!url.starts_with("https://") || url.find_first_of("?#") != std::string_view::npos)
+    return invalid(url, "https:// without a query or fragment, as the file holds the query");
+  if (file_text.ends_with('\n')) file_text.remove_suffix(1);
+  if (file_text.ends_with('\r')) file_text.remove_suffix(1);
+  if (file_text.starts_with('?')) file_text.remove_prefix(1);
+  bool const fine = !file_text.empty() && std::all_of(file_text.begin(), file_text.end(),
+                                                      [](char c) { return c > ' ' && c < 0x7f && c != '#'; });
+  if (!fine) {
+    return make_error(ErrorKind::Invalid,
+                      "what the file holds is no query: allowed is one line of ASCII without blanks and '#'");
+  }
+  return std::string(url) + "?" + std::string(file_text);
+}
+
 Result<ModelSource> parse_model_uri(std::string_view uri) {
   if (uri == "builtin://shapes") return ModelSource{FromShapes{}};
   if (uri.substr(0, uri.find('?')) == "builtin://random") {

@@ -36,6 +36,10 @@ struct FromNetwork {
 /// get to see them as class names. Errors: NotFound, Forbidden, Io.
 [[nodiscard]] Result<void> check_file(std::filesystem::path const& path);
 
+/// An https URL with the query that a file holds, without its last line end and a `?` before it: what signs
+/// a URL is no argument, which everybody may read. Errors: Invalid, which never shows the text.
+[[nodiscard]] Result<std::string> with_query(std::string_view url, std::string_view file_text);
+
 /// Where weights come from: `builtin://shapes`, `builtin://random[?seed=N&classes=N]`, `file:///path`, a
 /// plain path, `https://…`. Errors: Invalid, naming what is allowed.
 using ModelSource = std::variant<FromShapes, FromRandom, FromFile, FromNetwork>;

@@ -30,6 +30,8 @@ json::object to_json(Model const& model) {
   json::object object{{"name", model.name}, {"uri", model.uri}};
   if (!model.sha256.empty()) object["sha256"] = model.sha256;
   if (!model.labels.empty()) object["labels"] = model.labels;
+  if (!model.uri_query_secret.empty()) object["uriQuerySecret"] = model.uri_query_secret;
+  if (!model.labels_query_secret.empty()) object["labelsQuerySecret"] = model.labels_query_secret;
   object["precision"] = to_string(model.precision);
   return object;
 }

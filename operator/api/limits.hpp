@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <string_view>
 
 #include "runtime/core/units.hpp"
 
@@ -72,6 +73,10 @@ inline constexpr Range<milliseconds> kScheduleDuration{1min, 168h};
 inline constexpr std::size_t kMaxOrigins = 32;
 /// Kubernetes' own limit of a Secret's name, a DNS subdomain.
 inline constexpr std::size_t kMaxSecretNameLength = 253;
+/// Whoever made a Secret with one of these keys means it to be sent to the host of a model. A key that the
+/// author of a service could choose would let them send there any Secret that they may not read.
+inline constexpr std::string_view kUriQueryKey = "uri-query";
+inline constexpr std::string_view kLabelsQueryKey = "labels-query";
 /// A dispatcher takes 7 MB idle and its libraries 30 MiB.
 inline constexpr Range<std::int64_t> kDispatcherMemoryBytes{std::int64_t{32} << 20, std::int64_t{1} << 40};
 /// Kubernetes' own limit of a label's name or value, and of a namespace's.

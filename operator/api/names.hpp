@@ -22,4 +22,7 @@ inline constexpr std::string_view kSecretName =
 /// Of spec.model.uri: empty when fine, else what it must be.
 [[nodiscard]] std::string_view model_uri_fault(std::string_view uri);
 
+/// Whether a URL shows what opens it: a parameter of its query that signs or authorises, or user info.
+[[nodiscard]] bool shows_secret(std::string_view url);
+
 }  // namespace ei::api

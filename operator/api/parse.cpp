@@ -43,6 +43,18 @@ void read_sha256(ObjectReader& reader, std::string& target) {
   if (!fine) reader.fail("sha256", invalid_value(json::value(target), "64 hexadecimal digits"));
 }
 
+// A URI is for everybody to see; a Secret adds what is not.
+void read_query_secret(ObjectReader& reader, std::string_view name, std::string const& uri,
+                       std::string& target) {
+  reader.read(name, target);
+  if (!reader.has(name)) return;
+  if (!is_dns_subdomain(target)) {
+    reader.fail(name, invalid_value(json::value(target), kSecretName));
+  } else if (!uri.starts_with("https://") || uri.find_first_of("?#") != uri.npos) {
+    reader.fail(name, "Forbidden: needs an https:// URI without a query or a fragment of its own");
+  }
+}
+
 void read_model(ObjectReader reader, Model& model) {
   reader.read("name", model.name);
   if (!is_model_name(model.name)) {
@@ -53,6 +65,8 @@ void read_model(ObjectReader reader, Model& model) {
   read_uri(reader, "uri", model.uri);
   read_sha256(reader, model.sha256);
   read_uri(reader, "labels", model.labels);
+  read_query_secret(reader, "uriQuerySecret", model.uri, model.uri_query_secret);
+  read_query_secret(reader, "labelsQuerySecret", model.labels, model.labels_query_secret);
   reader.read("precision", model.precision,
               {{"auto", Precision::Auto}, {"fp32", Precision::Fp32}, {"bf16", Precision::Bf16}});
   reader.finish();

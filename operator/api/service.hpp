@@ -57,6 +57,9 @@ struct Model {
   std::string uri = "builtin://shapes";  ///< https, file, pvc (`pvc://claim/path`) or builtin
   std::string sha256;                    ///< 64 lower-case hexadecimal digits; empty: not checked
   std::string labels;                    ///< URI of the class names; empty: what the weights carry
+  /// The Secret whose kUriQueryKey holds what follows `?` in uri, a signature; empty: uri is whole.
+  std::string uri_query_secret;
+  std::string labels_query_secret;  ///< likewise for labels and kLabelsQueryKey
   Precision precision = Precision::Auto;
 
   bool operator==(Model const&) const = default;

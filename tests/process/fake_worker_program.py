@@ -18,7 +18,7 @@ import time
 sys.path.insert(0, os.environ["FAKE_HARNESS"])
 import harness  # noqa: E402
 
-FLAGS = ["address", "port", "metrics-port", "name", "model-name", "model-uri", "sha256", "labels", "precision", "cache-dir",
+FLAGS = ["address", "port", "metrics-port", "name", "model-name", "model-uri", "model-uri-query-file", "sha256", "labels", "labels-query-file", "precision", "cache-dir",
          "token-file", "drain-timeout", "log-level", "ports-file"]
 
 

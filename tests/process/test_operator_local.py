@@ -498,14 +498,19 @@ def test_a_wrong_permission_is_refused_by_its_flag(tmp_path, flags):
 
 def test_a_signed_url_is_not_printed_by_once(tmp_path):
     path = tmp_path / "service.yaml"
-    model = {"uri": "https://example.org/m.pth?sig=KEY", "labels": "https://example.org/l?sig=KEY"}
+    model = {"uri": "https://example.org/m.pth?mine=KEY", "labels": "https://example.org/l?mine=KEY"}
     path.write_text(json.dumps({**manifest(), "spec": {"model": model}}))
     done = run_operator("--local", path, "--once")
     assert done.returncode == 0, done.stderr
     assert "m.pth?[redacted]" in done.stdout and "KEY" not in done.stdout + done.stderr
-    path.write_text(json.dumps({**manifest(), "spec": {"model": {"uri": "https:/example.org?sig=KEY"}}}))
+    for uri, says in (("https:/example.org?sig=KEY", "spec.model.uri"), ("https://example.org/m?sig=KEY", "name it in uriQuerySecret")):
+        path.write_text(json.dumps({**manifest(), "spec": {"model": {"uri": uri}}}))
+        done = run_operator("--local", path, "--once")
+        assert done.returncode == 1 and says in done.stderr and "KEY" not in done.stdout + done.stderr
+    model = {"uri": "https://example.org/m.pth", "uriQuerySecret": "signed"}
+    path.write_text(json.dumps({**manifest(), "spec": {"model": model}}))
     done = run_operator("--local", path, "--once")
-    assert done.returncode == 1 and "KEY" not in done.stdout + done.stderr
+    assert done.returncode == 1 and "spec.model.uriQuerySecret" in done.stderr and "file://" in done.stderr
 
 
 def test_once_prints_the_plan_and_runs_nothing(tmp_path):

@@ -37,12 +37,14 @@ class FileServer:
         self.headers = headers or {}
         self.data, self.breaks, self.ranges, self.status = data, list(breaks), ranges, status
         self.requests = []  # the Range header of each
+        self.paths = []
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self):
                 outer.requests.append(self.headers.get("Range"))
+                outer.paths.append(self.path)
                 outer.answer(self)
 
             def log_message(self, *_):
@@ -104,11 +106,11 @@ def classify(tmp_path, certificate):
     """Classifies one picture with weights from a URL, which loads them as any start does."""
     (tmp_path / "a.png").write_bytes(harness.picture("PNG"))
 
-    def run(url, *flags, trust=True, allow=("--allow-address", "loopback")):
+    def run(url, *flags, trust=True, allow=("--allow-address", "loopback"), labels="builtin://shapes"):
         environment = dict(os.environ)
         if trust:
             environment["SSL_CERT_FILE"] = str(certificate / "cert.pem")
-        return worker.run("--model-uri", url, "--cache-dir", tmp_path / "cache", "--labels", "builtin://shapes", *allow, *flags,
+        return worker.run("--model-uri", url, "--cache-dir", tmp_path / "cache", "--labels", labels, *allow, *flags,
                           "--classify", tmp_path / "a.png", env=environment)
     return run
 
@@ -320,6 +322,29 @@ def test_what_may_be_secret_in_a_url_is_in_no_log_and_in_no_error(serve, classif
     assert done.returncode == 2 and "KEY" not in done.stderr
     done = classify(fine.url + query, "--sha256", "0" * 64)
     assert "expected is" in done.stderr and "KEY" not in done.stderr
+
+
+def test_a_signature_comes_in_a_file_and_no_argument_or_log_has_it(serve, classify, weights, tmp_path):
+    server = serve()
+    asked = tmp_path / "query"
+    labels = serve(data=b"\n".join(b"name %d" % i for i in range(24)))
+    for text in ("X-Amz-Signature=KEY&token=KEY\n", "?X-Amz-Signature=KEY&token=KEY\r\n"):
+        asked.write_text(text)
+        done = classify(server.url, "--model-uri-query-file", asked, "--labels-query-file", asked, labels=labels.url)
+        assert done.returncode == 0, done.stderr
+        assert "KEY" not in done.stdout + done.stderr and "KEY" not in str(done.args)
+        assert '"label":"name ' in done.stdout
+        assert server.paths[-1] == labels.paths[-1] == "/weights?X-Amz-Signature=KEY&token=KEY"
+    for text in ("", "\n", "two words KEY", "KEY\nKEY", "a=KEY#b", "a=\x01KEY", "a=KEYä", "KEY" * 10_000):
+        asked.write_text(text)
+        done = classify(server.url, "--model-uri-query-file", asked)
+        assert done.returncode == 2 and "--model-uri-query-file" in done.stderr and "KEY" not in done.stderr
+    asked.write_text("a=KEY")
+    for url in (server.url + "?a=b", "file:///weights", "builtin://shapes"):
+        done = classify(url, "--model-uri-query-file", asked)
+        assert done.returncode == 2 and "https:// without a query" in done.stderr and "KEY" not in done.stderr
+    done = classify(server.url, "--model-uri-query-file", tmp_path / "none")
+    assert done.returncode == 2 and "none" in done.stderr
 
 
 def test_bytes_that_would_have_to_be_unpacked_are_refused(serve, classify, weights):

@@ -146,6 +146,15 @@ std::vector<api::FieldError> local_faults(api::Spec const& spec, api::Allowed co
   };
   refuse_claim("spec.model.uri", spec.model.uri);
   refuse_claim("spec.model.labels", spec.model.labels);
+  auto const refuse_query = [&](std::string path, std::string const& secret) {
+    if (secret.empty()) return;
+    faults.push_back(
+        {std::move(path), api::invalid_value(boost::json::value(secret),
+                                             "left out on this machine: it names a Secret of a "
+                                             "cluster; download the file and name it in file://")});
+  };
+  refuse_query("spec.model.uriQuerySecret", spec.model.uri_query_secret);
+  refuse_query("spec.model.labelsQuerySecret", spec.model.labels_query_secret);
   if (auto const& tls = spec.dispatcher.tls; tls.on()) {
     faults.push_back(
         {"spec.dispatcher.tls.secretName",

@@ -1,4 +1,5 @@
 #include "operator/api/parse.hpp"
+#include "operator/api/names.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -59,7 +60,8 @@ TEST_CASE("The classic rule runs every 15 seconds unless the manifest says other
 
 TEST_CASE("What is written is read back equal") {
   auto const parsed = api::parse_service(object_with(R"({
-    "model": {"name": "m.1", "uri": "https://example.org/w.pth", "labels": "builtin://imagenet", "precision": "bf16",
+    "model": {"name": "m.1", "uri": "https://example.org/w.pth", "labels": "https://example.org/l", "precision": "bf16",
+              "uriQuerySecret": "signed", "labelsQuerySecret": "a.b",
               "sha256": "F37072FD47E89C5E827621C5BAFFA7500819F7896BBACEC160B1A16C560E07EC"},
     "scaling": {"policy": "External", "paused": true, "onMetricsLoss": "ScaleToMax", "latencyTarget": "250ms"},
     "dispatcher": {"replicas": 2, "queueCapacity": 7, "maxConnectionsPerAddress": 0, "requestTimeout": "5s",
@@ -143,6 +145,24 @@ TEST_CASE("Every fault names the field, the value and what is allowed") {
        "a typing error"},
       {R"({"dispatcher": {"queueCapacity": 0}})",
        "spec.dispatcher.queueCapacity: Invalid value: 0: must be an integer between 1 and 100000", "below"},
+      {R"({"model": {"uri": "https://a.example/m", "uriQuerySecret": "A"}})",
+       "spec.model.uriQuerySecret: Invalid value: \"A\": must be a Secret's name: at most 253 lower-case "
+       "letters, "
+       "digits, '-' and '.', a letter or digit at both ends of each part",
+       "no Secret's name"},
+      {R"({"model": {"uri": "https://a.example/m?a=b", "uriQuerySecret": "a"}})",
+       "spec.model.uriQuerySecret: Forbidden: needs an https:// URI without a query or a fragment of its own",
+       "two queries"},
+      {R"({"model": {"labels": "file:///l", "labelsQuerySecret": "a"}})",
+       "spec.model.labelsQuerySecret: Forbidden: needs an https:// URI without a query or a fragment of its "
+       "own",
+       "a file has no query"},
+      {R"({"model": {"uri": "https://a.example/m?sig=KEY"}})",
+       "spec.model.uri: Invalid value: \"https://a.example/m?[redacted]\": must be without user info, "
+       "signature "
+       "or token, which whoever reads pods would see: put what follows '?' into a Secret and name it in "
+       "uriQuerySecret or labelsQuerySecret",
+       "a signature in the clear"},
       {R"({"dispatcher": {"maxConnectionsPerAddress": -1}})",
        "spec.dispatcher.maxConnectionsPerAddress: Invalid value: -1: must be an integer between 0 and 100000",
        "below none"},
@@ -306,4 +326,23 @@ TEST_CASE("Names of labels are checked where the API server would refuse a child
   REQUIRE(faults_of(labelled).size() == 1);
   CHECK(faults_of(labelled)[0].starts_with(
       "metadata.labels: Invalid value: \"no value\": must be a label's value"));
+}
+
+TEST_CASE("A URL that shows what opens it is told from one that does not") {
+  for (std::string const url :
+       {"https://a.example/m?X-Amz-Signature=K", "https://a.example/m?a=b&x-goog-signature=K",
+        "https://a.example/m?sv=1&SIG=K", "https://a.example/m?private_token=K", "https://a.example/m?key=K",
+        "https://a.example/?Policy=p&Signature=K&Key-Pair-Id=i", "https://me:K@a.example/m",
+        "https://me@a.example", "https://a.example?X-Amz-Credential=K", "https://a.example/m?password=K",
+        "https://a.example/m?a=?&sig=K"}) {
+    INFO(url);
+    CHECK(api::shows_secret(url));
+  }
+  for (std::string const url :
+       {"https://a.example/m?download=true", "https://a.example/m@v1/f", "https://a.example/m?signature",
+        "https://a.example/m?revision=sig", "https://a.example/sig=K", "https://a.example/m?design=1&keys=2",
+        "file:///m?sig=K", "builtin://random?seed=1"}) {
+    INFO(url);
+    CHECK_FALSE(api::shows_secret(url));
+  }
 }

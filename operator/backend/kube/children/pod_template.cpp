@@ -1,6 +1,7 @@
 #include "operator/backend/kube/children/pod_template.hpp"
 
 #include "operator/backend/kube/children/labels.hpp"
+#include "operator/backend/kube/children/model_queries.hpp"
 #include "operator/backend/kube/children/pod_fields.hpp"
 #include "operator/backend/kube/protocol/owned_fields.hpp"
 #include "operator/plan/arguments.hpp"
@@ -269,6 +270,8 @@ json::array worker_arguments(api::Metadata const& owner, api::Spec const& spec, 
   auto more = plan::worker_arguments(model);
   auto const downloads = plan::download_arguments(model, allowed);
   more.insert(more.end(), downloads.begin(), downloads.end());
+  auto const queries = query_arguments(model);
+  more.insert(more.end(), queries.begin(), queries.end());
   if (spec.dispatcher.tls.on()) more.insert(more.end(), {"--dispatcher-ca", tls_file(kAuthorityKey)});
   return with({"--metrics-port", std::to_string(kWorkerMetricsPort), "--dispatcher",
                link + ":" + std::to_string(kDispatcherLinkPort), "--name", "$(POD_NAME)", "--cache-dir",
@@ -356,6 +359,10 @@ json::object worker_pod_template(api::Metadata const& owner, api::Spec const& sp
   if (spec.dispatcher.tls.on()) {
     mounts.push_back(mount("tls", kTlsDirectory, true));
     volumes.push_back(tls_volume(spec.dispatcher.tls, {kAuthorityKey}));
+  }
+  if (auto queries = queries_volume(spec.model)) {
+    mounts.push_back(mount("queries", kQueriesDirectory, true));
+    volumes.push_back(std::move(*queries));
   }
   if (!model.claim.empty()) {
     mounts.push_back(mount("model", kModelDirectory, true));
