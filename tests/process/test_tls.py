@@ -1,5 +1,6 @@
 """TLS of the dispatcher and of the worker link: who is trusted, who is turned away and told why, and renewal under load."""
 import calendar
+import contextlib
 import http.client
 import socket
 import ssl
@@ -255,6 +256,69 @@ def test_a_real_worker_verifies_the_dispatcher_before_it_shows_its_token(encrypt
         assert not doubting.log("linked")
         doubting.stop()
     assert len(encrypted.log("worker_linked")) == 1
+
+
+class Forwarder:
+    """A port in front of another one, whose connections a test can cut."""
+
+    def __init__(self, port):
+        self.port_behind, self.open = port, []
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listening.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                pair = self.listening.accept()[0], socket.create_connection(("127.0.0.1", self.port_behind), 10)
+                pair[1].settimeout(None)
+                self.open += pair
+                for source, target in (pair, pair[::-1]):
+                    threading.Thread(target=self._copy, args=(source, target), daemon=True).start()
+
+    @staticmethod
+    def _copy(source, target):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+
+    def cut(self):
+        for each in self.open:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        self.open.clear()
+
+    def close(self):
+        self.listening.close()
+        self.cut()
+
+
+def test_a_worker_follows_a_change_of_the_authority_over_a_bundle_of_both(encrypted, start_worker, secret, pki, tmp_path):
+    """First both authorities, then a certificate of the new one, then the new one alone; each link is a new one."""
+    both = tmp_path / "both.crt"
+    both.write_text(pki.authority.certificate.read_text() + pki.stranger.certificate.read_text())
+    moved = pki.stranger.issue("moved", "IP:127.0.0.1")
+    between = Forwarder(encrypted.link)
+    worker = start_worker("--dispatcher-ca", str(secret.ca), "--dispatcher", f"127.0.0.1:{between.port}")
+
+    def served(certificate, authority):
+        """Whether the dispatcher shows this certificate, to who trusts that authority."""
+        with contextlib.suppress(ssl.SSLError), connect(encrypted, authority.trusting()) as connection:
+            return connection.getpeercert(binary_form=True) == certificate.der()
+
+    harness.wait_until(lambda: worker.log("linked"), 30, "the first link")
+    for shown, ca, authority in ((pki.server, both, pki.authority), (moved, both, pki.stranger),
+                                 (moved, pki.stranger.certificate, pki.stranger)):
+        secret.update(shown.certificate, shown.key, ca)
+        harness.wait_until(lambda: served(shown, authority), 20, "the certificate")
+        links = len(worker.log("linked"))
+        between.cut()
+        harness.wait_until(lambda: len(worker.log("linked")) > links, 30, "another link")
+        answer = requests.post(f"https://127.0.0.1:{encrypted.http}/predict", data=PICTURE, headers={"Content-Type": "image/jpeg"},
+                               verify=str(authority.certificate), timeout=30)
+        assert answer.status_code == 200
+    assert not [lost for lost in worker.log("link_lost") if "certificate" in lost["error"]]
+    between.close()
 
 
 def test_the_load_generator_trusts_the_authority_that_it_is_given(encrypted, link, secret, pki, tmp_path):
