@@ -227,7 +227,7 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
   app.add_option("--ports-file", flags.ports_file,
                  "Where to write these ports, as JSON, once they are listened on");
   app.add_option("--decision-log", flags.decision_log,
-                 "Write every decision with all its inputs there, one a line");
+                 "Write every decision with all its inputs there, one a line; - is standard output");
   app.add_option("--log-level", level, "debug, info, warn or error");
   try {
     app.parse(argc, argv);

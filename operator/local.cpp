@@ -123,7 +123,8 @@ int local_main(Flags const& flags, Environment const& environment) {
   auto const run_dir = backend::local::make_run_dir(fs::temp_directory_path(wrong));
   if (!run_dir) return fail(run_dir.error().message);
 
-  bool const table = isatty(STDOUT_FILENO) == 1 && !flags.no_table;
+  // Standard output is the table's or the decisions'.
+  bool const table = isatty(STDOUT_FILENO) == 1 && !flags.no_table && flags.decision_log != "-";
   auto log_file = flags.log_file;
   // Log lines would run through the table.
   if (table && log_file.empty() && isatty(STDERR_FILENO) == 1) log_file = *run_dir / "operator.log";

@@ -10,9 +10,9 @@
 // workers that are paid for, b(k) is the unfinished work at the end,
 // d(i) the share of request i that is given up:
 //
-//   minimise Σ a(k)   where  b(k) ≥ b(k−1) + w(k) − Σ d(i)·service(i) − s(k),  0 ≤ b(k) ≤ r(k),
-//                            a(k) ≥ minimum and ≥ s(k), s(k+1), … s(k+F−1),  s(k) ≤ maximum,  Σ d(i) ≤
-//                            allowed
+//   minimise Σ a(k)   where   b(k) ≥ b(k−1) + w(k) − Σ d(i)·service(i) − s(k),   0 ≤ b(k) ≤ r(k),
+//                             a(k) ≥ minimum,  a(k) ≥ s(k), s(k+1), … s(k+F−1),
+//                             s(k) ≤ maximum,  Σ d(i) ≤ allowed
 //
 // with F the whole slots that a start takes. For any prices µ(k) ≥ 0 of the first rows the least value of
 // what remains is a lower bound (weak duality), and it falls apart: over b, each difference of neighbouring
