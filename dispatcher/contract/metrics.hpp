@@ -14,6 +14,10 @@ inline constexpr char const* kOldestAge = "dispatcher_oldest_age_seconds";
 inline constexpr char const* kQuarantined = "dispatcher_quarantined_total";
 /// By the label `output`, one of link::kOutputs.
 inline constexpr char const* kWorkersByOutput = "dispatcher_workers_by_output";
+/// By the label `precision`, one of link::kPrecisions.
+inline constexpr char const* kWorkersByPrecision = "dispatcher_workers_by_precision";
+/// The least link::Hello::agreement; there is no such series until a worker has told one.
+inline constexpr char const* kInt8Agreement = "dispatcher_int8_agreement";
 /// A histogram by the label `endpoint`: a route's pattern, or a gRPC method's path.
 inline constexpr char const* kResponseTime = "dispatcher_response_time_seconds";
 

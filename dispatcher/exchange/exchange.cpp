@@ -214,6 +214,20 @@ std::size_t Exchange::workers_by_output(std::string_view output) const {
   }));
 }
 
+std::size_t Exchange::workers_by_precision(std::string_view precision) const {
+  return static_cast<std::size_t>(std::count_if(workers_.begin(), workers_.end(), [&](auto const& entry) {
+    return entry.second.hello.precision == precision;
+  }));
+}
+
+std::optional<double> Exchange::least_agreement() const {
+  std::optional<double> least;
+  for (auto const& [id, worker] : workers_) {
+    if (auto const& told = worker.hello.agreement) least = std::min(least.value_or(1), *told);
+  }
+  return least;
+}
+
 std::size_t Exchange::busy_workers() const {
   return static_cast<std::size_t>(std::count_if(
       workers_.begin(), workers_.end(), [](auto const& entry) { return !entry.second.jobs.empty(); }));

@@ -198,6 +198,9 @@ class Exchange {
   [[nodiscard]] std::size_t busy_workers() const;  ///< that hold a job
   /// Linked workers whose model's output is of that kind, see link::Hello::output.
   [[nodiscard]] std::size_t workers_by_output(std::string_view output) const;
+  [[nodiscard]] std::size_t workers_by_precision(std::string_view precision) const;
+  /// The least that a linked worker told, see link::Hello::agreement.
+  [[nodiscard]] std::optional<double> least_agreement() const;
   [[nodiscard]] std::size_t open() const { return open_; }  ///< submissions without an outcome
 
  private:

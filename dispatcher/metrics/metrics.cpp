@@ -15,6 +15,8 @@ constexpr char const* kWorkers = "dispatcher_workers";
 constexpr char const* kWorkersHelp = "Linked workers that compute (busy) or wait (idle).";
 constexpr char const* kByOutputHelp =
     "Linked workers by what their model's last layer gives: scores, probabilities or log_probabilities.";
+constexpr char const* kByPrecisionHelp =
+    "Linked workers by what their model computes in: fp32, bf16 or int8.";
 constexpr char const* kDropped = "dispatcher_dropped_total";
 constexpr char const* kDeaths = "dispatcher_worker_deaths_total";
 constexpr char const* kDeathsHelp =
@@ -38,7 +40,8 @@ void raise_to(metrics::Counter& counter, std::uint64_t total) {
 }  // namespace
 
 Metrics::Metrics(metrics::Registry& registry)
-    : requests_(registry, {kRequests, kRequestsHelp}, {metric::kResponseTime, kResponseTimeHelp}),
+    : registry_(registry),
+      requests_(registry, {kRequests, kRequestsHelp}, {metric::kResponseTime, kResponseTimeHelp}),
       queue_size_(registry.gauge(metric::kQueueSize, "Requests that wait for a worker.")),
       queue_capacity_(registry.gauge("dispatcher_queue_capacity", "Requests that may wait; above, 429.")),
       queue_bytes_(registry.gauge("dispatcher_queue_bytes", "Bytes of the waiting requests' pictures.")),
@@ -81,6 +84,10 @@ Metrics::Metrics(metrics::Registry& registry)
   for (auto const output : link::kOutputs)
     outputs_.push_back(
         &registry.gauge(metric::kWorkersByOutput, kByOutputHelp, {{"output", std::string(output)}}));
+  for (auto const precision : link::kPrecisions) {
+    precisions_.push_back(&registry.gauge(metric::kWorkersByPrecision, kByPrecisionHelp,
+                                          {{"precision", std::string(precision)}}));
+  }
 }
 
 void Metrics::completed(http::Completed const& answer) {
@@ -99,6 +106,16 @@ void Metrics::collect(Exchange const& exchange, process::Usage const& usage, Ste
   workers_idle_.Set(static_cast<double>(exchange.workers()) - busy);
   for (std::size_t i = 0; i < outputs_.size(); ++i)
     outputs_[i]->Set(static_cast<double>(exchange.workers_by_output(link::kOutputs[i])));
+  for (std::size_t i = 0; i < precisions_.size(); ++i)
+    precisions_[i]->Set(static_cast<double>(exchange.workers_by_precision(link::kPrecisions[i])));
+  if (auto const agreement = exchange.least_agreement()) {
+    // A series only where there is something to tell: no number would say "unknown".
+    registry_
+        .gauge(metric::kInt8Agreement,
+               "Part of the calibration pictures for which int8 gives the class of fp32; the least that a "
+               "linked worker measured.")
+        .Set(*agreement);
+  }
   cpu_.Set(usage.cpu_percent);
   memory_.Set(usage.memory_percent);
   QueueCounters const& counters = queue.counters();

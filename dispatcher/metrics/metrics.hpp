@@ -26,6 +26,7 @@ class Metrics {
   void collect(Exchange const& exchange, process::Usage const& usage, SteadyTime now);
 
  private:
+  metrics::Registry& registry_;
   metrics::RequestMetrics requests_;
   metrics::Gauge& queue_size_;
   metrics::Gauge& queue_capacity_;
@@ -34,7 +35,8 @@ class Metrics {
   metrics::Gauge& oldest_age_;
   metrics::Gauge& workers_idle_;
   metrics::Gauge& workers_busy_;
-  std::vector<metrics::Gauge*> outputs_;  // by link::kOutputs
+  std::vector<metrics::Gauge*> outputs_;     // by link::kOutputs
+  std::vector<metrics::Gauge*> precisions_;  // by link::kPrecisions
   metrics::Gauge& cpu_;
   metrics::Gauge& memory_;
   metrics::Counter& arrivals_;

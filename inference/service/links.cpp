@@ -179,6 +179,8 @@ asio::awaitable<Error> Links::State::link_once(Address address) {
   hello.classes = worker.classes();
   hello.labels_sha256 = worker.labels_sha256();
   hello.output = worker.output();
+  hello.precision = worker.precision();
+  if (auto const& calibration = worker.calibration()) hello.agreement = calibration->agreement.top1;
   auto const session = std::make_shared<LinkSession>(executor, worker, metrics, std::move(*socket));
   sessions.insert(session);
   metrics.set_links(sessions.size());

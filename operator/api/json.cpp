@@ -33,6 +33,15 @@ json::object to_json(Model const& model) {
   if (!model.uri_query_secret.empty()) object["uriQuerySecret"] = model.uri_query_secret;
   if (!model.labels_query_secret.empty()) object["labelsQuerySecret"] = model.labels_query_secret;
   object["precision"] = to_string(model.precision);
+  if (model.min_agreement) object["minAgreement"] = *model.min_agreement;
+  return object;
+}
+
+json::object to_json(ModelStatus const& model) {
+  json::object object;
+  if (!model.output.empty()) object["output"] = model.output;
+  if (!model.precision.empty()) object["precision"] = model.precision;
+  if (model.agreement) object["agreement"] = *model.agreement;
   return object;
 }
 
@@ -214,7 +223,7 @@ json::object to_json(Status const& status) {
                       {"desiredReplicas", status.desired_replicas},
                       {"selector", status.selector},
                       {"queue", std::move(queue)}};
-  if (!status.model.output.empty()) object["model"] = json::object{{"output", status.model.output}};
+  if (auto model = to_json(status.model); !model.empty()) object["model"] = std::move(model);
   if (status.last_decision) object["lastDecision"] = to_json(*status.last_decision);
   json::array history;
   for (auto const& record : status.history) history.push_back(to_json(record));
@@ -223,6 +232,15 @@ json::object to_json(Status const& status) {
   for (auto const& condition : status.conditions) conditions.push_back(to_json(condition));
   object["conditions"] = std::move(conditions);
   return object;
+}
+
+ModelStatus model_from_json(json::object const& object) {
+  ModelStatus model;
+  model.output = text_of(object, "output");
+  model.precision = text_of(object, "precision");
+  if (auto const* agreement = object.if_contains("agreement"); agreement != nullptr && agreement->is_number())
+    model.agreement = agreement->to_number<double>();
+  return model;
 }
 
 Status status_from_json(json::value const& value) {
@@ -235,7 +253,7 @@ Status status_from_json(json::value const& value) {
   status.desired_replicas = number_of<int>(*object, "desiredReplicas");
   status.selector = text_of(*object, "selector");
   status.queue = queue_from_json(object_of(*object, "queue"));
-  status.model.output = text_of(object_of(*object, "model"), "output");
+  status.model = model_from_json(object_of(*object, "model"));
   if (object->contains("lastDecision"))
     status.last_decision = record_from_json(object_of(*object, "lastDecision"));
   each_object(*object, "history",

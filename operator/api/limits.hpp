@@ -41,6 +41,8 @@ inline constexpr Range<milliseconds> kRequestTimeout{100ms, 10min};
 inline constexpr Range<int> kPictureBytes{64 << 10, 32 << 20};
 /// A crop's worth; and the square of the longest side that is decoded.
 inline constexpr Range<int> kPicturePixels{1 << 16, 1 << 28};
+/// Below a half int8 would be another model; 1 is every calibration picture.
+inline constexpr Range<double> kMinAgreement{0.5, 1};
 inline constexpr Range<int> kBatchSize{1, 64};
 inline constexpr Range<milliseconds> kBatchDelay{0ms, 1s};
 /// Thousandths of a core: below 10m a worker would not answer within any request timeout.

@@ -55,6 +55,19 @@ void read_query_secret(ObjectReader& reader, std::string_view name, std::string 
   }
 }
 
+void read_min_agreement(ObjectReader& reader, Model& model) {
+  auto const* const value = reader.take("minAgreement");
+  if (value == nullptr) return;
+  double const number = value->is_number() ? value->to_number<double>() : 0;
+  if (!kMinAgreement.contains(number)) {
+    reader.fail("minAgreement", invalid_value(*value, "a number from 0.5 to 1"));
+  } else if (model.precision != Precision::Auto) {
+    reader.fail("minAgreement", "Forbidden: needs precision auto, which it lets take int8");
+  } else {
+    model.min_agreement = number;
+  }
+}
+
 void read_model(ObjectReader reader, Model& model) {
   reader.read("name", model.name);
   if (!is_model_name(model.name)) {
@@ -68,7 +81,11 @@ void read_model(ObjectReader reader, Model& model) {
   read_query_secret(reader, "uriQuerySecret", model.uri, model.uri_query_secret);
   read_query_secret(reader, "labelsQuerySecret", model.labels, model.labels_query_secret);
   reader.read("precision", model.precision,
-              {{"auto", Precision::Auto}, {"fp32", Precision::Fp32}, {"bf16", Precision::Bf16}});
+              {{"auto", Precision::Auto},
+               {"fp32", Precision::Fp32},
+               {"bf16", Precision::Bf16},
+               {"int8", Precision::Int8}});
+  read_min_agreement(reader, model);
   reader.finish();
 }
 
@@ -260,6 +277,8 @@ std::string_view to_string(Precision precision) {
       return "fp32";
     case Precision::Bf16:
       return "bf16";
+    case Precision::Int8:
+      return "int8";
   }
   return "auto";
 }

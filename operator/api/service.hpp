@@ -49,7 +49,7 @@ struct Metadata {
   bool operator==(Metadata const&) const = default;
 };
 
-enum class Precision { Auto, Fp32, Bf16 };
+enum class Precision { Auto, Fp32, Bf16, Int8 };
 
 /// Which weights are served, and under which name.
 struct Model {
@@ -61,6 +61,9 @@ struct Model {
   std::string uri_query_secret;
   std::string labels_query_secret;  ///< likewise for labels and kLabelsQueryKey
   Precision precision = Precision::Auto;
+  /// Part of the calibration pictures for which int8 must give the class of fp32 so that Auto takes it; none:
+  /// Auto never does.
+  std::optional<double> min_agreement;
 
   bool operator==(Model const&) const = default;
 };

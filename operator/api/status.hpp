@@ -28,6 +28,10 @@ struct ModelStatus {
   /// What its last layer gives: `scores`, of which a worker makes probabilities by a softmax,
   /// `probabilities` or `log_probabilities`; empty until a worker has told it.
   std::string output;
+  std::string precision;  ///< what it computes in: `fp32`, `bf16` or `int8`; empty until a worker has told it
+  /// Part of the calibration pictures for which int8 gives the class of fp32, the least that a worker told;
+  /// none where none has tried int8.
+  std::optional<double> agreement;
 
   bool operator==(ModelStatus const&) const = default;
 };

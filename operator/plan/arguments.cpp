@@ -28,6 +28,17 @@ std::vector<std::string> dispatcher_arguments(api::Spec const& spec) {
   return arguments;
 }
 
+namespace {
+
+/// At most six digits: what people write as a part of 1.
+std::string decimal(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", value);
+  return text;
+}
+
+}  // namespace
+
 std::vector<std::string> worker_arguments(api::Model const& model) {
   std::vector<std::string> arguments{"--model-name", model.name,    "--model-uri",
                                      model.uri,      "--precision", std::string(to_string(model.precision))};
@@ -36,6 +47,7 @@ std::vector<std::string> worker_arguments(api::Model const& model) {
     arguments.emplace_back(flag);
     arguments.push_back(value);
   };
+  add("--min-agreement", model.min_agreement ? decimal(*model.min_agreement) : std::string());
   add("--sha256", model.sha256);
   add("--labels", model.labels);
   return arguments;

@@ -1,6 +1,7 @@
 #include "operator/plan/conditions.hpp"
 
 #include <algorithm>
+#include <cstdio>
 
 #include "runtime/core/redact.hpp"
 
@@ -37,6 +38,18 @@ Condition of_children(std::string_view type, Tally const& tally, std::string con
     text += ", and " + std::to_string(old) + " of the old version";
   if (!trouble) return make(type, false, tally.old > 0 ? "RollingOut" : "Starting", text);
   return make(type, false, trouble->reason, text + ": " + trouble->message);
+}
+
+/// Why precision auto did not take int8 although spec.model.minAgreement is given; empty where it did.
+std::string precision_note(api::Spec const& spec, Verdict const& verdict) {
+  auto const& least = spec.model.min_agreement;
+  if (!least || !verdict.agreement || *verdict.agreement >= *least) return {};
+  char text[160];
+  std::snprintf(text, sizeof text,
+                "; int8 gives the class of fp32 for %.4g of the calibration pictures, below "
+                "spec.model.minAgreement %.4g: computing in %s",
+                *verdict.agreement, *least, verdict.precision.c_str());
+  return text;
 }
 
 /// Whether there were no metrics yet, and need not have been.
@@ -152,7 +165,9 @@ std::vector<Condition> next_conditions(Observation const& seen, Verdict const& v
   if (!seen.spec) return conditions;
   put(of_children(api::kDispatcherReady, counts.dispatchers, "dispatcher",
                   dispatcher_trouble(seen, verdict)));
-  put(of_children(api::kWorkersReady, counts.workers, "worker", worker_trouble(seen, verdict)));
+  auto workers = of_children(api::kWorkersReady, counts.workers, "worker", worker_trouble(seen, verdict));
+  workers.message += precision_note(*seen.spec, verdict);
+  put(std::move(workers));
   put(metrics_available(seen, verdict, now));
   put(scaling_limited(seen, verdict, counts));
   put(paused(seen));

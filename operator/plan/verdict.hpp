@@ -30,6 +30,8 @@ struct Verdict {
   std::string metrics_fault;                  ///< why there is no fresh sample; empty when there is one
   std::optional<milliseconds> p99;            ///< of the answers of the last window
   std::string output;                         ///< see api::ModelStatus; empty where no worker tells it
+  std::string precision;                      ///< the same
+  std::optional<double> agreement;            ///< the same
   /// A change of the count that was made but not yet written into the status (that write failed).
   std::optional<api::DecisionRecord> unrecorded;
   std::optional<Failure> failure;

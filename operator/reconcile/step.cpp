@@ -134,6 +134,8 @@ Action Step::decide(Now now) {
   verdict_.metrics_fault = memory_.last_scrape.fault;
   verdict_.p99 = memory_.latency.p99();
   verdict_.output = memory_.last_scrape.output;
+  verdict_.precision = memory_.last_scrape.precision;
+  verdict_.agreement = memory_.last_scrape.agreement;
   return plan_and_apply(now);
 }
 

@@ -1,9 +1,11 @@
 #include "operator/scrape/reading.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <span>
 
 #include "dispatcher/contract/link/protocol.hpp"
 #include "dispatcher/contract/metrics.hpp"
@@ -23,17 +25,21 @@ bool is_work(std::string_view endpoint) {
          ends_with("/ModelInfer");
 }
 
-/// Whether a sample's labels name a kind of output that status.model.output is documented to hold.
-bool is_output(std::map<std::string, std::string> const& labels) {
-  auto const found = labels.find("output");
-  auto const& outputs = dispatcher::link::kOutputs;
-  return found != labels.end() && std::find(outputs.begin(), outputs.end(), found->second) != outputs.end();
-}
-
 /// Whether a sample is a bucket of the answers' histogram.
 bool is_bucket(std::string_view name) {
   constexpr std::string_view kHistogram = metric::kResponseTime;
   return name.starts_with(kHistogram) && name.substr(kHistogram.size()) == "_bucket";
+}
+
+/// The word that most workers have.
+std::string usual(std::vector<Reading> const& readings, std::map<std::string, double> Reading::*counts) {
+  std::map<std::string, double> total;
+  for (auto const& each : readings) {
+    for (auto const& [word, workers] : each.*counts) total[word] += workers;
+  }
+  auto const most = std::max_element(total.begin(), total.end(),
+                                     [](auto const& a, auto const& b) { return a.second < b.second; });
+  return most == total.end() || most->second == 0 ? std::string() : most->first;
 }
 
 /// An upper bound as text: `0.5`, `+Inf`. Empty when it is no number; NaN is none, and would break the order.
@@ -48,6 +54,15 @@ std::optional<double> bound(std::string const& text) {
 /// What a count, a sum or an age can be.
 bool is_amount(double value) {
   return std::isfinite(value) && value >= 0;
+}
+
+/// Takes a count of workers by `label`, where its value is one of the words.
+void count_workers(metrics::Sample const& sample, std::string const& label,
+                   std::span<std::string_view const> words, std::map<std::string, double>& counts) {
+  auto const found = sample.labels.find(label);
+  if (!is_amount(sample.value) || found == sample.labels.end()) return;
+  if (std::find(words.begin(), words.end(), found->second) != words.end())
+    counts[found->second] = sample.value;
 }
 
 Error no_amount(metrics::Sample const& sample) {
@@ -81,8 +96,12 @@ Result<Reading> read_exposition(std::string_view text) {
       {metric::kOldestAge, &reading.oldest_age_seconds}};
   for (auto const& sample : *samples) {
     if (sample.name == metric::kQuarantined && is_amount(sample.value)) reading.quarantined = sample.value;
-    if (sample.name == metric::kWorkersByOutput && is_amount(sample.value) && is_output(sample.labels))
-      reading.outputs[sample.labels.at("output")] = sample.value;
+    if (sample.name == metric::kWorkersByOutput)
+      count_workers(sample, "output", dispatcher::link::kOutputs, reading.outputs);
+    if (sample.name == metric::kWorkersByPrecision)
+      count_workers(sample, "precision", dispatcher::link::kPrecisions, reading.precisions);
+    if (sample.name == metric::kInt8Agreement && is_amount(sample.value) && sample.value <= 1)
+      reading.agreement = sample.value;
     if (auto const found = wanted.find(sample.name); found != wanted.end()) {
       if (!is_amount(sample.value)) return no_amount(sample);
       *found->second = sample.value;
@@ -120,13 +139,19 @@ scaling::Sample sum(std::vector<Reading> const& readings, std::vector<std::strin
 }
 
 std::string usual_output(std::vector<Reading> const& readings) {
-  std::map<std::string, double> total;
+  return usual(readings, &Reading::outputs);
+}
+
+std::string usual_precision(std::vector<Reading> const& readings) {
+  return usual(readings, &Reading::precisions);
+}
+
+std::optional<double> least_agreement(std::vector<Reading> const& readings) {
+  std::optional<double> least;
   for (auto const& each : readings) {
-    for (auto const& [output, workers] : each.outputs) total[output] += workers;
+    if (each.agreement) least = std::min(least.value_or(1), *each.agreement);
   }
-  auto const most = std::max_element(total.begin(), total.end(),
-                                     [](auto const& a, auto const& b) { return a.second < b.second; });
-  return most == total.end() || most->second == 0 ? std::string() : most->first;
+  return least;
 }
 
 Buckets sum_answers(std::vector<Reading> const& readings) {

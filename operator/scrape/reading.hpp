@@ -29,6 +29,8 @@ struct Reading {
   double quarantined = 0;  ///< pictures so far; 0 from a dispatcher that does not count them
   /// Workers by the kind of their model's output; empty from a dispatcher that does not tell.
   std::map<std::string, double> outputs = {};
+  std::map<std::string, double> precisions = {};  ///< the same by what they compute in
+  std::optional<double> agreement = {};           ///< the least of its workers', where one has tried int8
   Buckets answers;  ///< of the endpoints that classify pictures; health checks and pages are not load
 
   bool operator==(Reading const&) const = default;
@@ -43,8 +45,11 @@ struct Reading {
 [[nodiscard]] scaling::Sample sum(std::vector<Reading> const& readings,
                                   std::vector<std::string> const& incarnations, SteadyTime at);
 [[nodiscard]] Buckets sum_answers(std::vector<Reading> const& readings);
-/// The kind of output that most workers have, the first in the alphabet among equals; empty where none tells.
+/// The kind of output, or the precision, that most workers have, the first in the alphabet among equals;
+/// empty where none tells.
 [[nodiscard]] std::string usual_output(std::vector<Reading> const& readings);
+[[nodiscard]] std::string usual_precision(std::vector<Reading> const& readings);
+[[nodiscard]] std::optional<double> least_agreement(std::vector<Reading> const& readings);
 
 /// Answers that took longer than `target_seconds`, interpolated within the target's bucket. Like the buckets
 /// it never falls. 0 when nothing was answered.
@@ -63,9 +68,11 @@ struct Target {
 struct Scrape {
   std::optional<scaling::Sample> sample;  ///< of all of them, or nothing
   Buckets answers;
-  Quarantined quarantined;  ///< of those that answered
-  std::string output;       ///< usual_output() of them
-  std::string fault;        ///< why there is no sample; empty when there is one
+  Quarantined quarantined;               ///< of those that answered
+  std::string output;                    ///< usual_output() of them
+  std::string precision;                 ///< usual_precision() of them
+  std::optional<double> agreement = {};  ///< least_agreement() of them
+  std::string fault;                     ///< why there is no sample; empty when there is one
 };
 
 /// Which pictures in quarantine are news, reported once a minute at most: a client that sends one picture

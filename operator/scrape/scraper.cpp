@@ -44,6 +44,8 @@ asio::awaitable<Scrape> Scraper::scrape(std::vector<Target> targets, int wanted,
   scrape.sample = sum(readings, incarnations, steady_now());
   scrape.answers = sum_answers(readings);
   scrape.output = usual_output(readings);
+  scrape.precision = usual_precision(readings);
+  scrape.agreement = least_agreement(readings);
   co_return scrape;
 }
 

@@ -60,6 +60,19 @@ def test_workers_are_counted_by_what_their_model_gives(dispatcher, link):
     assert counted == {"scores": 2, "probabilities": 0, "log_probabilities": 1}
 
 
+def test_what_workers_compute_in_is_told_and_how_well_int8_agrees(dispatcher, link):
+    link()  # of an older version: it does not tell
+    assert dispatcher.metrics().get("dispatcher_int8_agreement") is None
+    for told in ({"precision": "int8", "agreement": 1}, {"precision": "int8", "agreement": 0.75}, {"precision": "fp32"}):
+        link(hello=False).tell({**HELLO, **told})
+    dispatcher.wait_for_metric("dispatcher_workers", 4, state="idle")
+    metrics = dispatcher.metrics()
+    counted = {precision: metrics.get("dispatcher_workers_by_precision", precision=precision)
+               for precision in ("fp32", "bf16", "int8")}
+    assert counted == {"fp32": 1, "bf16": 0, "int8": 2}
+    assert metrics.get("dispatcher_int8_agreement") == 0.75
+
+
 def test_a_worker_that_never_says_hello_is_turned_away_after_5_seconds(dispatcher, link):
     closes_with(link(hello=False))
     rejected = wait_until(lambda: dispatcher.log("worker_rejected"))

@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 
 import numpy as np
@@ -169,3 +170,19 @@ def test_torchscript_is_refused_in_int8(tmp_path):
     torch.jit.save(torch.jit.script(network(3)), str(tmp_path / "model.pt"))
     assert "precision int8 takes a state dict; TorchScript runs in fp32" in worker.start_error(
         "--precision", "int8", "--model-uri", tmp_path / "model.pt")
+
+
+def test_a_dispatcher_is_told_what_its_workers_compute_in(cache, tmp_path):
+    shutil.copytree(cache, tmp_path / "worker/cache")  # what the tests above calibrated, if they ran
+    dispatcher = harness.Dispatcher(tmp_path / "dispatcher")
+    try:
+        running = worker.Worker(tmp_path / "worker", "--precision", "int8", dispatchers=[dispatcher], ready=False)
+        try:
+            running.wait_ready(120)
+            harness.wait_until(lambda: dispatcher.metrics().get("dispatcher_workers_by_precision", precision="int8") == 1, 20)
+            agreement = running.log("int8_agreement")[0]["top1"]
+            assert dispatcher.metrics().get("dispatcher_int8_agreement") == agreement
+        finally:
+            running.kill()
+    finally:
+        dispatcher.kill()

@@ -208,6 +208,8 @@ Result<FromWorker> hello(Frame const& frame) {
   out.slots = fields.number("slots", 1, kMaxItems);
   // A worker of an older version does not send it.
   if (frame.header.contains("output")) out.output = fields.one_of("output", kOutputs);
+  if (frame.header.contains("precision")) out.precision = fields.one_of("precision", kPrecisions);
+  if (frame.header.contains("agreement")) out.agreement = fields.real("agreement", 0, 1);
   if (fields.error()) return *fields.error();
   return FromWorker(std::move(out));
 }

@@ -57,6 +57,8 @@ json::object header(Hello const& m) {
                    {"labels_sha256", m.labels_sha256},
                    {"slots", m.slots}};
   if (!m.output.empty()) out["output"] = m.output;
+  if (!m.precision.empty()) out["precision"] = m.precision;
+  if (m.agreement) out["agreement"] = *m.agreement;
   return out;
 }
 json::object header(Ready const&) {

@@ -46,6 +46,9 @@ inline constexpr std::chrono::milliseconds kMaxDeadline{86'400'000};
 /// What Hello::output may be: the words are labels of a metric, so the list is closed.
 inline constexpr std::array<std::string_view, 3> kOutputs = {"scores", "probabilities", "log_probabilities"};
 
+/// What Hello::precision may be, for the same reason.
+inline constexpr std::array<std::string_view, 3> kPrecisions = {"fp32", "bf16", "int8"};
+
 /// worker → dispatcher, once, before anything else.
 struct Hello {
   std::string worker;         ///< the worker's own name, for logs
@@ -56,6 +59,10 @@ struct Hello {
   /// What the model's last layer gives: `scores`, `probabilities` or `log_probabilities`; empty from a worker
   /// that does not say it.
   std::string output = {};
+  std::string precision = {};  ///< what the model computes in; empty from a worker that does not say it
+  /// Part of the calibration pictures for which int8 gives the class of fp32, [0, 1]; none without a trial
+  /// of int8.
+  std::optional<double> agreement = {};
   bool operator==(Hello const&) const = default;
 };
 

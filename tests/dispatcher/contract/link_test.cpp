@@ -44,7 +44,8 @@ JobResult mixed_result() {
 TEST_CASE("every message of the worker link decodes to what was encoded") {
   for (FromWorker const& message :
        {FromWorker(Hello{"w-1", "resnet18", 1000, std::string(64, 'a'), 2}),
-        FromWorker(Hello{"w-1", "resnet18", 1000, "", 2, "log_probabilities"}), FromWorker(Ready{}),
+        FromWorker(Hello{"w-1", "resnet18", 1000, "", 2, "log_probabilities"}),
+        FromWorker(Hello{"w-1", "resnet18", 1000, "", 2, "scores", "int8", 0.96875}), FromWorker(Ready{}),
         FromWorker(mixed_result()), FromWorker(Bye{}), FromWorker(Overrun{18446744073709551615ULL})}) {
     auto const decoded = decode_from_worker(encode(message));
     REQUIRE(decoded.has_value());
@@ -107,6 +108,12 @@ TEST_CASE("a wrong frame is refused with an error that names the field, its valu
       {frame(
            R"({"type":"hello","worker":"w","model":"m","classes":2,"labels_sha256":"","slots":1,"output":"x"})"),
        "hello.output is \"x\"; allowed: scores, probabilities, log_probabilities", "a label of a metric"},
+      {frame(
+           R"({"type":"hello","worker":"w","model":"m","classes":2,"labels_sha256":"","slots":1,"precision":"fp8"})"),
+       "hello.precision is \"fp8\"; allowed: fp32, bf16, int8", "a label of a metric"},
+      {frame(
+           R"({"type":"hello","worker":"w","model":"m","classes":2,"labels_sha256":"","slots":1,"agreement":1.5})"),
+       "hello.agreement is 1.5E0; allowed: a number in [0.000000, 1.000000]", "more than every picture"},
       {frame(R"({"type":"hello","worker":1,"model":"m","classes":2,"labels_sha256":"","slots":1})"),
        "hello.worker is 1; allowed: a string of at most 256 bytes", "wrong type"},
       {frame("{" + result_head + R"(,"probabilities":false,"items":[]})"),

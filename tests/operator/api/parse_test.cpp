@@ -197,8 +197,16 @@ TEST_CASE("Every fault names the field, the value and what is allowed") {
        "said to be empty"},
       {R"({"model": {"sha256": "abc"}})",
        "spec.model.sha256: Invalid value: \"abc\": must be 64 hexadecimal digits", "too short"},
-      {R"({"model": {"precision": "int8"}})",
-       "spec.model.precision: Unsupported value: \"int8\": must be one of auto, fp32, bf16", "not offered"},
+      {R"({"model": {"precision": "fp8"}})",
+       "spec.model.precision: Unsupported value: \"fp8\": must be one of auto, fp32, bf16, int8",
+       "not offered"},
+      {R"({"model": {"minAgreement": 0.4}})",
+       "spec.model.minAgreement: Invalid value: 0.4: must be a number from 0.5 to 1", "another model"},
+      {R"({"model": {"minAgreement": "0.9"}})",
+       "spec.model.minAgreement: Invalid value: \"0.9\": must be a number from 0.5 to 1", "a string"},
+      {R"({"model": {"precision": "int8", "minAgreement": 0.9}})",
+       "spec.model.minAgreement: Forbidden: needs precision auto, which it lets take int8",
+       "int8 is taken anyway"},
       {R"({"model": {"name": "a/b"}})",
        "spec.model.name: Invalid value: \"a/b\": must be 1 to 63 letters, digits, '-', '_' or '.', a letter "
        "or digit at "

@@ -15,6 +15,8 @@ TEST_CASE("A status survives the way through the API server") {
   status.desired_replicas = 5;
   status.selector = "app=x";
   status.model.output = "probabilities";
+  status.model.precision = "int8";
+  status.model.agreement = 0.96875;
   status.queue = {17, 3, 12.5, 230ms, 410ms};
   status.last_decision = api::DecisionRecord{"d-1", time, 3, 5, "LoadRose", "n = 5"};
   status.history = {*status.last_decision};

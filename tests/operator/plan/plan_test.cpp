@@ -274,6 +274,37 @@ TEST_CASE("The kind of the model's output is told, also while no worker is there
   CHECK(plan::make_plan(unasked, verdict(steady()), kNow).status.model.output.empty());
 }
 
+TEST_CASE("What the workers compute in is told, and why auto did not take int8") {
+  auto told = verdict(steady());
+  told.precision = "fp32";
+  told.agreement = 0.75;
+  auto asked = service();
+  asked.spec->model.min_agreement = 0.99;
+  auto const seen = settled(asked, told);
+  CHECK(seen.status.model.precision == "fp32");
+  CHECK(seen.status.model.agreement == 0.75);
+  auto const workers = [](api::Status const& status) {
+    return api::find_condition(status.conditions, api::kWorkersReady)->message;
+  };
+  CHECK_THAT(workers(seen.status),
+             Catch::Contains("int8 gives the class of fp32 for 0.75 of the calibration pictures, below "
+                             "spec.model.minAgreement 0.99: computing in fp32"));
+  told.agreement = 0.99;
+  told.precision = "int8";
+  auto const taken = plan::make_plan(seen, told, kNow).status;
+  CHECK(taken.model.precision == "int8");
+  CHECK_THAT(workers(taken), !Catch::Contains("int8"));
+  // A dispatcher may still tell it of workers that are gone.
+  auto unasked = seen;
+  unasked.spec->model.min_agreement.reset();
+  CHECK_FALSE(plan::make_plan(unasked, told, kNow).status.model.agreement);
+  unasked.spec->model.precision = api::Precision::Int8;
+  CHECK(plan::make_plan(unasked, told, kNow).status.model.agreement == 0.99);
+  told.precision = "bf16";
+  told.agreement.reset();
+  CHECK_FALSE(plan::make_plan(seen, told, kNow).status.model.agreement);
+}
+
 TEST_CASE("Actions have a form for people and logs") {
   CHECK(boost::json::serialize(plan::to_json(plan::Action(plan::EnsureWorkers{3}))) ==
         R"({"action":"EnsureWorkers","replicas":3})");

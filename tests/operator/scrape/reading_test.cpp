@@ -23,6 +23,10 @@ dispatcher_oldest_age_seconds 0.75
 dispatcher_workers_by_output{output="scores"} 2
 dispatcher_workers_by_output{output="probabilities"} 0
 dispatcher_workers_by_output{output="another"} 9
+dispatcher_workers_by_precision{precision="int8"} 3
+dispatcher_workers_by_precision{precision="fp32"} 1
+dispatcher_workers_by_precision{precision="fp8"} 9
+dispatcher_int8_agreement 0.96875
 dispatcher_response_time_seconds_bucket{endpoint="/predict",le="0.1"} 50
 dispatcher_response_time_seconds_bucket{endpoint="/predict",le="+Inf"} 60
 dispatcher_response_time_seconds_bucket{endpoint="/v2/models/{model}/infer",le="0.1"} 5
@@ -68,6 +72,14 @@ TEST_CASE("The kind of output is what most workers of all dispatchers have") {
   CHECK(scrape::usual_output({}).empty());
   other.outputs = {{"scores", 0}};
   CHECK(scrape::usual_output({other}).empty());
+  CHECK(reading->precisions == std::map<std::string, double>{{"int8", 3}, {"fp32", 1}});
+  other.precisions = {{"fp32", 5}};
+  CHECK(scrape::usual_precision({*reading}) == "int8");
+  CHECK(scrape::usual_precision({*reading, other}) == "fp32");
+  CHECK_FALSE(scrape::least_agreement({other}));
+  CHECK(scrape::least_agreement({*reading, other}) == 0.96875);
+  other.agreement = 0.5;
+  CHECK(scrape::least_agreement({*reading, other}) == 0.5);
 }
 
 TEST_CASE("An exposition that lacks a needed metric is no data, not zero") {
