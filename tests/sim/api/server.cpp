@@ -119,6 +119,7 @@ http::Response ApiServer::list(Route const& route) {
 }
 
 http::Response ApiServer::page(Route const& route, std::string const& token, std::size_t limit) {
+  if (token.find('/') == std::string::npos) return failure(400, "BadRequest", "continue key is not valid");
   auto const found = snapshots_.find(token);
   bool const kept = found != snapshots_.end() && found->second.version >= storage_.forgotten();
   if (!kept)

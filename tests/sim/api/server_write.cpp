@@ -106,8 +106,8 @@ http::Response ApiServer::post(Route const& route, http::Request const& request,
   if (key.name.empty())
     return invalid(*route.kind, "", "metadata.name: Required value: name or generateName is required");
   if (storage_.find(*route.kind, key) != nullptr) return already_exists(*route.kind, key.name);
-  if (!text_of(*body, "metadata.resourceVersion").empty())
-    return failure(400, "BadRequest", "resourceVersion should not be set on objects to be created");
+  if (!text_of(*body, "metadata.resourceVersion").empty())  // the real one knows no reason either
+    return failure(500, "", "resourceVersion should not be set on objects to be created");
   auto owned = Ownership{};
   Manager const manager{manager_of(route), "", false};
   return store({*route.kind, key, manager, now}, nullptr, std::move(*body), &owned, 201);

@@ -89,6 +89,11 @@ void Run::edit_child(std::uint64_t number, bool remove, SteadyTime now) {
   send("PATCH", path, body);
 }
 
+void Run::cut_streams() {
+  network_.cut_streams();
+  for (auto const& kind : kinds()) network_.on_change(kind);
+}
+
 void Run::perform(Script::Moment const& moment, SteadyTime now) {
   auto const index = static_cast<std::size_t>(moment.number % places_.size());
   auto const service = static_cast<std::size_t>(moment.number % static_cast<std::uint64_t>(script_.services));
@@ -99,12 +104,13 @@ void Run::perform(Script::Moment const& moment, SteadyTime now) {
     case What::Weather:
       tell("the weather changes");
       network_.weather = moment.weather;
+      // A server that refuses requests has dropped its watches too.
+      if (moment.weather.refused_share > 0) cut_streams();
       break;
     case What::ServerDown:
       tell("the API server goes down");
       network_.weather.server_down = true;
-      network_.cut_streams();
-      for (auto const& kind : kinds()) network_.on_change(kind);
+      cut_streams();
       agenda_.at(after, [this](SteadyTime) {
         tell("the API server is back");
         network_.weather.server_down = false;

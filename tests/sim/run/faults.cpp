@@ -9,6 +9,9 @@ namespace {
 using Moment = Script::Moment;
 using What = Moment::What;
 
+constexpr double kFollows = 0.6;
+constexpr double kFollowsWithinSeconds = 3;
+
 /// One or two kinds of trouble at a time, so that a failure can be read.
 Weather draw_weather(bench::Rng& rng) {
   Weather weather;
@@ -96,8 +99,14 @@ Script draw_script(std::uint64_t seed) {
   if (rng.uniform() < 0.3) script.fates.late_share = 0.2;
   if (rng.uniform() < 0.3) script.fates.crash_rate = 0.01;
   if (rng.uniform() < 0.2) script.fates.hang_rate = 0.005;
-  auto const moments = 2 + rng.below(10);
-  for (std::uint64_t i = 0; i < moments; ++i) script.moments.push_back(draw_moment(rng));
+  auto const moments = 4 + rng.below(14);
+  for (std::uint64_t i = 0; i < moments; ++i) {
+    auto moment = draw_moment(rng);
+    // Troubles seldom come alone: what is wrong shows where one meets what another has begun.
+    if (i > 0 && rng.uniform() < kFollows)
+      moment.at_seconds = script.moments.back().at_seconds + rng.uniform(0, kFollowsWithinSeconds);
+    script.moments.push_back(moment);
+  }
   std::stable_sort(script.moments.begin(), script.moments.end(),
                    [](auto const& left, auto const& right) { return left.at_seconds < right.at_seconds; });
   return script;

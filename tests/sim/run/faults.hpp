@@ -32,7 +32,7 @@ struct Script {
       Rate,         ///< requests come at another rate
     };
     What what = What::Weather;
-    double at_seconds = 0;
+    double at_seconds = 0;  ///< at most kFaultSeconds, or what follows that
     double seconds = 0;
     std::uint64_t number = 0;  ///< which process, child, value
     Weather weather = {};

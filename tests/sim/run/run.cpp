@@ -77,6 +77,7 @@ Outcome Run::run() {
     agenda_.at(at_seconds(1 + static_cast<double>(i)), [this, i](SteadyTime now) { create_service(i, now); });
   }
   for (auto const& moment : script_.moments) {
+    if (moment.at_seconds >= Script::kFaultSeconds) continue;
     agenda_.at(at_seconds(moment.at_seconds), [this, &moment](SteadyTime now) { perform(moment, now); });
   }
   agenda_.at(at_seconds(Script::kFaultSeconds), [this](SteadyTime now) { end_faults(now); });
@@ -192,8 +193,7 @@ void Run::end_faults(SteadyTime now) {
   tell("from here on all is quiet");
   network_.weather = {};
   // Half-open streams are found by their silence; the rest of the world does not wait for that.
-  network_.cut_streams();
-  for (auto const& kind : kinds()) network_.on_change(kind);
+  cut_streams();
   for (auto const& place : places_) {
     if (place.process) place.process->crash_after(0, false);
   }

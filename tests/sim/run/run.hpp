@@ -42,6 +42,7 @@ class Run {
   void poll_processes();
   SteadyTime next_time() const;
 
+  void cut_streams();
   void create_service(std::size_t number, SteadyTime now);
   void edit_service(std::size_t number, bool valid, SteadyTime now);
   void edit_child(std::uint64_t number, bool remove, SteadyTime now);
