@@ -182,9 +182,7 @@ http::Response ApiServer::apply(Route const& route, json::object applied, WallTi
                                   "uid mismatch: the provided object specified uid " + uid +
                                       ", and no existing object was found");
   if (before != nullptr && !uid.empty() && uid != text_of(before->object, "metadata.uid"))
-    return conflict(kind, route.key.name,
-                    "Precondition failed: UID in precondition: " + uid +
-                        ", UID in object meta: " + text_of(before->object, "metadata.uid"));
+    return invalid(kind, route.key.name, "metadata.uid: Invalid value: \"" + uid + "\": field is immutable");
   if (before != nullptr && !version.empty() && version != std::to_string(before->version))
     return conflict(kind, route.key.name, "the object has been modified");
   bool const status = route.subresource == "status";

@@ -22,6 +22,10 @@ namespace json = boost::json;
 // A decision becomes a write within the reconcile's deadline (10 s), and a write arrives within the slowest
 // weather (2 s); a sample counts as news for one interval more (5 s).
 constexpr std::chrono::seconds kDataAge{17};
+// An edit is seen and carried out within a reconcile (10 s), where no write waits for its back-off.
+constexpr std::chrono::seconds kEditAge{30};
+// Longer than a request is on its way where none is slow.
+constexpr std::chrono::seconds kAsked{1};
 // What a person did is answered within the longest back-off (60 s) and a reconcile.
 constexpr std::chrono::seconds kHandAge{75};
 // A start lists and writes some 60 objects, a burst of watches reopens 8. Beyond this it is a loop.
@@ -124,11 +128,22 @@ void Checks::check_replicas(Peer const& peer, http::Request const& request, Stea
   auto const live = api_.storage().find(*route->kind, route->key);
   if (live == nullptr || request.body.empty()) return;
   auto const body = json::parse(request.body).as_object();
-  auto const before = number_of(live->object, "spec.replicas");
-  auto const after = number_of(body, "spec.replicas", before);
-  if (after >= before || now - hand_at_ < kHandAge) return;
-  auto const scraped = scraped_.find(peer.identity);
-  if (scraped == scraped_.end() || now - scraped->second > kDataAge)
+  auto const* count = member_of(body, "spec.replicas");
+  if (count == nullptr || !count->is_int64()) return;
+  auto const after = count->get_int64();
+  auto const path = route->key.name + "/" + text_of(live->object, "metadata.uid");
+  auto const asked = asked_.find(path);
+  auto const before = asked == asked_.end() ? after : asked->second;
+  asked_[path] = after;
+  auto const name = route->key.name.substr(0, route->key.name.size() - std::string_view("-worker").size());
+  auto const service =
+      api_.storage().find(kind_of(kube::kInferenceServices), {route->key.namespace_name, name});
+  if (after >= before || service == nullptr) return;
+  // What the owner forbids may fall at any time; the bound may have moved again since it was decided.
+  if (now - hand_at_ < kEditAge) return;
+  auto const& scraped = scraped_[peer.identity];
+  bool const missing = !slow_ && !scraped.heard && now - scraped.at > kAsked;
+  if (missing || now - scraped.at > kDataAge)
     fail("replicas fell from " + std::to_string(before) + " to " + std::to_string(after) +
          " on missing data, by " + peer.identity);
 }

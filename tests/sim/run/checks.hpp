@@ -18,8 +18,14 @@ class Checks {
 
   /// Somebody's request is about to be served.
   void on_request(Peer const& peer, http::Request const& request, SteadyTime now);
-  /// A process has heard the dispatchers' metrics.
-  void on_scrape(std::string const& identity, SteadyTime now) { scraped_[identity] = now; }
+  /// A process has asked for the dispatchers' metrics, and got them or not.
+  void on_scrape(std::string const& identity, bool heard, SteadyTime now) {
+    auto& scraped = scraped_[identity];
+    scraped.heard = heard;
+    if (heard) scraped.at = now;
+  }
+  /// Whether requests may be slow from now on: a write may belong to what was decided long before.
+  void on_weather(bool slow) { slow_ = slow_ || slow; }
   /// A person has changed a count or a spec: what follows from that is no fall by itself.
   void on_hand(SteadyTime now) {
     hand_at_ = now;
@@ -43,7 +49,13 @@ class Checks {
 
   ApiServer const& api_;
   kube::ChildOptions children_;
-  std::map<std::string, SteadyTime> scraped_;
+  struct Scraped {
+    bool heard = false;  ///< the last time it asked
+    SteadyTime at{};     ///< when it last heard them
+  };
+  std::map<std::string, Scraped> scraped_;
+  std::map<std::string, std::int64_t> asked_;  ///< the count that the operator last asked for, by path
+  bool slow_ = false;
   SteadyTime hand_at_{};
   SteadyTime child_at_{};
   struct Rate {

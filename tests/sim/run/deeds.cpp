@@ -104,6 +104,7 @@ void Run::perform(Script::Moment const& moment, SteadyTime now) {
     case What::Weather:
       tell("the weather changes");
       network_.weather = moment.weather;
+      checks_.on_weather(moment.weather.slow_share > 0);
       // A server that refuses requests has dropped its watches too.
       if (moment.weather.refused_share > 0) cut_streams();
       break;

@@ -155,7 +155,7 @@ void Run::start_process(std::size_t index, SteadyTime now) {
   auto const identity = peer->identity;
   scrape::Ask ask = [this, identity](std::string url, milliseconds) -> asio::awaitable<Result<std::string>> {
     auto text = load_.scrape(url);
-    if (text) checks_.on_scrape(identity, now_);
+    checks_.on_scrape(identity, text.has_value(), now_);
     co_return text;
   };
   place.process =
