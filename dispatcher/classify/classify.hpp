@@ -2,6 +2,8 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "dispatcher/contract/picture/inspect.hpp"
@@ -10,13 +12,18 @@
 
 namespace ei::dispatcher {
 
-/// Checks the request's pictures, takes them, and waits for their answers as Service::ask() does. Errors:
-/// those, of a picture with its place (400, 413, 415), and 503 when the model was replaced meanwhile by one
-/// of other classes; Error::http_status is set, but for ErrorKind::Canceled.
+/// Checks the request's pictures, takes them, and waits for their answers as Service::ask() does. `version`:
+/// the one that the request names; none: any. Errors: those, of a picture with its place (400, 413, 415), and
+/// 503 when the model was replaced meanwhile by one of other classes, or by another version than the named
+/// one; Error::http_status is set, but for ErrorKind::Canceled.
 [[nodiscard]] asio::awaitable<Result<std::vector<Answer>>> classify(Service& service,
                                                                     oip::InferRequest& request,
                                                                     PictureLimits const& limits,
-                                                                    SteadyTime deadline);
+                                                                    SteadyTime deadline,
+                                                                    std::optional<std::string> version);
+
+/// The versions of the model that linked workers compute with.
+[[nodiscard]] oip::Versions served_versions(Service const& service);
 
 /// Whether a model's requests would be computed now: a worker is linked.
 [[nodiscard]] bool model_ready(Service const& service);

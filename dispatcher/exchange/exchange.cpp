@@ -122,7 +122,8 @@ Result<void> Exchange::result(WorkerId id, link::JobResult result, Time now) {
     return worker_fault("a result for job " + std::to_string(result.id) + ", which the worker does not hold");
   }
   RunningJob const& running = found->second;
-  std::size_t const classes = workers_.at(id).hello.classes;
+  link::Hello const& hello = workers_.at(id).hello;
+  std::size_t const classes = hello.classes;
   if (result.items.size() != running.taken.size()) {
     return worker_fault("a result of " + std::to_string(result.items.size()) + " items for a job of " +
                         std::to_string(running.taken.size()));
@@ -146,7 +147,7 @@ Result<void> Exchange::result(WorkerId id, link::JobResult result, Time now) {
   for (std::size_t i = 0; i < job.taken.size(); ++i) {
     bool const awaited = queue_.complete(job.taken[i].ticket, now, job.taken.size(), waited);
     service_.add(seconds / static_cast<double>(job.taken.size()));
-    if (awaited) answer(job, i, result, classes, now);
+    if (awaited) answer(job, i, result, hello, now);
     land(job.taken[i].ticket.slot, result.items[i], now);
     pending_[job.taken[i].ticket.slot] = {};
   }
@@ -206,31 +207,6 @@ Time Exchange::next_tick() const {
     break;
   }
   return next;
-}
-
-std::size_t Exchange::workers_by_output(std::string_view output) const {
-  return static_cast<std::size_t>(std::count_if(workers_.begin(), workers_.end(), [&](auto const& entry) {
-    return entry.second.hello.output == output;
-  }));
-}
-
-std::size_t Exchange::workers_by_precision(std::string_view precision) const {
-  return static_cast<std::size_t>(std::count_if(workers_.begin(), workers_.end(), [&](auto const& entry) {
-    return entry.second.hello.precision == precision;
-  }));
-}
-
-std::optional<double> Exchange::least_agreement() const {
-  std::optional<double> least;
-  for (auto const& [id, worker] : workers_) {
-    if (auto const& told = worker.hello.agreement) least = std::min(least.value_or(1), *told);
-  }
-  return least;
-}
-
-std::size_t Exchange::busy_workers() const {
-  return static_cast<std::size_t>(std::count_if(
-      workers_.begin(), workers_.end(), [](auto const& entry) { return !entry.second.jobs.empty(); }));
 }
 
 void Exchange::pump(Time now) {
@@ -356,8 +332,8 @@ void Exchange::abandon_in_job(std::uint64_t id) {
   }
 }
 
-void Exchange::answer(RunningJob const& job, std::size_t index, link::JobResult& result, std::size_t classes,
-                      Time now) {
+void Exchange::answer(RunningJob const& job, std::size_t index, link::JobResult& result,
+                      link::Hello const& from, Time now) {
   Pending const& pending = pending_[job.taken[index].ticket.slot];
   auto const submission = pending.submission;
   if (auto* error = std::get_if<link::ItemError>(&result.items[index])) {
@@ -372,12 +348,13 @@ void Exchange::answer(RunningJob const& job, std::size_t index, link::JobResult&
   if (answer.top.size() > wanted)
     answer.top.erase(answer.top.begin() + static_cast<std::ptrdiff_t>(wanted), answer.top.end());
   if (submission->probabilities) {
-    auto const row = result.probabilities.begin() + static_cast<std::ptrdiff_t>(index * classes);
-    answer.probabilities.assign(row, row + static_cast<std::ptrdiff_t>(classes));
+    auto const row = result.probabilities.begin() + static_cast<std::ptrdiff_t>(index * from.classes);
+    answer.probabilities.assign(row, row + static_cast<std::ptrdiff_t>(from.classes));
   }
   answer.queued = job.started - job.taken[index].arrived;
   answer.service = now - job.started;
   answer.inference_ms = result.inference_ms;
+  answer.model_version = from.model_version;
   if (--submission->missing_ == 0) finish(submission, std::move(submission->answers_));
 }
 

@@ -54,6 +54,8 @@ struct Answer {
   Duration queued{};                  ///< from arrival to the hand-out to the worker that answered
   Duration service{};                 ///< from that hand-out to the result
   double inference_ms = 0;            ///< the worker's own figure for the model alone
+  /// Of the weights that gave it: link::Hello::model_version of the worker that answered.
+  std::string model_version = std::string(link::kFormerModelVersion);
 };
 
 /// One client's request: some pictures that succeed or fail together.
@@ -201,6 +203,8 @@ class Exchange {
   [[nodiscard]] std::size_t workers_by_precision(std::string_view precision) const;
   /// The least that a linked worker told, see link::Hello::agreement.
   [[nodiscard]] std::optional<double> least_agreement() const;
+  /// Linked workers by the weights they compute with, see link::Hello::model_version.
+  [[nodiscard]] std::map<std::string, std::size_t> workers_by_version() const;
   [[nodiscard]] std::size_t open() const { return open_; }  ///< submissions without an outcome
 
  private:
@@ -245,7 +249,7 @@ class Exchange {
   void finish(std::shared_ptr<Submission> const& submission, Result<std::vector<Answer>> outcome);
   void withdraw(Ticket ticket);
   void abandon_in_job(std::uint64_t job);
-  void answer(RunningJob const& job, std::size_t index, link::JobResult& result, std::size_t classes,
+  void answer(RunningJob const& job, std::size_t index, link::JobResult& result, link::Hello const& from,
               Time now);
   void drop_stuck(Time now);
 

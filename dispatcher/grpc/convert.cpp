@@ -129,7 +129,7 @@ inference::ModelInferResponse write_infer(oip::ServedModel const& model, InferMe
                                           std::vector<Answer> const& answers) {
   inference::ModelInferResponse out;
   out.set_model_name(model.name);
-  out.set_model_version(model.version);
+  out.set_model_version(oip::model_version(answers));
   if (asked.request.id) out.set_id(*asked.request.id);
   for (auto& tensor : oip::output_tensors(asked.request, answers)) {
     auto& output = *out.add_outputs();
@@ -150,8 +150,8 @@ inference::ServerMetadataResponse server_metadata() {
   return from_json<inference::ServerMetadataResponse>(oip::server_metadata());
 }
 
-inference::ModelMetadataResponse model_metadata(oip::ServedModel const& model) {
-  return from_json<inference::ModelMetadataResponse>(oip::model_metadata(model));
+inference::ModelMetadataResponse model_metadata(oip::ServedModel const& model, oip::Versions const& served) {
+  return from_json<inference::ModelMetadataResponse>(oip::model_metadata(model, served));
 }
 
 }  // namespace ei::dispatcher::grpc_front

@@ -27,6 +27,7 @@ struct InferMessage {
                                                         std::vector<Answer> const& answers);
 
 [[nodiscard]] inference::ServerMetadataResponse server_metadata();
-[[nodiscard]] inference::ModelMetadataResponse model_metadata(oip::ServedModel const& model);
+[[nodiscard]] inference::ModelMetadataResponse model_metadata(oip::ServedModel const& model,
+                                                              oip::Versions const& served);
 
 }  // namespace ei::dispatcher::grpc_front

@@ -77,10 +77,15 @@ void send_last(Call& call, google::protobuf::MessageLite const& message) {
   call.finish(grpc::Status::OK, message.SerializeAsString());
 }
 
-// 404 for another model than ours, or another version of it; gRPC has no way not to name a version.
-Result<void> check_named(oip::ServedModel const& ours, std::string const& name, std::string const& version) {
-  return oip::check_model(ours, name,
-                          version.empty() ? std::nullopt : std::optional<std::string_view>(version));
+// gRPC has no way not to name a version.
+std::optional<std::string> named_version(std::string const& version) {
+  return version.empty() ? std::nullopt : std::optional(version);
+}
+
+// 404 for another model than ours, or a version of it that no worker has.
+Result<void> check_named(MethodContext const& context, std::string const& name, std::string const& version) {
+  return oip::check_model(context.options.model, served_versions(context.service), name,
+                          named_version(version));
 }
 
 asio::awaitable<Result<void>> infer(MethodContext& context, Call& call) {
@@ -90,10 +95,12 @@ asio::awaitable<Result<void>> infer(MethodContext& context, Call& call) {
   *body = {};  // its bytes are not needed while it waits
   if (!message) co_return message.error();
   auto const& options = context.options;
-  if (auto const found = check_named(options.model, message->model, message->version); !found)
+  if (auto const found = check_named(context, message->model, message->version); !found)
     co_return found.error();
   SteadyTime const deadline = std::min(call.deadline(), call.started() + options.request_timeout);
-  auto const answers = co_await classify(context.service, message->request, options.picture, deadline);
+  auto version = named_version(message->version);
+  auto const answers =
+      co_await classify(context.service, message->request, options.picture, deadline, std::move(version));
   if (!answers) co_return answers.error();
   send_last(call, write_infer(options.model, *message, *answers));
   co_return Result<void>();
@@ -127,7 +134,7 @@ Result<inference::ServerReadyResponse> server_ready(MethodContext const& context
 
 Result<inference::ModelReadyResponse> named_model_ready(MethodContext const& context,
                                                         inference::ModelReadyRequest const& asked) {
-  auto const found = check_named(context.options.model, asked.name(), asked.version());
+  auto const found = check_named(context, asked.name(), asked.version());
   if (!found) return found.error();
   inference::ModelReadyResponse out;
   out.set_ready(model_ready(context.service));
@@ -141,9 +148,9 @@ Result<inference::ServerMetadataResponse> about_server(MethodContext const&,
 
 Result<inference::ModelMetadataResponse> about_model(MethodContext const& context,
                                                      inference::ModelMetadataRequest const& asked) {
-  auto const found = check_named(context.options.model, asked.name(), asked.version());
+  auto const found = check_named(context, asked.name(), asked.version());
   if (!found) return found.error();
-  return grpc_front::model_metadata(context.options.model);
+  return grpc_front::model_metadata(context.options.model, served_versions(context.service));
 }
 
 // The server as a whole is ready like HTTP's /readyz, while it takes requests: without workers they wait. The

@@ -17,6 +17,10 @@ constexpr char const* kByOutputHelp =
     "Linked workers by what their model's last layer gives: scores, probabilities or log_probabilities.";
 constexpr char const* kByPrecisionHelp =
     "Linked workers by what their model computes in: fp32, bf16 or int8.";
+constexpr char const* kByVersion = "dispatcher_workers_by_version";
+constexpr char const* kByVersionHelp =
+    "Linked workers by the weights they compute with: the first 12 digits of the SHA-256 of the weights' "
+    "file.";
 constexpr char const* kDropped = "dispatcher_dropped_total";
 constexpr char const* kDeaths = "dispatcher_worker_deaths_total";
 constexpr char const* kDeathsHelp =
@@ -41,6 +45,7 @@ void raise_to(metrics::Counter& counter, std::uint64_t total) {
 
 Metrics::Metrics(metrics::Registry& registry)
     : registry_(registry),
+      by_version_(prometheus::BuildGauge().Name(kByVersion).Help(kByVersionHelp).Register(registry.raw())),
       requests_(registry, {kRequests, kRequestsHelp}, {metric::kResponseTime, kResponseTimeHelp}),
       queue_size_(registry.gauge(metric::kQueueSize, "Requests that wait for a worker.")),
       queue_capacity_(registry.gauge("dispatcher_queue_capacity", "Requests that may wait; above, 429.")),
@@ -116,6 +121,7 @@ void Metrics::collect(Exchange const& exchange, process::Usage const& usage, Ste
                "linked worker measured.")
         .Set(*agreement);
   }
+  collect_versions(exchange.workers_by_version());
   cpu_.Set(usage.cpu_percent);
   memory_.Set(usage.memory_percent);
   QueueCounters const& counters = queue.counters();
@@ -136,6 +142,23 @@ void Metrics::collect(Exchange const& exchange, process::Usage const& usage, Ste
   for (std::size_t i = 0; i < kDeathReasons; ++i) raise_to(*worker_deaths_[i], exchange.deaths()[i]);
   raise_to(quarantined_, exchange.quarantines());
   quarantine_size_.Set(static_cast<double>(exchange.quarantined(now)));
+}
+
+void Metrics::collect_versions(std::map<std::string, std::size_t> const& workers) {
+  // A version that nobody computes with any more is no series: rollouts would add one after another.
+  for (auto each = versions_.begin(); each != versions_.end();) {
+    if (workers.contains(each->first)) {
+      ++each;
+    } else {
+      by_version_.Remove(each->second);
+      each = versions_.erase(each);
+    }
+  }
+  for (auto const& [version, count] : workers) {
+    auto& gauge = versions_[version];
+    if (gauge == nullptr) gauge = &by_version_.Add({{"version", version}});
+    gauge->Set(static_cast<double>(count));
+  }
 }
 
 TlsMetrics::TlsMetrics(metrics::Registry& registry, WallTime expires)

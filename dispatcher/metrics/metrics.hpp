@@ -1,6 +1,10 @@
 // The dispatcher's metrics: every name, help text and bucket stands in metrics.cpp.
 #pragma once
 
+#include <prometheus/family.h>
+
+#include <map>
+#include <string>
 #include <vector>
 
 #include "dispatcher/exchange/exchange.hpp"
@@ -26,7 +30,11 @@ class Metrics {
   void collect(Exchange const& exchange, process::Usage const& usage, SteadyTime now);
 
  private:
+  void collect_versions(std::map<std::string, std::size_t> const& workers);
+
   metrics::Registry& registry_;
+  prometheus::Family<metrics::Gauge>& by_version_;
+  std::map<std::string, metrics::Gauge*> versions_;
   metrics::RequestMetrics requests_;
   metrics::Gauge& queue_size_;
   metrics::Gauge& queue_capacity_;

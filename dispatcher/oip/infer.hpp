@@ -43,8 +43,10 @@ inline constexpr std::size_t kMaxTensors = kMaxBodyBytes / link::kTensorBytes;
 /// What is served under /v2/models.
 struct ServedModel {
   std::string name;
-  std::string version = "1";
 };
+
+/// The versions that linked workers compute with; none where no worker is there to tell.
+using Versions = std::vector<std::string>;
 
 enum class Output { Label, Probability, Probabilities };
 
@@ -82,10 +84,14 @@ struct TypedContents {
 [[nodiscard]] Result<InferRequest> parse_infer(boost::json::object const& head, std::string_view raw);
 [[nodiscard]] Result<InferRequest> parse_infer(boost::json::object const& head, TypedContents contents);
 
-/// Errors: NotFound with http_status 404, when `name` is another model than ours,
-/// or `version` another one of it.
-[[nodiscard]] Result<void> check_model(ServedModel const& ours, std::string_view name,
+/// Errors: NotFound with http_status 404, when `name` is another model than ours, or `version` one that no
+/// worker computes with. While there is no worker, it may be the version of the one that comes.
+[[nodiscard]] Result<void> check_model(ServedModel const& ours, Versions const& served, std::string_view name,
                                        std::optional<std::string_view> version);
+
+/// Of the weights that gave these answers. While a rollout replaces workers, two of them may share a request:
+/// then both, with a comma between, in the order of the pictures.
+[[nodiscard]] std::string model_version(std::vector<Answer> const& answers);
 
 /// An output of an answer; `texts` where the datatype is BYTES, else `numbers`.
 struct OutputTensor {
@@ -116,6 +122,6 @@ struct InferResponse {
 
 /// GET /v2 and GET /v2/models/{model}; the messages of gRPC have the same members.
 [[nodiscard]] std::string server_metadata();
-[[nodiscard]] std::string model_metadata(ServedModel const& model);
+[[nodiscard]] std::string model_metadata(ServedModel const& model, Versions const& served);
 
 }  // namespace ei::dispatcher::oip

@@ -235,7 +235,7 @@ Result<InferRequest> parse_infer(json::object const& head, TypedContents content
   });
 }
 
-Result<void> check_model(ServedModel const& ours, std::string_view name,
+Result<void> check_model(ServedModel const& ours, Versions const& served, std::string_view name,
                          std::optional<std::string_view> version) {
   auto const unknown = [](std::string message) {
     Error error = make_error(ErrorKind::NotFound, std::move(message));
@@ -246,9 +246,12 @@ Result<void> check_model(ServedModel const& ours, std::string_view name,
     return unknown("there is no model \"" + std::string(clipped(name, 80)) + "\"; allowed: \"" + ours.name +
                    "\"");
   }
-  if (!version || *version == ours.version) return {};
+  if (!version || served.empty() || std::find(served.begin(), served.end(), *version) != served.end())
+    return {};
+  std::string allowed;
+  for (auto const& each : served) allowed += (allowed.empty() ? "\"" : ", \"") + each + "\"";
   return unknown("the model \"" + ours.name + "\" has no version \"" + std::string(clipped(*version, 80)) +
-                 "\"; allowed: \"" + ours.version + "\"");
+                 "\"; allowed: " + allowed);
 }
 
 }  // namespace ei::dispatcher::oip

@@ -104,6 +104,17 @@ std::string binary_tensor(OutputTensor const& tensor) {
   return out;
 }
 
+std::string model_version(std::vector<Answer> const& answers) {
+  Versions seen;
+  for (auto const& answer : answers) {
+    if (std::find(seen.begin(), seen.end(), answer.model_version) == seen.end())
+      seen.push_back(answer.model_version);
+  }
+  std::string out;
+  for (auto const& version : seen) out += (out.empty() ? "" : ",") + version;
+  return out;
+}
+
 InferResponse write_infer(ServedModel const& model, InferRequest const& request,
                           std::vector<Answer> const& answers) {
   json::array outputs;
@@ -124,7 +135,7 @@ InferResponse write_infer(ServedModel const& model, InferRequest const& request,
     }
     outputs.push_back(std::move(output));
   }
-  json::object head{{"model_name", model.name}, {"model_version", model.version}};
+  json::object head{{"model_name", model.name}, {"model_version", model_version(answers)}};
   if (request.id) head["id"] = *request.id;
   head["outputs"] = std::move(outputs);
   InferResponse out;
@@ -141,11 +152,11 @@ std::string server_metadata() {
   return json::serialize(out);
 }
 
-std::string model_metadata(ServedModel const& model) {
+std::string model_metadata(ServedModel const& model, Versions const& served) {
   // The FP32 form of the input is not listed: clients send one tensor for each input that they read here.
   json::object const out{
       {"name", model.name},
-      {"versions", json::array{model.version}},
+      {"versions", json::array(served.begin(), served.end())},
       {"platform", "pytorch_libtorch"},
       {"inputs", {tensor_metadata("image", "BYTES", {-1})}},
       {"outputs",

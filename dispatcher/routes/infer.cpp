@@ -11,12 +11,15 @@
 namespace ei::dispatcher {
 namespace {
 
-// 404 when the path names another model than ours, or another version of it.
-Result<void> check_path(RouteContext const& context, http::Request const& request) {
+std::optional<std::string> named_version(http::Request const& request) {
   auto const version = request.params.find("version");
-  return oip::check_model(
-      context.options.model, request.params.at("model"),
-      version == request.params.end() ? std::nullopt : std::optional<std::string_view>(version->second));
+  return version == request.params.end() ? std::nullopt : std::optional(version->second);
+}
+
+// 404 when the path names another model than ours, or a version of it that no worker has.
+Result<void> check_path(RouteContext const& context, http::Request const& request) {
+  return oip::check_model(context.options.model, served_versions(context.service), request.params.at("model"),
+                          named_version(request));
 }
 
 http::Response plain_json(std::string body) {
@@ -40,8 +43,10 @@ asio::awaitable<http::Response> infer(RouteContext& context, http::Request reque
   if (!deadline) co_return problem_of(deadline.error());
   auto parsed = oip::parse_infer(request.body, request.headers.get(oip::kHeaderLength));
   if (!parsed) co_return problem_of(parsed.error());
+  auto version = named_version(request);
   request = {};  // its bytes are not needed while it waits
-  auto const answers = co_await classify(context.service, *parsed, context.options.picture, *deadline);
+  auto const answers =
+      co_await classify(context.service, *parsed, context.options.picture, *deadline, std::move(version));
   if (!answers) co_return problem_of(answers.error());
   auto written = oip::write_infer(context.options.model, *parsed, *answers);
   http::Response out = plain_json(std::move(written.body));
@@ -54,7 +59,7 @@ asio::awaitable<http::Response> infer(RouteContext& context, http::Request reque
 
 http::Response model(RouteContext& context, http::Request const& request) {
   if (auto const found = check_path(context, request); !found) return problem_of(found.error());
-  return plain_json(oip::model_metadata(context.options.model));
+  return plain_json(oip::model_metadata(context.options.model, served_versions(context.service)));
 }
 
 http::Response model_ready(RouteContext& context, http::Request const& request) {

@@ -37,7 +37,7 @@ asio::awaitable<http::Response> predict(RouteContext& context, http::Request req
   Duration const total = std::chrono::steady_clock::now() - start;
   Answer const& answer = answers->front();
   co_return prediction_answer(
-      answer.top,
+      answer.top, answer.model_version,
       {{"queue_ms", to_ms(answer.queued)}, {"inference_ms", answer.inference_ms}, {"total_ms", to_ms(total)}},
       context.service.exchange().queue().size());
 }

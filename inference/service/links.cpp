@@ -181,6 +181,7 @@ asio::awaitable<Error> Links::State::link_once(Address address) {
   hello.output = worker.output();
   hello.precision = worker.precision();
   if (auto const& calibration = worker.calibration()) hello.agreement = calibration->agreement.top1;
+  hello.model_version = worker.model_version();
   auto const session = std::make_shared<LinkSession>(executor, worker, metrics, std::move(*socket));
   sessions.insert(session);
   metrics.set_links(sessions.size());

@@ -54,11 +54,15 @@ void Metrics::nonfinite(std::size_t pictures) {
   nonfinite_.Increment(static_cast<double>(pictures));
 }
 
-void Metrics::loaded(std::chrono::nanoseconds elapsed, std::string_view output, std::string_view precision) {
+void Metrics::loaded(std::chrono::nanoseconds elapsed, std::string_view output, std::string_view precision,
+                     std::string_view version) {
   load_seconds_.Set(seconds(elapsed));
   registry_
-      .gauge("ml_app_model_info", "1; what the model's last layer gives, and what it computes in.",
-             {{"output", std::string(output)}, {"precision", std::string(precision)}})
+      .gauge("ml_app_model_info",
+             "1; what the model's last layer gives, what it computes in, and which weights these are.",
+             {{"output", std::string(output)},
+              {"precision", std::string(precision)},
+              {"version", std::string(version)}})
       .Set(1);
 }
 void Metrics::agrees(Agreement const& agreement) {

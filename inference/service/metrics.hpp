@@ -22,7 +22,8 @@ class Metrics {
   /// Pictures whose scores were not finite although the pictures were.
   void nonfinite(std::size_t pictures);
   /// `output` and `precision`: the words of Classifier's, as labels of an info metric.
-  void loaded(std::chrono::nanoseconds elapsed, std::string_view output, std::string_view precision);
+  void loaded(std::chrono::nanoseconds elapsed, std::string_view output, std::string_view precision,
+              std::string_view version);
   /// How int8 agrees with fp32.
   void agrees(Agreement const& agreement);
   void set_ready(bool ready);

@@ -15,6 +15,7 @@
 #include "inference/checkpoint/mapped_file.hpp"
 #include "inference/checkpoint/random_weights.hpp"
 #include "inference/checkpoint/torch_file.hpp"
+#include "inference/fetch/fetch.hpp"
 #include "inference/model/probes.hpp"
 #include "inference/model/quantised_network.hpp"
 #include "inference/preprocess/transform.hpp"
@@ -97,6 +98,25 @@ Result<Classifier> load_classifier(ModelFiles const& files) {
   auto classifier = from_tensors(*tensors, shapes_weights(), files);
   forget_shapes_weights();
   return classifier;
+}
+
+/// The first digits of the SHA-256 of the weights' file; of random weights, of what they are made from.
+Result<std::string> version_of(ModelFiles const& files) {
+  auto const first = [](std::string_view digest) {
+    return std::string(digest.substr(0, link::kModelVersionDigits));
+  };
+  if (auto const* const file = std::get_if<FromFile>(&files.weights)) {
+    if (!files.sha256.empty()) return first(files.sha256);
+    auto const digest = sha256_of_file(file->path);
+    if (!digest) return digest.error();
+    return first(*digest);
+  }
+  if (auto const* const random = std::get_if<FromRandom>(&files.weights)) {
+    return first(crypto::sha256_hex("builtin://random?seed=" + std::to_string(random->seed) +
+                                    "&classes=" + std::to_string(random->classes)));
+  }
+  auto const bytes = shapes_weights();
+  return first(crypto::sha256_hex({reinterpret_cast<char const*>(bytes.data()), bytes.size()}));
 }
 
 Result<Labels> load_labels(ModelFiles const& files, std::int64_t classes) {
@@ -223,6 +243,9 @@ link::ItemResult most_probable(Labels const& labels, std::span<const float> row,
 }  // namespace
 
 Result<Model> build_model(ModelFiles const& files) {
+  // Before they are loaded: the pages of the built-in ones are given back after that.
+  auto version = version_of(files);
+  if (!version) return version.error();
   give_large_blocks_back();
   auto classifier = load_classifier(files);
   keep_large_blocks();
@@ -238,7 +261,7 @@ Result<Model> build_model(ModelFiles const& files) {
   auto labels = check_labels(std::move(*given), classifier->classes());
   if (!labels) return labels.error();
   auto digest = crypto::sha256_hex(join_labels(*labels));
-  return Model{std::move(*classifier), std::move(*labels), std::move(digest), 0};
+  return Model{std::move(*classifier), std::move(*labels), std::move(digest), std::move(*version), 0};
 }
 
 Result<void> warm_up(Model& model) {

@@ -16,6 +16,7 @@ struct Model {
   Classifier classifier;
   Labels labels;              ///< classifier.classes() of them
   std::string labels_sha256;  ///< of the names, one a line
+  std::string version;        ///< which weights these are: see link::is_model_version()
   /// Finite pictures so far whose scores were not: only broken weights do that.
   std::size_t nonfinite = 0;
 };
@@ -28,6 +29,7 @@ struct ModelFiles {
   Precision precision = Precision::Auto;
   std::optional<double> min_agreement;  ///< with fp32, from which Auto takes int8, [0.5, 1]; none: never
   std::filesystem::path cache_dir;  ///< keeps int8's calibration for the next start; empty: nothing is kept
+  std::string sha256;               ///< of the weights' file, where that is known already
   /// The weights came over the network, and nobody has said which bytes they must be. Such a file may hold
   /// tensors, but no program.
   bool unchecked = false;

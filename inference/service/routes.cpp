@@ -35,11 +35,11 @@ Result<std::shared_ptr<link::Job const>> job_of(http::Request const& request,
   return std::shared_ptr<link::Job const>(std::move(job));
 }
 
-http::Response answer_of(link::JobResult const& result, double total_ms) {
+http::Response answer_of(link::JobResult const& result, std::string const& version, double total_ms) {
   if (auto const* const error = std::get_if<link::ItemError>(&result.items.front())) {
     return refusal_of(dispatcher::status_error(error->status, error->detail));
   }
-  return dispatcher::prediction_answer(std::get<std::vector<link::Prediction>>(result.items.front()),
+  return dispatcher::prediction_answer(std::get<std::vector<link::Prediction>>(result.items.front()), version,
                                        {{"preprocess_ms", result.preprocess_ms},
                                         {"inference_ms", result.inference_ms},
                                         {"total_ms", total_ms}});
@@ -63,7 +63,8 @@ asio::awaitable<http::Response> predict(RouteContext& context, http::Request req
   auto const result = co_await context.worker.answer(std::move(*job));
   if (!result) co_return refusal_of(result.error());
   co_return answer_of(
-      *result, std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+      *result, context.worker.model_version(),
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
 }
 
 http::Route get(std::string pattern, std::function<http::Response()> answer) {
@@ -86,6 +87,7 @@ http::Response about(RouteContext const& context) {
     body["classes"] = context.worker.classes();
     body["precision"] = context.worker.precision();
     body["output"] = context.worker.output();
+    body["model_version"] = context.worker.model_version();
   }
   return http::json(200, std::move(body));
 }

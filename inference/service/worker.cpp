@@ -37,6 +37,8 @@ asio::awaitable<Result<ModelFiles>> fetch_files(asio::any_io_executor executor, 
   files.precision = options.precision;
   files.min_agreement = options.min_agreement;
   files.cache_dir = options.cache_dir;
+  // Every file is checked against it below.
+  files.sha256 = options.sha256;
   if (auto const* const network = std::get_if<FromNetwork>(&options.weights)) {
     FetchOptions fetching;
     fetching.cache_dir = options.cache_dir;
@@ -104,7 +106,7 @@ asio::awaitable<Result<void>> Worker::load(ModelFiles files) {
   model_ = std::make_shared<Model>(std::move(built->value().value()));
   forward_ = *warming / 2;  // it is two passes
   auto const elapsed = std::chrono::steady_clock::now() - start;
-  metrics_.loaded(elapsed, output(), precision());
+  metrics_.loaded(elapsed, output(), precision(), model_version());
   metrics_.set_ready(ready());
   for (auto const& warning : model_->classifier.warnings()) log::warn("model_doubt", {{"detail", warning}});
   if (auto const& calibration = model_->classifier.calibration()) {
@@ -118,6 +120,7 @@ asio::awaitable<Result<void>> Worker::load(ModelFiles files) {
                             {"precision", precision()},
                             {"output", output()},
                             {"labels_sha256", model_->labels_sha256},
+                            {"model_version", model_->version},
                             {"job_limit_ms", (limit_.count() > 0 ? limit_ : job_limit(1, forward_)).count()},
                             {"load_ms", std::chrono::duration<double, std::milli>(elapsed).count()}});
   co_return Result<void>();

@@ -53,6 +53,7 @@ class Worker {
   /// What the worker says of itself on a link. Precondition: load() succeeded.
   [[nodiscard]] std::size_t classes() const { return model_->labels.size(); }
   [[nodiscard]] std::string const& labels_sha256() const { return model_->labels_sha256; }
+  [[nodiscard]] std::string const& model_version() const { return model_->version; }
 
   /// `scores`, `probabilities` …: what the model's last layer gives; fp32, bf16 or int8.
   /// Precondition: accepts().

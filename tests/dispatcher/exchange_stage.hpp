@@ -35,7 +35,8 @@ struct Stage {
     return given;
   }
 
-  FakeWorker& worker(std::string const& name, std::size_t slots = 1, Time now = at(Duration{0})) {
+  FakeWorker& worker(std::string const& name, std::size_t slots = 1, Time now = at(Duration{0}),
+                     std::string version = "1") {
     FakeWorker& fake = workers[name];
     fake = {};
     WorkerPort port{[&fake](std::string frame) {
@@ -46,7 +47,8 @@ struct Stage {
                         fake.cancelled.push_back(cancel->id);
                     },
                     [&fake](std::string reason) { fake.dropped.push_back(std::move(reason)); }};
-    auto id = exchange.attach({name, "resnet18", 3, "", slots}, std::move(port), now);
+    auto id = exchange.attach({name, "resnet18", 3, "", slots, "", "", {}, std::move(version)},
+                              std::move(port), now);
     REQUIRE(id.has_value());
     fake.id = *id;
     return fake;

@@ -29,6 +29,24 @@ TEST_CASE("a request goes to an idle worker and its answer comes back with the t
   CHECK(stage.exchange.queue().counters().service_seconds == Approx(2));
 }
 
+TEST_CASE("an answer says which weights gave it, and workers are counted by theirs") {
+  Stage stage;
+  auto& old_one = stage.worker("old", 1, at(0s), "aaaaaaaaaaaa");
+  auto& new_one = stage.worker("new", 1, at(0s), "bbbbbbbbbbbb");
+  CHECK(stage.exchange.workers_by_version() ==
+        std::map<std::string, std::size_t>{{"aaaaaaaaaaaa", 1}, {"bbbbbbbbbbbb", 1}});
+  stage.ready(old_one);
+  stage.ready(new_one);
+  auto const first = stage.submit("1");
+  auto const second = stage.submit("2");
+  stage.answer(new_one, at(1s));
+  stage.answer(old_one, at(2s));
+  CHECK((*first->outcome)->at(0).model_version == "aaaaaaaaaaaa");
+  CHECK((*second->outcome)->at(0).model_version == "bbbbbbbbbbbb");
+  stage.exchange.detach(old_one.id, at(3s));
+  CHECK(stage.exchange.workers_by_version() == std::map<std::string, std::size_t>{{"bbbbbbbbbbbb", 1}});
+}
+
 TEST_CASE("a worker gets nothing that it did not ask for, and who asked first is served first") {
   Stage stage;
   auto& a = stage.worker("a");

@@ -165,9 +165,9 @@ TEST_CASE("an answer is raw where the request was, and else typed") {
   for (auto const* name : {"probabilities", "label"}) message.add_outputs()->set_name(name);
   auto asked = taken(message);
   std::vector<Answer> const answers = {answer("tabby", 0.75), answer("dog", 0.5)};
-  auto const raw = write_infer({"m", "9"}, asked, answers);
+  auto const raw = write_infer({"m"}, asked, answers);
   CHECK(raw.id() == "42");
-  CHECK(raw.model_version() == "9");
+  CHECK(raw.model_version() == "1");
   REQUIRE(raw.outputs_size() == 2);
   CHECK(raw.outputs(0).name() == "probabilities");
   CHECK(std::vector<std::int64_t>(raw.outputs(0).shape().begin(), raw.outputs(0).shape().end()) ==
@@ -185,7 +185,7 @@ TEST_CASE("an answer is raw where the request was, and else typed") {
 TEST_CASE("metadata over gRPC is that of HTTP") {
   CHECK(server_metadata().name() == "elastic-inference");
   CHECK(server_metadata().extensions_size() == 2);
-  auto const model = model_metadata({"resnet18", "7"});
+  auto const model = model_metadata({"resnet18"}, {"7"});
   CHECK(model.versions(0) == "7");
   CHECK(model.inputs(0).name() == "image");
   CHECK(model.inputs(0).shape(0) == -1);

@@ -56,6 +56,29 @@ TEST_CASE("the default answer is the label and its probability in JSON, and bina
         element("a") + element("bc") + std::string("\0\0\0\x3f\0\0\x80\x3e", 8));
 }
 
+TEST_CASE("an answer names the weights that gave it, and both where a rollout came between its pictures") {
+  std::vector<Answer> answers = {answer("a", 0.5), answer("b", 0.5), answer("c", 0.5)};
+  CHECK(model_version(answers) == "1");
+  for (auto& each : answers) each.model_version = "0123456789ab";
+  CHECK(model_version(answers) == "0123456789ab");
+  answers[1].model_version = "fedcba987654";
+  CHECK(model_version(answers) == "0123456789ab,fedcba987654");
+}
+
+TEST_CASE("a version may be named that a worker has, and any while there is none") {
+  ServedModel const ours{"m"};
+  Versions const served{"0123456789ab", "fedcba987654"};
+  CHECK(check_model(ours, served, "m", std::nullopt).has_value());
+  for (auto const& version : served) CHECK(check_model(ours, served, "m", version).has_value());
+  CHECK(check_model(ours, {}, "m", "0").has_value());
+  auto const other = check_model(ours, served, "m", "1");
+  REQUIRE(other.has_error());
+  CHECK(other.error().http_status == 404);
+  CHECK(other.error().message ==
+        R"(the model "m" has no version "1"; allowed: "0123456789ab", "fedcba987654")");
+  CHECK(check_model(ours, {}, "n", std::nullopt).error().http_status == 404);
+}
+
 TEST_CASE("the classification extension gives the most probable classes as Triton writes them") {
   auto const with = [](std::string const& outputs) {
     return R"({"outputs":)" + outputs + "," + bytes_input("[2]", R"("data":["eA==","eA=="])").substr(1);
@@ -95,7 +118,7 @@ TEST_CASE("the classification extension gives the most probable classes as Trito
 }
 
 TEST_CASE("metadata names what the infer route takes and gives") {
-  auto const model = parse_json(model_metadata({"resnet18", "7"}));
+  auto const model = parse_json(model_metadata({"resnet18"}, {"7"}));
   REQUIRE(model.has_value());
   CHECK(string_or(*model, "name") == "resnet18");
   CHECK(model->at("inputs") ==

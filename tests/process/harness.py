@@ -246,14 +246,16 @@ class FakeWorker(WebSocket):
 
     CLASSES = 3
 
-    def __init__(self, dispatcher, name="fake", token=TOKEN, model="resnet18", slots=1, hello=True, tls=None):
+    def __init__(self, dispatcher, name="fake", token=TOKEN, model="resnet18", slots=1, hello=True, tls=None,
+                 version=None):
         super().__init__(dispatcher.link, "/link", [("Authorization", f"Bearer {token}")], tls=tls)
         assert self.status == 101, self.head
         self.name = name
         self.jobs = []  # every job received: (header, payload)
         if hello:
+            told = {} if version is None else {"model_version": version}
             self.tell({"type": "hello", "worker": name, "model": model, "classes": self.CLASSES,
-                       "labels_sha256": "", "slots": slots})
+                       "labels_sha256": "", "slots": slots, **told})
 
     def tell(self, header, payload=b""):
         self.send(encode_frame(header, payload))

@@ -102,7 +102,9 @@ out["classes"] = [one.decode() for one in client.infer("resnet18", images(args[1
     assert counted(dispatcher, 200, "/inference.GRPCInferenceService/ModelMetadata") == 1
 
 
-def test_every_refusal_has_the_code_and_the_words_of_http_s(dispatcher):
+def test_every_refusal_has_the_code_and_the_words_of_http_s(dispatcher, link):
+    link(version="0123456789ab")
+    dispatcher.wait_for_metric("dispatcher_workers", 1, state="idle")
     out = ask(dispatcher, """
 out = [error_of(client.infer, "resnet18", images(args[1], name="input_0")),
        error_of(client.infer, "resnet18", images(base64.b64encode(b"no picture"))),

@@ -126,10 +126,14 @@ def test_another_model_is_404_everywhere(dispatcher):
 
 def test_what_the_metadata_advertises_is_served_under_its_version_and_nothing_else(dispatcher, link):
     url = dispatcher.url + "/v2/models/resnet18"
-    metadata = requests.get(url, timeout=10).json()
-    assert requests.get(f"{url}/versions/1/ready", timeout=10).status_code == 503
+    # Nobody is there to tell a version: it may be that of the worker that comes.
+    assert requests.get(url, timeout=10).json()["versions"] == []
+    assert requests.get(f"{url}/versions/0123456789ab/ready", timeout=10).status_code == 503
     link(WorkingWorker)
-    dispatcher.wait_for_metric("dispatcher_workers", 1, state="idle")
+    link(WorkingWorker, version="1")
+    dispatcher.wait_for_metric("dispatcher_workers", 2, state="idle")
+    metadata = requests.get(url, timeout=10).json()
+    assert metadata["versions"] == ["1"]
     for version in metadata["versions"]:
         at = f"{url}/versions/{version}"
         assert requests.get(at, timeout=10).json() == metadata
@@ -141,6 +145,29 @@ def test_what_the_metadata_advertises_is_served_under_its_version_and_nothing_el
         for response in (requests.get(at, timeout=10), requests.get(at + "/ready", timeout=10),
                          requests.post(at + "/infer", json={"inputs": [image_input(JPEG)]}, timeout=20)):
             assert_problem(response, 404, 'the model "resnet18" has no version', 'allowed: "1"')
+
+
+def test_while_weights_are_replaced_a_request_gets_the_version_that_it_names_or_is_told_to_come_back(dispatcher, link):
+    at = dispatcher.url + "/v2/models/resnet18"
+    old, new = link(version="aaaaaaaaaaaa"), link(version="bbbbbbbbbbbb")
+    dispatcher.wait_for_metric("dispatcher_workers", 2, state="idle")
+    assert requests.get(at, timeout=10).json()["versions"] == ["aaaaaaaaaaaa", "bbbbbbbbbbbb"]
+
+    def ask(path, *pictures):
+        body = {"inputs": [image_input(*pictures)]}
+        return Background(lambda: requests.post(at + path, json=body, timeout=20))
+
+    named = ask("/versions/bbbbbbbbbbbb/infer", JPEG)
+    new.answer(new.take())
+    assert named.result().json()["model_version"] == "bbbbbbbbbbbb"
+    other = ask("/versions/bbbbbbbbbbbb/infer", JPEG)
+    old.answer(old.take())
+    assert_problem(other.result(), 503, 'replaced while it answered, by version "aaaaaaaaaaaa"')
+    assert other.result().headers["Retry-After"] == "1"
+    both = ask("/infer", JPEG, picture(size=(50, 40)))
+    old.answer(old.take())
+    new.answer(new.take())
+    assert both.result().json()["model_version"] == "aaaaaaaaaaaa,bbbbbbbbbbbb"
 
 
 def test_a_classification_is_given_as_many_labels_as_it_asks_for(dispatcher, link):

@@ -73,6 +73,19 @@ def test_what_workers_compute_in_is_told_and_how_well_int8_agrees(dispatcher, li
     assert metrics.get("dispatcher_int8_agreement") == 0.75
 
 
+def test_answers_say_which_weights_gave_them_and_workers_are_counted_by_theirs(dispatcher, link):
+    old, new = link(name="old", version="aaaaaaaaaaaa"), link(name="new", version="bbbbbbbbbbbb")
+    dispatcher.wait_for_metric("dispatcher_workers_by_version", 1, version="bbbbbbbbbbbb")
+    for worker, version in ((old, "aaaaaaaaaaaa"), (new, "bbbbbbbbbbbb"), (old, "aaaaaaaaaaaa")):
+        request = Background(lambda: post(dispatcher))
+        worker.answer(worker.take())
+        assert request.result().json()["model_version"] == version
+    new.close()
+    # A version that nobody computes with is no series: rollouts would add one after another.
+    dispatcher.wait_for_metric("dispatcher_workers_by_version", None, version="bbbbbbbbbbbb")
+    assert dispatcher.metrics().get("dispatcher_workers_by_version", version="aaaaaaaaaaaa") == 1
+
+
 def test_a_worker_that_never_says_hello_is_turned_away_after_5_seconds(dispatcher, link):
     closes_with(link(hello=False))
     rejected = wait_until(lambda: dispatcher.log("worker_rejected"))

@@ -34,7 +34,7 @@ def test_predict_answers_a_raw_picture_and_a_form_alike(shared):
     raw = predict(shared, harness.picture())
     assert raw.status_code == 200
     body = raw.json()
-    assert set(body) == {"prediction", "top", "timing"}
+    assert set(body) == {"prediction", "top", "model_version", "timing"}
     assert [set(p) for p in body["top"]] == [{"label", "index", "probability"}] * 4
     assert sum(p["probability"] for p in body["top"]) == pytest.approx(1)
     best = body["top"][0]

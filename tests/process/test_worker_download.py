@@ -9,6 +9,7 @@ import threading
 import zipfile
 
 import pytest
+import requests
 
 import harness
 import worker
@@ -381,3 +382,17 @@ def test_files_of_the_system_are_no_weights_and_no_labels(tmp_path, uri):
     assert "is no file of weights or labels" in worker.start_error("--labels", uri)
     (tmp_path / "link").symlink_to("/proc/self/environ")
     assert "is no file of weights or labels" in worker.start_error("--labels", tmp_path / "link")
+
+
+@pytest.mark.parametrize("source", ["builtin", "file", "checked file"])
+def test_the_version_is_the_beginning_of_the_weights_sha256(start_worker, source):
+    weights = harness.ROOT / "inference/weights/shapes.safetensors"
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    flags = {"builtin": ["--model-uri", "builtin://shapes"], "file": ["--model-uri", str(weights)],
+             "checked file": ["--model-uri", str(weights), "--sha256", digest]}[source]
+    program = start_worker(*flags)
+    answer = requests.post(program.url + "/predict", data=harness.picture(), headers={"Content-Type": "image/jpeg"}, timeout=20)
+    assert answer.json()["model_version"] == digest[:12]
+    assert requests.get(program.url, timeout=20).json()["model_version"] == digest[:12]
+    assert program.log("model_ready")[0]["model_version"] == digest[:12]
+    assert program.metrics().sum("ml_app_model_info", version=digest[:12]) == 1

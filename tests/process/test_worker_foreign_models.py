@@ -168,7 +168,7 @@ def test_probabilities_are_made_once_wherever_the_model_ends(end, kind, tmp_path
     program = start_worker("--model-uri", tmp_path / "model.pt")
     assert program.log("model_ready")[0]["output"] == output
     assert requests.get(program.url, timeout=20).json()["output"] == output
-    assert program.metrics().get("ml_app_model_info", output=output, precision="fp32") == 1
+    assert program.metrics().sum("ml_app_model_info", output=output, precision="fp32") == 1
 
 
 def test_scores_that_happen_to_be_positive_stay_scores(tmp_path, start_worker):

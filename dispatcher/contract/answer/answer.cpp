@@ -68,11 +68,12 @@ json::array top_of(std::vector<link::Prediction> const& predictions) {
 }
 
 http::Response prediction_answer(std::vector<link::Prediction> const& predictions,
-                                 std::initializer_list<Timing> timing,
+                                 std::string_view model_version, std::initializer_list<Timing> timing,
                                  std::optional<std::size_t> queue_size) {
   json::object body{{"prediction", percent(predictions.front())}};
   if (queue_size) body["queue_size"] = *queue_size;
   body["top"] = top_of(predictions);
+  body["model_version"] = model_version;
   json::object& times = body["timing"].emplace_object();
   for (auto const& [name, milliseconds] : timing) times[name] = rounded_ms(milliseconds);
   return http::json(200, body);

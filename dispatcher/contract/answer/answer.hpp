@@ -31,9 +31,10 @@ namespace ei::dispatcher {
 /// A member of `timing` and its milliseconds.
 using Timing = std::pair<std::string_view, double>;
 
-/// `{"prediction": "tabby: 93.1%", "queue_size", "top", "timing"}`, with `queue_size` where there is a queue.
-/// Precondition: a prediction.
+/// `{"prediction": "tabby: 93.1%", "queue_size", "top", "model_version", "timing"}`, with `queue_size` where
+/// there is a queue; `model_version` names the weights. Precondition: a prediction.
 [[nodiscard]] http::Response prediction_answer(std::vector<link::Prediction> const& predictions,
+                                               std::string_view model_version,
                                                std::initializer_list<Timing> timing,
                                                std::optional<std::size_t> queue_size = {});
 

@@ -68,6 +68,14 @@ class Fields {
     return {};
   }
 
+  std::string model_version(const char* name) {
+    auto const* value = object_.if_contains(name);
+    if (value != nullptr && value->is_string() && is_model_version(value->get_string()))
+      return std::string(value->get_string());
+    fail(name, value, "1 to " + std::to_string(kModelVersionDigits) + " lower-case hexadecimal digits");
+    return {};
+  }
+
   std::string one_of(const char* name, std::span<std::string_view const> words) {
     auto const* value = object_.if_contains(name);
     std::string allowed;
@@ -206,7 +214,8 @@ Result<FromWorker> hello(Frame const& frame) {
   out.classes = fields.number("classes", 1, kMaxClasses);
   out.labels_sha256 = fields.text("labels_sha256", 64);
   out.slots = fields.number("slots", 1, kMaxItems);
-  // A worker of an older version does not send it.
+  // A worker of an older version sends neither.
+  if (frame.header.contains("model_version")) out.model_version = fields.model_version("model_version");
   if (frame.header.contains("output")) out.output = fields.one_of("output", kOutputs);
   if (frame.header.contains("precision")) out.precision = fields.one_of("precision", kPrecisions);
   if (frame.header.contains("agreement")) out.agreement = fields.real("agreement", 0, 1);
@@ -273,6 +282,11 @@ Result<FromDispatcher> job(Frame const& frame) {
 }
 
 }  // namespace
+
+bool is_model_version(std::string_view text) {
+  return !text.empty() && text.size() <= kModelVersionDigits &&
+         text.find_first_not_of("0123456789abcdef") == text.npos;
+}
 
 Result<FromWorker> decode_from_worker(std::string_view frame) {
   auto split_frame = split(frame);

@@ -55,7 +55,8 @@ json::object header(Hello const& m) {
                    {"model", m.model},
                    {"classes", m.classes},
                    {"labels_sha256", m.labels_sha256},
-                   {"slots", m.slots}};
+                   {"slots", m.slots},
+                   {"model_version", m.model_version}};
   if (!m.output.empty()) out["output"] = m.output;
   if (!m.precision.empty()) out["precision"] = m.precision;
   if (m.agreement) out["agreement"] = *m.agreement;

@@ -48,6 +48,13 @@ inline constexpr std::array<std::string_view, 3> kOutputs = {"scores", "probabil
 
 /// What Hello::precision may be, for the same reason.
 inline constexpr std::array<std::string_view, 3> kPrecisions = {"fp32", "bf16", "int8"};
+/// Digits of a model's version: the first of the weights' SHA-256. Two files of a service share twelve once
+/// in 2^48 times.
+inline constexpr std::size_t kModelVersionDigits = 12;
+/// The version of every model in a release whose workers did not say any.
+inline constexpr std::string_view kFormerModelVersion = "1";
+/// 1 to kModelVersionDigits lower-case hexadecimal digits. It is a label of a metric and a part of a path.
+[[nodiscard]] bool is_model_version(std::string_view text);
 
 /// worker → dispatcher, once, before anything else.
 struct Hello {
@@ -63,6 +70,8 @@ struct Hello {
   /// Part of the calibration pictures for which int8 gives the class of fp32, [0, 1]; none without a trial
   /// of int8.
   std::optional<double> agreement = {};
+  /// Which weights the worker computes with: see is_model_version().
+  std::string model_version = std::string(kFormerModelVersion);
   bool operator==(Hello const&) const = default;
 };
 

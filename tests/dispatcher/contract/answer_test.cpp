@@ -34,17 +34,19 @@ TEST_CASE("a problem that quotes bytes that are no text is JSON all the same") {
 
 TEST_CASE("a prediction says the best label for people, and all of them for programs") {
   std::vector<link::Prediction> const predictions{{"tabby", 281, 0.93149}, {"tiger cat", 282, 0.0123456789}};
-  auto const answer = prediction_answer(predictions, {{"queue_ms", 1.2345678}, {"total_ms", 0}}, 7);
+  auto const answer =
+      prediction_answer(predictions, "0123456789ab", {{"queue_ms", 1.2345678}, {"total_ms", 0}}, 7);
   CHECK(answer.status == 200);
   CHECK(answer.headers.get("Content-Type") == "application/json");
   CHECK(answer.body == R"({"prediction":"tabby: 93.1%","queue_size":7,)"
                        R"("top":[{"label":"tabby","index":281,"probability":0.93149},)"
                        "{\"label\":\"tiger cat\",\"index\":282,\"probability\":0.012346}],"
+                       R"("model_version":"0123456789ab",)"
                        R"("timing":{"queue_ms":1.235,"total_ms":0}})");
 }
 
 TEST_CASE("a worker that is asked directly has no queue to report") {
-  auto const body = parse_json(prediction_answer({{"tabby", 281, 1}}, {}).body);
+  auto const body = parse_json(prediction_answer({{"tabby", 281, 1}}, "1", {}).body);
   REQUIRE(body.has_value());
   CHECK(string_or(*body, "prediction") == "tabby: 100.0%");
   CHECK_FALSE(find_member(*body, "queue_size"));

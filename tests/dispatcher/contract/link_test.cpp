@@ -75,6 +75,13 @@ TEST_CASE("a worker need not say how long a job waited in it") {
   CHECK(std::get<JobResult>(*decoded).waited_ms == 0);
 }
 
+TEST_CASE("a worker of a release without versions serves the one that every model had then") {
+  auto const decoded = decode_from_worker(
+      frame(R"({"type":"hello","worker":"w","model":"m","classes":2,"labels_sha256":"","slots":1})"));
+  REQUIRE(decoded.has_value());
+  CHECK(std::get<Hello>(*decoded).model_version == "1");
+}
+
 TEST_CASE("a float32 softmax that rounds over one is taken as one") {
   auto const decoded = decode_from_worker(
       frame(R"({"type":"result","id":1,"preprocess_ms":0,"inference_ms":0,"probabilities":false,)"
@@ -114,6 +121,10 @@ TEST_CASE("a wrong frame is refused with an error that names the field, its valu
       {frame(
            R"({"type":"hello","worker":"w","model":"m","classes":2,"labels_sha256":"","slots":1,"agreement":1.5})"),
        "hello.agreement is 1.5E0; allowed: a number in [0.000000, 1.000000]", "more than every picture"},
+      {frame(
+           R"({"type":"hello","worker":"w","model":"m","classes":2,"labels_sha256":"","slots":1,"model_version":"V1"})"),
+       "hello.model_version is \"V1\"; allowed: 1 to 12 lower-case hexadecimal digits",
+       "a label of a metric, and a part of a path"},
       {frame(R"({"type":"hello","worker":1,"model":"m","classes":2,"labels_sha256":"","slots":1})"),
        "hello.worker is 1; allowed: a string of at most 256 bytes", "wrong type"},
       {frame("{" + result_head + R"(,"probabilities":false,"items":[]})"),
