@@ -19,17 +19,6 @@ namespace fs = std::filesystem;
 /// For /metrics and probes: as of most operators, and named by the chart's Service and NetworkPolicy.
 constexpr std::uint16_t kClusterMetricsPort = 8080;
 
-Result<kube::Access> cluster_access(Flags const& flags, Environment const& environment) {
-  std::optional<std::string> context;
-  if (!flags.context.empty()) context = flags.context;
-  if (!flags.kubeconfig.empty()) return kube::kubeconfig_access({flags.kubeconfig}, context);
-  auto const host = environment("KUBERNETES_SERVICE_HOST");
-  if (!host.empty()) return kube::in_cluster_access(host, environment("KUBERNETES_SERVICE_PORT"));
-  auto const list = environment("KUBECONFIG");
-  if (!list.empty()) return kube::kubeconfig_access(kube::split_kubeconfig_list(list), context);
-  return kube::kubeconfig_access({fs::path(environment("HOME")) / ".kube" / "config"}, context);
-}
-
 KubernetesOptions kubernetes_options(Flags const& flags, kube::Access access, reconcile::Options reconcile,
                                      Environment const& environment) {
   KubernetesOptions options;
@@ -86,11 +75,23 @@ boost::asio::awaitable<int> serve_cluster(Flags const& flags, KubernetesOptions 
 
 }  // namespace
 
+Result<kube::Access> cluster_access(fs::path const& kubeconfig, std::string const& context_name,
+                                    Environment const& environment) {
+  std::optional<std::string> context;
+  if (!context_name.empty()) context = context_name;
+  if (!kubeconfig.empty()) return kube::kubeconfig_access({kubeconfig}, context);
+  auto const host = environment("KUBERNETES_SERVICE_HOST");
+  if (!host.empty()) return kube::in_cluster_access(host, environment("KUBERNETES_SERVICE_PORT"));
+  auto const list = environment("KUBECONFIG");
+  if (!list.empty()) return kube::kubeconfig_access(kube::split_kubeconfig_list(list), context);
+  return kube::kubeconfig_access({fs::path(environment("HOME")) / ".kube" / "config"}, context);
+}
+
 int cluster_main(Flags const& flags, Environment const& environment) {
   if (!flags.log_file.empty()) {
     if (auto const opened = log_to(flags.log_file); !opened) return fail(opened.error().message);
   }
-  auto access = cluster_access(flags, environment);
+  auto access = cluster_access(flags.kubeconfig, flags.context, environment);
   if (!access) return fail(access.error().message);
   auto reconcile = reconcile_options(flags, environment);
   if (!reconcile) return fail(reconcile.error().message);

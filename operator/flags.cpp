@@ -212,6 +212,7 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
   CLI::App app("Keeps InferenceServices running: their dispatchers, and as many workers as the queue needs.",
                "inference-operator");
   app.set_version_flag("--version", version_and_commit());
+  app.footer("For people, instead of an operator: explain, top, replay; each with --help.");
   add_local(app, flags, drain_timeout);
   add_cluster(app, flags);
   AllowFlags allow;

@@ -15,7 +15,7 @@ sys.path.insert(0, str(harness.ROOT / "tests/tidy"))
 
 import documents  # noqa: E402
 
-SUBCOMMANDS = {"inference-bench": ("load", "trace", "policy", "hpa")}
+SUBCOMMANDS = {"inference-bench": ("load", "trace", "policy", "hpa"), "inference-operator": ("explain", "top", "replay")}
 # What only a cluster's API server, broken weights or a failure bring about.
 NOT_HERE = {"rest_client_requests_total", "rest_client_request_duration_seconds", "eis_operator_reconcile_errors_total",
             # Of a worker that computes in int8, which the one here is not asked to.
@@ -54,7 +54,7 @@ def test_the_programs_know_the_options_that_the_documents_name():
 def test_an_option_named_alone_is_one_of_ours():
     known = set()
     for program in [("inference-operator",), ("inference-dispatcher",), ("inference-worker",),
-                    *(("inference-bench", sub) for sub in SUBCOMMANDS["inference-bench"])]:
+                    *((name, sub) for name, subs in SUBCOMMANDS.items() for sub in subs)]:
         known |= set(documents.FLAG.findall(help_of(program)))
     for command in documents.HELP.values():
         known |= set(documents.FLAG.findall(subprocess.run(command, cwd=harness.ROOT, capture_output=True, text=True, timeout=60).stdout))

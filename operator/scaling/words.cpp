@@ -1,0 +1,121 @@
+#include "operator/scaling/words.hpp"
+
+#include "operator/scaling/text.hpp"
+#include "runtime/core/json.hpp"
+
+#include <utility>
+
+namespace ei::scaling {
+namespace {
+
+namespace json = boost::json;
+
+void read(json::value const& object, std::string_view name, std::optional<double>& into) {
+  auto const* value = find_member(object, name);
+  if (value != nullptr && value->is_number()) into = value->to_number<double>();
+}
+
+void read(json::value const& object, std::string_view name, double& into) {
+  std::optional<double> found;
+  read(object, name, found);
+  into = found.value_or(into);
+}
+
+void read(json::value const& object, std::string_view name, int& into) {
+  auto const* value = find_member(object, name);
+  json::error_code wrong;
+  auto const number = value != nullptr && value->is_number() ? value->to_number<int>(wrong) : into;
+  if (!wrong) into = number;
+}
+
+std::string ready_workers(Inputs const& inputs) {
+  auto words = text("%d %s ready", inputs.ready, inputs.ready == 1 ? "worker is" : "workers are");
+  if (inputs.starting > 0)
+    words += text(", %d %s", inputs.starting, inputs.starting == 1 ? "starts" : "start");
+  if (inputs.overdue > 0) words += text(" (%d of them for far too long)", inputs.overdue);
+  return words;
+}
+
+}  // namespace
+
+std::string measured_in_words(Inputs const& inputs) {
+  std::string words;
+  auto const add = [&](std::string more) { words += (words.empty() ? "" : "; ") + std::move(more); };
+  if (inputs.sample != SampleUse::Fresh && inputs.sample != SampleUse::Repeated)
+    add("there is no usable sample (" + std::string(name(inputs.sample)) + ")");
+  if (inputs.arrival_rps) add(text("%.1f requests/s arrive", *inputs.arrival_rps));
+  if (inputs.burst_rps) add(text("they rise towards %.1f requests/s", *inputs.burst_rps));
+  if (inputs.service_seconds) add(text("one takes %.3f s", *inputs.service_seconds));
+  if (inputs.offered_load) add(text("that keeps %.2f workers busy", *inputs.offered_load));
+  if (inputs.queue) {
+    add(text("%.0f wait and %.0f are being computed", *inputs.queue, inputs.in_flight.value_or(0)));
+    if (*inputs.queue > 0 && inputs.oldest_age_seconds)
+      words += text(", the oldest for %.2f s", *inputs.oldest_age_seconds);
+  }
+  add(ready_workers(inputs));
+  return words;
+}
+
+std::string terms_in_words(Inputs const& inputs, std::string_view term) {
+  std::string words;
+  auto const add = [&](char const* what, int workers) {
+    if (workers > 0) words += (words.empty() ? "" : ", ") + text("%s %d", what, workers);
+  };
+  add("the load", inputs.load_workers);
+  if (inputs.load_workers > 0 && inputs.spare_workers > 0)
+    words += text(" (%d of them because starts are slow)", inputs.spare_workers);
+  add("a burst", inputs.burst_workers);
+  add("the backlog", inputs.backlog_workers);
+  add("queueTarget", inputs.queue_target_workers);
+  add("the most within the hold window", inputs.held_workers);
+  add("a surge that keeps coming back", inputs.recurring_workers);
+  if (term.empty() || term == name(Term::None)) return words;
+  return words + (words.empty() ? "" : "; ") + "the term " + std::string(term) + " won";
+}
+
+std::string limit_in_words(std::string_view limit) {
+  constexpr std::pair<Limit, std::string_view> kWords[] = {
+      {Limit::None, "nothing held the answer back"},
+      {Limit::Minimum, "minReplicas kept it from going lower"},
+      {Limit::Maximum, "maxReplicas kept it from going higher"},
+      {Limit::HoldWindow, "what was needed a moment ago is kept until the hold window has passed"},
+      {Limit::FirstWindow, "nothing is taken away before a whole hold window has been observed"},
+      {Limit::Cooldown, "the cooldown of the last change has not passed"},
+      {Limit::WorkersNotReady, "it waits until every worker is ready"},
+      {Limit::Interval, "the interval has not passed"},
+      {Limit::NoData, "without data the count stays"},
+      {Limit::Paused, "spec.scaling.paused keeps the count"},
+  };
+  for (auto const& [each, words] : kWords) {
+    if (limit == name(each)) return std::string(words);
+  }
+  return std::string(limit);
+}
+
+Inputs inputs_from_json(json::value const& value) {
+  Inputs inputs;
+  for (auto const use : {SampleUse::Fresh, SampleUse::Repeated, SampleUse::Missing, SampleUse::Stale,
+                         SampleUse::Invalid, SampleUse::CounterReset}) {
+    if (string_or(value, "sample") == name(use)) inputs.sample = use;
+  }
+  read(value, "arrival_rps", inputs.arrival_rps);
+  read(value, "burst_rps", inputs.burst_rps);
+  read(value, "service_seconds", inputs.service_seconds);
+  read(value, "offered_load", inputs.offered_load);
+  read(value, "queue", inputs.queue);
+  read(value, "in_flight", inputs.in_flight);
+  read(value, "oldest_age_seconds", inputs.oldest_age_seconds);
+  read(value, "ready", inputs.ready);
+  read(value, "starting", inputs.starting);
+  read(value, "overdue", inputs.overdue);
+  read(value, "load_workers", inputs.load_workers);
+  read(value, "spare_workers", inputs.spare_workers);
+  read(value, "burst_workers", inputs.burst_workers);
+  read(value, "backlog_workers", inputs.backlog_workers);
+  read(value, "queue_target_workers", inputs.queue_target_workers);
+  read(value, "held_workers", inputs.held_workers);
+  read(value, "recurring_workers", inputs.recurring_workers);
+  return inputs;
+}
+
+}  // namespace ei::scaling

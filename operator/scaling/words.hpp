@@ -1,0 +1,23 @@
+#pragma once
+
+#include "operator/scaling/decision.hpp"
+
+#include <boost/json/value.hpp>
+
+#include <string>
+
+namespace ei::scaling {
+
+/// What was measured, as a sentence: `31.5 requests/s arrive, one takes 0.021 s; 12 wait, …`.
+std::string measured_in_words(Inputs const& inputs);
+
+/// What each term asked for and which won: `load 3, backlog 5; Backlog won`. Empty where none asked.
+std::string terms_in_words(Inputs const& inputs, std::string_view term);
+
+/// What kept the answer from being the winning term's number, by the name of a Limit.
+std::string limit_in_words(std::string_view limit);
+
+/// Of a decision's `inputs` as to_json() writes them; what is missing or of another kind keeps its default.
+Inputs inputs_from_json(boost::json::value const& value);
+
+}  // namespace ei::scaling
