@@ -44,7 +44,7 @@ class KubernetesOperator {
   void stop();
 
   /// Whether the caches are filled.
-  [[nodiscard]] bool ready() const { return backend_.synced(); }
+  [[nodiscard]] bool ready() const { return backend_.ready(); }
 
  private:
   asio::awaitable<void> greet();

@@ -36,7 +36,8 @@ std::vector<http::Route> probe_routes(std::function<bool()> ready) {
   routes.push_back(get("/healthz", [] { return http::text(200, "ok\n"); }));
   routes.push_back(get("/readyz", [ready = std::move(ready)] {
     return ready() ? http::text(200, "ready\n")
-                   : http::problem(503, "Service Unavailable", "what there is has not been read yet");
+                   : http::problem(503, "Service Unavailable",
+                                   "what there is has not been read yet, or cannot be: see the log");
   }));
   return routes;
 }

@@ -45,6 +45,8 @@ class KubeBackend final : public backend::Backend {
 
   /// True once every cache was filled and the cluster's keys were asked for.
   bool synced() const { return caches_.synced() && keys_asked_; }
+  /// Whether what happens to the services is seen and can be acted on.
+  bool ready() const { return synced() && caches_.served(); }
 
   boost::asio::awaitable<Result<plan::Observation>> observe(api::ServiceKey key) override;
   boost::asio::awaitable<Result<void>> apply(plan::Observation const& seen,

@@ -97,6 +97,11 @@ bool Caches::synced() const {
                      [](auto const& each) { return each->synced() || is_of_monitors(each); });
 }
 
+bool Caches::served() const {
+  return std::all_of(informers_.begin(), informers_.end(),
+                     [](auto const& each) { return each->served() || is_of_monitors(each); });
+}
+
 bool Caches::monitors_synced() const {
   auto const those = std::find_if(informers_.begin(), informers_.end(), is_of_monitors);  // the last ones
   return those != informers_.end() &&

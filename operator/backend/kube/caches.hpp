@@ -35,6 +35,8 @@ class Caches {
   void start(TaskGroup& tasks);
   /// True once every collection was listed whole, but for ServiceMonitors: nobody waits for them.
   bool synced() const;
+  /// False while the server does not serve one of them, or does not let us see it; but for ServiceMonitors.
+  bool served() const;
 
   /// Looks at ServiceMonitors too from now on: their API may be installed long after us, or never.
   void start_monitors(TaskGroup& tasks);

@@ -27,6 +27,7 @@ asio::awaitable<void> Informer::run() {
   watch::Input input = watch::Started{};
   while (true) {
     auto const step = watcher_.step(input, steady_now());
+    note_obstacle(input);
     log_step(step, input);
     update_cache(step.cache);
     // The next action names what is still needed; a stream that it does not read is dropped before the pause.
@@ -160,6 +161,32 @@ Result<CachedObject> Informer::shrink(json::value const& object) const {
   }
   if (options_.keep) cached->content = options_.keep(object);
   return cached;
+}
+
+/// Once for each obstacle: what the watcher tries again after growing delays would fill a log.
+void Informer::note_obstacle(watch::Input const& input) {
+  // A listing alone is no end of it: the right to list may be there and that to watch may not.
+  if (std::holds_alternative<watch::StreamOpened>(input)) obstacle_.reset();
+  auto const* failed = std::get_if<watch::Failed>(&input);
+  if (failed == nullptr) return;
+  auto const kind = failed->error.kind;
+  bool const lasting = kind == ErrorKind::NotFound || kind == ErrorKind::Forbidden;
+  if (!lasting || obstacle_ == kind) return;
+  obstacle_ = kind;
+  auto const& type = options_.type;
+  auto const name = std::string(type.plural) + (type.group.empty() ? "" : "." + std::string(type.group));
+  if (kind == ErrorKind::NotFound) {
+    log::warn("kind_not_served",
+              {{"resource", name},
+               {"namespace", options_.namespace_name},
+               {"error", failed->error.message},
+               {"detail", "its CustomResourceDefinition has to be there: the chart's crd.install"}});
+  } else {
+    log::warn("right_missing", {{"resource", name},
+                                {"namespace", options_.namespace_name},
+                                {"error", failed->error.message},
+                                {"detail", "the operator's role needs list and watch of it"}});
+  }
 }
 
 void Informer::log_step(watch::Step const& step, watch::Input const& input) const {

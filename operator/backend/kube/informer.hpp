@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace ei::kube {
@@ -41,6 +42,9 @@ class Informer {
 
   /// True from the first whole listing on.
   bool synced() const { return watcher_.synced(); }
+  /// False from the moment at which the server says that it has no such kind, or that there is no right to
+  /// it, until it lets the kind be watched.
+  bool served() const { return !obstacle_; }
   Store const& store() const { return store_; }
   InformerOptions const& options() const { return options_; }
   int listings() const { return watcher_.listings(); }
@@ -59,6 +63,7 @@ class Informer {
   void change(boost::json::value const& object, bool (Store::*take)(CachedObject));
   void remove();
   Result<CachedObject> shrink(boost::json::value const& object) const;
+  void note_obstacle(watch::Input const& input);
   void log_step(watch::Step const& step, watch::Input const& input) const;
 
   Client& client_;
@@ -66,6 +71,7 @@ class Informer {
   OnChange on_change_;
   watch::Watcher watcher_;
   Store store_;
+  std::optional<ErrorKind> obstacle_;  ///< NotFound or Forbidden
   std::unique_ptr<http::ResponseStream> stream_;
   LineSplitter lines_;
   boost::json::value page_;    ///< the list that the last input carried

@@ -44,6 +44,8 @@ Result<Access> kubeconfig_access(std::vector<fs::path> const& files,
     if (!text) return text.error();
     auto config = parse_kubeconfig(*text, file.parent_path());
     if (!config) return with_context(config.error(), file.string());
+    for (auto& [name, cluster] : config->clusters) cluster.file = file;
+    for (auto& [name, user] : config->users) user.file = file;
     merge_kubeconfig(merged, *config);
     any = true;
   }

@@ -1,5 +1,6 @@
 #include "operator/backend/kube/client/kubeconfig.hpp"
 
+#include "operator/backend/kube/client/kubeconfig_check.hpp"
 #include "runtime/core/encoding.hpp"
 
 #include <yaml-cpp/yaml.h>
@@ -148,6 +149,13 @@ Result<Kubeconfig> read_root(YAML::Node const& root, fs::path const& directory) 
   return config;
 }
 
+/// `FILE: cluster "NAME": `, for a fault of that entry.
+template <class Entry>
+Error fault_of(std::string_view what, std::string const& name, Entry const& entry, std::string const& fault) {
+  auto const place = entry.file.empty() ? std::string() : entry.file.string() + ": ";
+  return make_error(ErrorKind::Invalid, place + std::string(what) + " \"" + name + "\": " + fault);
+}
+
 Error no_such(std::string_view what, std::string const& name) {
   return make_error(ErrorKind::NotFound, "no " + std::string(what) + " \"" + name + "\"");
 }
@@ -179,9 +187,10 @@ Result<Access> resolve_access(Kubeconfig const& config, std::optional<std::strin
   auto const cluster = config.clusters.find(found->second.cluster);
   if (cluster == config.clusters.end()) return no_such("cluster", found->second.cluster);
   if (!cluster->second.unsupported.empty()) {
-    return make_error(ErrorKind::Invalid,
-                      "cluster \"" + cluster->first + "\": " + cluster->second.unsupported);
+    return fault_of("cluster", cluster->first, cluster->second, cluster->second.unsupported);
   }
+  if (auto const fault = cluster_fault(cluster->second); !fault.empty())
+    return fault_of("cluster", cluster->first, cluster->second, fault);
   Access access;
   access.server = cluster->second.server;
   access.ca = cluster->second.ca;
@@ -192,8 +201,10 @@ Result<Access> resolve_access(Kubeconfig const& config, std::optional<std::strin
   auto const user = config.users.find(found->second.user);
   if (user == config.users.end()) return no_such("user", found->second.user);
   if (!user->second.unsupported.empty()) {
-    return make_error(ErrorKind::Invalid, "user \"" + user->first + "\": " + user->second.unsupported);
+    return fault_of("user", user->first, user->second, user->second.unsupported);
   }
+  if (auto const fault = user_fault(user->second); !fault.empty())
+    return fault_of("user", user->first, user->second, fault);
   access.client_certificate = user->second.client_certificate;
   access.client_key = user->second.client_key;
   access.token = user->second.token;

@@ -19,13 +19,15 @@ struct Kubeconfig {
     PemSource ca;
     std::string tls_server_name;
     bool insecure_skip_tls_verify = false;
-    std::string unsupported;  ///< why this entry cannot be used; empty when it can
+    std::string unsupported;     ///< why this entry cannot be used; empty when it can
+    std::filesystem::path file;  ///< that has the entry; empty when it is not known
   };
   struct User {
     PemSource client_certificate;
     PemSource client_key;
     std::variant<std::monostate, StaticToken, TokenFile, ExecPlugin> token;
     std::string unsupported;
+    std::filesystem::path file;
   };
   struct Context {
     std::string cluster;

@@ -248,3 +248,28 @@ TEST_CASE("a write's answer is seen at once, and its later echo is no change") {
   });
   CHECK(script.changes == std::vector<std::string>{"+a", "~a"});
 }
+
+TEST_CASE(
+    "a kind that is not served, and a right that is missing, are told once by name until they are there") {
+  std::vector<std::string> warnings;
+  int const refused = GENERATE(403, 404);
+  int asked = 0;
+  Script script([&](ei::http::Request const& request) -> FakeApi::Reply {
+    if (watches(request)) return silent_stream();
+    if (++asked <= 3) return FakeApi::failure(refused, refused == 403 ? "Forbidden" : "NotFound");
+    return FakeApi::answer(200, page("10", object("a", "1")));
+  });
+  ei::log::set_level(ei::log::Level::Warn);
+  ei::log::set_sink([&](std::string_view line) { warnings.emplace_back(line); });
+  bool was_told_unserved = false;
+  script.run_until([&] {
+    was_told_unserved = was_told_unserved || !script.informer->served();
+    return script.informer->synced() && script.informer->served();
+  });
+  ei::log::set_sink({});
+  ei::log::set_level(ei::log::Level::Error);
+  CHECK(was_told_unserved);
+  REQUIRE(warnings.size() == 1);
+  CHECK_THAT(warnings.front(), Catch::Contains(refused == 403 ? "right_missing" : "kind_not_served") &&
+                                   Catch::Contains(R"("resource":"pods")"));
+}

@@ -162,3 +162,45 @@ TEST_CASE("a pod finds its own access") {
   CHECK(access->token == decltype(access->token){TokenFile{directory.path / "token"}});
   CHECK(access->namespace_name == "mine");
 }
+
+TEST_CASE("a value that can never work ends the start, with its file and field") {
+  Directory const directory;
+  directory.write("empty", "\n");
+  directory.write("text", "no certificate");
+  directory.write("ca.crt", "-----BEGIN CERTIFICATE-----\n");
+  directory.write("user.key", "-----BEGIN EC PRIVATE KEY-----\n");
+  struct Row {
+    char const* cluster;
+    char const* user;
+    char const* says;
+  };
+  std::string const https = "server: https://e\n";
+  auto const message = [&](std::string const& cluster, std::string const& user) {
+    directory.write("config", config(cluster, user));
+    auto const access = kubeconfig_access({directory.path / "config"});
+    return access ? std::string() : access.error().message;
+  };
+  auto const place = (directory.path / "config").string();
+  for (auto const& row : {
+           Row{"server: ftp://e", "token: t", "cluster \"k\": server is \"ftp://e\"; allowed: https://HOST"},
+           Row{"server: e:6443", "token: t", "cluster \"k\": server is \"e:6443\""},
+           Row{"server: https://e\ncertificate-authority: none.crt", "token: t", "certificate-authority: "},
+           Row{"server: https://e\ncertificate-authority: text", "token: t",
+               "which holds no CERTIFICATE in PEM"},
+           Row{"server: https://e\ncertificate-authority-data: Q0E=", "token: t",
+               "certificate-authority-data holds no CERTIFICATE"},
+           Row{"server: https://e", "client-certificate: ca.crt\nclient-key: text",
+               "user \"u\": client-key is "},
+           Row{"server: https://e", "tokenFile: none", "user \"u\": tokenFile: "},
+           Row{"server: https://e", "tokenFile: empty", "which is empty"},
+           Row{"server: https://e",
+               "exec: {apiVersion: client.authentication.k8s.io/v1, command: ./none, installHint: get it}",
+               "which cannot be run: get it"},
+       }) {
+    INFO(row.says);
+    CHECK_THAT(message(row.cluster, row.user), Catch::Contains(row.says) && Catch::Contains(place));
+  }
+  CHECK(message(https + "certificate-authority: ca.crt",
+                "client-certificate: ca.crt\nclient-key: user.key") == "");
+  CHECK(message(https, "exec: {apiVersion: client.authentication.k8s.io/v1, command: on-the-path}") == "");
+}
