@@ -27,7 +27,6 @@ struct Told {
 
 /// The decision as sentences, one a line: the change with its reason, what was measured, what each term asked
 /// for and which won, the bound, why not more and why not fewer. What a status does not say has no line.
-/// Pure.
 [[nodiscard]] std::vector<std::string> explain(Told const& told);
 
 /// What `status` says beside its decisions: the count, and each condition that is not as it should be.

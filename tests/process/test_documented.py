@@ -19,7 +19,7 @@ SUBCOMMANDS = {"inference-bench": ("load", "trace", "policy", "hpa"), "inference
 # What only a cluster's API server, broken weights or a failure bring about.
 NOT_HERE = {"rest_client_requests_total", "rest_client_request_duration_seconds", "eis_operator_reconcile_errors_total",
             # Of a worker that computes in int8, which the one here is not asked to.
-            "ml_app_int8_agreement", "ml_app_int8_largest_difference"}
+            "ml_app_int8_agreement", "ml_app_int8_largest_difference", "dispatcher_int8_agreement"}
 
 
 def program_of(command):
@@ -58,12 +58,13 @@ def test_an_option_named_alone_is_one_of_ours():
         known |= set(documents.FLAG.findall(help_of(program)))
     for command in documents.HELP.values():
         known |= set(documents.FLAG.findall(subprocess.run(command, cwd=harness.ROOT, capture_output=True, text=True, timeout=60).stdout))
+    helms = {"--set", "--wait", "--reuse-values", "--take-ownership"}
     wrong = []
     for page in documents.pages():
         if page.parent.name == "cluster":  # these are of Kubernetes' programs
             continue
         for code in documents.INLINE.findall(documents.blocks(page.read_text())[0]):
-            if (flag := documents.FLAG.match(code)) and flag[0] not in known | {"--set", "--local"}:
+            if (flag := documents.FLAG.match(code)) and flag[0] not in known | helms:
                 wrong.append(f"{page.name}: {code}")
     assert not wrong, wrong
 

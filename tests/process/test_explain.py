@@ -74,9 +74,9 @@ def test_a_service_s_last_decisions_are_told_from_the_cluster(api_server):
     done = run("explain", "resnet18", "--kubeconfig", api_server)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        "2026-01-01T12:00:00.000Z  resnet18 goes from 2 to 3 workers: LoadRose (decision d-1)",
+        "2026-01-01T12:00:00.000000Z  resnet18 goes from 2 to 3 workers: LoadRose (decision d-1)",
         "  rule:      R = 1.9",
-        "2026-01-01T12:00:05.000Z  resnet18 stays at 3 workers: HoldingAfterLoad (decision d-2)",
+        "2026-01-01T12:00:05.000000Z  resnet18 stays at 3 workers: HoldingAfterLoad (decision d-2)",
         "  rule:      R = 0.8",
         "now: 2 of 3 wanted workers are ready, 12 requests wait",
         "  ScalingLimited is True (AtMaximum): the load needs more",
@@ -110,7 +110,7 @@ def test_a_decision_log_is_told_from_a_file_and_from_standard_input(tmp_path):
     assert from_file.returncode == 0, from_file.stderr
     lines = from_file.stdout.splitlines()
     assert lines[:7] == [
-        "2026-01-01T12:00:00.000Z  resnet18 goes from 2 to 3 workers: LoadRose (decision d-1)",
+        "2026-01-01T12:00:00.000000Z  resnet18 goes from 2 to 3 workers: LoadRose (decision d-1)",
         "  measured:  90.0 requests/s arrive; 2 workers are ready",
         "  asked for: the load 4; the term Load won",
         "  rule:      R = 1.9",
@@ -130,7 +130,7 @@ def test_a_decision_log_is_told_from_a_file_and_from_standard_input(tmp_path):
     (["explain", "a", "--all"], 2, "--log"),
     (["explain", "a", "--log", "/nowhere/log"], 1, "/nowhere/log: No such file or directory"),
     (["top", "--kubeconfig", "/nowhere/config"], 1, "/nowhere/config"),
-    (["replay", "/nowhere/log"], 1, "/nowhere/log"),
+    (["replay", "/nowhere/log"], 2, "/nowhere/log"),
 ])
 def test_what_is_wrong_is_told(words, code, said):
     done = run(*words, input="")

@@ -144,7 +144,7 @@ def test_a_worker_that_was_not_asked_to_serve_pictures_listens_for_probes_and_sc
 
 
 def test_flags_that_make_no_sense_end_with_2():
-    for flags in (["--precision", "int8"], ["--model-uri", "ftp://x/y"], ["--sha256", "12"], ["--dispatcher", "a:x"],
+    for flags in (["--precision", "int4"], ["--model-uri", "ftp://x/y"], ["--sha256", "12"], ["--dispatcher", "a:x"],
                   ["--no-such-flag"], ["--labels", "builtin://nothing"]):
         done = worker.run(*flags)
         assert done.returncode == 2, flags

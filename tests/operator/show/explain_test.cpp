@@ -65,7 +65,7 @@ TEST_CASE("A decision of the log is told with inputs, terms, winner, bound, and 
   REQUIRE(found.has_value());
   CHECK(show::explain(found->front()) ==
         std::vector<std::string>{
-            "2026-01-01T12:00:00.000Z  resnet18 goes from 2 to 4 workers: LoadRose (decision d-1)",
+            "2026-01-01T12:00:00.000000Z  resnet18 goes from 2 to 4 workers: LoadRose (decision d-1)",
             "  measured:  31.5 requests/s arrive; one takes 0.021 s; 12 wait and 2 are being computed, the "
             "oldest "
             "for 0.30 s; 2 workers are ready, 1 starts",
@@ -116,8 +116,8 @@ TEST_CASE("A status says what is not as it should be, and one of an earlier rele
         std::vector<std::string>{"now: 1 of 2 wanted workers are ready, 0 requests wait",
                                  "  ScalingLimited is True (AtMaximum): more is needed"});
   show::Told const former{"resnet18", "vision", {"d-1", {}, 1, 1, "Steady", "R = 0.1"}};
-  CHECK(
-      show::explain(former) ==
-      std::vector<std::string>{"1970-01-01T00:00:00.000Z  resnet18 stays at 1 worker: Steady (decision d-1)",
-                               "  rule:      R = 0.1"});
+  CHECK(show::explain(former) ==
+        std::vector<std::string>{
+            "1970-01-01T00:00:00.000000Z  resnet18 stays at 1 worker: Steady (decision d-1)",
+            "  rule:      R = 0.1"});
 }
