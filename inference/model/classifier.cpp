@@ -95,6 +95,11 @@ Result<Classifier> Classifier::from_state_dict(StateDict const& tensors, Precisi
         "precision 'bf16' needs AVX-512 (F, BW, DQ and VL), which this CPU lacks; allowed here are "
         "auto, fp32 and int8");
   }
+  if (precision == Precision::Int8 && !has_int8()) {
+    return make_error(ErrorKind::Invalid,
+                      "precision 'int8' is not in this build, which was made without oneDNN 2; allowed here "
+                      "are auto, fp32 and bf16");
+  }
   try {
     c10::InferenceMode const inference;
     auto network = std::make_unique<Network>();

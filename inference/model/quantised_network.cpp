@@ -221,6 +221,10 @@ at::Tensor QuantisedNetwork::operator()(at::Tensor const& pictures) const {
   return rows.size() == 1 ? rows.front() : at::cat(rows);
 }
 
+bool has_int8() {
+  return true;
+}
+
 bool cpu_multiplies_int8() {
   // What oneDNN will use, which its own environment variable can lower (ONEDNN_MAX_CPU_ISA).
   switch (dnnl::get_effective_cpu_isa()) {

@@ -31,6 +31,9 @@ class QuantisedNetwork {
   std::shared_ptr<Program> program_;
 };
 
+/// Whether this build has the network: it needs oneDNN 2. Elsewhere its constructor is not to be called.
+[[nodiscard]] bool has_int8();
+
 /// Whether this CPU multiplies 8-bit integers fast: VNNI, with 256 or 512 bits, or AMX. Where it does not,
 /// the result is as good (activations have 7 bits there), but no faster than fp32.
 [[nodiscard]] bool cpu_multiplies_int8();
