@@ -10,6 +10,7 @@ import pytest
 
 from conftest import eventually
 from harness import tools
+from obstacles import policy_that_refuses_fp32, webhook_that_is_down
 from played_pods import Played
 from proxied_operator import (  # noqa: F401 (fixtures)
     children,
@@ -118,40 +119,15 @@ def test_kstatus_is_right_over_the_life_of_a_service(server, space, proxy, tmp_p
     assert notes(server, space, "WorkerReplaced") == []
 
 
-TERM = {"matchExpressions": [{"key": "zone", "operator": "In"}]}  # In needs values
 OBSTACLES = {
-    # What the API server says of a field that no pod has: 500.
-    "a typo in affinity": ({"nodeAfinity": {}}, "WriteFails", "nodeAfinity"),
-    "an affinity that is refused": (
-        {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [TERM]}}}, "Refused", "values"),
-    "a webhook that is down": (None, "WriteFails", "webhook"),
+    "a policy that refuses it": (policy_that_refuses_fp32, "Refused", "fp32 is too slow"),
+    "a webhook that is down": (webhook_that_is_down, "WriteFails", "webhook"),
 }
-
-
-@contextlib.contextmanager
-def webhook_that_is_down(server, space):
-    """For Deployments of one namespace."""
-    rule = {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["deployments"]}
-    hook = {
-        "name": "down.example.com",
-        "clientConfig": {"url": "https://127.0.0.1:1/"},
-        "rules": [rule],
-        "failurePolicy": "Fail",
-        "sideEffects": "None",
-        "admissionReviewVersions": ["v1"],
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": space}},
-    }
-    kind = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration"}
-    server.kubectl("apply", "-f", "-", stdin=json.dumps({**kind, "metadata": {"name": space}, "webhooks": [hook]}))
-    try:
-        yield
-    finally:
-        server.kubectl("delete", "validatingwebhookconfiguration", space)
 
 
 @pytest.mark.parametrize("obstacle", OBSTACLES)
 def test_a_child_that_cannot_be_written_is_told_and_does_not_stop_scaling(server, space, proxy, tmp_path, obstacle):
-    affinity, reason, words = OBSTACLES[obstacle]
+    put_up, reason, words = OBSTACLES[obstacle]
     external = {"policy": "External", "minReplicas": 1, "maxReplicas": 9}
     create(server, space, "svc", scaling=external, replicas=1)
 
@@ -167,11 +143,8 @@ def test_a_child_that_cannot_be_written_is_told_and_does_not_stop_scaling(server
 
     with operator(proxy, space, tmp_path), contextlib.ExitStack() as stack:
         wait_for_children(server, space)
-        if affinity is None:
-            stack.enter_context(webhook_that_is_down(server, space))
-            edit(server, space, "svc", model={"precision": "fp32"})
-        else:
-            edit(server, space, "svc", worker={"affinity": affinity})
+        stack.enter_context(put_up(server, space))
+        edit(server, space, "svc", model={"precision": "fp32"})
         eventually(told, 10)
         for replicas in (3, 2):
             server.kubectl("scale", "eis/svc", "-n", space, f"--replicas={replicas}")
@@ -181,8 +154,8 @@ def test_a_child_that_cannot_be_written_is_told_and_does_not_stop_scaling(server
         assert [note for note in notes(server, space, reason) if words in note]
         before = children(server, space)["Deployment/svc-worker"]["spec"]["template"]
         stack.close()
-        # A webhook that is back is met by the next try; an edit that is taken back at once.
-        edit(server, space, "svc", worker={"affinity": None, "resources": {"memory": "2Gi"}})
+        # What is out of the way is met by the next try; an edit is tried at once.
+        edit(server, space, "svc", worker={"resources": {"memory": "2Gi"}})
 
         def over():
             assert condition(server, space, "svc", "Stalled")["status"] == "False"

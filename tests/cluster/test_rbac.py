@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from conftest import ROOT, Cluster, eventually
+from obstacles import webhook_that_is_down
 from operator_process import MONITOR_CRD, Audit, operator, resource_of, with_token
 
 NAMESPACE = "rbac"
@@ -158,7 +159,9 @@ def repeat_an_event(server, name):
 
 
 def hang_a_worker(server, name):
-    """A worker's pod, as its ReplicaSet and its kubelet would show it, that has not been ready for an hour."""
+    """Two workers' pods, as their ReplicaSet and their kubelet would show them: one works, one has hung for an hour.
+
+    A worker that hangs is replaced soon only where another one shows that the template can work."""
     labels = {
         "app.kubernetes.io/managed-by": "inference-operator",
         "app.kubernetes.io/component": "worker",
@@ -167,7 +170,7 @@ def hang_a_worker(server, name):
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": f"{name}-worker-hung", "namespace": NAMESPACE, "labels": labels},
+        "metadata": {"namespace": NAMESPACE, "labels": labels},
         "spec": {"containers": [{"name": "worker", "image": "w"}]},
     }
 
@@ -183,14 +186,15 @@ def hang_a_worker(server, name):
         "spec": {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod["spec"]}},
     }
     apply(server, [replica_set])
-    pod["metadata"]["ownerReferences"] = owned_by("replicaset", f"{name}-worker-1")
-    apply(server, [pod])
     hour_ago = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 3600))
-    ready = {"type": "Ready", "status": "False", "lastTransitionTime": hour_ago}
-    state = {"running": {"startedAt": hour_ago}}
-    running = {"name": "worker", "image": "w", "imageID": "w", "ready": False, "restartCount": 0, "state": state}
-    status = json.dumps({"status": {"phase": "Running", "conditions": [ready], "containerStatuses": [running]}})
-    server.kubectl("patch", "pod", f"{name}-worker-hung", "-n", NAMESPACE, "--subresource=status", "-p", status)
+    for suffix, is_ready in (("works", True), ("hung", False)):
+        pod["metadata"] = {**pod["metadata"], "name": f"{name}-worker-{suffix}", "ownerReferences": owned_by("replicaset", f"{name}-worker-1")}
+        apply(server, [pod])
+        ready = {"type": "Ready", "status": str(is_ready), "lastTransitionTime": hour_ago}
+        state = {"running": {"startedAt": hour_ago}}
+        running = {"name": "worker", "image": "w", "imageID": "w", "ready": is_ready, "restartCount": 0, "state": state}
+        status = json.dumps({"status": {"phase": "Running", "conditions": [ready], "containerStatuses": [running]}})
+        server.kubectl("patch", "pod", pod["metadata"]["name"], "-n", NAMESPACE, "--subresource=status", "-p", status)
 
 
 def test_what_a_role_lacks_is_asked_for_ever_more_rarely_told_and_done_once_it_is_given(server, chart, tmp_path):
@@ -289,10 +293,13 @@ def test_without_it_the_operator_is_refused(server, chart, tmp_path, taken):
                 hang_a_worker(server, name)
             if resource == "deployments/scale":
                 eventually(lambda: server.get("deploy", f"{name}-worker", "-n", NAMESPACE), 20)
-                obstructed = service(name, fewest=2)
-                obstructed["spec"]["worker"] = {"affinity": {"nodeAfinity": {}}}  # a typo that refuses the template
-                apply(server, [obstructed])
-            eventually(refused, 20)
+                with webhook_that_is_down(server, NAMESPACE):  # the count is a write of its own then
+                    edited = service(name, fewest=2)
+                    edited["spec"]["model"] = {"precision": "fp32"}
+                    apply(server, [edited])
+                    eventually(refused, 20)
+            # A worker hangs from when it was seen, and for ten seconds at least.
+            eventually(refused, 40 if verb == "delete" else 20)
     finally:
         apply(server, chart)
         server.kubectl("delete", "eis", "--all", "-n", NAMESPACE)
