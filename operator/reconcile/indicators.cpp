@@ -23,7 +23,7 @@ std::vector<double> Indicators::decided(int from, int to, int ready, SteadyTime 
   std::vector<double> waits;
   while (!awaited_.empty() && awaited_.front().level <= ready) {
     waits.push_back(std::chrono::duration<double>(now - awaited_.front().since).count());
-    awaited_.pop_front();
+    awaited_.erase(awaited_.begin());
   }
   return waits;
 }

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <vector>
 
 #include "runtime/core/units.hpp"
@@ -38,7 +37,7 @@ class Indicators {
   std::uint64_t epoch_ = 0;
   milliseconds latency_target_{};
   AnswerCounts counts_;
-  std::deque<Awaited> awaited_;  ///< ascending; at most spec.scaling.maxReplicas of them
+  std::vector<Awaited> awaited_;  ///< ascending; at most spec.scaling.maxReplicas of them
 };
 
 }  // namespace ei::reconcile

@@ -1,6 +1,8 @@
 #include "operator/reconcile/metrics.hpp"
 
+#include <algorithm>
 #include <chrono>
+#include <limits>
 #include <utility>
 
 namespace ei::reconcile {
@@ -18,21 +20,6 @@ std::vector<double> const kRequestBuckets{0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4,
 std::vector<double> const kOverloadBuckets{0.25, 0.5, 1,  1.5, 2,  3,   5,   7.5, 10, 15,
                                            20,   30,  45, 60,  90, 120, 180, 300, 600};
 
-prometheus::Family<metrics::Gauge>& gauges(metrics::Registry& registry, std::string const& name,
-                                           std::string const& help) {
-  return prometheus::BuildGauge().Name(name).Help(help).Register(registry.raw());
-}
-
-prometheus::Family<metrics::Counter>& counters(metrics::Registry& registry, std::string const& name,
-                                               std::string const& help) {
-  return prometheus::BuildCounter().Name(name).Help(help).Register(registry.raw());
-}
-
-prometheus::Family<metrics::Histogram>& histograms(metrics::Registry& registry, std::string const& name,
-                                                   std::string const& help) {
-  return prometheus::BuildHistogram().Name(name).Help(help).Register(registry.raw());
-}
-
 double value_of(api::ConditionStatus status) {
   switch (status) {
     case api::ConditionStatus::True:
@@ -44,38 +31,43 @@ double value_of(api::ConditionStatus status) {
   }
 }
 
-template <typename Metric>
-Metric* with(prometheus::Family<Metric>& family, metrics::Labels labels, std::string const& name,
-             std::string_view value) {
-  labels.emplace(name, value);
-  return &family.Add(labels);
-}
+/// One family of all services, as the library has it.
+class FamilyOf {
+ public:
+  FamilyOf(std::string const& name, std::string const& help, prometheus::MetricType type)
+      : family_{name, help, type, {}} {}
+
+  prometheus::ClientMetric& add(api::ServiceKey const& key) {
+    auto& metric = family_.metric.emplace_back();
+    metric.label = {{"namespace", key.namespace_name}, {"name", key.name}};
+    return metric;
+  }
+  void add(api::ServiceKey const& key, double value) { set(add(key), value); }
+  void add(api::ServiceKey const& key, std::string const& label, std::string_view is, double value) {
+    auto& metric = add(key);
+    metric.label.push_back({label, std::string(is)});
+    set(metric, value);
+  }
+  prometheus::MetricFamily take() { return std::move(family_); }
+
+ private:
+  void set(prometheus::ClientMetric& metric, double value) const {
+    (family_.type == prometheus::MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
+  }
+
+  prometheus::MetricFamily family_;
+};
 
 }  // namespace
 
 OperatorMetrics::OperatorMetrics(metrics::Registry& registry)
     : registry_(registry),
-      desired_(gauges(registry, "eis_operator_desired_replicas", "Workers that the last decision wants")),
-      maximum_(gauges(registry, "eis_operator_max_replicas", "Workers that spec.scaling allows at most")),
-      ready_(gauges(registry, "eis_operator_ready_replicas", "Workers that answer requests")),
-      failing_(gauges(registry, "eis_operator_failing_workers",
-                      "Workers that are not ready and have failed more than once")),
-      cores_(gauges(registry, "eis_operator_allocated_cores", "CPU cores given to the workers that exist")),
-      scrape_age_(gauges(registry, "eis_operator_scrape_age_seconds",
-                         "Age of the newest usable scrape at the last decision")),
-      target_(gauges(registry, "eis_operator_latency_target_seconds", "spec.scaling.latencyTarget")),
-      conditions_(gauges(registry, "eis_operator_condition",
-                         "1 while a condition of the service is True, 0 while False, -1 while Unknown")),
-      answers_(counters(registry, "eis_operator_answers_total", "Answers that the operator saw counted")),
-      late_(counters(registry, "eis_operator_late_answers_total",
-                     "Answers over the latency target, interpolated within its bucket")),
-      decisions_(counters(registry, "eis_operator_decisions_total", "Scaling decisions by reason")),
-      overload_(histograms(registry, "eis_operator_overload_to_ready_seconds",
-                           "Time from the decision that asked for a further worker until it was ready")),
       queue_depth_(registry.gauge("eis_operator_queue_depth", "Services that wait to be reconciled")),
       leader_(registry.gauge("eis_operator_leader", "1 while this operator may write")),
       duration_(registry.histogram("eis_operator_reconcile_duration_seconds", "Time of one reconcile",
-                                   kDurationBuckets)) {}
+                                   kDurationBuckets)) {
+  registry.add([this] { return collect(); });
+}
 
 void OperatorMetrics::reconciled(std::string_view result, double seconds) {
   registry_
@@ -105,75 +97,98 @@ void OperatorMetrics::api_request(std::string_view method, std::string_view reso
       .Observe(seconds);
 }
 
-OperatorMetrics::Series& OperatorMetrics::series_of(api::ServiceKey const& key) {
-  auto const found = services_.find(key);
-  if (found != services_.end()) return found->second;
-  metrics::Labels const labels{{"namespace", key.namespace_name}, {"name", key.name}};
-  Series made{labels,
-              {},
-              &desired_.Add(labels),
-              &maximum_.Add(labels),
-              &ready_.Add(labels),
-              &failing_.Add(labels),
-              &cores_.Add(labels),
-              &scrape_age_.Add(labels),
-              &target_.Add(labels),
-              &answers_.Add(labels),
-              &late_.Add(labels),
-              &overload_.Add(labels, kOverloadBuckets),
-              {},
-              {}};
-  return services_.emplace(key, std::move(made)).first->second;
+std::size_t OperatorMetrics::index_of_type(std::string const& type) {
+  auto const found = std::find(types_.begin(), types_.end(), type);
+  auto const index = static_cast<std::size_t>(found - types_.begin());
+  if (found == types_.end()) types_.push_back(type);
+  return index;
 }
 
 void OperatorMetrics::decided(api::ServiceKey const& key, Service const& service) {
-  auto& series = series_of(key);
-  auto reason = series.decisions.find(service.reason);
-  if (reason == series.decisions.end()) {
-    auto* const counter = with(decisions_, series.labels, "reason", service.reason);
-    reason = series.decisions.emplace(service.reason, counter).first;
-  }
-  reason->second->Increment();
-  series.desired->Set(service.desired);
-  series.maximum->Set(service.maximum);
-  series.ready->Set(service.ready);
-  series.failing->Set(service.failing);
-  series.cores->Set(service.allocated_cores);
-  series.scrape_age->Set(service.scrape_age_seconds);
-  series.target->Set(std::chrono::duration<double>(service.latency_target).count());
+  auto& series = services_[key];
+  auto reason = std::find_if(series.decisions.begin(), series.decisions.end(),
+                             [&](auto const& each) { return each.first == service.reason; });
+  if (reason == series.decisions.end()) reason = series.decisions.insert(reason, {service.reason, 0});
+  ++reason->second;
+  series.last = service;
+  series.last.conditions = nullptr;
   if (service.answers) {
     auto const grown = series.indicators.answered(service.epoch, service.latency_target, *service.answers);
-    series.answers->Increment(grown.total);
-    series.late->Increment(grown.late);
+    series.answers.total += grown.total;
+    series.answers.late += grown.late;
   }
   for (double const waited :
-       series.indicators.decided(service.from, service.desired, service.ready, service.now))
-    series.overload->Observe(waited);
-  if (service.conditions == nullptr) return;
-  for (auto const& condition : *service.conditions) {
-    auto& gauge = series.conditions[condition.type];
-    if (gauge == nullptr) gauge = with(conditions_, series.labels, "type", condition.type);
-    gauge->Set(value_of(condition.status));
+       series.indicators.decided(service.from, service.desired, service.ready, service.now)) {
+    if (!series.waits)
+      series.waits.reset(new Waits{std::vector<std::uint64_t>(kOverloadBuckets.size() + 1), 0});
+    auto const bucket = std::lower_bound(kOverloadBuckets.begin(), kOverloadBuckets.end(), waited);
+    ++series.waits->counts[static_cast<std::size_t>(bucket - kOverloadBuckets.begin())];
+    series.waits->sum += waited;
   }
+  if (service.conditions == nullptr) return;
+  series.conditions.clear();
+  for (auto const& condition : *service.conditions)
+    series.conditions.emplace_back(index_of_type(condition.type), condition.status);
 }
 
 void OperatorMetrics::forget(api::ServiceKey const& key) {
-  auto const found = services_.find(key);
-  if (found == services_.end()) return;
-  auto const& series = found->second;
-  desired_.Remove(series.desired);
-  maximum_.Remove(series.maximum);
-  ready_.Remove(series.ready);
-  failing_.Remove(series.failing);
-  cores_.Remove(series.cores);
-  scrape_age_.Remove(series.scrape_age);
-  target_.Remove(series.target);
-  answers_.Remove(series.answers);
-  late_.Remove(series.late);
-  overload_.Remove(series.overload);
-  for (auto const& [reason, counter] : series.decisions) decisions_.Remove(counter);
-  for (auto const& [type, gauge] : series.conditions) conditions_.Remove(gauge);
-  services_.erase(found);
+  services_.erase(key);
+}
+
+std::vector<prometheus::MetricFamily> OperatorMetrics::collect() const {
+  using prometheus::MetricType;
+  FamilyOf desired("eis_operator_desired_replicas", "Workers that the last decision wants",
+                   MetricType::Gauge);
+  FamilyOf maximum("eis_operator_max_replicas", "Workers that spec.scaling allows at most",
+                   MetricType::Gauge);
+  FamilyOf ready("eis_operator_ready_replicas", "Workers that answer requests", MetricType::Gauge);
+  FamilyOf failing("eis_operator_failing_workers",
+                   "Workers that are not ready and have failed more than once", MetricType::Gauge);
+  FamilyOf cores("eis_operator_allocated_cores", "CPU cores given to the workers that exist",
+                 MetricType::Gauge);
+  FamilyOf age("eis_operator_scrape_age_seconds", "Age of the newest usable scrape at the last decision",
+               MetricType::Gauge);
+  FamilyOf target("eis_operator_latency_target_seconds", "spec.scaling.latencyTarget", MetricType::Gauge);
+  FamilyOf conditions("eis_operator_condition",
+                      "1 while a condition of the service is True, 0 while False, -1 while Unknown",
+                      MetricType::Gauge);
+  FamilyOf answers("eis_operator_answers_total", "Answers that the operator saw counted",
+                   MetricType::Counter);
+  FamilyOf late("eis_operator_late_answers_total",
+                "Answers over the latency target, interpolated within its bucket", MetricType::Counter);
+  FamilyOf decisions("eis_operator_decisions_total", "Scaling decisions by reason", MetricType::Counter);
+  FamilyOf overload("eis_operator_overload_to_ready_seconds",
+                    "Time from the decision that asked for a further worker until it was ready",
+                    MetricType::Histogram);
+  for (auto const& [key, series] : services_) {
+    auto const& last = series.last;
+    desired.add(key, last.desired);
+    maximum.add(key, last.maximum);
+    ready.add(key, last.ready);
+    failing.add(key, last.failing);
+    cores.add(key, last.allocated_cores);
+    age.add(key, last.scrape_age_seconds);
+    target.add(key, std::chrono::duration<double>(last.latency_target).count());
+    for (auto const& [type, status] : series.conditions)
+      conditions.add(key, "type", types_[type], value_of(status));
+    answers.add(key, series.answers.total);
+    late.add(key, series.answers.late);
+    for (auto const& [reason, count] : series.decisions) decisions.add(key, "reason", reason, count);
+    auto& histogram = overload.add(key).histogram;
+    for (std::size_t i = 0; i <= kOverloadBuckets.size(); ++i) {
+      histogram.sample_count += series.waits ? series.waits->counts[i] : 0;
+      bool const over = i == kOverloadBuckets.size();
+      histogram.bucket.push_back(
+          {histogram.sample_count, over ? std::numeric_limits<double>::infinity() : kOverloadBuckets[i]});
+    }
+    histogram.sample_sum = series.waits ? series.waits->sum : 0;
+  }
+  std::vector<prometheus::MetricFamily> families;
+  if (services_.empty()) return families;  // a family without a series is none
+  for (auto* family : {&desired, &maximum, &ready, &failing, &cores, &age, &target, &conditions, &answers,
+                       &late, &decisions, &overload})
+    families.push_back(family->take());
+  return families;
 }
 
 }  // namespace ei::reconcile

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "operator/api/service.hpp"
@@ -16,7 +18,10 @@ namespace ei::reconcile {
 /// server, under client-go's names.
 class OperatorMetrics {
  public:
+  /// Must outlive every exposition of `registry`.
   explicit OperatorMetrics(metrics::Registry& registry);
+  OperatorMetrics(OperatorMetrics const&) = delete;
+  OperatorMetrics& operator=(OperatorMetrics const&) = delete;
 
   void reconciled(std::string_view result, double seconds);
   void failed(std::string_view error_kind);
@@ -27,7 +32,7 @@ class OperatorMetrics {
 
   /// What one decision knows of its service.
   struct Service {
-    std::string_view reason;  ///< scaling::name(Reason)
+    std::string_view reason;  ///< scaling::name(Reason), which lives as long as the program
     int from = 0;             ///< workers asked for before
     int desired = 0;
     int maximum = 0;
@@ -46,43 +51,28 @@ class OperatorMetrics {
   void forget(api::ServiceKey const& key);
 
  private:
-  template <typename Metric>
-  using Family = prometheus::Family<Metric>;
-
-  struct Series {
-    metrics::Labels labels;
-    Indicators indicators;
-    metrics::Gauge* desired;
-    metrics::Gauge* maximum;
-    metrics::Gauge* ready;
-    metrics::Gauge* failing;
-    metrics::Gauge* cores;
-    metrics::Gauge* scrape_age;
-    metrics::Gauge* target;
-    metrics::Counter* answers;
-    metrics::Counter* late;
-    metrics::Histogram* overload;
-    std::map<std::string, metrics::Counter*, std::less<>> decisions;  ///< by reason
-    std::map<std::string, metrics::Gauge*, std::less<>> conditions;   ///< by type
+  /// Seconds that workers were awaited, by bucket; the last count is of what is over every bound.
+  struct Waits {
+    std::vector<std::uint64_t> counts;
+    double sum = 0;
   };
-  Series& series_of(api::ServiceKey const& key);
+  /// Plain numbers: a handle of the library takes 400 bytes, and a service has twenty series.
+  struct Series {
+    Indicators indicators;
+    Service last;  ///< without what it points to
+    AnswerCounts answers;
+    std::vector<std::pair<std::string_view, double>> decisions;            ///< by reason
+    std::vector<std::pair<std::size_t, api::ConditionStatus>> conditions;  ///< by index into types_
+    std::unique_ptr<Waits> waits;                                          ///< none before the first one
+  };
+  [[nodiscard]] std::size_t index_of_type(std::string const& type);
+  [[nodiscard]] std::vector<prometheus::MetricFamily> collect() const;
 
   metrics::Registry& registry_;
-  Family<metrics::Gauge>& desired_;
-  Family<metrics::Gauge>& maximum_;
-  Family<metrics::Gauge>& ready_;
-  Family<metrics::Gauge>& failing_;
-  Family<metrics::Gauge>& cores_;
-  Family<metrics::Gauge>& scrape_age_;
-  Family<metrics::Gauge>& target_;
-  Family<metrics::Gauge>& conditions_;
-  Family<metrics::Counter>& answers_;
-  Family<metrics::Counter>& late_;
-  Family<metrics::Counter>& decisions_;
-  Family<metrics::Histogram>& overload_;
   metrics::Gauge& queue_depth_;
   metrics::Gauge& leader_;
   metrics::Histogram& duration_;
+  std::vector<std::string> types_;  ///< of conditions: a handful for all services
   std::map<api::ServiceKey, Series> services_;
 };
 

@@ -23,7 +23,11 @@ Histogram& Registry::histogram(std::string const& name, std::string const& help,
 }
 
 std::string Registry::exposition() const {
-  return prometheus::TextSerializer().Serialize(registry_.Collect());
+  auto families = registry_.Collect();
+  for (auto const& source : sources_) {
+    for (auto& family : source()) families.push_back(std::move(family));
+  }
+  return prometheus::TextSerializer().Serialize(families);
 }
 
 }  // namespace ei::metrics

@@ -5,6 +5,7 @@
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -42,8 +43,14 @@ class Registry {
   /// For what this wrapper does not offer (removing a series).
   [[nodiscard]] prometheus::Registry& raw() { return registry_; }
 
+  /// Adds families that are made when they are asked for, where handles for each series would cost too much.
+  void add(std::function<std::vector<prometheus::MetricFamily>()> source) {
+    sources_.push_back(std::move(source));
+  }
+
  private:
   prometheus::Registry registry_;
+  std::vector<std::function<std::vector<prometheus::MetricFamily>()>> sources_;
 };
 
 }  // namespace ei::metrics
