@@ -28,11 +28,7 @@ VNNI = "avx512_vnni" in CPU_FLAGS or "avx_vnni" in CPU_FLAGS
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
     """Freshly generated pictures: file -> label."""
-    directory = tmp_path_factory.mktemp("pictures")
-    subprocess.run(["/usr/bin/python3", str(harness.ROOT / "inference/train/shapes.py"), "--out", str(directory),
-                    "--count", str(PICTURES), "--seed", str(SEED), "--format", "mixed"], check=True, stdout=subprocess.DEVNULL)
-    lines = (directory / "labels.csv").read_text().splitlines()[1:]
-    return {str(directory / line.split(",")[0]): line.split(",")[1] for line in lines}
+    return worker.generated_pictures(tmp_path_factory.mktemp("pictures"), PICTURES, SEED)
 
 
 @pytest.fixture(scope="module")

@@ -252,11 +252,7 @@ def test_sixteen_bits_a_sample_are_scaled_to_eight(tmp_path):
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
     """Freshly generated pictures of odd sizes, JPEG and PNG, and their labels."""
-    directory = tmp_path_factory.mktemp("pictures")
-    subprocess.run(["/usr/bin/python3", str(harness.ROOT / "inference/train/shapes.py"), "--out", str(directory),
-                    "--count", str(PICTURES), "--seed", str(SEED), "--format", "mixed"], check=True, stdout=subprocess.DEVNULL)
-    lines = (directory / "labels.csv").read_text().splitlines()[1:]
-    return {str(directory / line.split(",")[0]): line.split(",")[1] for line in lines}
+    return worker.generated_pictures(tmp_path_factory.mktemp("pictures"), PICTURES, SEED)
 
 
 @pytest.fixture(scope="module")

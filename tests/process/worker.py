@@ -61,3 +61,11 @@ def classify(files, *flags):
     assert done.stdout, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     return {line["file"]: line for line in lines}
+
+
+def generated_pictures(directory, count, seed):
+    """Pictures of the embedded model's classes, of odd sizes, JPEG and PNG: file -> label."""
+    subprocess.run(["/usr/bin/python3", str(harness.ROOT / "inference/train/shapes.py"), "--out", str(directory),
+                    "--count", str(count), "--seed", str(seed), "--format", "mixed"], check=True, stdout=subprocess.DEVNULL)
+    lines = (directory / "labels.csv").read_text().splitlines()[1:]
+    return {str(directory / line.split(",")[0]): line.split(",")[1] for line in lines}
