@@ -231,11 +231,16 @@ asio::awaitable<void> GrpcServer::Impl::serve(std::shared_ptr<Call> call) {
     count(*call, 200);
     co_return;
   }
-  // gRPC takes a call away at the client's deadline, as if the client had left.
-  bool const late = std::chrono::steady_clock::now() >= call->deadline();
-  bool const left = outcome.error().kind == ErrorKind::Canceled;
-  count(*call, late && left ? 504 : grpc_front::http_status_of(outcome.error()));
-  call->finish(grpc_front::status_of(outcome.error()));
+  Error error = outcome.error();
+  // The client's clock and ours end a call at the same moment, and which is first must not show: gRPC takes
+  // the call away as if the client had left, or nobody could compute it until then.
+  if (std::chrono::steady_clock::now() >= call->deadline() &&
+      (error.kind == ErrorKind::Canceled || error.kind == ErrorKind::Unavailable)) {
+    error.http_status = 504;
+    error.retry_after.reset();
+  }
+  count(*call, grpc_front::http_status_of(error));
+  call->finish(grpc_front::status_of(error));
 }
 
 void GrpcServer::Impl::count(Call const& call, int status) const {
