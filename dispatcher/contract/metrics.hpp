@@ -16,6 +16,8 @@ inline constexpr char const* kQuarantined = "dispatcher_quarantined_total";
 inline constexpr char const* kWorkersByOutput = "dispatcher_workers_by_output";
 /// By the label `precision`, one of link::kPrecisions.
 inline constexpr char const* kWorkersByPrecision = "dispatcher_workers_by_precision";
+/// By the label `version`, a link::Hello::model_version.
+inline constexpr char const* kWorkersByVersion = "dispatcher_workers_by_version";
 /// The least link::Hello::agreement; there is no such series until a worker has told one.
 inline constexpr char const* kInt8Agreement = "dispatcher_int8_agreement";
 /// A histogram by the label `endpoint`: a route's pattern, or a gRPC method's path.

@@ -17,7 +17,6 @@ constexpr char const* kByOutputHelp =
     "Linked workers by what their model's last layer gives: scores, probabilities or log_probabilities.";
 constexpr char const* kByPrecisionHelp =
     "Linked workers by what their model computes in: fp32, bf16 or int8.";
-constexpr char const* kByVersion = "dispatcher_workers_by_version";
 constexpr char const* kByVersionHelp =
     "Linked workers by the weights they compute with: the first 12 digits of the SHA-256 of the weights' "
     "file.";
@@ -45,7 +44,10 @@ void raise_to(metrics::Counter& counter, std::uint64_t total) {
 
 Metrics::Metrics(metrics::Registry& registry)
     : registry_(registry),
-      by_version_(prometheus::BuildGauge().Name(kByVersion).Help(kByVersionHelp).Register(registry.raw())),
+      by_version_(prometheus::BuildGauge()
+                      .Name(metric::kWorkersByVersion)
+                      .Help(kByVersionHelp)
+                      .Register(registry.raw())),
       requests_(registry, {kRequests, kRequestsHelp}, {metric::kResponseTime, kResponseTimeHelp}),
       queue_size_(registry.gauge(metric::kQueueSize, "Requests that wait for a worker.")),
       queue_capacity_(registry.gauge("dispatcher_queue_capacity", "Requests that may wait; above, 429.")),

@@ -39,6 +39,7 @@ json::object to_json(Model const& model) {
 
 json::object to_json(ModelStatus const& model) {
   json::object object;
+  if (!model.version.empty()) object["version"] = model.version;
   if (!model.output.empty()) object["output"] = model.output;
   if (!model.precision.empty()) object["precision"] = model.precision;
   if (model.agreement) object["agreement"] = *model.agreement;
@@ -236,6 +237,7 @@ json::object to_json(Status const& status) {
 
 ModelStatus model_from_json(json::object const& object) {
   ModelStatus model;
+  model.version = text_of(object, "version");
   model.output = text_of(object, "output");
   model.precision = text_of(object, "precision");
   if (auto const* agreement = object.if_contains("agreement"); agreement != nullptr && agreement->is_number())

@@ -25,6 +25,9 @@ struct QueueStatus {
 
 /// The model as its workers last told it.
 struct ModelStatus {
+  /// Of the weights that ready workers answer with, as `model_version` in answers: the first 12 digits of
+  /// their SHA-256. While workers differ, what most have; empty until one has told it.
+  std::string version;
   /// What its last layer gives: `scores`, of which a worker makes probabilities by a softmax,
   /// `probabilities` or `log_probabilities`; empty until a worker has told it.
   std::string output;

@@ -154,6 +154,7 @@ Rollout rollout_of(Observation const& seen, Verdict const& verdict, Counts const
   if (counts.arrived()) return {State::Arrived, "Arrived", "all that runs is of the newest version"};
   bool const replaces = counts.workers.old > 0 || counts.dispatchers.old > 0;
   auto message = progress(counts);
+  if (counts.workers.old > 0 && !verdict.mixed_versions.empty()) message += "; " + verdict.mixed_versions;
   auto const trouble =
       counts.workers.arrived() ? dispatcher_trouble(seen, verdict) : worker_trouble(seen, verdict);
   if (trouble) message += ": " + trouble->message;

@@ -26,6 +26,7 @@ api::ModelStatus next_model(api::ModelStatus model, Observation const& seen, Ver
   // With a query no dispatcher is asked, so an old word would outlive its model.
   if (seen.spec && !seen.spec->prometheus_query.empty()) return {};
   if (!verdict.output.empty()) model.output = verdict.output;
+  if (!verdict.version.empty()) model.version = verdict.version;
   if (!verdict.precision.empty()) {
     model.precision = verdict.precision;
     // A dispatcher goes on telling it of workers that are gone.

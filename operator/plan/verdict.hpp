@@ -31,7 +31,9 @@ struct Verdict {
   std::optional<milliseconds> p99;            ///< of the answers of the last window
   std::string output;                         ///< see api::ModelStatus; empty where no worker tells it
   std::string precision;                      ///< the same
-  std::optional<double> agreement;            ///< the same
+  std::string version;                        ///< the same
+  std::string mixed_versions;                 ///< in words, while workers answer with different weights
+  std::optional<double> agreement;            ///< see api::ModelStatus
   /// A change of the count that was made but not yet written into the status (that write failed).
   std::optional<api::DecisionRecord> unrecorded;
   std::optional<Failure> failure;

@@ -135,6 +135,8 @@ Action Step::decide(Now now) {
   verdict_.p99 = memory_.latency.p99();
   verdict_.output = memory_.last_scrape.output;
   verdict_.precision = memory_.last_scrape.precision;
+  verdict_.version = memory_.last_scrape.version;
+  verdict_.mixed_versions = memory_.last_scrape.mixed_versions;
   verdict_.agreement = memory_.last_scrape.agreement;
   return plan_and_apply(now);
 }

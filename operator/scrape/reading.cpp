@@ -42,6 +42,20 @@ std::string usual(std::vector<Reading> const& readings, std::map<std::string, do
   return most == total.end() || most->second == 0 ? std::string() : most->first;
 }
 
+/// Workers by version. A worker is linked to every dispatcher, so that each of these counts all.
+std::vector<std::pair<std::string, double>> workers_by_version(std::vector<Reading> const& readings) {
+  std::map<std::string, double> most;
+  for (auto const& each : readings) {
+    for (auto const& [version, workers] : each.versions) most[version] = std::max(most[version], workers);
+  }
+  std::vector<std::pair<std::string, double>> out;
+  for (auto const& each : most) {
+    if (each.second > 0) out.push_back(each);
+  }
+  std::stable_sort(out.begin(), out.end(), [](auto const& a, auto const& b) { return a.second > b.second; });
+  return out;
+}
+
 /// An upper bound as text: `0.5`, `+Inf`. Empty when it is no number; NaN is none, and would break the order.
 std::optional<double> bound(std::string const& text) {
   if (text == "+Inf") return std::numeric_limits<double>::infinity();
@@ -63,6 +77,12 @@ void count_workers(metrics::Sample const& sample, std::string const& label,
   if (!is_amount(sample.value) || found == sample.labels.end()) return;
   if (std::find(words.begin(), words.end(), found->second) != words.end())
     counts[found->second] = sample.value;
+}
+
+void count_version(metrics::Sample const& sample, std::map<std::string, double>& counts) {
+  auto const found = sample.labels.find("version");
+  if (!is_amount(sample.value) || found == sample.labels.end()) return;
+  if (dispatcher::link::is_model_version(found->second)) counts[found->second] = sample.value;
 }
 
 Error no_amount(metrics::Sample const& sample) {
@@ -100,6 +120,7 @@ Result<Reading> read_exposition(std::string_view text) {
       count_workers(sample, "output", dispatcher::link::kOutputs, reading.outputs);
     if (sample.name == metric::kWorkersByPrecision)
       count_workers(sample, "precision", dispatcher::link::kPrecisions, reading.precisions);
+    if (sample.name == metric::kWorkersByVersion) count_version(sample, reading.versions);
     if (sample.name == metric::kInt8Agreement && is_amount(sample.value) && sample.value <= 1)
       reading.agreement = sample.value;
     if (auto const found = wanted.find(sample.name); found != wanted.end()) {
@@ -144,6 +165,29 @@ std::string usual_output(std::vector<Reading> const& readings) {
 
 std::string usual_precision(std::vector<Reading> const& readings) {
   return usual(readings, &Reading::precisions);
+}
+
+std::string usual_version(std::vector<Reading> const& readings) {
+  auto const workers = workers_by_version(readings);
+  return workers.empty() ? std::string() : workers.front().first;
+}
+
+std::string mixed_versions(std::vector<Reading> const& readings) {
+  // A rollout has two, and one that is edited under way three; a sentence holds no more.
+  constexpr std::size_t kMost = 3;
+  auto const workers = workers_by_version(readings);
+  if (workers.size() < 2) return {};
+  std::string text;
+  for (std::size_t i = 0; i < std::min(kMost, workers.size()); ++i) {
+    auto const count = std::to_string(std::llround(workers[i].second));
+    if (i == 0) {
+      text = count + (count == "1" ? " worker answers" : " workers answer") + " with the weights ";
+    } else {
+      text += (i + 1 == workers.size() ? " and " : ", ") + count + " with ";
+    }
+    text += workers[i].first;
+  }
+  return workers.size() > kMost ? text + " and others with others" : text;
 }
 
 std::optional<double> least_agreement(std::vector<Reading> const& readings) {

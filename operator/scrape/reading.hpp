@@ -30,6 +30,7 @@ struct Reading {
   /// Workers by the kind of their model's output; empty from a dispatcher that does not tell.
   std::map<std::string, double> outputs = {};
   std::map<std::string, double> precisions = {};  ///< the same by what they compute in
+  std::map<std::string, double> versions = {};    ///< the same by the digest of their weights
   std::optional<double> agreement = {};           ///< the least of its workers', where one has tried int8
   Buckets answers;  ///< of the endpoints that classify pictures; health checks and pages are not load
 
@@ -49,6 +50,11 @@ struct Reading {
 /// empty where none tells.
 [[nodiscard]] std::string usual_output(std::vector<Reading> const& readings);
 [[nodiscard]] std::string usual_precision(std::vector<Reading> const& readings);
+/// The same of the weights' digest.
+[[nodiscard]] std::string usual_version(std::vector<Reading> const& readings);
+/// `3 workers answer with the weights 0123456789ab and 2 with fedcba987654`, those of the most workers first;
+/// empty while all have the same.
+[[nodiscard]] std::string mixed_versions(std::vector<Reading> const& readings);
 [[nodiscard]] std::optional<double> least_agreement(std::vector<Reading> const& readings);
 
 /// Answers that took longer than `target_seconds`, interpolated within the target's bucket. Like the buckets
@@ -71,6 +77,8 @@ struct Scrape {
   Quarantined quarantined;               ///< of those that answered
   std::string output;                    ///< usual_output() of them
   std::string precision;                 ///< usual_precision() of them
+  std::string version = {};              ///< usual_version() of them
+  std::string mixed_versions = {};       ///< of them
   std::optional<double> agreement = {};  ///< least_agreement() of them
   std::string fault;                     ///< why there is no sample; empty when there is one
 };

@@ -45,6 +45,8 @@ asio::awaitable<Scrape> Scraper::scrape(std::vector<Target> targets, int wanted,
   scrape.answers = sum_answers(readings);
   scrape.output = usual_output(readings);
   scrape.precision = usual_precision(readings);
+  scrape.version = usual_version(readings);
+  scrape.mixed_versions = mixed_versions(readings);
   scrape.agreement = least_agreement(readings);
   co_return scrape;
 }

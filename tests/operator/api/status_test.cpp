@@ -14,6 +14,7 @@ TEST_CASE("A status survives the way through the API server") {
   status.ready_replicas = 2;
   status.desired_replicas = 5;
   status.selector = "app=x";
+  status.model.version = "0123456789ab";
   status.model.output = "probabilities";
   status.model.precision = "int8";
   status.model.agreement = 0.96875;

@@ -274,6 +274,17 @@ TEST_CASE("The kind of the model's output is told, also while no worker is there
   CHECK(plan::make_plan(unasked, verdict(steady()), kNow).status.model.output.empty());
 }
 
+TEST_CASE("The weights that workers answer with are told, at once when others take over") {
+  auto told = verdict(steady());
+  told.version = "0123456789ab";
+  auto const seen = settled(service(), told);
+  CHECK(seen.status.model.version == "0123456789ab");
+  CHECK(plan::make_plan(seen, verdict(steady()), kNow).status.model.version == "0123456789ab");
+  auto next = seen.status;
+  next.model.version = "fedcba987654";
+  CHECK(plan::worth_writing(seen.status, next, 1s));
+}
+
 TEST_CASE("What the workers compute in is told, and why auto did not take int8") {
   auto told = verdict(steady());
   told.precision = "fp32";

@@ -49,6 +49,12 @@ TEST_CASE("While a rollout runs, Ready is unknown, and Reconciling says how far 
         "False RollingOut: 1 of 2 workers are ready, and 1 of the old version");
   CHECK(shown(seen, verdict(steady()), "Reconciling") ==
         "True RollingOut: 1 of 2 workers are on the new version");
+  auto of_weights = verdict(steady());
+  of_weights.mixed_versions = "1 worker answers with the weights a and 1 with b";
+  CHECK(shown(seen, of_weights, "Reconciling") ==
+        "True RollingOut: 1 of 2 workers are on the new version; 1 worker answers with the weights a and 1 "
+        "with "
+        "b");
   seen.workers[1].terminating = true;
   seen.workers.push_back(ready_worker("new-1"));
   CHECK(shown(seen, verdict(steady()), "Ready").substr(0, 12) == "True Serving");

@@ -27,6 +27,9 @@ dispatcher_workers_by_precision{precision="int8"} 3
 dispatcher_workers_by_precision{precision="fp32"} 1
 dispatcher_workers_by_precision{precision="fp8"} 9
 dispatcher_int8_agreement 0.96875
+dispatcher_workers_by_version{version="0123456789ab"} 2
+dispatcher_workers_by_version{version="fedcba987654"} 3
+dispatcher_workers_by_version{version="no digest"} 9
 dispatcher_response_time_seconds_bucket{endpoint="/predict",le="0.1"} 50
 dispatcher_response_time_seconds_bucket{endpoint="/predict",le="+Inf"} 60
 dispatcher_response_time_seconds_bucket{endpoint="/v2/models/{model}/infer",le="0.1"} 5
@@ -80,6 +83,24 @@ TEST_CASE("The kind of output is what most workers of all dispatchers have") {
   CHECK(scrape::least_agreement({*reading, other}) == 0.96875);
   other.agreement = 0.5;
   CHECK(scrape::least_agreement({*reading, other}) == 0.5);
+}
+
+TEST_CASE("The weights are those that most workers answer with, each linked to every dispatcher") {
+  auto const reading = scrape::read_exposition(kExposition);
+  REQUIRE(reading.has_value());
+  CHECK(reading->versions == std::map<std::string, double>{{"0123456789ab", 2}, {"fedcba987654", 3}});
+  CHECK(scrape::usual_version({}).empty());
+  CHECK(scrape::mixed_versions({}).empty());
+  CHECK(scrape::usual_version({*reading, *reading}) == "fedcba987654");
+  CHECK(scrape::mixed_versions({*reading, *reading}) ==
+        "3 workers answer with the weights fedcba987654 and 2 with 0123456789ab");
+  scrape::Reading other;
+  other.versions = {{"0123456789ab", 1}, {"fedcba987654", 0}};
+  CHECK(scrape::usual_version({other}) == "0123456789ab");
+  CHECK(scrape::mixed_versions({other}).empty());
+  other.versions = {{"a", 1}, {"b", 1}, {"c", 1}, {"d", 1}};
+  CHECK(scrape::mixed_versions({other}) ==
+        "1 worker answers with the weights a, 1 with b, 1 with c and others with others");
 }
 
 TEST_CASE("An exposition that lacks a needed metric is no data, not zero") {
