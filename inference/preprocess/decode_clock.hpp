@@ -20,6 +20,7 @@ class DecodeClock {
   [[nodiscard]] Error error() const;
 
  private:
+  std::chrono::steady_clock::time_point wall_start_;
   std::chrono::nanoseconds start_;
   std::chrono::nanoseconds limit_;
 };

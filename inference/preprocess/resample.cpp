@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-// The inner loops gain twofold from AVX2's 32-bit multiply, which the baseline x86-64 lacks. g++ compiles
+// The loop over rows gains twofold from AVX2's 32-bit multiply, which the baseline x86-64 lacks. g++ compiles
 // each such function twice and chooses when the program is loaded; the results are the same integers.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
     !defined(__SANITIZE_THREAD__)
@@ -19,24 +19,6 @@ constexpr std::int32_t kHalf = 1 << (kWeightBits - 1);
 
 std::uint8_t clip(std::int32_t fixed) {
   return static_cast<std::uint8_t>(std::clamp(fixed >> kWeightBits, 0, 255));
-}
-
-/// One row, horizontally.
-EI_VECTOR_CLONES
-void resample_row(std::uint8_t const* __restrict source, Filter const& filter, int count,
-                  std::uint8_t* __restrict out) {
-  for (int x = 0; x < count; ++x) {
-    auto const* weights = filter.weights.data() + static_cast<std::ptrdiff_t>(x) * filter.taps;
-    auto const* from = source + static_cast<std::ptrdiff_t>(filter.start[static_cast<std::size_t>(x)]) * 3;
-    int const used = filter.used[static_cast<std::size_t>(x)];
-    std::int32_t sums[3] = {kHalf, kHalf, kHalf};
-    for (int tap = 0; tap < used; ++tap) {
-      sums[0] += from[3 * tap] * weights[tap];
-      sums[1] += from[3 * tap + 1] * weights[tap];
-      sums[2] += from[3 * tap + 2] * weights[tap];
-    }
-    for (int c = 0; c < 3; ++c) *out++ = clip(sums[c]);
-  }
 }
 
 /// One output row from `used` rows that are `stride` apart, vertically: every sample by itself.
@@ -90,7 +72,7 @@ Filter make_filter(int in, int out, int first, int count, double extent) {
 // Pillow leaves out a direction that does not change; its weights would be exactly 1 on one sample there.
 Resampler::Resampler(Source source, int width, int height, Box crop)
     : crop_(crop),
-      columns_(make_filter(source.width, width, crop.left, crop.width, source.extent_across)),
+      columns_(make_filter(source.width, width, crop.left, crop.width, source.extent_across), source.width),
       rows_(make_filter(source.height, height, crop.top, crop.height, source.extent_down)),
       first_row_(rows_.start.front()),
       last_row_(rows_.start.back() + rows_.used.back()),
@@ -98,8 +80,7 @@ Resampler::Resampler(Source source, int width, int height, Box crop)
 
 void Resampler::add(int y, std::uint8_t const* row) {
   if (y < first_row_ || y >= last_row_) return;
-  resample_row(row, columns_, crop_.width,
-               narrow_.data() + static_cast<std::ptrdiff_t>(y - first_row_) * crop_.width * 3);
+  columns_.apply(row, narrow_.data() + static_cast<std::ptrdiff_t>(y - first_row_) * crop_.width * 3);
 }
 
 Pixels Resampler::finish() const {

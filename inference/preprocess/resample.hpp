@@ -43,6 +43,22 @@ inline constexpr int kWeightBits = 22;  // 32 bits less 8 of a sample less 2 of 
 /// a reduced picture's last sample may stand for less than the others.
 [[nodiscard]] Filter make_filter(int in, int out, int first, int count, double extent = 0);
 
+/// Resamples rows of three-channel pixels to other widths. Whichever instructions compute it, each sample is
+/// the sum of its products in 32 bits.
+class RowFilter {
+ public:
+  /// For rows of `width` pixels. Precondition: what `filter` reads lies within them.
+  RowFilter(Filter filter, int width);
+  /// One row of `width` pixels → one pixel for each output of the filter. Reads and writes nothing else.
+  void apply(std::uint8_t const* row, std::uint8_t* out) const;
+
+ private:
+  Filter filter_;
+  int steps_ = 0;                    ///< of four taps each, the same number for every output
+  std::size_t in_fours_ = 0;         ///< the first outputs, for which four taps may be computed at once
+  std::vector<std::int16_t> parts_;  ///< their weights, as the instructions take them
+};
+
 /// Resizes three-channel rows of pixels to `width` × `height`, and keeps only `crop` of it, bit for bit what
 /// Pillow's Image.resize(…, BILINEAR) gives there (src/libImaging/Resample.c: a triangle filter as wide as
 /// the reduction, horizontal then vertical, 22-bit fixed-point weights, rounding after each). Nothing outside
@@ -64,7 +80,7 @@ class Resampler {
 
  private:
   Box crop_;
-  Filter columns_;
+  RowFilter columns_;
   Filter rows_;
   int first_row_ = 0;
   int last_row_ = 0;                  ///< one behind

@@ -73,6 +73,41 @@ TEST_CASE("resize: an even picture stays even, and the crop of a picture is the 
   CHECK(std::all_of(even.samples.begin(), even.samples.end(), [](auto sample) { return sample == 77; }));
 }
 
+TEST_CASE("rows: each sample is the sum of its products, whichever instructions compute it") {
+  struct Row {
+    int in, out, first, count;
+    std::string why;
+  };
+  auto const row = GENERATE(values<Row>({
+      {500, 341, 58, 224, "the usual picture: three taps"},
+      {1, 256, 16, 224, "one pixel, less than is read at once"},
+      {4, 256, 16, 224, "four pixels"},
+      {7, 3, 0, 3, "the whole of a small row"},
+      {600, 300, 0, 300, "up to the row's last pixel: four and five taps"},
+      {4096, 256, 16, 224, "33 taps"},
+      {16384, 256, 16, 224, "as many taps as there are"},
+  }));
+  CAPTURE(row.why);
+  auto const filter = make_filter(row.in, row.out, row.first, row.count);
+  std::vector<std::uint8_t> source;
+  // Both ends of a sample's range among others.
+  for (int i = 0; i < row.in * 3; ++i) source.push_back(static_cast<std::uint8_t>((i * 7919) % 256));
+  std::vector<std::uint8_t> found(static_cast<std::size_t>(row.count) * 3 + 1, 99);
+  RowFilter(filter, row.in).apply(source.data(), found.data());
+  CHECK(found.back() == 99);
+  for (std::size_t x = 0; x < filter.start.size(); ++x) {
+    for (std::size_t c = 0; c < 3; ++c) {
+      std::int64_t sum = 1 << (kWeightBits - 1);
+      for (int tap = 0; tap < filter.used[x]; ++tap) {
+        auto const at = static_cast<std::size_t>(filter.start[x] + tap) * 3 + c;
+        sum += std::int64_t{source[at]} *
+               filter.weights[x * static_cast<std::size_t>(filter.taps) + static_cast<std::size_t>(tap)];
+      }
+      REQUIRE(found[3 * x + c] == std::min<std::int64_t>(sum >> kWeightBits, 255));
+    }
+  }
+}
+
 TEST_CASE("pixels: channels are turned to RGB planes and normalised as ToTensor and Normalize do") {
   std::vector<std::uint8_t> bgr;
   for (int i = 0; i < 256 * 256; ++i) bgr.insert(bgr.end(), {0, 128, 255});
