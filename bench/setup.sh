@@ -103,7 +103,7 @@ build_locked() { # PRESET LOG TARGET…
   local preset=$1 log=$2 tests=ON
   shift 2
   # Programs alone need no test packages. Once configured with tests, it stays so.
-  [ $# -eq 0 ] || [ "$1" = unit_tests ] || tests=OFF
+  case ${1:-} in "" | unit_tests | pure_tests) ;; *) tests=OFF ;; esac
   # The probes are among the tests.
   case " $* " in *_probe\ *) tests=ON ;; esac
   if [ ! -f "$root/build/$preset/build.ninja" ] ||

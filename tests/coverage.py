@@ -3,7 +3,7 @@
 
     tests/coverage.py BUILD [--junit FILE]
 
-BUILD is a build folder of the preset `coverage` in which the unit tests have run. The pure rooms are those of
+BUILD is a build folder of the preset `coverage` in which the pure rooms' unit tests have run. The pure rooms are those of
 tests/layering: they decide and do no I/O, so a line that no unit test runs is a decision that nobody has checked.
 gcovr reads gcov's counts; a room's share is the sum over its files."""
 import argparse
