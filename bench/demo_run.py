@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """One run of the demo; ./bench/demo has the options and does the set-up."""
 import argparse
 import contextlib
@@ -15,11 +14,11 @@ import time
 
 import yaml
 
-import demo_plot
-from compare.experiment import Failed, make_pictures, say
-from demo_plan import Plan
-from local_service import REQUEST_TIMEOUT_SECONDS, Service, calibrate, pictures_of, usable_cores
-from processes import end, spawn
+from bench import demo_plot
+from bench.compare.experiment import Failed, make_pictures, say
+from bench.demo_plan import Plan
+from bench.local_service import REQUEST_TIMEOUT_SECONDS, Service, calibrate, pictures_of, usable_cores
+from bench.processes import end, spawn
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 MANIFEST = ROOT / "crds/samples/resnet18.yaml"

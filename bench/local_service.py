@@ -11,8 +11,8 @@ import threading
 import time
 import urllib.request
 
-from compare.experiment import Failed
-from processes import end, spawn
+from bench.compare.experiment import Failed
+from bench.processes import end, spawn
 
 # The operator reads its dispatcher once a second and writes its status four times a second.
 POLL_SECONDS = 0.2

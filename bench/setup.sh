@@ -44,6 +44,8 @@ die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
 # The Python that Debian's packages belong to; a pyenv or conda python3 on PATH does not see them.
 export EI_PYTHON=${EI_PYTHON:-/usr/bin/python3}
+# bench and tests are its packages, whatever the folder that a script is called from.
+export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}
 
 missing_packages() {
   local package

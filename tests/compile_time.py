@@ -1,7 +1,6 @@
-#!/usr/bin/python3
 """Prints how long each room took to compile in a build folder, the slowest files beside it, so that a costly header is seen.
 
-    tests/compile_time.py BUILD
+    python3 -m tests.compile_time BUILD
 
 The times are ninja's own (wall clock, several files side by side). A file that the compiler cache had costs nearly
 nothing, so only the figures of a build without a cache tell about headers."""

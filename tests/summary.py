@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """Adds up JUnit files and closes with one line, `N passed, N failed, N skipped`; exits 1 when a test failed or none ran."""
 import sys
 import xml.etree.ElementTree as ElementTree

@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """The same trace against the same pods of a real cluster, once for each scaler; `./bench/run cluster` does the set-up, and
 flags.py has the flags."""
 import contextlib
@@ -12,15 +11,24 @@ import sys
 import tempfile
 import time
 
-import flags
-import manifests
-import watch
-from experiment import (Failed, busy_rps, fitting_scale, machine, make_pictures, output_of, quickened, read_trace, report,
-                        say, write_experiment)
-from kube import SYSTEM, Cluster, image_values
-from prometheus import Prometheus
-from runs import Run, Settings
-from simulated import simulate
+from bench.compare import flags, manifests, watch
+from bench.compare.experiment import (
+    Failed,
+    busy_rps,
+    fitting_scale,
+    machine,
+    make_pictures,
+    output_of,
+    quickened,
+    read_trace,
+    report,
+    say,
+    write_experiment,
+)
+from bench.compare.kube import SYSTEM, Cluster, image_values
+from bench.compare.prometheus import Prometheus
+from bench.compare.runs import Run, Settings
+from bench.compare.simulated import simulate
 
 # Requests per second and worker, more than one answers; a faster worker is asked again, four times as much.
 CALIBRATION_RPS, CALIBRATION_SECONDS, FASTER = 30, 6, 4

@@ -2,7 +2,7 @@
 
 A result is a folder: experiment.json, manifests/, and for each scaler requests.csv, summary.json (both as
 `inference-bench load` writes them), series.csv, events.csv and, under an HPA, hpa_inputs.jsonl. All times are seconds
-since the trace began. bench/report/report.py makes the report of it.
+since the trace began. ./bench/run report makes the report of it.
 """
 import csv
 import json
@@ -13,10 +13,9 @@ import sys
 import threading
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "bench"))
+from bench.processes import end, spawn  # noqa: F401 (for every comparison)
 
-from processes import end, spawn  # noqa: E402, F401 (for every comparison)
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 PICTURES = 200
 COURSE_SEED = 0  # the plain course trace; every other seed is a variation of it
@@ -245,4 +244,4 @@ def core_seconds(rows, length_s, field="allocated_cores"):
 
 def report(folder):
     """The report of a result folder; its last line of output is the JSON line of the comparison."""
-    subprocess.run([sys.executable, ROOT / "bench/report/report.py", folder], check=True, timeout=300)
+    subprocess.run([sys.executable, "-m", "bench.report.report", folder.resolve()], cwd=ROOT, check=True, timeout=300)

@@ -6,7 +6,7 @@ import random
 import re
 import sys
 
-from experiment import new_folder
+from bench.compare.experiment import new_folder
 
 SCALERS = ("ours", "hpa70", "hpa90")  # of a cluster; local.py has an HPA of any percentage
 PEERS = ("kpa", "keda")  # simulated alone

@@ -2,7 +2,7 @@
 import itertools
 import json
 
-from experiment import output_of
+from bench.compare.experiment import output_of
 
 
 def changes(pairs):

@@ -15,7 +15,7 @@ import urllib.request
 
 import yaml
 
-from experiment import ROOT, Failed, end, output_of, say, spawn, wait_until
+from bench.compare.experiment import ROOT, Failed, end, output_of, say, spawn, wait_until
 
 HARNESS = ROOT / "tests/cluster/cluster"
 SYSTEM = "elastic-inference"

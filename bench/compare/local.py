@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """The comparison of autoscalers with processes of this machine, without a cluster; ./bench/run cluster --local does the
 set-up and runs it, and flags.py has the flags."""
 import os
@@ -10,14 +9,23 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-
-from compare import flags  # noqa: E402
-from compare.experiment import (BUSY_WORKERS, Failed, fitting_scale, machine, make_pictures, output_of, quickened,  # noqa: E402
-                                read_trace, report, say, write_experiment)
-from compare.local_run import WORKER_MILLICORES, Run, manifest_of, write_manifest  # noqa: E402
-from compare.simulated import simulate  # noqa: E402
-from local_service import usable_cores  # noqa: E402
+from bench.compare import flags
+from bench.compare.experiment import (
+    BUSY_WORKERS,
+    Failed,
+    fitting_scale,
+    machine,
+    make_pictures,
+    output_of,
+    quickened,
+    read_trace,
+    report,
+    say,
+    write_experiment,
+)
+from bench.compare.local_run import WORKER_MILLICORES, Run, manifest_of, write_manifest
+from bench.compare.simulated import simulate
+from bench.local_service import usable_cores
 
 LEAST, MOST = 1, 6
 LATENCY_TARGET_SECONDS = 0.5  # the resource's default

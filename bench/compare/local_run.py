@@ -10,10 +10,9 @@ import time
 
 import yaml
 
-from compare.experiment import (Clock, EverySecond, Failed, by_second, load_command, say, wait_until, write_events,
-                                write_series)
-from local_service import Service, ask, pictures_of
-from processes import end, spawn
+from bench.compare.experiment import Clock, EverySecond, Failed, by_second, load_command, say, wait_until, write_events, write_series
+from bench.local_service import Service, ask, pictures_of
+from bench.processes import end, spawn
 
 NAME = "resnet18"
 WORKER_MILLICORES = 1000

@@ -7,7 +7,7 @@ import urllib.request
 
 import yaml
 
-from experiment import EverySecond, Failed, end, spawn, wait_until
+from bench.compare.experiment import EverySecond, Failed, end, spawn, wait_until
 
 # As often as the operator itself looks; the kubelet measures containers every 5 s or more seldom.
 POD_INTERVAL, NODE_INTERVAL = "1s", "5s"

@@ -4,12 +4,23 @@ import dataclasses
 import json
 import time
 
-import hpa_model
-import manifests
-import watch
-from experiment import (Clock, EverySecond, Failed, by_second, end, events_of, load_command, output_of, say, spawn,
-                        wait_until, write_events, write_series)
-from kube import Service
+from bench.compare import hpa_model, manifests, watch
+from bench.compare.experiment import (
+    Clock,
+    EverySecond,
+    Failed,
+    by_second,
+    end,
+    events_of,
+    load_command,
+    output_of,
+    say,
+    spawn,
+    wait_until,
+    write_events,
+    write_series,
+)
+from bench.compare.kube import Service
 
 WARM_SECONDS, WARM_RPS = 20, 2
 # After warming up: metrics-server has measured twice, and the queue's statistics have nothing of the warming in them.

@@ -1,7 +1,7 @@
 """What is seen of a run once a second, and what is made of it: rows of series.csv and lines of hpa_inputs.jsonl. Pure."""
 import math
 
-from kube import seconds_of
+from bench.compare.kube import seconds_of
 
 
 def condition(pod, kind):

@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """One forward pass of ResNet18, one picture, one thread on one core: this project's precisions beside other runtimes, taken
 in turns in one run, and what surrounds the pass in a worker: decoding, the start, the memory.
 
@@ -187,8 +186,7 @@ def draw(rows, path):
     except ImportError as error:
         say(f"no plot: {error}")
         return
-    sys.path.insert(0, str(ROOT / "bench/plot"))
-    import style
+    from bench.plot import style
     figure, axis = plt.subplots(figsize=(7, 0.4 * len(rows) + 1))
     names = [row["name"] for row in rows][::-1]
     axis.barh(names, [row["median_ms"] for row in rows][::-1],

@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """Draws the policy comparison from cells.csv and timelines.csv in the folder given: what each policy pays for its p99,
 and second by second what each did on the course-shaped trace."""
 import csv
@@ -11,7 +10,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
-import style  # noqa: E402
+from bench.plot import style
 
 STYLE = {  # ours in the strongest
     "Latency": (style.OURS, "o", 2.4),

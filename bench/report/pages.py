@@ -2,7 +2,7 @@
 import html
 import re
 
-from figures import against_target, comparisons, label, likeness, percent, significant
+from bench.report.figures import against_target, comparisons, label, likeness, percent, significant
 
 COLUMNS = (
     ("", lambda f: label(f.scaler)),

@@ -1,8 +1,6 @@
 """The plots of a comparison, as SVG text. The colours are for a light page; pages.py lets them follow the reader's."""
 import io
-import pathlib
 import re
-import sys
 
 import matplotlib
 
@@ -12,11 +10,9 @@ import matplotlib.pyplot as plt  # noqa: E402
 import numpy as np  # noqa: E402
 from matplotlib.ticker import FuncFormatter, MaxNLocator  # noqa: E402
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "plot"))
-
-import style  # noqa: E402
-from figures import label, percentile  # noqa: E402
-from svg import compact  # noqa: E402
+from bench.plot import style
+from bench.report.figures import label, percentile
+from bench.report.svg import compact
 
 INK, MUTED, GRID, SHADE = "#1f2430", "#5b6270", "#e3e6eb", "#f3f4f6"
 OFFERED, TARGET = "#8a93a3", "#c0392b"

@@ -1,7 +1,6 @@
-#!/usr/bin/python3
 """Writes report.md, a self-contained report.html and plots/*.svg into the folder of a comparison:
 
-    bench/report/report.py DIR
+    ./bench/run report DIR
 
 Prints the table; the last line is JSON: {"runs": [{"scaler", "p50_s", "p99_s", "late_ratio", "core_seconds", …}, …]}, and
 beside the runs "simulated_peers" where the simulator played more than was run.
@@ -11,10 +10,10 @@ import json
 import pathlib
 import sys
 
-import experiment as experiments
-import pages
-import plots as drawing
-from figures import figures_of, gaps
+from bench.report import experiment as experiments
+from bench.report import pages
+from bench.report import plots as drawing
+from bench.report.figures import figures_of, gaps
 
 FIRST = ("scaler", "p50_s", "p99_s", "late_ratio", "core_seconds", "used_core_seconds", "failed", "requests")
 ON_WHITE = '<rect width="100%" height="100%" fill="#ffffff"/>'

@@ -20,7 +20,6 @@ import os
 
 import cv2
 import numpy as np
-
 from outlines import OUTLINES
 from textures import TEXTURES
 

@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """The long form of the chaos tests: every fault for --seconds, a table of what was kept and what was measured. Writes
 OUT/chaos.md, a page that can be checked in as docs/chaos.md, and OUT/chaos.json with all figures. ./tests/run chaos builds
 first and then runs this; the short form is tests/process/test_chaos.py.
@@ -18,12 +17,8 @@ import time
 import traceback
 import xml.etree.ElementTree as ElementTree
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "process")]
-
-import phases  # noqa: E402
-import report  # noqa: E402
-from scene import Scene  # noqa: E402
+from tests.chaos import phases, report
+from tests.chaos.scene import Scene
 
 # Figure, goal and how it is read: measured, never asserted.
 GOALS = [("overload", "goodput_ratio", 0.95, "at least"), ("overload", "recovery_s", 2.0, "at most"),
@@ -54,7 +49,7 @@ class Run:
         begin = time.monotonic()
         try:
             figures, fault = function(*arguments, **named), None
-        except Exception as error:  # noqa: BLE001: told, and the other phases run
+        except Exception as error:  # told, and the other phases run
             traceback.print_exc()
             figures, fault = {}, f"{type(error).__name__}: {error}"
         self.results[name] = {"seconds": round(time.monotonic() - begin, 1), "fault": fault, "figures": figures}

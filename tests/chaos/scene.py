@@ -13,13 +13,9 @@ import sys
 import threading
 import time
 
-HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-sys.path[:0] = [str(ROOT / "tests/process"), str(ROOT / "inference/train")]
-
-import harness  # noqa: E402
-from harness import BIN, wait_until  # noqa: E402
-from local import LocalOperator, alive, manifest  # noqa: E402
+from tests.process import harness
+from tests.process.harness import BIN, wait_until
+from tests.process.local import LocalOperator, alive, manifest
 
 WORKERS = 2
 # A status that says the truth about a request that was not served: too many, no worker, two workers lost, too late.
@@ -30,8 +26,8 @@ PICTURES = 24
 
 def draw_pictures(folder):
     """Pictures of shapes, the same every time."""
-    import shapes
-    shapes.write_set(str(folder), PICTURES, 4711, "mixed")
+    subprocess.run([sys.executable, harness.ROOT / "inference/train/shapes.py", "--out", folder, "--count", str(PICTURES),
+                    "--seed", "4711", "--format", "mixed"], check=True, stdout=subprocess.DEVNULL, timeout=120)
     return folder
 
 

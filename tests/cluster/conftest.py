@@ -11,16 +11,14 @@ import json
 import os
 import pathlib
 import subprocess
-import sys
 import time
 
 import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-sys.path.insert(0, str(HERE))
 
-from harness import tools  # noqa: E402
+from tests.cluster.harness import tools
 
 CRD = "inferenceservices.elasticinference.dev"
 CRD_FILE = ROOT / "crds" / "elasticinference.dev_inferenceservices.yaml"
@@ -34,10 +32,6 @@ def pytest_addoption(parser):
         default=os.environ.get("EI_HELM_VALUES"),
         help="values file naming images that a cluster of yours can pull (default: EI_HELM_VALUES)",
     )
-
-
-def pytest_configure(config):
-    config.addinivalue_line("markers", "alone: judges a loaded service or an API server; nothing else may take its cores meanwhile")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -7,7 +7,7 @@ import resource
 import subprocess
 import tempfile
 
-from conftest import ROOT
+from tests.cluster.conftest import ROOT
 
 WORKER = pathlib.Path(os.environ.get("EI_BIN", ROOT / "build" / "release" / "bin")) / "inference-worker"
 # On a cluster whose programs are not here: a core with AVX-512.

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import pytest
 import yaml
 
-from conftest import HERE, ROOT
-from core import worker_millicores
+from tests.cluster.conftest import HERE, ROOT
+from tests.cluster.core import worker_millicores
 
 
 def small():

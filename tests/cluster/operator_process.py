@@ -6,7 +6,7 @@ import os
 import pathlib
 import subprocess
 
-from conftest import CRD_FILE, ROOT, Cluster
+from tests.cluster.conftest import CRD_FILE, ROOT, Cluster
 
 PROGRAM = pathlib.Path(os.environ.get("EI_BIN", ROOT / "build" / "release" / "bin")) / "inference-operator"
 

@@ -11,9 +11,9 @@ import subprocess
 
 import pytest
 
-from conftest import eventually
-from faulty_proxy import FaultyProxy
-from operator_process import PROGRAM, bare_server
+from tests.cluster.conftest import eventually
+from tests.cluster.faulty_proxy import FaultyProxy
+from tests.cluster.operator_process import PROGRAM, bare_server
 
 KINDS = "services,deployments,poddisruptionbudgets,networkpolicies,configmaps"
 CHILDREN = 9

@@ -5,7 +5,7 @@ import subprocess
 
 import yaml
 
-from harness import tools
+from tests.cluster.harness import tools
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CHART = ROOT / "helm"

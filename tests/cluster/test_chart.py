@@ -10,7 +10,7 @@ import subprocess
 import pytest
 import yaml
 
-from conftest import CRD, ROOT, eventually
+from tests.cluster.conftest import CRD, ROOT, eventually
 
 CHART = ROOT / "helm"
 

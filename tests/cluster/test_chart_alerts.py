@@ -7,7 +7,7 @@ import subprocess
 import pytest
 import yaml
 
-import rendered
+from tests.cluster import rendered
 
 SERVICE = 'namespace="default",name="resnet18"'
 DISPATCHER = 'namespace="default",service="resnet18",pod="resnet18-dispatcher-1"'

@@ -2,7 +2,7 @@
 
 import pytest
 
-from test_chart import VARIANTS, of_kind, render  # noqa: F401
+from tests.cluster.test_chart import VARIANTS, of_kind, render  # noqa: F401
 
 
 def operator_args(objects):

@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-import rendered
-from harness import tools
+from tests.cluster import rendered
+from tests.cluster.harness import tools
 
 DASHBOARDS = sorted((rendered.CHART / "files/dashboards").glob("*.json"))
 

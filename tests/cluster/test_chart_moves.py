@@ -5,7 +5,7 @@ import shutil
 import pytest
 import yaml
 
-from conftest import CRD, ROOT, eventually
+from tests.cluster.conftest import CRD, ROOT, eventually
 
 CHART = ROOT / "helm"
 # Blocks that earlier charts did not have.

@@ -9,8 +9,8 @@ import subprocess
 import pytest
 import yaml
 
-import rendered
-from harness import tools
+from tests.cluster import rendered
+from tests.cluster.harness import tools
 
 CHART = yaml.safe_load((rendered.CHART / "Chart.yaml").read_text())
 HUB = {name.removeprefix("artifacthub.io/"): value for name, value in CHART["annotations"].items()}

@@ -5,7 +5,7 @@ import filecmp
 import pytest
 import yaml
 
-import rendered
+from tests.cluster import rendered
 
 DEFAULTS = yaml.safe_load((rendered.CHART / "values.yaml").read_text())
 BLOCKS = [name for name, value in DEFAULTS.items() if isinstance(value, dict) and value]

@@ -8,22 +8,11 @@ import threading
 
 import pytest
 
-from conftest import eventually
-from harness import tools
-from obstacles import policy_that_refuses_fp32, webhook_that_is_down
-from played_pods import Played
-from proxied_operator import (  # noqa: F401 (fixtures)
-    children,
-    condition,
-    create,
-    expect,
-    notes,
-    operator,
-    proxy,
-    server,
-    space,
-    wait_for_children,
-)
+from tests.cluster.conftest import eventually
+from tests.cluster.harness import tools
+from tests.cluster.obstacles import policy_that_refuses_fp32, webhook_that_is_down
+from tests.cluster.played_pods import Played
+from tests.cluster.proxied_operator import children, condition, create, expect, notes, operator, proxy, server, space, wait_for_children  # noqa: F401 (fixtures)
 
 
 class Told:

@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-from conftest import ROOT, Cluster, eventually
-from harness import pki
-from operator_process import Audit, operator
+from tests.cluster.conftest import ROOT, Cluster, eventually
+from tests.cluster.harness import pki
+from tests.cluster.operator_process import Audit, operator
 
 NAMESPACE = "credentials"
 ACCOUNT = "robot"

@@ -8,8 +8,8 @@ import subprocess
 import pytest
 import yaml
 
-import rendered
-from harness import tools
+from tests.cluster import rendered
+from tests.cluster.harness import tools
 
 LIFE = yaml.safe_load((rendered.ROOT / "tests/cluster/service_life.yaml").read_text())
 PAGE = (rendered.ROOT / "docs/gitops.md").read_text()

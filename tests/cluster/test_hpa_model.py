@@ -2,19 +2,13 @@
 
 import json
 import os
-import sys
 import time
 
 import pytest
 
-from conftest import ROOT
-
-sys.path.insert(0, str(ROOT / "bench/compare"))
-
-import hpa_model  # noqa: E402
-import kube  # noqa: E402
-import watch  # noqa: E402
-from experiment import Clock, EverySecond  # noqa: E402
+from bench.compare import hpa_model, kube, watch
+from bench.compare.experiment import Clock, EverySecond
+from tests.cluster.conftest import ROOT
 
 BENCH = os.path.join(os.environ.get("EI_BIN", ROOT / "build/release/bin"), "inference-bench")
 PAUSE_IMAGE = "localhost/elastic-inference/pause:1"  # one busybox, on every node of the harness

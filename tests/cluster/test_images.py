@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from conftest import eventually
-from harness import images
+from tests.cluster.conftest import eventually
+from tests.cluster.harness import images
 
 COMPONENTS = sorted(images.COMPONENTS)
 

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from conftest import HERE, eventually
+from tests.cluster.conftest import HERE, eventually
 
 PAUSE = "localhost/elastic-inference/pause:1"  # static busybox
 

@@ -10,21 +10,10 @@ import urllib.request
 
 import pytest
 
-from conftest import eventually
-from faulty_proxy import DROP, FaultyProxy
-from operator_process import MONITOR_CRD
-from proxied_operator import (  # noqa: F401 (fixtures)
-    CHILDREN,
-    KINDS,
-    children,
-    create,
-    essence,
-    operator,
-    proxy,
-    server,
-    space,
-    wait_for_children,
-)
+from tests.cluster.conftest import eventually
+from tests.cluster.faulty_proxy import DROP, FaultyProxy
+from tests.cluster.operator_process import MONITOR_CRD
+from tests.cluster.proxied_operator import CHILDREN, KINDS, children, create, essence, operator, proxy, server, space, wait_for_children  # noqa: F401 (fixtures)
 
 
 def test_nothing_is_written_while_nothing_changes_nor_after_a_restart(server, space, proxy, tmp_path):

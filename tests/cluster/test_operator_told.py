@@ -6,9 +6,9 @@ import time
 
 import yaml
 
-from conftest import CRD_FILE, eventually
-from played_pods import Played, owned_by
-from proxied_operator import (  # noqa: F401 (fixtures)
+from tests.cluster.conftest import CRD_FILE, eventually
+from tests.cluster.played_pods import Played, owned_by
+from tests.cluster.proxied_operator import (  # noqa: F401 (fixtures)
     CHILDREN,
     children,
     condition,

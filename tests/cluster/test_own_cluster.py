@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from conftest import CRD, CRD_FILE, HERE, ROOT
+from tests.cluster.conftest import CRD, CRD_FILE, HERE, ROOT
 
 
 @pytest.fixture

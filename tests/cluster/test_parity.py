@@ -8,8 +8,8 @@ import subprocess
 
 import yaml
 
-from conftest import HERE, ROOT
-from faulty_proxy import tls_of
+from tests.cluster.conftest import HERE, ROOT
+from tests.cluster.faulty_proxy import tls_of
 
 ROWS = yaml.safe_load((HERE / "parity.yaml").read_text())
 PROGRAM = pathlib.Path(os.environ.get("EI_BIN", ROOT / "build" / "release" / "bin")) / "control_plane_sim"

@@ -12,9 +12,9 @@ import time
 import pytest
 import yaml
 
-from conftest import ROOT, Cluster, eventually
-from obstacles import webhook_that_is_down
-from operator_process import MONITOR_CRD, Audit, operator, resource_of, with_token
+from tests.cluster.conftest import ROOT, Cluster, eventually
+from tests.cluster.obstacles import webhook_that_is_down
+from tests.cluster.operator_process import MONITOR_CRD, Audit, operator, resource_of, with_token
 
 NAMESPACE = "rbac"
 ACCOUNT = "eis-elastic-inference"

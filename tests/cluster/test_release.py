@@ -7,20 +7,9 @@ import time
 import pytest
 import yaml
 
-from conftest import ROOT, eventually
-from core import worker_rate
-from installed import (  # noqa: F401 (fixtures)
-    events_of,
-    installation,
-    load,
-    pictures,
-    release,
-    serve,
-    service,
-    small,
-    status_of,
-    uninstall,
-)
+from tests.cluster.conftest import ROOT, eventually
+from tests.cluster.core import worker_rate
+from tests.cluster.installed import events_of, installation, load, pictures, release, serve, service, small, status_of, uninstall  # noqa: F401 (fixtures)
 
 pytestmark = pytest.mark.alone
 

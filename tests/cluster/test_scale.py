@@ -15,9 +15,9 @@ from datetime import datetime
 
 import pytest
 
-from conftest import eventually
-from faulty_proxy import tls_of
-from operator_process import PROGRAM, bare_server
+from tests.cluster.conftest import eventually
+from tests.cluster.faulty_proxy import tls_of
+from tests.cluster.operator_process import PROGRAM, bare_server
 
 pytestmark = pytest.mark.alone
 

@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """Writes the small inputs that each fuzz target starts from, tests/fuzz/corpus/TARGET/*: the same bytes every time but for
 pictures, which follow the version of Pillow. Run it again after a change here; what is checked in is what the tests use."""
 import base64
@@ -7,15 +6,13 @@ import json
 import pathlib
 import re
 import struct
-import sys
 
 import numpy
 from PIL import Image
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path.insert(0, str(ROOT / "tests/process"))
-import hostile  # noqa: E402
+from tests.process import hostile
 
 
 def http_request():

@@ -1,7 +1,6 @@
-#!/usr/bin/python3
 """Runs fuzz targets that were built into BIN, two side by side, each for so many seconds of its own, and tells what each did.
 
-    tests/fuzz/run.py --bin build/fuzz/bin --work build/fuzz --junit FILE [--seconds 20] [--jobs N] [TARGET…]
+    python3 -m tests.fuzz.run --bin build/fuzz/bin --work build/fuzz --junit FILE [--seconds 20] [--jobs N] [TARGET…]
 
 A target starts from its checked-in inputs (tests/fuzz/corpus, tests/fuzz/regressions) and from what earlier runs here found
 worth keeping (WORK/corpus). An input that breaks a promise is kept in WORK/findings; put it into tests/fuzz/regressions, and

@@ -1,22 +1,14 @@
-import pathlib
-import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-
-import harness  # noqa: E402
-from worker import Worker  # noqa: E402
+from tests.process import harness
+from tests.process.worker import Worker
 
 
 def pytest_addoption(parser):
     parser.addoption("--scale-downs", type=int, default=12, help="of test_scale.py; its long form has 1000")
     parser.addoption("--rollouts", type=int, default=3, help="of test_scale.py; its long form has 100")
     parser.addoption("--scale-workers", choices=("fake", "real"), default="fake", help="of test_scale.py")
-
-
-def pytest_configure(config):
-    config.addinivalue_line("markers", "alone: judges what a loaded service does; nothing else may take its cores meanwhile")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -57,7 +49,7 @@ def start_dispatcher(tmp_path):
 @pytest.fixture
 def start_worker(tmp_path):
     """Starts workers. At the test's end each must stop on SIGTERM with 0."""
-    import worker
+    from tests.process import worker
     yield from started(worker.Worker, tmp_path / "worker")
 
 

@@ -15,8 +15,7 @@ import sys
 import threading
 import time
 
-sys.path.insert(0, os.environ["FAKE_HARNESS"])
-import harness  # noqa: E402
+from tests.process import harness
 
 FLAGS = ["address", "port", "metrics-port", "name", "model-name", "model-uri", "model-uri-query-file", "sha256", "labels", "labels-query-file", "precision", "cache-dir",
          "token-file", "drain-timeout", "log-level", "ports-file"]

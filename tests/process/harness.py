@@ -328,7 +328,7 @@ class Background:
         def run():
             try:
                 self.value = function(*args, **kwargs)
-            except BaseException as error:  # noqa: BLE001: handed to result()
+            except BaseException as error:  # handed to result()
                 self.error = error
         self.thread = threading.Thread(target=run, daemon=True)
         self.thread.start()

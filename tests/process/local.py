@@ -10,10 +10,8 @@ import time
 import requests
 import yaml
 
-import harness
-from harness import BIN, Program, wait_until
-
-HERE = pathlib.Path(__file__).resolve().parent
+from tests.process import harness
+from tests.process.harness import BIN, ROOT, Program, wait_until
 
 
 def manifest(name="resnet18", **spec):
@@ -25,7 +23,7 @@ def fake_bin_dir(directory):
     folder = pathlib.Path(directory) / "bin"
     folder.mkdir()
     (folder / "inference-dispatcher").symlink_to((BIN / "inference-dispatcher").resolve())
-    shutil.copy(HERE / "fake_worker_program.py", folder / "inference-worker")
+    shutil.copy(ROOT / "tests/process/fake_worker_program.py", folder / "inference-worker")
     (folder / "inference-worker").chmod(0o755)
     return folder
 
@@ -37,7 +35,7 @@ class LocalOperator(Program):
         self.status_path = self.directory / "status.json"
         self.decisions_path = self.directory / "decisions.jsonl"
         self.write(documents)
-        environment = {**os.environ, "FAKE_HARNESS": str(HERE), "TMPDIR": str(self.directory), **dict(environment)}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(self.directory), **dict(environment)}
         if fake:
             flags = ["--bin-dir", str(fake_bin_dir(directory)), *flags]
         super().__init__("inference-operator", directory,

@@ -3,7 +3,7 @@ import subprocess
 
 import numpy as np
 
-import harness
+from tests.process import harness
 
 
 def decoded(files, directory):

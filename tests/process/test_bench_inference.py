@@ -7,15 +7,15 @@ import sys
 
 import pytest
 
-from harness import BIN, ROOT
+from tests.process.harness import BIN, ROOT
 
 pytest.importorskip("torch")
 pytest.importorskip("torchvision")
-RUN = [sys.executable, str(ROOT / "bench/inference/run.py")]
+RUN = [sys.executable, "-m", "bench.inference.run"]
 
 
 def run(*flags):
-    return subprocess.run([*RUN, *map(str, flags)], capture_output=True, text=True, timeout=600,
+    return subprocess.run([*RUN, *map(str, flags)], cwd=ROOT, capture_output=True, text=True, timeout=600,
                           env={**os.environ, "EI_BIN": str(BIN)})
 
 

@@ -2,17 +2,11 @@
 asserted holds on any machine; the long form (./tests/run chaos) measures too."""
 import contextlib
 import os
-import pathlib
-import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "chaos"))
-
-import chaos  # noqa: E402
-import phases  # noqa: E402
-import report  # noqa: E402
-from scene import Scene  # noqa: E402
+from tests.chaos import chaos, phases, report
+from tests.chaos.scene import Scene
 
 # Few enough for a busy machine of two cores: the two workers answer many times as many.
 RATE_RPS = 8

@@ -5,25 +5,13 @@ import os
 import pathlib
 import stat
 import subprocess
-import sys
 
 import pytest
 import yaml
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "bench/compare"))
+from bench.compare import cluster, experiment, flags, hpa_model, manifests, prometheus, runs, simulated, watch
 
-import cluster  # noqa: E402
-import experiment  # noqa: E402
-import flags  # noqa: E402
-import hpa_model  # noqa: E402
-import manifests  # noqa: E402
-import prometheus  # noqa: E402
-import runs  # noqa: E402
-import simulated  # noqa: E402
-import watch  # noqa: E402
-
-BIN = pathlib.Path(os.environ.get("EI_BIN", ROOT / "build/release/bin"))
+BIN = pathlib.Path(os.environ.get("EI_BIN", experiment.ROOT / "build/release/bin"))
 needs_bench = pytest.mark.skipif(not (BIN / "inference-bench").exists(), reason="inference-bench is not built")
 SETTINGS = runs.Settings(cpu="150m", memory="512Mi", target="500ms", least=1, most=6, seed=1, idle_s=0)
 
@@ -316,7 +304,7 @@ def test_flags_are_read_before_anything_is_installed_or_built(tmp_path, words, c
     for name in ("dpkg-query", "apt-get", "cmake", "ninja"):
         (tmp_path / name).write_text(f"#!/bin/sh\ntouch {tmp_path}/touched\nexit 1\n")
         (tmp_path / name).chmod(0o755)
-    done = subprocess.run([ROOT / "bench/run", "cluster", *words], capture_output=True, text=True, timeout=30,
+    done = subprocess.run([experiment.ROOT / "bench/run", "cluster", *words], capture_output=True, text=True, timeout=30,
                           env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"})
     assert done.returncode == code and says in done.stdout + done.stderr
     assert not (tmp_path / "touched").exists()

@@ -10,11 +10,8 @@ import time
 import pytest
 import yaml
 
-from harness import BIN, ROOT, wait_until
-
-sys.path.insert(0, str(ROOT / "bench"))
-
-from compare import local_run  # noqa: E402
+from bench.compare import local_run
+from tests.process.harness import BIN, ROOT, wait_until
 
 pytestmark = pytest.mark.alone
 
@@ -22,7 +19,7 @@ needs_two_cores = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="a
 
 
 def start(*flags, **popen):
-    return subprocess.Popen([sys.executable, str(ROOT / "bench/compare/local.py"), *map(str, flags)], text=True,
+    return subprocess.Popen([sys.executable, "-m", "bench.compare.local", *map(str, flags)], cwd=ROOT, text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "EI_BIN": str(BIN)}, **popen)
 
 

@@ -10,7 +10,7 @@ import textwrap
 import jsonschema
 import pytest
 
-from harness import BIN, ROOT, wait_until
+from tests.process.harness import BIN, ROOT, wait_until
 
 EXAMPLES = sorted(path for path in (ROOT / "bench/policies").glob("*.py"))
 SCHEMA = json.loads((ROOT / "bench/policies/schema.json").read_text())
@@ -62,7 +62,7 @@ def test_the_examples_play_beside_the_built_in_policies_and_hold_the_target_bett
     assert list(late) == ["Latency", "QueueRatio", "Hpa70", "Hpa90", "Kpa", "Keda", "Planner", *POLICIES, "one"]
     assert all(late[name] < late["one"] for name in POLICIES), late
     assert "\n  pid  " in done.stdout
-    drawn = subprocess.run(["/usr/bin/python3", ROOT / "bench/plot/policy.py", tmp_path / "out"], capture_output=True, text=True,
+    drawn = subprocess.run([sys.executable, "-m", "bench.plot.policy", tmp_path / "out"], cwd=ROOT, capture_output=True, text=True,
                            timeout=120, env={**os.environ, "MPLCONFIGDIR": str(tmp_path)})
     assert drawn.returncode == 0 and (tmp_path / "out/tradeoff-start-3s.png").exists(), drawn.stderr
     assert (tmp_path / "out/timeline/pid.csv").exists()

@@ -8,9 +8,9 @@ import subprocess
 
 import pytest
 
-import harness
-from harness import BIN, ROOT, wait_until
-from local import alive, fake_bin_dir
+from tests.process import harness
+from tests.process.harness import BIN, ROOT, wait_until
+from tests.process.local import alive, fake_bin_dir
 
 pytestmark = pytest.mark.alone
 
@@ -21,7 +21,7 @@ needs_two_cores = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="a
 def environment(tmp_path):
     scratch = tmp_path / "tmp"
     scratch.mkdir()
-    return {**os.environ, "EI_BIN": str(BIN), "TMPDIR": str(scratch), "FAKE_HARNESS": str(ROOT / "tests/process")}
+    return {**os.environ, "EI_BIN": str(BIN), "TMPDIR": str(scratch), "PYTHONPATH": str(ROOT)}
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import subprocess
 import pytest
 import requests
 
-from harness import BIN, Background, WorkingWorker, picture
+from tests.process.harness import BIN, Background, WorkingWorker, picture
 
 JPEG = picture()
 PAGE = "https://app.example.com"

@@ -4,7 +4,7 @@ import time
 
 import requests
 
-from harness import Background, FakeWorker, RawClient, WorkingWorker, picture, wait_until
+from tests.process.harness import Background, FakeWorker, RawClient, WorkingWorker, picture, wait_until
 
 JPEG = picture()
 # Answers after which every client has been through all that it does, some times.

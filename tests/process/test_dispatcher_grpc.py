@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from clients import run_triton
-from harness import ROOT, Background, FakeWorker, WorkingWorker, picture, wait_until
+from tests.process.clients import run_triton
+from tests.process.harness import ROOT, Background, FakeWorker, WorkingWorker, picture, wait_until
 
 JPEG = picture()
 INFER = "/inference.GRPCInferenceService/ModelInfer"

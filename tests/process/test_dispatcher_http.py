@@ -4,7 +4,7 @@ import json
 import pytest
 import requests
 
-from harness import RawClient, WorkingWorker, picture
+from tests.process.harness import RawClient, WorkingWorker, picture
 
 JPEG = picture()
 
@@ -155,7 +155,8 @@ def test_more_clients_may_wait_than_a_shell_allows_descriptors(start_dispatcher)
 
 def test_a_wrong_flag_is_named_and_ends_with_2(start_dispatcher):
     import subprocess
-    from harness import BIN
+
+    from tests.process.harness import BIN
     for flags, words in [(["--queue-capacity", "0"], ["--queue-capacity", "0", "1000000"]),
                          (["--request-timeout", "soon"], ["--request-timeout", "soon"]),
                          (["--drain-timeout", "99h"], ["--drain-timeout", "99h", "24h"]),
@@ -172,7 +173,8 @@ def test_a_wrong_flag_is_named_and_ends_with_2(start_dispatcher):
 
 def test_a_taken_port_is_an_error_that_names_it(start_dispatcher):
     import subprocess
-    from harness import BIN
+
+    from tests.process.harness import BIN
     dispatcher = start_dispatcher()
     ran = subprocess.run([BIN / "inference-dispatcher", "--address", "127.0.0.1", "--port", str(dispatcher.http),
                           "--metrics-port", "0", "--link-port", "0", "--grpc-port", "0"], capture_output=True, text=True, timeout=20)

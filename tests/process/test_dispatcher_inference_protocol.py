@@ -6,7 +6,7 @@ import struct
 import pytest
 import requests
 
-from harness import Background, WorkingWorker, picture
+from tests.process.harness import Background, WorkingWorker, picture
 
 JPEG = picture()
 TENSOR = struct.pack("<150528f", *([0.5] * 150528))

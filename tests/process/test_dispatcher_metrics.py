@@ -3,7 +3,7 @@ import time
 
 import requests
 
-from harness import Background, RawClient, picture
+from tests.process.harness import Background, RawClient, picture
 
 JPEG = picture()
 

@@ -3,8 +3,8 @@ import base64
 
 import pytest
 
-from clients import run_triton
-from harness import WorkingWorker, picture
+from tests.process.clients import run_triton
+from tests.process.harness import WorkingWorker, picture
 
 JPEG = picture()
 START = """

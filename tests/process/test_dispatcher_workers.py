@@ -1,9 +1,8 @@
 """The worker link: who may link, who is served first, and what happens when workers die or talk nonsense."""
-import requests
 import pytest
+import requests
 
-from harness import (Background, FakeWorker, WebSocket, WebSocketClosed, WorkingWorker, encode_frame, picture,
-                     wait_until)
+from tests.process.harness import Background, FakeWorker, WebSocket, WebSocketClosed, WorkingWorker, encode_frame, picture, wait_until
 
 JPEG = picture()
 HELLO = {"type": "hello", "worker": "w", "model": "resnet18", "classes": 3, "labels_sha256": "", "slots": 1}

@@ -1,19 +1,14 @@
 """What the documents say of the programs: their options, and their metrics' types and labels."""
 import re
 import subprocess
-import sys
 
 import pytest
 import requests
 
-import harness
-import local
-from certificates import Authority, Secret
-from worker import Worker
-
-sys.path.insert(0, str(harness.ROOT / "tests/tidy"))
-
-import documents  # noqa: E402
+from tests.process import harness, local
+from tests.process.certificates import Authority, Secret
+from tests.process.worker import Worker
+from tests.tidy import documents
 
 SUBCOMMANDS = {"inference-bench": ("load", "trace", "policy", "hpa"), "inference-operator": ("explain", "top", "replay")}
 # What only a cluster's API server, broken weights or a failure bring about.

@@ -8,8 +8,8 @@ import threading
 import pytest
 import yaml
 
-import harness
-from certificates import Authority
+from tests.process import harness
+from tests.process.certificates import Authority
 
 STATUS = {
     "observedGeneration": 1, "replicas": 3, "readyReplicas": 2, "desiredReplicas": 3, "queue": {"depth": 12},

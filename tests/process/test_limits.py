@@ -11,8 +11,8 @@ import time
 import requests
 from PIL import Image
 
-import harness
-from harness import Background, RawClient, WorkingWorker, picture
+from tests.process import harness
+from tests.process.harness import Background, RawClient, WorkingWorker, picture
 
 SMALL = picture()
 PIECE = b":\r\na" * 1900

@@ -6,8 +6,8 @@ import pytest
 import requests
 from cryptography.hazmat.primitives import serialization
 
-from harness import Background, WebSocket, picture, wait_until
-from link_tokens import EcKey, ISSUER, RsaKey, b64, claims, compact, flags, hmac_token, publish, replace, unsigned_token
+from tests.process.harness import Background, WebSocket, picture, wait_until
+from tests.process.link_tokens import ISSUER, EcKey, RsaKey, b64, claims, compact, flags, hmac_token, publish, replace, unsigned_token
 
 JPEG = picture()
 RANDOM = ["--model-uri", "builtin://random?classes=4"]
@@ -234,7 +234,7 @@ def test_a_worker_serves_a_dispatcher_of_the_release_before_with_the_token_it_kn
 def test_keys_audience_and_subject_go_together(tmp_path):
     import subprocess
 
-    import harness
+    from tests.process import harness
     for given in (["--link-keys", "k"], ["--link-audience", "a"], ["--link-keys", "k", "--link-audience", "a"]):
         done = subprocess.run([str(harness.BIN / "inference-dispatcher"), *given], capture_output=True, text=True, timeout=30)
         assert done.returncode == 2 and "--link-" in done.stderr, done
@@ -243,7 +243,7 @@ def test_keys_audience_and_subject_go_together(tmp_path):
 def test_a_dispatcher_does_not_start_with_keys_that_cannot_be_used(tmp_path):
     import subprocess
 
-    import harness
+    from tests.process import harness
     for text, words in ((None, "cannot open"), ("{}", "names no issuer"), ('{"issuer": "i", "keys": [{"kty": "oct", "kid": "1"}]}', "no key")):
         file = tmp_path / "keys"
         if text is not None:

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-import harness
-from harness import BIN, Background
+from tests.process import harness
+from tests.process.harness import BIN, Background
 
 pytestmark = pytest.mark.alone
 

@@ -8,11 +8,11 @@ import pytest
 import requests
 import yaml
 
-from certificates import Authority, Secret
-from harness import ROOT, TOKEN, Dispatcher, wait_until
-from local import KeptConnection, LocalOperator, manifest
-from test_operator_local import two_cores
-from test_operator_prometheus import Prometheus
+from tests.process.certificates import Authority, Secret
+from tests.process.harness import ROOT, TOKEN, Dispatcher, wait_until
+from tests.process.local import KeptConnection, LocalOperator, manifest
+from tests.process.test_operator_local import two_cores
+from tests.process.test_operator_prometheus import Prometheus
 
 RULES = ROOT / "helm/files/alerts.yaml"
 DASHBOARD = ROOT / "helm/files/dashboards/elastic-inference.json"

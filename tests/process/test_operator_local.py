@@ -15,9 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-import harness
-from harness import BIN, wait_until
-from local import KeptConnection, Load, LocalOperator, alive, fake_bin_dir, manifest, predict
+from tests.process import harness
+from tests.process.harness import BIN, wait_until
+from tests.process.local import KeptConnection, Load, LocalOperator, alive, fake_bin_dir, manifest, predict
 
 CORES = len(os.sched_getaffinity(0))
 two_cores = pytest.mark.skipif(CORES < 2, reason="two workers need two cores")
@@ -551,11 +551,10 @@ def test_one_name_twice_is_refused(tmp_path):
 def test_a_terminal_gets_a_table_that_is_drawn_in_place(tmp_path):
     path = tmp_path / "m.yaml"
     path.write_text(json.dumps(manifest()))
-    here = pathlib.Path(__file__).resolve().parent
     main, side = pty.openpty()
     process = subprocess.Popen(
         [str(BIN / "inference-operator"), "--local", str(path), "--dispatcher-port", "0", "--bin-dir", str(fake_bin_dir(tmp_path))],
-        stdin=side, stdout=side, stderr=side, env={**os.environ, "FAKE_HARNESS": str(here), "TMPDIR": str(tmp_path), "NO_COLOR": "1",
+        stdin=side, stdout=side, stderr=side, env={**os.environ, "PYTHONPATH": str(harness.ROOT), "TMPDIR": str(tmp_path), "NO_COLOR": "1",
                                                    "TERM": "xterm"})
     os.close(side)
     seen = ""

@@ -8,9 +8,9 @@ import subprocess
 import pytest
 import requests
 
-from harness import wait_until
-from local import Load, manifest
-from test_operator_local import start_operator, two_cores  # noqa: F401
+from tests.process.harness import wait_until
+from tests.process.local import Load, manifest
+from tests.process.test_operator_local import start_operator, two_cores  # noqa: F401
 
 QUERY = "sum(dispatcher_queue_size)"
 
@@ -119,7 +119,7 @@ def test_a_query_without_a_prometheus_is_told(start_operator):  # noqa: F811
 
 
 def test_an_address_that_is_none_ends_the_operator_at_once(tmp_path):
-    from harness import BIN
+    from tests.process.harness import BIN
     file = tmp_path / "m.yaml"
     file.write_text(json.dumps(manifest()))
     done = subprocess.run([BIN / "inference-operator", "--local", file, "--prometheus-url", "prometheus:9090"],

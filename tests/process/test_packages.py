@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from clients import environment_with
-from harness import BIN, ROOT
+from tests.process.clients import environment_with
+from tests.process.harness import BIN, ROOT
 
 BUILD = BIN.parent
 PROGRAMS = ("inference-bench", "inference-dispatcher", "inference-operator", "inference-worker")

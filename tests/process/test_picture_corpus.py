@@ -10,8 +10,8 @@ import warnings
 
 import pytest
 
-import picture_probe
-from test_pictures import GREY_LEVEL, tensor_of
+from tests.process import picture_probe
+from tests.process.test_pictures import GREY_LEVEL, tensor_of
 
 np = pytest.importorskip("numpy")
 PIL = pytest.importorskip("PIL")
@@ -81,7 +81,7 @@ def pillows(path):
             if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip to white, and we scale
                 image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
             return tensor_of(image.convert("RGB"))
-        except Exception as error:  # noqa: BLE001: whatever it is, it is Pillow's answer
+        except Exception as error:  # whatever it is, it is Pillow's answer
             return f"{type(error).__name__}: {error}"
 
 

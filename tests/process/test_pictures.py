@@ -6,9 +6,8 @@ import zlib
 import pytest
 import requests
 
-import picture_files as files
-import picture_probe
-import worker
+from tests.process import picture_files as files
+from tests.process import picture_probe, worker
 
 np = pytest.importorskip("numpy")
 Image = pytest.importorskip("PIL.Image")

@@ -6,10 +6,9 @@ import time
 import pytest
 import requests
 
-import harness
-import worker
-from harness import Background, WorkingWorker, picture, wait_until
-from local import LocalOperator, manifest, predict
+from tests.process import harness, worker
+from tests.process.harness import Background, WorkingWorker, picture, wait_until
+from tests.process.local import LocalOperator, manifest, predict
 
 DEADLY = picture(size=(77, 33))
 DIGEST = hashlib.sha256(DEADLY).hexdigest()

@@ -9,13 +9,8 @@ import sys
 
 import pytest
 
-from harness import ROOT
-
-REPORT = ROOT / "bench/report/report.py"
-sys.path.insert(0, str(REPORT.parent))
-
-import figures  # noqa: E402
-import svg  # noqa: E402
+from bench.report import figures, svg
+from tests.process.harness import ROOT
 
 REQUESTS = "request,file,intended_s,sent_s,ended_s,latency_ms,status,fault,label,right".split(",")
 SERIES = "time_s,desired,replicas,ready,queue,in_flight,allocated_cores,used_cores".split(",")
@@ -79,7 +74,7 @@ def result(tmp_path):
 
 
 def report(folder):
-    return subprocess.run([str(REPORT), str(folder)], capture_output=True, text=True, timeout=60)
+    return subprocess.run([sys.executable, "-m", "bench.report.report", str(folder)], cwd=ROOT, capture_output=True, text=True, timeout=60)
 
 
 def runs_of(done):

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from harness import wait_until
-from local import KeptConnection, Load, LocalOperator, manifest
+from tests.process.harness import wait_until
+from tests.process.local import KeptConnection, Load, LocalOperator, manifest
 
 pytestmark = pytest.mark.alone
 

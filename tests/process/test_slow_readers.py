@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from harness import wait_until
-from test_limits import ask, status_kib
+from tests.process.harness import wait_until
+from tests.process.test_limits import ask, status_kib
 
 ASK = b"GET /v2/models/resnet18 HTTP/1.1\r\nHost: x\r\n\r\n"
 # The least rate's grace is 5 s, and what the systems between hold goes first; a loaded machine takes longer.

@@ -1,12 +1,8 @@
 """What the soak says of a process's memory, descriptors and threads."""
-import pathlib
-import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "soak"))
-
-import judge  # noqa: E402
+from tests.soak import judge
 
 pytestmark = pytest.mark.alone
 

@@ -11,8 +11,8 @@ import time
 import pytest
 import requests
 
-import harness
-from certificates import Authority, Secret
+from tests.process import harness
+from tests.process.certificates import Authority, Secret
 
 PICTURE = harness.picture()
 

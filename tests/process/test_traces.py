@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from harness import BIN
+from tests.process.harness import BIN
 
 
 def trace(*flags, stdin=b""):

@@ -10,8 +10,7 @@ import time
 import pytest
 import requests
 
-import harness
-import worker
+from tests.process import harness, worker
 
 RANDOM = ("--model-uri", "builtin://random?classes=4")
 

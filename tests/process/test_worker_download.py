@@ -11,8 +11,7 @@ import zipfile
 import pytest
 import requests
 
-import harness
-import worker
+from tests.process import harness, worker
 
 
 @pytest.fixture(scope="module")

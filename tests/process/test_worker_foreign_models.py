@@ -5,15 +5,14 @@ import numpy as np
 import pytest
 import requests
 
-import harness
-import worker
+from tests.process import harness, worker
 
 torch = pytest.importorskip("torch")
 torchvision = pytest.importorskip("torchvision")
 from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
-from networks import network, save_safetensors, state_dict  # noqa: E402
+from tests.process.networks import network, save_safetensors, state_dict
 
 PICTURE = harness.picture("PNG")
 

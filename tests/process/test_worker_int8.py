@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 import requests
 
-import harness
-import worker
+from tests.process import harness, worker
 
 torch = pytest.importorskip("torch")
 torchvision = pytest.importorskip("torchvision")
-from networks import network  # noqa: E402
+from tests.process.networks import network
 
 SEED = 20270118
 # The long form takes a thousand: EI_INT8_PICTURES=1000.

@@ -5,23 +5,18 @@ import os
 import pathlib
 import pickle
 import subprocess
-import sys
 
 import numpy as np
 import pytest
 
-import harness
-import picture_probe
-import worker
+from tests.process import harness, picture_probe, worker
 
 torch = pytest.importorskip("torch")
 torchvision = pytest.importorskip("torchvision")
 Image = pytest.importorskip("PIL.Image")
 from PIL import ImageOps  # noqa: E402
 
-from networks import network, save_safetensors, state_dict  # noqa: E402
-
-sys.path.insert(0, str(harness.ROOT / "inference/train"))
+from tests.process.networks import network, save_safetensors, state_dict
 
 SEED = 20260711
 # The proof's limits: fp32 differs by rounding only; pictures may flip on a tie.

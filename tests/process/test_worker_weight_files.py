@@ -9,13 +9,13 @@ import zipfile
 import numpy as np
 import pytest
 
-import worker
+from tests.process import worker
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("torchvision")
 
-from networks import network, save_safetensors, state_dict  # noqa: E402
-from test_worker_model import MAX_DIFFERENCE, difference, logits  # noqa: E402
+from tests.process.networks import network, save_safetensors, state_dict
+from tests.process.test_worker_model import MAX_DIFFERENCE, difference, logits
 
 CLASSES = 7
 
@@ -292,7 +292,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(net, tmp_path):
 
 def test_label_files_of_other_forms_are_read_and_a_wrong_number_names_both(net, tmp_path):
     torch.save(net.state_dict(), tmp_path / "weights.pth")
-    import harness
+    from tests.process import harness
     (tmp_path / "a.png").write_bytes(harness.picture("PNG"))
     names = [f"name {n}" for n in "abcdefg"]
     forms = {"json": "{" + ", ".join(f'"{i}": ["n0000000{i}", "{name}"]' for i, name in enumerate(names)) + "}",

@@ -3,7 +3,7 @@ import json
 import pathlib
 import subprocess
 
-import harness
+from tests.process import harness
 
 
 class Worker(harness.Program):

@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """Runs a service of two real workers for --minutes: load that changes, workers that are killed, manifests that are edited. Every
 answer is checked as in the chaos tests, and memory, descriptors and threads of the processes that live on must stay flat.
 Writes OUT/soak.md, a page that can be checked in as docs/soak.md, OUT/soak.csv and OUT/soak.json; fails when an answer was wrong
@@ -14,14 +13,11 @@ import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "chaos"), str(HERE.parent / "process")]
-
-import judge  # noqa: E402
-import report  # noqa: E402
-from harness import wait_until  # noqa: E402
-from local import alive  # noqa: E402
-from scene import HONEST, Auditor, Scene  # noqa: E402
+from tests.chaos import report
+from tests.chaos.scene import HONEST, Auditor, Scene
+from tests.process.harness import wait_until
+from tests.process.local import alive
+from tests.soak import judge
 
 SLICE_SECONDS = 12
 # After a slice: connections that were kept have been closed by then (Client keeps them for seconds), and no scrape is late.

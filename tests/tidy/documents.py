@@ -13,12 +13,12 @@ FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 # The option texts of scripts that tell them without a build. The programs' own are asked in tests/process.
 HELP = {
     "bench/demo": ["bench/demo", "--help"],
-    "bench/run cluster": [sys.executable, "bench/compare/flags.py", "cluster", "--help"],
-    "bench/run cluster --local": [sys.executable, "bench/compare/flags.py", "local", "--help"],
-    "bench/run inference": [sys.executable, "bench/inference/run.py", "--help"],
+    "bench/run cluster": [sys.executable, "-m", "bench.compare.flags", "cluster", "--help"],
+    "bench/run cluster --local": [sys.executable, "-m", "bench.compare.flags", "local", "--help"],
+    "bench/run inference": [sys.executable, "-m", "bench.inference.run", "--help"],
     "tests/run": ["tests/run", "--help"],
-    "tests/cluster/cluster up": [sys.executable, "tests/cluster/cluster", "up", "--help"],
-    "tests/cluster/cluster": [sys.executable, "tests/cluster/cluster", "--help"],
+    "tests/cluster/cluster up": ["tests/cluster/cluster", "up", "--help"],
+    "tests/cluster/cluster": ["tests/cluster/cluster", "--help"],
     ".ci/packaging/sbom.py": [sys.executable, ".ci/packaging/sbom.py", "--help"],
     ".ci/release": [".ci/release", "--help"],
     "docs/api_reference.py": [sys.executable, "docs/api_reference.py", "--help"],

@@ -1,7 +1,7 @@
 """Comments read as their writer meant them: a wrapped one does not leave a word or two in a line of their own."""
-import comments
-from documents import ROOT
-from test_tidy import tracked
+from tests.tidy import comments
+from tests.tidy.documents import ROOT
+from tests.tidy.test_tidy import tracked
 
 ROOMS = ("runtime", "dispatcher", "inference", "operator", "bench", "tests")
 

@@ -2,13 +2,14 @@
 import os
 import re
 import subprocess
-import sys
 
+import api_reference
 import pytest
+import values_reference
 import yaml
 
-import documents
-from documents import ROOT
+from tests.tidy import documents
+from tests.tidy.documents import ROOT
 
 # One page that a reader takes in at once; what is longer has its own page in docs/.
 README_WORDS = 1100
@@ -177,20 +178,10 @@ def test_the_http_page_has_every_route_that_the_dispatcher_lists():
 
 
 def test_the_api_reference_is_what_the_crd_says():
-    sys.path.insert(0, str(ROOT / "docs"))
-    try:
-        import api_reference
-    finally:
-        sys.path.pop(0)
     assert (ROOT / "docs/api.md").read_text() == api_reference.page(), "run docs/api_reference.py"
 
 
 def test_the_charts_page_lists_every_value_as_it_is():
-    sys.path.insert(0, str(ROOT / "docs"))
-    try:
-        import values_reference
-    finally:
-        sys.path.pop(0)
     assert (ROOT / "helm/README.md").read_text() == values_reference.page(), "run docs/values_reference.py"
     listed = {path for path, *_ in values_reference.rows(values_reference.VALUES.read_text())}
 

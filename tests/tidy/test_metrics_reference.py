@@ -3,8 +3,8 @@ with real answers in tests/process."""
 import re
 import subprocess
 
-import documents
-from documents import METRIC, ROOT
+from tests.tidy import documents
+from tests.tidy.documents import METRIC, ROOT
 
 REGISTERING = {"dispatcher/metrics/metrics.cpp", "inference/service/metrics.cpp", "operator/reconcile/metrics.cpp"}
 # Names that two programs use stand once, in their contract.

@@ -3,6 +3,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -58,6 +59,18 @@ def test_python_has_no_plain_mistakes():
     # F811: a test names the fixture that it imported.
     code, output = run("flake8", "--select=F,E9", "--extend-ignore=F811", *tracked("*.py"), *programs)
     assert code == 0, output[:4000]
+
+
+def test_python_finds_its_modules_by_their_path_from_the_root():
+    """No program edits sys.path: bench and tests are packages (pyproject.toml)."""
+    own = {pathlib.Path(name).stem for name in tracked("bench/*.py", "tests/*.py")} - {"__init__"} - sys.stdlib_module_names
+    beside = re.compile(rf"^\s*(?:from|import) ({'|'.join(sorted(own))})\b", re.MULTILINE)
+    wrong = []
+    for name in tracked("bench/*.py", "tests/*.py"):
+        text = (ROOT / name).read_text()
+        wrong += [f"{name}: sys.path" for _ in re.findall(r"^\s*sys\.path[.\[]", text, re.MULTILINE)]
+        wrong += [f"{name}: import {module}: say from which package" for module in beside.findall(text)]
+    assert not wrong, "\n".join(wrong)
 
 
 def test_no_file_has_grown_past_one_thing():

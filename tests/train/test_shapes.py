@@ -3,7 +3,6 @@ import csv
 import hashlib
 import os
 import subprocess
-import sys
 
 import cv2
 import numpy as np
@@ -13,8 +12,6 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 TRAIN = os.path.join(ROOT, "inference", "train")
 WEIGHTS = os.path.join(ROOT, "inference", "weights", "shapes.safetensors")
 LABELS = os.path.join(ROOT, "inference", "weights", "shapes.labels.txt")
-sys.path.insert(0, TRAIN)
-
 import shapes  # noqa: E402
 import weights_file  # noqa: E402
 
