@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from harness import ROOT, wait_until
-from local import LocalOperator, manifest, predict
+from tests.process.harness import ROOT, wait_until
+from tests.process.local import LocalOperator, manifest, predict
 
 pytestmark = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two workers need two cores")
 
