@@ -15,10 +15,11 @@ import time
 import yaml
 
 from bench import demo_plot
-from bench.compare.experiment import Failed, make_pictures, say
+from bench.compare.experiment import make_pictures, say
 from bench.demo_plan import Plan
 from bench.local_service import REQUEST_TIMEOUT_SECONDS, Service, calibrate, pictures_of, usable_cores
 from bench.processes import end, spawn
+from bench.waiting import Failed
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 MANIFEST = ROOT / "crds/samples/resnet18.yaml"

@@ -11,8 +11,8 @@ import threading
 import time
 import urllib.request
 
-from bench.compare.experiment import Failed
 from bench.processes import end, spawn
+from bench.waiting import Failed, wait_until
 
 # The operator reads its dispatcher once a second and writes its status four times a second.
 POLL_SECONDS = 0.2
@@ -111,12 +111,8 @@ class Service:
 
     def wait_for(self, condition, deadline):
         """True once condition() is, False at the deadline or when the operator has ended."""
-        while time.monotonic() < deadline:
-            if condition():
-                return True
-            if self.process.poll() is not None:
-                return False
-            time.sleep(0.05)
+        with contextlib.suppress(Failed):
+            wait_until(lambda: condition() or self.process.poll() is not None, deadline - time.monotonic(), interval=0.05)
         return condition()
 
     def wait_ready(self):

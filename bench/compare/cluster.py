@@ -13,7 +13,6 @@ import time
 
 from bench.compare import flags, manifests, watch
 from bench.compare.experiment import (
-    Failed,
     busy_rps,
     fitting_scale,
     machine,
@@ -29,6 +28,7 @@ from bench.compare.kube import SYSTEM, Cluster, image_values
 from bench.compare.prometheus import Prometheus
 from bench.compare.runs import Run, Settings
 from bench.compare.simulated import simulate
+from bench.waiting import Failed
 
 # Requests per second and worker, more than one answers; a faster worker is asked again, four times as much.
 CALIBRATION_RPS, CALIBRATION_SECONDS, FASTER = 30, 6, 4

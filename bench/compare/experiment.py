@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 
-from bench.processes import end, spawn  # noqa: F401 (for every comparison)
+from bench.waiting import Failed
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -30,24 +30,8 @@ BUSY_WINDOW_S = 60
 BUSY_WORKERS = 3.8
 
 
-class Failed(Exception):
-    """What went wrong, in words for the user."""
-
-
 def say(text):
     print(f"\033[1m==>\033[0m {text}" if sys.stderr.isatty() else f"==> {text}", file=sys.stderr, flush=True)
-
-
-def wait_until(what, check, seconds, interval=0.5):
-    """Calls `check` until it returns something true, and returns that; Failed after `seconds`."""
-    end = time.monotonic() + seconds
-    while True:
-        value = check()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise Failed(f"{what}: not so within {seconds:g} s")
-        time.sleep(interval)
 
 
 # Processes --------------------------------------------------------------------------------------------------------

@@ -15,7 +15,9 @@ import urllib.request
 
 import yaml
 
-from bench.compare.experiment import ROOT, Failed, end, output_of, say, spawn, wait_until
+from bench.compare.experiment import ROOT, output_of, say
+from bench.processes import end, spawn
+from bench.waiting import Failed, wait_until
 
 HARNESS = ROOT / "tests/cluster/cluster"
 SYSTEM = "elastic-inference"
@@ -167,7 +169,7 @@ class Service:
         def ready():
             return self.resource().get("status", {}).get("readyReplicas") == replicas
 
-        wait_until(f"{replicas} workers are ready", ready, 180)
+        wait_until(ready, 180, f"readiness of {replicas} workers", interval=0.5)
 
     def stop(self):
         """Deletes the service, the autoscaler and what they made; returns when the pods are gone."""
@@ -176,7 +178,7 @@ class Service:
         for kind in ("hpa", "eis"):
             self.cluster.kubectl("delete", kind, self.name, *here, seconds=100)
         pods = f"/api/v1/namespaces/{self.namespace}/pods"
-        wait_until("the pods of the last run are gone", lambda: not self.cluster.get(pods)["items"], 90)
+        wait_until(lambda: not self.cluster.get(pods)["items"], 90, "the end of the last run's pods", interval=0.5)
 
     def url(self):
         """Where to POST pictures."""

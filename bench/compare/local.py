@@ -12,7 +12,6 @@ import time
 from bench.compare import flags
 from bench.compare.experiment import (
     BUSY_WORKERS,
-    Failed,
     fitting_scale,
     machine,
     make_pictures,
@@ -26,6 +25,7 @@ from bench.compare.experiment import (
 from bench.compare.local_run import WORKER_MILLICORES, Run, manifest_of, write_manifest
 from bench.compare.simulated import simulate
 from bench.local_service import usable_cores
+from bench.waiting import Failed
 
 LEAST, MOST = 1, 6
 LATENCY_TARGET_SECONDS = 0.5  # the resource's default

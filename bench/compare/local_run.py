@@ -10,9 +10,10 @@ import time
 
 import yaml
 
-from bench.compare.experiment import Clock, EverySecond, Failed, by_second, load_command, say, wait_until, write_events, write_series
+from bench.compare.experiment import Clock, EverySecond, by_second, load_command, say, write_events, write_series
 from bench.local_service import Service, ask, pictures_of
 from bench.processes import end, spawn
+from bench.waiting import Failed, wait_until
 
 NAME = "resnet18"
 WORKER_MILLICORES = 1000
@@ -219,7 +220,7 @@ class Run:
             before = busy_seconds()
             time.sleep(SETTLE_SECONDS)
             self.others_cores = (busy_seconds() - before) / SETTLE_SECONDS
-            wait_until("at rest with the least number of workers", lambda: self._at_rest(watcher), AT_REST_SECONDS)
+            wait_until(lambda: self._at_rest(watcher), AT_REST_SECONDS, "rest with the least number of workers", interval=0.5)
             say(f"{self.scaler}: {sum(trace)} requests in {len(trace)} s")
             clock = self._send(trace, watcher)
             time.sleep(max(0, len(trace) + idle_s + 1 - clock.now()))
@@ -255,7 +256,7 @@ class Run:
             load = spawn([*command, "--connections", CONNECTIONS], stdout=text, stderr=text)
         try:
             # It says its seed right before the first request.
-            wait_until("the load has begun", lambda: log.stat().st_size or load.poll() is not None, 30, interval=0.02)
+            wait_until(lambda: log.stat().st_size or load.poll() is not None, 30, "the load's beginning")
             clock = Clock(log.stat().st_mtime)
             following = SAYING_SECONDS
             while load.poll() is None:

@@ -7,7 +7,9 @@ import urllib.request
 
 import yaml
 
-from bench.compare.experiment import EverySecond, Failed, end, spawn, wait_until
+from bench.compare.experiment import EverySecond
+from bench.processes import end, spawn
+from bench.waiting import Failed, wait_until
 
 # As often as the operator itself looks; the kubelet measures containers every 5 s or more seldom.
 POD_INTERVAL, NODE_INTERVAL = "1s", "5s"
@@ -85,7 +87,7 @@ class Prometheus:
                    f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address={address}:{port}"]
         with open(self.log_path, "wb") as log:
             self.process = spawn(command, stdout=log, stderr=subprocess.STDOUT)
-        wait_until("Prometheus answers", self._ready, 30)
+        wait_until(self._ready, 30, "an answer of Prometheus", interval=0.5)
 
     def _ready(self):
         if self.process.poll() is not None:

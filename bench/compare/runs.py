@@ -5,22 +5,10 @@ import json
 import time
 
 from bench.compare import hpa_model, manifests, watch
-from bench.compare.experiment import (
-    Clock,
-    EverySecond,
-    Failed,
-    by_second,
-    end,
-    events_of,
-    load_command,
-    output_of,
-    say,
-    spawn,
-    wait_until,
-    write_events,
-    write_series,
-)
+from bench.compare.experiment import Clock, EverySecond, by_second, events_of, load_command, output_of, say, write_events, write_series
 from bench.compare.kube import Service
+from bench.processes import end, spawn
+from bench.waiting import Failed, wait_until
 
 WARM_SECONDS, WARM_RPS = 20, 2
 # After warming up: metrics-server has measured twice, and the queue's statistics have nothing of the warming in them.
@@ -109,7 +97,7 @@ class Run:
             self.load = spawn(command, stdout=text, stderr=text)
         try:
             began = lambda: b"\n" in log.read_bytes() or self.load.poll() is not None  # noqa: E731
-            wait_until("the load has begun", began, 30, interval=0.02)
+            wait_until(began, 30, "the load's beginning")
             # It says its seed as the last thing before its first request: that is the start of the run's clock.
             clock = Clock(log.stat().st_mtime)
             deadline = len(trace) + watch.duration_s(manifests.REQUEST_TIMEOUT) + 60
@@ -145,7 +133,7 @@ class Run:
             url = self.service.url()
             self.warm(url)
             time.sleep(SETTLE_SECONDS)
-            wait_until("one worker at rest", lambda: self._at_rest(watcher), BACK_TO_LEAST_SECONDS)
+            wait_until(lambda: self._at_rest(watcher), BACK_TO_LEAST_SECONDS, "one worker at rest", interval=0.5)
             say(f"{scaler}: {sum(trace)} requests in {len(trace)} s")
             clock = self._send(url, trace, trace_file, watcher)
             time.sleep(max(0, len(trace) + self.settings.idle_s - clock.now()))

@@ -6,15 +6,13 @@ import pathlib
 
 import numpy as np
 
+from bench.waiting import Failed
+
 REQUEST_NUMBERS = ("intended_s", "latency_ms")
 SERIES = ("time_s", "desired", "replicas", "ready", "queue", "in_flight", "allocated_cores", "used_cores")
 SIMULATED = ("time_s", "desired", "ready", "queue")
 NEEDED = ("title", "trace", "latency_target_s", "min_replicas", "max_replicas", "scalers")
 TIMED_OUT = "timeout"  # as the load generator names a request that had no answer within its time
-
-
-class Unusable(Exception):
-    """What is wrong with the folder, in words for the user."""
 
 
 @dataclasses.dataclass
@@ -64,21 +62,21 @@ def rows_of(path, columns):
             reader = csv.DictReader(table)
             absent = [name for name in columns if name not in (reader.fieldnames or [])]
             if absent:
-                raise Unusable(f"has no column {', '.join(absent)}")
+                raise Failed(f"has no column {', '.join(absent)}")
             return list(reader)
     except FileNotFoundError:
-        raise Unusable("is missing") from None
+        raise Failed("is missing") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise Unusable(f"cannot be read: {error}") from error
+        raise Failed(f"cannot be read: {error}") from error
 
 
 def read_requests(path):
     rows = rows_of(path, (*REQUEST_NUMBERS, "fault"))
     if not rows:
-        raise Unusable("holds no request")
+        raise Failed("holds no request")
     intended, latency = (np.array([number(row[name]) for row in rows]) for name in REQUEST_NUMBERS)
     if not (np.isfinite(intended).all() and np.isfinite(latency).all()):
-        raise Unusable("holds a line without intended_s or latency_ms")
+        raise Failed("holds a line without intended_s or latency_ms")
     fault = np.array([row["fault"] or "" for row in rows])
     return intended, latency / 1000, fault != "", (fault == "") | (fault == TIMED_OUT)
 
@@ -90,7 +88,7 @@ def read_series(path, columns):
     order = np.argsort(series["time_s"], kind="stable")
     order = order[np.isfinite(series["time_s"][order])]
     if not len(order):
-        raise Unusable("holds no row")
+        raise Failed("holds no row")
     return {name: column[order] for name, column in series.items()}
 
 
@@ -104,7 +102,7 @@ def read_run(folder, scaler, problems):
     def optional(name, read, *arguments):
         try:
             return read(folder / name, *arguments)
-        except Unusable as unusable:
+        except Failed as unusable:
             problems.append(f"{scaler}/{name} {unusable}.")
             return None
     folder = folder / scaler
@@ -117,7 +115,7 @@ def read_run(folder, scaler, problems):
     if path.exists():
         try:
             simulated = read_series(path, SIMULATED)
-        except Unusable as unusable:
+        except Failed as unusable:
             problems.append(f"sim/{scaler}.csv {unusable}.")
     return Run(scaler, *requests, optional("series.csv", read_series, SERIES), optional("events.csv", read_events), simulated)
 
@@ -126,17 +124,17 @@ def read_about(path):
     try:
         about = json.loads(path.read_text())
     except FileNotFoundError:
-        raise Unusable(f"{path} is missing: this is not the folder of a comparison") from None
+        raise Failed(f"{path} is missing: this is not the folder of a comparison") from None
     except (OSError, ValueError) as error:
-        raise Unusable(f"{path} cannot be read: {error}") from error
+        raise Failed(f"{path} cannot be read: {error}") from error
     if not isinstance(about, dict):
-        raise Unusable(f"{path} must be a JSON object")
+        raise Failed(f"{path} must be a JSON object")
     absent = [name for name in NEEDED if about.get(name) is None]
     if absent:
-        raise Unusable(f"{path} lacks {', '.join(absent)}")
+        raise Failed(f"{path} lacks {', '.join(absent)}")
     seconds = about["trace"].get("seconds") if isinstance(about["trace"], dict) else None
     if not isinstance(seconds, list) or not seconds or not all(isinstance(count, (int, float)) for count in seconds):
-        raise Unusable(f"{path}: trace.seconds must be a list of requests in each second")
+        raise Failed(f"{path}: trace.seconds must be a list of requests in each second")
     return about
 
 
@@ -146,7 +144,7 @@ def read(folder):
     problems = []
     runs = [run for run in (read_run(folder, scaler, problems) for scaler in about["scalers"]) if run]
     if not runs:
-        raise Unusable(f"{folder} holds no run that can be read:\n  " + "\n  ".join(problems))
+        raise Failed(f"{folder} holds no run that can be read:\n  " + "\n  ".join(problems))
     expected = sum(about["trace"]["seconds"])
     for run in runs:
         if len(run.intended_s) != expected:

@@ -14,6 +14,7 @@ from bench.report import experiment as experiments
 from bench.report import pages
 from bench.report import plots as drawing
 from bench.report.figures import figures_of, gaps
+from bench.waiting import Failed
 
 FIRST = ("scaler", "p50_s", "p99_s", "late_ratio", "core_seconds", "used_core_seconds", "failed", "requests")
 ON_WHITE = '<rect width="100%" height="100%" fill="#ffffff"/>'
@@ -64,7 +65,7 @@ def main():
         return 2 if len(sys.argv) != 2 else 0
     try:
         print(write(pathlib.Path(sys.argv[1])))
-    except experiments.Unusable as unusable:
+    except Failed as unusable:
         print(f"error: {unusable}", file=sys.stderr)
         return 1
     return 0

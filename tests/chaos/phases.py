@@ -9,9 +9,9 @@ import socket
 import subprocess
 import time
 
+from bench.waiting import wait_until
 from tests.chaos.scene import HONEST, WORKERS, Auditor
 from tests.process import hostile
-from tests.process.harness import wait_until
 from tests.process.local import alive
 
 # A connection that a killed dispatcher held has no answer; its client is told so by its end.

@@ -13,9 +13,11 @@ import sys
 import threading
 import time
 
-from tests.process import harness
-from tests.process.harness import BIN, wait_until
+from bench.waiting import wait_until
 from tests.process.local import LocalOperator, alive, manifest
+from tests.process.picture_files import picture
+from tests.process.programs import BIN, ROOT
+from tests.process.raw_client import RawClient
 
 WORKERS = 2
 # A status that says the truth about a request that was not served: too many, no worker, two workers lost, too late.
@@ -26,7 +28,7 @@ PICTURES = 24
 
 def draw_pictures(folder):
     """Pictures of shapes, the same every time."""
-    subprocess.run([sys.executable, harness.ROOT / "inference/train/shapes.py", "--out", folder, "--count", str(PICTURES),
+    subprocess.run([sys.executable, ROOT / "inference/train/shapes.py", "--out", folder, "--count", str(PICTURES),
                     "--seed", "4711", "--format", "mixed"], check=True, stdout=subprocess.DEVNULL, timeout=120)
     return folder
 
@@ -112,7 +114,7 @@ class Auditor:
     def __init__(self, scene, pause_seconds=0.2):
         import base64
         self.port = int(scene.url.rsplit(":", 1)[1])
-        self.data = base64.b64encode(harness.picture("PNG", size=(32, 32))).decode()
+        self.data = base64.b64encode(picture("PNG", size=(32, 32))).decode()
         self.pause_seconds = pause_seconds
         self.statuses, self.cuts, self.fault = [], 0, None
         self.stopping = threading.Event()
@@ -135,7 +137,7 @@ class Auditor:
         client, number = None, 0
         while not self.stopping.wait(self.pause_seconds) and not self.fault:
             try:
-                client = client or harness.RawClient(self.port)
+                client = client or RawClient(self.port)
                 number += 1
                 if not self._ask(client, f"audit-{number}"):
                     client.close()

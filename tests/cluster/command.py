@@ -20,12 +20,13 @@ import shutil
 import sys
 import time
 
+from bench.waiting import Failed
 from tests.cluster.harness import images, tools
 from tests.cluster.harness.control_plane import ControlPlane, Endpoint, loopback_endpoint
 from tests.cluster.harness.node import Node
 from tests.cluster.harness.process import State
 from tests.cluster.harness.sandbox import Sandbox, check_privileges
-from tests.cluster.harness.tools import HarnessError, log
+from tests.cluster.harness.tools import log
 
 
 def default_folder() -> pathlib.Path:
@@ -220,6 +221,6 @@ def run(args) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(run(parse(sys.argv[1:])))
-    except HarnessError as error:
+    except Failed as error:
         log(f"error: {error}")
         sys.exit(2)

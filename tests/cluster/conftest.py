@@ -11,7 +11,6 @@ import json
 import os
 import pathlib
 import subprocess
-import time
 
 import pytest
 
@@ -89,18 +88,6 @@ class Cluster:
         )
         assert done.returncode == 0, f"cluster {' '.join(map(str, args))}: {done.stdout}{done.stderr}"
         return done.stdout
-
-
-def eventually(check, deadline_s: float, interval_s: float = 0.25):
-    """Repeats `check` until it passes; its last failure is the test's after the deadline."""
-    end = time.monotonic() + deadline_s
-    while True:
-        try:
-            return check()
-        except (AssertionError, KeyError, IndexError):
-            if time.monotonic() > end:
-                raise
-        time.sleep(interval_s)
 
 
 def refuse_one_in_use(theirs: Cluster) -> None:

@@ -2,7 +2,7 @@
 import contextlib
 import json
 
-from tests.cluster.conftest import eventually
+from bench.waiting import eventually
 
 DEPLOYMENTS = {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["deployments"]}
 

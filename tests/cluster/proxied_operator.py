@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from tests.cluster.conftest import eventually
+from bench.waiting import eventually
 from tests.cluster.faulty_proxy import FaultyProxy
 from tests.cluster.operator_process import PROGRAM, bare_server
 

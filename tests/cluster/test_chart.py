@@ -10,7 +10,8 @@ import subprocess
 import pytest
 import yaml
 
-from tests.cluster.conftest import CRD, ROOT, eventually
+from bench.waiting import eventually
+from tests.cluster.conftest import CRD, ROOT
 
 CHART = ROOT / "helm"
 

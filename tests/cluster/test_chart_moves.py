@@ -5,7 +5,8 @@ import shutil
 import pytest
 import yaml
 
-from tests.cluster.conftest import CRD, ROOT, eventually
+from bench.waiting import eventually
+from tests.cluster.conftest import CRD, ROOT
 
 CHART = ROOT / "helm"
 # Blocks that earlier charts did not have.

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from tests.cluster.conftest import eventually
+from bench.waiting import eventually
 from tests.cluster.harness import tools
 from tests.cluster.obstacles import policy_that_refuses_fp32, webhook_that_is_down
 from tests.cluster.played_pods import Played

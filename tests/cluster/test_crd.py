@@ -7,7 +7,8 @@ import json
 import pytest
 import yaml
 
-from tests.cluster.conftest import HERE, ROOT, eventually
+from bench.waiting import eventually
+from tests.cluster.conftest import HERE, ROOT
 
 CASES = yaml.safe_load((HERE / "cases.yaml").read_text())
 CRD = yaml.safe_load((ROOT / "crds" / "elasticinference.dev_inferenceservices.yaml").read_text())

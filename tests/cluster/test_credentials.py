@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from tests.cluster.conftest import ROOT, Cluster, eventually
+from bench.waiting import eventually
+from tests.cluster.conftest import ROOT, Cluster
 from tests.cluster.harness import pki
 from tests.cluster.operator_process import Audit, operator
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.cluster.conftest import eventually
+from bench.waiting import eventually
 from tests.cluster.harness import images
 
 COMPONENTS = sorted(images.COMPONENTS)

@@ -5,7 +5,8 @@ import subprocess
 
 import pytest
 
-from tests.cluster.conftest import HERE, eventually
+from bench.waiting import eventually
+from tests.cluster.conftest import HERE
 
 PAUSE = "localhost/elastic-inference/pause:1"  # static busybox
 

@@ -10,7 +10,7 @@ import urllib.request
 
 import pytest
 
-from tests.cluster.conftest import eventually
+from bench.waiting import eventually
 from tests.cluster.faulty_proxy import DROP, FaultyProxy
 from tests.cluster.operator_process import MONITOR_CRD
 from tests.cluster.proxied_operator import CHILDREN, KINDS, children, create, essence, operator, proxy, server, space, wait_for_children  # noqa: F401 (fixtures)

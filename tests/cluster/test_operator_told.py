@@ -6,7 +6,8 @@ import time
 
 import yaml
 
-from tests.cluster.conftest import CRD_FILE, eventually
+from bench.waiting import eventually
+from tests.cluster.conftest import CRD_FILE
 from tests.cluster.played_pods import Played, owned_by
 from tests.cluster.proxied_operator import (  # noqa: F401 (fixtures)
     CHILDREN,

@@ -12,7 +12,8 @@ import time
 import pytest
 import yaml
 
-from tests.cluster.conftest import ROOT, Cluster, eventually
+from bench.waiting import eventually
+from tests.cluster.conftest import ROOT, Cluster
 from tests.cluster.obstacles import webhook_that_is_down
 from tests.cluster.operator_process import MONITOR_CRD, Audit, operator, resource_of, with_token
 

@@ -7,7 +7,8 @@ import time
 import pytest
 import yaml
 
-from tests.cluster.conftest import ROOT, eventually
+from bench.waiting import eventually
+from tests.cluster.conftest import ROOT
 from tests.cluster.core import worker_rate
 from tests.cluster.installed import events_of, installation, load, pictures, release, serve, service, small, status_of, uninstall  # noqa: F401 (fixtures)
 

@@ -15,7 +15,7 @@ from datetime import datetime
 
 import pytest
 
-from tests.cluster.conftest import eventually
+from bench.waiting import eventually
 from tests.cluster.faulty_proxy import tls_of
 from tests.cluster.operator_process import PROGRAM, bare_server
 

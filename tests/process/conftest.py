@@ -1,7 +1,8 @@
 
 import pytest
 
-from tests.process import harness
+from tests.process.fake_worker import FakeWorker
+from tests.process.programs import Dispatcher
 from tests.process.worker import Worker
 
 
@@ -43,7 +44,7 @@ def no_sanitizer_reports(sanitizer_reports):
 @pytest.fixture
 def start_dispatcher(tmp_path):
     """Starts dispatchers with the given flags. At the test's end each must stop on SIGTERM with 0."""
-    yield from started(harness.Dispatcher, tmp_path / "dispatcher")
+    yield from started(Dispatcher, tmp_path / "dispatcher")
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def link(dispatcher):
     """Makes fake workers of the test's dispatcher, and closes them."""
     workers = []
 
-    def make(kind=harness.FakeWorker, **options):
+    def make(kind=FakeWorker, **options):
         workers.append(kind(options.pop("dispatcher", dispatcher), **options))
         return workers[-1]
 

@@ -15,7 +15,8 @@ import sys
 import threading
 import time
 
-from tests.process import harness
+from tests.process.fake_worker import FakeWorker
+from tests.process.websocket import WebSocketClosed
 
 FLAGS = ["address", "port", "metrics-port", "name", "model-name", "model-uri", "model-uri-query-file", "sha256", "labels", "labels-query-file", "precision", "cache-dir",
          "token-file", "drain-timeout", "log-level", "ports-file"]
@@ -43,7 +44,7 @@ class Address:
 
 def serve(link, token, arguments):
     """One dispatcher's jobs, one after the other, until SIGTERM or the end of the link; cancellations are ignored, as they are advisory."""
-    worker = harness.FakeWorker(Address(link), arguments.name, token=token, model=arguments.model_name)
+    worker = FakeWorker(Address(link), arguments.name, token=token, model=arguments.model_name)
     State.ready = True
     try:
         while not State.stopping:
@@ -62,7 +63,7 @@ def serve(link, token, arguments):
             worker.answer(job, label=arguments.model_uri)
         worker.tell({"type": "bye"})
         time.sleep(0.05)
-    except (harness.WebSocketClosed, ConnectionError):
+    except (WebSocketClosed, ConnectionError):
         State.ready = False
 
 

@@ -10,8 +10,11 @@ import time
 import requests
 import yaml
 
-from tests.process import harness
-from tests.process.harness import BIN, ROOT, Program, wait_until
+from bench.waiting import wait_until
+from tests.process import picture_files
+from tests.process.metrics import Metrics
+from tests.process.plain_json import read_json
+from tests.process.programs import BIN, ROOT, Program
 
 
 def manifest(name="resnet18", **spec):
@@ -53,7 +56,7 @@ class LocalOperator(Program):
         """The newest status as people read it; None while there is none."""
         if not self.status_path.exists():
             return None
-        for service in harness.read_json(self.status_path.read_text())["services"]:
+        for service in read_json(self.status_path.read_text())["services"]:
             if service["name"] == name:
                 return service
         return None
@@ -90,7 +93,7 @@ class LocalOperator(Program):
     def dispatcher_metrics(self, name="resnet18"):
         process, = [each for each in self.processes() if each.startswith(f"{name}-dispatcher-")]
         ports, = self.directory.glob(f"inference-operator-*/*/{process}.ports")
-        return harness.Metrics(requests.get(f"http://127.0.0.1:{json.loads(ports.read_text())['metrics']}/metrics", timeout=5).text)
+        return Metrics(requests.get(f"http://127.0.0.1:{json.loads(ports.read_text())['metrics']}/metrics", timeout=5).text)
 
     def workers(self):
         return {name: pid for name, pid in self.processes().items() if "-worker-" in name}
@@ -104,7 +107,7 @@ def alive(pid):
 
 
 def predict(url, picture=None, timeout=30):
-    return requests.post(url + "/predict", files={"image": ("p.png", picture or harness.picture("PNG"), "image/png")}, timeout=timeout)
+    return requests.post(url + "/predict", files={"image": ("p.png", picture or picture_files.picture("PNG"), "image/png")}, timeout=timeout)
 
 
 class KeptConnection:
@@ -119,7 +122,7 @@ class KeptConnection:
         statuses = []
         with requests.Session() as session:
             while not self.stopping:
-                answer = session.post(url + "/predict", data=harness.picture("PNG"), headers={"Content-Type": "image/png"}, timeout=30)
+                answer = session.post(url + "/predict", data=picture_files.picture("PNG"), headers={"Content-Type": "image/png"}, timeout=30)
                 statuses.append(answer.status_code)
         return statuses
 

@@ -1,4 +1,5 @@
 """Picture files that no encoder writes by default: chunks, segments and scans put together by hand."""
+import io
 import struct
 import zlib
 
@@ -117,3 +118,12 @@ def empty_scans(width, height, count, header=(1, 63, 0x10)):
             + segment(0xC4, b"\x00" + bytes([1] + [0] * 15) + b"\x00")
             + segment(0xC4, b"\x10" + bytes([1] + [0] * 15) + b"\xe0")
             + segment(0xDA, b"\1\1\0\0\0\0") + b"\0" + scan * count + b"\xff\xd9")
+
+
+def picture(format="JPEG", size=(64, 48), mode="RGB", **options):
+    """A real picture file."""
+    from PIL import Image
+    out = io.BytesIO()
+    image = Image.linear_gradient("L").resize(size).convert(mode)
+    image.save(out, format, **options)
+    return out.getvalue()

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.process.harness import BIN, ROOT
+from tests.process.programs import BIN, ROOT
 
 pytest.importorskip("torch")
 pytest.importorskip("torchvision")

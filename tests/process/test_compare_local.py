@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from bench.compare import local_run
-from tests.process.harness import BIN, ROOT, wait_until
+from bench.waiting import wait_until
+from tests.process.programs import BIN, ROOT
 
 pytestmark = pytest.mark.alone
 

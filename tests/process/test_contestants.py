@@ -10,7 +10,8 @@ import textwrap
 import jsonschema
 import pytest
 
-from tests.process.harness import BIN, ROOT, wait_until
+from bench.waiting import wait_until
+from tests.process.programs import BIN, ROOT
 
 EXAMPLES = sorted(path for path in (ROOT / "bench/policies").glob("*.py"))
 SCHEMA = json.loads((ROOT / "bench/policies/schema.json").read_text())

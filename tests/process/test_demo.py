@@ -8,9 +8,10 @@ import subprocess
 
 import pytest
 
-from tests.process import harness
-from tests.process.harness import BIN, ROOT, wait_until
+from bench.waiting import wait_until
+from tests.process import picture_files
 from tests.process.local import alive, fake_bin_dir
+from tests.process.programs import BIN, ROOT
 
 pytestmark = pytest.mark.alone
 
@@ -92,8 +93,8 @@ def test_pictures_of_the_users_own_need_no_labels(tmp_path, environment):
     environment |= {"EI_BIN": str(fake_programs(tmp_path)), "FAKE_SERVICE_SECONDS": "0.05"}
     images = tmp_path / "images"
     images.mkdir()
-    (images / "one.jpg").write_bytes(harness.picture())
-    (images / "two.png").write_bytes(harness.picture("PNG"))
+    (images / "one.jpg").write_bytes(picture_files.picture())
+    (images / "two.png").write_bytes(picture_files.picture("PNG"))
     done, result = run(tmp_path, environment, "--seconds", 25, "--images", images)
     assert done.returncode == 0, done.stderr
     assert result["accuracy"] is None

@@ -4,7 +4,10 @@ import subprocess
 import pytest
 import requests
 
-from tests.process.harness import BIN, Background, WorkingWorker, picture
+from tests.process.background import Background
+from tests.process.fake_worker import WorkingWorker
+from tests.process.picture_files import picture
+from tests.process.programs import BIN
 
 JPEG = picture()
 PAGE = "https://app.example.com"

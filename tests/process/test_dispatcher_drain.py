@@ -4,7 +4,11 @@ import time
 
 import requests
 
-from tests.process.harness import Background, FakeWorker, RawClient, WorkingWorker, picture, wait_until
+from bench.waiting import wait_until
+from tests.process.background import Background
+from tests.process.fake_worker import FakeWorker, WorkingWorker
+from tests.process.picture_files import picture
+from tests.process.raw_client import RawClient
 
 JPEG = picture()
 # Answers after which every client has been through all that it does, some times.

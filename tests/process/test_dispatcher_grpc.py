@@ -7,8 +7,12 @@ import subprocess
 
 import pytest
 
+from bench.waiting import wait_until
+from tests.process.background import Background
 from tests.process.clients import run_triton
-from tests.process.harness import ROOT, Background, FakeWorker, WorkingWorker, picture, wait_until
+from tests.process.fake_worker import FakeWorker, WorkingWorker
+from tests.process.picture_files import picture
+from tests.process.programs import ROOT
 
 JPEG = picture()
 INFER = "/inference.GRPCInferenceService/ModelInfer"

@@ -4,7 +4,9 @@ import json
 import pytest
 import requests
 
-from tests.process.harness import RawClient, WorkingWorker, picture
+from tests.process.fake_worker import WorkingWorker
+from tests.process.picture_files import picture
+from tests.process.raw_client import RawClient
 
 JPEG = picture()
 
@@ -156,7 +158,7 @@ def test_more_clients_may_wait_than_a_shell_allows_descriptors(start_dispatcher)
 def test_a_wrong_flag_is_named_and_ends_with_2(start_dispatcher):
     import subprocess
 
-    from tests.process.harness import BIN
+    from tests.process.programs import BIN
     for flags, words in [(["--queue-capacity", "0"], ["--queue-capacity", "0", "1000000"]),
                          (["--request-timeout", "soon"], ["--request-timeout", "soon"]),
                          (["--drain-timeout", "99h"], ["--drain-timeout", "99h", "24h"]),
@@ -174,7 +176,7 @@ def test_a_wrong_flag_is_named_and_ends_with_2(start_dispatcher):
 def test_a_taken_port_is_an_error_that_names_it(start_dispatcher):
     import subprocess
 
-    from tests.process.harness import BIN
+    from tests.process.programs import BIN
     dispatcher = start_dispatcher()
     ran = subprocess.run([BIN / "inference-dispatcher", "--address", "127.0.0.1", "--port", str(dispatcher.http),
                           "--metrics-port", "0", "--link-port", "0", "--grpc-port", "0"], capture_output=True, text=True, timeout=20)

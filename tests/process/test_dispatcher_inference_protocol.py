@@ -6,7 +6,9 @@ import struct
 import pytest
 import requests
 
-from tests.process.harness import Background, WorkingWorker, picture
+from tests.process.background import Background
+from tests.process.fake_worker import WorkingWorker
+from tests.process.picture_files import picture
 
 JPEG = picture()
 TENSOR = struct.pack("<150528f", *([0.5] * 150528))

@@ -3,7 +3,9 @@ import time
 
 import requests
 
-from tests.process.harness import Background, RawClient, picture
+from tests.process.background import Background
+from tests.process.picture_files import picture
+from tests.process.raw_client import RawClient
 
 JPEG = picture()
 

@@ -9,8 +9,10 @@ import zlib
 import pytest
 import requests
 
-from tests.process.harness import Background, RawClient, WorkingWorker, picture
-from tests.process.picture_files import empty_scans
+from tests.process.background import Background
+from tests.process.fake_worker import WorkingWorker
+from tests.process.picture_files import empty_scans, picture
+from tests.process.raw_client import RawClient
 
 JPEG = picture()
 
@@ -309,7 +311,7 @@ def test_a_worker_hears_when_its_client_goes_away(dispatcher, link):
     gone.send(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(JPEG) + JPEG)
     job = worker.take()
     gone.reset()
-    from tests.process.harness import decode_frame
+    from tests.process.fake_worker import decode_frame
     header, _ = decode_frame(worker.receive())
     assert header == {"type": "cancel", "id": job[0]["id"]}
     worker.answer(job)

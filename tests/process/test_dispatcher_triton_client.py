@@ -4,7 +4,8 @@ import base64
 import pytest
 
 from tests.process.clients import run_triton
-from tests.process.harness import WorkingWorker, picture
+from tests.process.fake_worker import WorkingWorker
+from tests.process.picture_files import picture
 
 JPEG = picture()
 START = """

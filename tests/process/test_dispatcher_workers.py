@@ -2,7 +2,11 @@
 import pytest
 import requests
 
-from tests.process.harness import Background, FakeWorker, WebSocket, WebSocketClosed, WorkingWorker, encode_frame, picture, wait_until
+from bench.waiting import wait_until
+from tests.process.background import Background
+from tests.process.fake_worker import FakeWorker, WorkingWorker, encode_frame
+from tests.process.picture_files import picture
+from tests.process.websocket import WebSocket, WebSocketClosed
 
 JPEG = picture()
 HELLO = {"type": "hello", "worker": "w", "model": "resnet18", "classes": 3, "labels_sha256": "", "slots": 1}

@@ -5,8 +5,11 @@ import subprocess
 import pytest
 import requests
 
-from tests.process import harness, local
+from bench.waiting import wait_until
+from tests.process import local
 from tests.process.certificates import Authority, Secret
+from tests.process.metrics import Metrics
+from tests.process.programs import BIN, ROOT, Dispatcher
 from tests.process.worker import Worker
 from tests.tidy import documents
 
@@ -29,7 +32,7 @@ def program_of(command):
 
 def help_of(program):
     name, *words = program
-    return subprocess.run([harness.BIN / name, *words, "--help"], capture_output=True, text=True, timeout=60, check=True).stdout
+    return subprocess.run([BIN / name, *words, "--help"], capture_output=True, text=True, timeout=60, check=True).stdout
 
 
 def test_the_programs_know_the_options_that_the_documents_name():
@@ -52,7 +55,7 @@ def test_an_option_named_alone_is_one_of_ours():
                     *((name, sub) for name, subs in SUBCOMMANDS.items() for sub in subs)]:
         known |= set(documents.FLAG.findall(help_of(program)))
     for command in documents.HELP.values():
-        known |= set(documents.FLAG.findall(subprocess.run(command, cwd=harness.ROOT, capture_output=True, text=True, timeout=60).stdout))
+        known |= set(documents.FLAG.findall(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60).stdout))
     helms = {"--set", "--wait", "--reuse-values", "--take-ownership"}
     wrong = []
     for page in documents.pages():
@@ -68,7 +71,7 @@ def exposed(text):
     """name -> (type, label names) of every family of an exposition that has a sample."""
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
     found = {}
-    for name, labels in harness.Metrics(text).samples:
+    for name, labels in Metrics(text).samples:
         family = name if name in kinds else documents.metric_of(name)
         names = frozenset(key for key, _ in labels) - {"le"}
         assert found.setdefault(family, (kinds[family], names)) == (kinds[family], names), f"{family} has samples of different labels"
@@ -81,17 +84,17 @@ def served(tmp_path_factory):
     folder = tmp_path_factory.mktemp("documented")
     programs = []
     try:
-        programs.append(dispatcher := harness.Dispatcher(folder / "dispatcher"))
+        programs.append(dispatcher := Dispatcher(folder / "dispatcher"))
         programs.append(worker := Worker(folder / "worker", dispatchers=[dispatcher]))
         (folder / "operator").mkdir()
         programs.append(operator := local.LocalOperator(folder / "operator", local.manifest(), "--metrics-port", "0"))
-        harness.wait_until(lambda: dispatcher.metrics().get("dispatcher_workers", state="idle") == 1, what="a linked worker")
+        wait_until(lambda: dispatcher.metrics().get("dispatcher_workers", state="idle") == 1, what="a linked worker")
         assert local.predict(dispatcher.url).status_code == 200
         operator.wait_ready()
         authority = Authority(folder, "authority")
         (folder / "encrypted").mkdir()
         secret = Secret(folder / "secret", authority.issue("server", "IP:127.0.0.1"), authority)
-        programs.append(encrypted := harness.Dispatcher(folder / "encrypted", *secret.flags()))
+        programs.append(encrypted := Dispatcher(folder / "encrypted", *secret.flags()))
         urls = [dispatcher.metrics_url, encrypted.metrics_url, worker.metrics_url, f"http://127.0.0.1:{operator.ports['metrics']}/metrics"]
         families = {}
         for url in urls:

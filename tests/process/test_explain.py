@@ -8,8 +8,8 @@ import threading
 import pytest
 import yaml
 
-from tests.process import harness
 from tests.process.certificates import Authority
+from tests.process.programs import BIN
 
 STATUS = {
     "observedGeneration": 1, "replicas": 3, "readyReplicas": 2, "desiredReplicas": 3, "queue": {"depth": 12},
@@ -67,7 +67,7 @@ def api_server(tmp_path_factory):
 
 
 def run(*words, program="inference-operator", **options):
-    return subprocess.run([str(harness.BIN / program), *map(str, words)], capture_output=True, text=True, timeout=60, **options)
+    return subprocess.run([str(BIN / program), *map(str, words)], capture_output=True, text=True, timeout=60, **options)
 
 
 def test_a_service_s_last_decisions_are_told_from_the_cluster(api_server):

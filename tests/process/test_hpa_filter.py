@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from tests.process.harness import BIN
+from tests.process.programs import BIN
 
 POD = {"name": "a", "ready": True, "started_s": -600, "transition_s": -590, "cpu_millicores": 900, "metrics_time_s": 0,
        "window_s": 15.2}

@@ -11,8 +11,12 @@ import time
 import requests
 from PIL import Image
 
-from tests.process import harness
-from tests.process.harness import Background, RawClient, WorkingWorker, picture
+from bench.waiting import wait_until
+from tests.process.background import Background
+from tests.process.fake_worker import WorkingWorker
+from tests.process.picture_files import picture
+from tests.process.programs import Program
+from tests.process.raw_client import RawClient
 
 SMALL = picture()
 PIECE = b":\r\na" * 1900
@@ -113,7 +117,7 @@ contexts: [{{name: x, context: {{cluster: x, user: x}}}}]
 clusters: [{{name: x, cluster: {{server: "http://127.0.0.1:{silent.getsockname()[1]}"}}}}]
 users: [{{name: x, user: {{token: t}}}}]
 """)
-    program = harness.Program("inference-operator", directory, [
+    program = Program("inference-operator", directory, [
         "--kubeconfig", str(kubeconfig), "--metrics-port", "0", "--probe-port", "0", "--dispatcher-image", "d:1",
         "--worker-image", "w:1"])
     try:
@@ -191,7 +195,7 @@ def test_a_crowd_of_large_uploads_stays_within_the_memory_and_everybody_hears(st
     def settled():
         # Who was refused has its answer, who was taken waits for a worker.
         return len(results) + dispatcher.metrics().get("dispatcher_queue_size") - 20 == 100
-    harness.wait_until(settled, 120, "every upload to be refused or to wait")
+    wait_until(settled, 120, "every upload to be refused or to wait")
     refused = list(results)
     worker = WorkingWorker(dispatcher)
     for one in waiting:
@@ -249,7 +253,7 @@ def test_four_thousand_tricklers_cost_a_dispatcher_little_and_keep_nobody_out(st
                 assert ask(dispatcher.ports["metrics"], path=path) == 200
             assert ask(dispatcher.http, "POST", "/predict", SMALL) == 200
             time.sleep(0.1)
-        harness.wait_until(lambda: crowd.reconnects > 0, 60, "a trickler that lost its place")
+        wait_until(lambda: crowd.reconnects > 0, 60, "a trickler that lost its place")
         peak = status_kib(dispatcher.process, "VmHWM")
     print(f"{(peak - before) / count:.1f} KiB for each of {count} tricklers")
     # What a pod's memory limit counts for each connection (docs/security.md).

@@ -6,8 +6,11 @@ import pytest
 import requests
 from cryptography.hazmat.primitives import serialization
 
-from tests.process.harness import Background, WebSocket, picture, wait_until
+from bench.waiting import wait_until
+from tests.process.background import Background
 from tests.process.link_tokens import ISSUER, EcKey, RsaKey, b64, claims, compact, flags, hmac_token, publish, replace, unsigned_token
+from tests.process.picture_files import picture
+from tests.process.websocket import WebSocket
 
 JPEG = picture()
 RANDOM = ["--model-uri", "builtin://random?classes=4"]
@@ -234,19 +237,19 @@ def test_a_worker_serves_a_dispatcher_of_the_release_before_with_the_token_it_kn
 def test_keys_audience_and_subject_go_together(tmp_path):
     import subprocess
 
-    from tests.process import harness
+    from tests.process.programs import BIN
     for given in (["--link-keys", "k"], ["--link-audience", "a"], ["--link-keys", "k", "--link-audience", "a"]):
-        done = subprocess.run([str(harness.BIN / "inference-dispatcher"), *given], capture_output=True, text=True, timeout=30)
+        done = subprocess.run([str(BIN / "inference-dispatcher"), *given], capture_output=True, text=True, timeout=30)
         assert done.returncode == 2 and "--link-" in done.stderr, done
 
 
 def test_a_dispatcher_does_not_start_with_keys_that_cannot_be_used(tmp_path):
     import subprocess
 
-    from tests.process import harness
+    from tests.process.programs import BIN
     for text, words in ((None, "cannot open"), ("{}", "names no issuer"), ('{"issuer": "i", "keys": [{"kty": "oct", "kid": "1"}]}', "no key")):
         file = tmp_path / "keys"
         if text is not None:
             file.write_text(text)
-        done = subprocess.run([str(harness.BIN / "inference-dispatcher"), *flags(file)], capture_output=True, text=True, timeout=30)
+        done = subprocess.run([str(BIN / "inference-dispatcher"), *flags(file)], capture_output=True, text=True, timeout=30)
         assert done.returncode == 1 and words in done.stderr, done

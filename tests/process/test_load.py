@@ -8,8 +8,12 @@ import time
 
 import pytest
 
-from tests.process import harness
-from tests.process.harness import BIN, Background
+from bench.waiting import wait_until
+from tests.process.background import Background
+from tests.process.fake_worker import WorkingWorker
+from tests.process.picture_files import picture
+from tests.process.plain_json import read_json
+from tests.process.programs import BIN
 
 pytestmark = pytest.mark.alone
 
@@ -20,7 +24,7 @@ def images(tmp_path):
     folder = tmp_path / "pictures"
     folder.mkdir()
     for name in ("a", "b", "c"):
-        (folder / f"{name}.jpg").write_bytes(harness.picture())
+        (folder / f"{name}.jpg").write_bytes(picture())
     (folder / "labels.csv").write_text("file,label,index\na.jpg,cat,0\nb.jpg,cat,0\nc.jpg,dog,1\n")
     return folder
 
@@ -29,7 +33,7 @@ class Result:
     def __init__(self, process, folder):
         self.code = process.returncode
         self.text = process.stdout + process.stderr
-        self.summary = harness.read_json((folder / "summary.json").read_text()) if (folder / "summary.json").exists() else None
+        self.summary = read_json((folder / "summary.json").read_text()) if (folder / "summary.json").exists() else None
         self.seconds = self._rows(folder / "seconds.csv")
         self.requests = self._rows(folder / "requests.csv")
 
@@ -85,7 +89,7 @@ def toy_server():
 
 
 def test_every_picture_of_a_trace_is_answered_checked_and_written_down(dispatcher, link, load, tmp_path):
-    link(harness.WorkingWorker, name="cat")  # answers every picture with its name
+    link(WorkingWorker, name="cat")  # answers every picture with its name
     (tmp_path / "trace").write_text("10, 0, 20  # requests in each second\n")
     result = load(dispatcher.url + "/predict", "--trace", tmp_path / "trace", "--scale", "2", "--seed", "7")
     assert result.code == 0, result.text
@@ -106,7 +110,7 @@ def test_every_picture_of_a_trace_is_answered_checked_and_written_down(dispatche
 
 
 def test_the_same_seed_sends_at_the_same_times(dispatcher, link, load):
-    link(harness.WorkingWorker)
+    link(WorkingWorker)
     flags = ("--rate", 30, "--seconds", 1)
 
     def times(seed):
@@ -203,11 +207,11 @@ def test_wrong_input_is_refused_before_anything_is_sent(load, tmp_path):
 
 
 def test_an_interrupted_run_says_so_and_tells_what_it_has(dispatcher, link, images, tmp_path):
-    link(harness.WorkingWorker)
+    link(WorkingWorker)
     command = [str(BIN / "inference-bench"), "load", "--url", dispatcher.url + "/predict", "--images", str(images),
                "--rate", "50", "--seconds", "60", "--json", str(tmp_path / "summary.json")]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    harness.wait_until(lambda: dispatcher.metrics().sum("dispatcher_completions_total") > 10, what="some answers")
+    wait_until(lambda: dispatcher.metrics().sum("dispatcher_completions_total") > 10, what="some answers")
     running.terminate()
     _, errors = running.communicate(timeout=20)
     assert running.returncode == 130

@@ -8,9 +8,11 @@ import pytest
 import requests
 import yaml
 
+from bench.waiting import Failed, wait_until
 from tests.process.certificates import Authority, Secret
-from tests.process.harness import ROOT, TOKEN, Dispatcher, wait_until
+from tests.process.fake_worker import TOKEN
 from tests.process.local import KeptConnection, LocalOperator, manifest
+from tests.process.programs import ROOT, Dispatcher
 from tests.process.test_operator_local import two_cores
 from tests.process.test_operator_prometheus import Prometheus
 
@@ -98,7 +100,7 @@ class Observed:
             return not silent
         try:
             wait_until(all_speak, DATA_SECONDS, "data")
-        except AssertionError:
+        except Failed:
             raise AssertionError("no data: " + "\n".join(f"{name}: {text}" for name, text in silent.items())) from None
 
 

@@ -15,9 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from tests.process import harness
-from tests.process.harness import BIN, wait_until
+from bench.waiting import wait_until
+from tests.process import picture_files
 from tests.process.local import KeptConnection, Load, LocalOperator, alive, fake_bin_dir, manifest, predict
+from tests.process.metrics import Metrics
+from tests.process.plain_json import read_json
+from tests.process.programs import BIN, ROOT
 
 CORES = len(os.sched_getaffinity(0))
 two_cores = pytest.mark.skipif(CORES < 2, reason="two workers need two cores")
@@ -101,7 +104,7 @@ def test_one_decision_id_runs_through_status_event_log_and_decision_log(start_op
     assert record["formula"] in event["message"]
     logged, = [line for line in operator.log("decision") if line["id"] == record["id"]]
     assert logged["to"] == 2
-    decisions = [harness.read_json(line) for line in operator.decisions_path.read_text().splitlines()]
+    decisions = [read_json(line) for line in operator.decisions_path.read_text().splitlines()]
     kept, = [line for line in decisions if line["id"] == record["id"]]
     assert kept["decision"]["to"] == 2 and kept["settings"] and kept["snapshot"]
 
@@ -167,7 +170,7 @@ def test_while_a_killed_dispatcher_comes_back_new_connections_wait(start_operato
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not alive(pid), 5, "its end")
     client = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
-    client.request("POST", "/predict", harness.picture("PNG"), {"Content-Type": "image/png"})
+    client.request("POST", "/predict", picture_files.picture("PNG"), {"Content-Type": "image/png"})
     operator.signal(signal.SIGCONT)
     assert client.getresponse().status == 200
     assert dispatcher_of(operator)[0] != name
@@ -421,7 +424,7 @@ def test_the_operator_tells_prometheus_and_probes_how_it_is(start_operator):
     base = f"http://127.0.0.1:{operator.ports['metrics']}"
     assert requests.get(base + "/healthz", timeout=5).status_code == 200
     assert requests.get(base + "/readyz", timeout=5).status_code == 200
-    metrics = harness.Metrics(requests.get(base + "/metrics", timeout=5).text)
+    metrics = Metrics(requests.get(base + "/metrics", timeout=5).text)
     service = frozenset({"namespace": "default", "name": "resnet18"}.items())
     assert metrics.samples["eis_operator_ready_replicas", service] == 1
     assert metrics.samples["eis_operator_desired_replicas", service] == 1
@@ -525,7 +528,7 @@ def test_once_prints_the_plan_and_runs_nothing(tmp_path):
 
 
 def test_what_only_a_cluster_acts_on_is_skipped_and_told(start_operator, tmp_path):
-    sample = harness.ROOT / "crds/samples/external-hpa.yaml"
+    sample = ROOT / "crds/samples/external-hpa.yaml"
     done = run_operator("--local", sample, "--once")
     assert done.returncode == 0, done.stderr
     assert "default/resnet18-hpa" in done.stdout
@@ -554,7 +557,7 @@ def test_a_terminal_gets_a_table_that_is_drawn_in_place(tmp_path):
     main, side = pty.openpty()
     process = subprocess.Popen(
         [str(BIN / "inference-operator"), "--local", str(path), "--dispatcher-port", "0", "--bin-dir", str(fake_bin_dir(tmp_path))],
-        stdin=side, stdout=side, stderr=side, env={**os.environ, "PYTHONPATH": str(harness.ROOT), "TMPDIR": str(tmp_path), "NO_COLOR": "1",
+        stdin=side, stdout=side, stderr=side, env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path), "NO_COLOR": "1",
                                                    "TERM": "xterm"})
     os.close(side)
     seen = ""

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 import requests
 
-from tests.process.harness import wait_until
+from bench.waiting import wait_until
 from tests.process.local import Load, manifest
 from tests.process.test_operator_local import start_operator, two_cores  # noqa: F401
 
@@ -119,7 +119,7 @@ def test_a_query_without_a_prometheus_is_told(start_operator):  # noqa: F811
 
 
 def test_an_address_that_is_none_ends_the_operator_at_once(tmp_path):
-    from tests.process.harness import BIN
+    from tests.process.programs import BIN
     file = tmp_path / "m.yaml"
     file.write_text(json.dumps(manifest()))
     done = subprocess.run([BIN / "inference-operator", "--local", file, "--prometheus-url", "prometheus:9090"],

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.process.clients import environment_with
-from tests.process.harness import BIN, ROOT
+from tests.process.programs import BIN, ROOT
 
 BUILD = BIN.parent
 PROGRAMS = ("inference-bench", "inference-dispatcher", "inference-operator", "inference-worker")

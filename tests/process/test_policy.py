@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from tests.process.harness import BIN
+from tests.process.programs import BIN
 
 MANIFEST = """apiVersion: elasticinference.dev/v1alpha1
 kind: InferenceService

@@ -6,9 +6,13 @@ import time
 import pytest
 import requests
 
-from tests.process import harness, worker
-from tests.process.harness import Background, WorkingWorker, picture, wait_until
+from bench.waiting import wait_until
+from tests.process import worker
+from tests.process.background import Background
+from tests.process.fake_worker import WorkingWorker
 from tests.process.local import LocalOperator, manifest, predict
+from tests.process.picture_files import picture
+from tests.process.websocket import WebSocketClosed
 
 DEADLY = picture(size=(77, 33))
 DIGEST = hashlib.sha256(DEADLY).hexdigest()
@@ -32,7 +36,7 @@ class Mortal(WorkingWorker):
                     return self.die()
                 self.answer(job, label=self.name)
                 self.ready()
-        except (OSError, harness.WebSocketClosed):
+        except (OSError, WebSocketClosed):
             pass
 
     killed = False

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from bench.report import figures, svg
-from tests.process.harness import ROOT
+from tests.process.programs import ROOT
 
 REQUESTS = "request,file,intended_s,sent_s,ended_s,latency_ms,status,fault,label,right".split(",")
 SERIES = "time_s,desired,replicas,ready,queue,in_flight,allocated_cores,used_cores".split(",")

@@ -9,8 +9,9 @@ import time
 
 import pytest
 
-from tests.process.harness import ROOT, wait_until
+from bench.waiting import wait_until
 from tests.process.local import LocalOperator, manifest, predict
+from tests.process.programs import ROOT
 
 pytestmark = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two workers need two cores")
 

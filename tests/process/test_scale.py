@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from tests.process.harness import wait_until
+from bench.waiting import wait_until
 from tests.process.local import KeptConnection, Load, LocalOperator, manifest
 
 pytestmark = pytest.mark.alone

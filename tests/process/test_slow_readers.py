@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from tests.process.harness import wait_until
+from bench.waiting import wait_until
 from tests.process.test_limits import ask, status_kib
 
 ASK = b"GET /v2/models/resnet18 HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -11,10 +11,14 @@ import time
 import pytest
 import requests
 
-from tests.process import harness
+from bench.waiting import wait_until
 from tests.process.certificates import Authority, Secret
+from tests.process.fake_worker import FakeWorker, WorkingWorker
+from tests.process.picture_files import picture
+from tests.process.programs import BIN
+from tests.process.raw_client import RawClient
 
-PICTURE = harness.picture()
+PICTURE = picture()
 
 
 class Pki:
@@ -67,12 +71,12 @@ def failures(dispatcher, reason):
 
 
 def test_a_picture_goes_over_tls_to_a_worker_and_its_answer_back(encrypted, link, pki):
-    worker = link(harness.WorkingWorker, dispatcher=encrypted, tls=pki.authority.trusting())
+    worker = link(WorkingWorker, dispatcher=encrypted, tls=pki.authority.trusting())
     url = f"https://127.0.0.1:{encrypted.http}/predict"
     answer = requests.post(url, files={"image": PICTURE}, verify=str(pki.authority.certificate), timeout=20)
     assert answer.status_code == 200 and answer.json()["top"][0]["label"] == worker.name
     # Larger than a record, than a read, and than what one write takes.
-    large = harness.picture(format="PNG", size=(1500, 1500), mode="RGB", compress_level=0)
+    large = picture(format="PNG", size=(1500, 1500), mode="RGB", compress_level=0)
     answer = requests.post(url, data=large, headers={"Content-Type": "image/png"},
                            verify=str(pki.authority.certificate), timeout=20)
     assert answer.status_code == 200
@@ -102,7 +106,7 @@ def test_plain_http_is_told_to_speak_https(encrypted):
 
 
 def test_who_never_ends_a_handshake_is_closed_and_counted(encrypted):
-    client = harness.RawClient(encrypted.http)
+    client = RawClient(encrypted.http)
     client.send(b"\x16\x03\x01")
     assert client.closed()
     client.close()
@@ -134,7 +138,7 @@ def test_old_versions_and_foreign_protocols_are_refused(encrypted, pki):
 
 def test_many_refused_handshakes_are_counted_but_not_logged_one_by_one(encrypted):
     for _ in range(20):
-        client = harness.RawClient(encrypted.http)
+        client = RawClient(encrypted.http)
         client.send(b"\x80nonsense")
         assert client.closed()
         client.close()
@@ -149,15 +153,15 @@ def test_a_client_shows_a_certificate_of_the_authority(start_dispatcher, secret,
     assert ask(dispatcher, known) == 200
     with pytest.raises((ssl.SSLError, ConnectionError)):
         ask(dispatcher, pki.authority.trusting(pki.other_client))
-    harness.wait_until(lambda: failures(dispatcher, "untrusted") == 1)
+    wait_until(lambda: failures(dispatcher, "untrusted") == 1)
     if client_auth == "optional":
         assert ask(dispatcher, pki.authority.trusting()) == 200
     else:
         with pytest.raises((ssl.SSLError, ConnectionError)):
             ask(dispatcher, pki.authority.trusting())
-        harness.wait_until(lambda: failures(dispatcher, "no_certificate") == 1)
+        wait_until(lambda: failures(dispatcher, "no_certificate") == 1)
     # A worker shows its token and nothing else.
-    harness.FakeWorker(dispatcher, tls=pki.authority.trusting()).close()
+    FakeWorker(dispatcher, tls=pki.authority.trusting()).close()
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
@@ -210,7 +214,7 @@ class Asker:
 
 def test_a_renewed_certificate_counts_under_load_and_a_broken_one_is_kept_out(encrypted, link, secret, pki):
     context = pki.authority.trusting()
-    workers = [link(harness.WorkingWorker, dispatcher=encrypted, tls=context, name=f"w{i}") for i in range(2)]
+    workers = [link(WorkingWorker, dispatcher=encrypted, tls=context, name=f"w{i}") for i in range(2)]
     askers = [Asker(encrypted, context, keep) for keep in (True, True, False, False)]
 
     def shown():
@@ -222,14 +226,14 @@ def test_a_renewed_certificate_counts_under_load_and_a_broken_one_is_kept_out(en
 
     assert shown() == pki.server.der()
     secret.update(pki.renewed.certificate, pki.renewed.key, pki.authority.certificate)
-    harness.wait_until(lambda: shown() == pki.renewed.der(), what="the new certificate")
+    wait_until(lambda: shown() == pki.renewed.der(), what="the new certificate")
     secret.update(pki.server.certificate, pki.renewed.key, pki.authority.certificate)
-    harness.wait_until(lambda: renewals("refused") == 1, what="the refusal")
+    wait_until(lambda: renewals("refused") == 1, what="the refusal")
     assert shown() == pki.renewed.der()
     refused, = encrypted.log("tls_certificate_refused")
     assert "private key" in refused["error"]
     before = [asker.answers for asker in askers]
-    harness.wait_until(lambda: all(asker.answers > count for asker, count in zip(askers, before)))
+    wait_until(lambda: all(asker.answers > count for asker, count in zip(askers, before)))
     for asker in askers:
         asker.stop()
     assert [asker.faults for asker in askers] == [[]] * 4
@@ -241,7 +245,7 @@ def test_a_renewed_certificate_counts_under_load_and_a_broken_one_is_kept_out(en
 
 def test_a_real_worker_verifies_the_dispatcher_before_it_shows_its_token(encrypted, start_worker, secret, pki):
     trusting = start_worker("--dispatcher-ca", str(secret.ca), dispatchers=[encrypted])
-    harness.wait_until(lambda: encrypted.log("worker_linked"), what="the link")
+    wait_until(lambda: encrypted.log("worker_linked"), what="the link")
     answer = requests.post(f"https://127.0.0.1:{encrypted.http}/predict", data=PICTURE,
                            headers={"Content-Type": "image/jpeg"}, verify=str(pki.authority.certificate), timeout=30)
     assert answer.status_code == 200
@@ -251,7 +255,7 @@ def test_a_real_worker_verifies_the_dispatcher_before_it_shows_its_token(encrypt
                           (None, "127.0.0.1", "400")):
         flags = ["--dispatcher-ca", str(ca)] if ca else []
         doubting = start_worker("--dispatcher", f"{host}:{encrypted.link}", *flags)
-        lost = harness.wait_until(lambda: doubting.log("link_lost"), what="the failed link")
+        lost = wait_until(lambda: doubting.log("link_lost"), what="the failed link")
         assert why in lost[0]["error"], lost[0]
         assert not doubting.log("linked")
         doubting.stop()
@@ -306,14 +310,14 @@ def test_a_worker_follows_a_change_of_the_authority_over_a_bundle_of_both(encryp
         with contextlib.suppress(ssl.SSLError), connect(encrypted, authority.trusting()) as connection:
             return connection.getpeercert(binary_form=True) == certificate.der()
 
-    harness.wait_until(lambda: worker.log("linked"), 30, "the first link")
+    wait_until(lambda: worker.log("linked"), 30, "the first link")
     for shown, ca, authority in ((pki.server, both, pki.authority), (moved, both, pki.stranger),
                                  (moved, pki.stranger.certificate, pki.stranger)):
         secret.update(shown.certificate, shown.key, ca)
-        harness.wait_until(lambda: served(shown, authority), 20, "the certificate")
+        wait_until(lambda: served(shown, authority), 20, "the certificate")
         links = len(worker.log("linked"))
         between.cut()
-        harness.wait_until(lambda: len(worker.log("linked")) > links, 30, "another link")
+        wait_until(lambda: len(worker.log("linked")) > links, 30, "another link")
         answer = requests.post(f"https://127.0.0.1:{encrypted.http}/predict", data=PICTURE, headers={"Content-Type": "image/jpeg"},
                                verify=str(authority.certificate), timeout=30)
         assert answer.status_code == 200
@@ -322,10 +326,10 @@ def test_a_worker_follows_a_change_of_the_authority_over_a_bundle_of_both(encryp
 
 
 def test_the_load_generator_trusts_the_authority_that_it_is_given(encrypted, link, secret, pki, tmp_path):
-    link(harness.WorkingWorker, dispatcher=encrypted, tls=pki.authority.trusting())
+    link(WorkingWorker, dispatcher=encrypted, tls=pki.authority.trusting())
     (tmp_path / "images").mkdir()
     (tmp_path / "images/a.jpg").write_bytes(PICTURE)
-    command = [str(harness.BIN / "inference-bench"), "load", "--url", f"https://127.0.0.1:{encrypted.http}/predict",
+    command = [str(BIN / "inference-bench"), "load", "--url", f"https://127.0.0.1:{encrypted.http}/predict",
                "--images", str(tmp_path / "images"), "--rate", "50", "--seconds", "0.5", "--seed", "1"]
     for ca, errors in ((secret.ca, False), (pki.stranger.certificate, True)):
         done = subprocess.run([*command, "--ca", str(ca)], capture_output=True, text=True, timeout=60)
@@ -334,7 +338,7 @@ def test_the_load_generator_trusts_the_authority_that_it_is_given(encrypted, lin
 
 def test_a_dispatcher_does_not_start_with_what_it_cannot_use(secret, pki):
     def start(*flags):
-        return subprocess.run([str(harness.BIN / "inference-dispatcher"), *map(str, flags)], capture_output=True,
+        return subprocess.run([str(BIN / "inference-dispatcher"), *map(str, flags)], capture_output=True,
                               text=True, timeout=20)
     wrong = start("--tls-cert", pki.server.certificate, "--tls-key", pki.renewed.key, "--port", "0")
     assert wrong.returncode == 1 and "bad_certificate" in wrong.stderr and "private key" in wrong.stderr

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.process.harness import BIN
+from tests.process.programs import BIN
 
 
 def trace(*flags, stdin=b""):

@@ -10,7 +10,11 @@ import time
 import pytest
 import requests
 
-from tests.process import harness, worker
+from bench.waiting import wait_until
+from tests.process import picture_files, worker
+from tests.process.background import Background
+from tests.process.plain_json import read_json
+from tests.process.programs import BIN, Program
 
 RANDOM = ("--model-uri", "builtin://random?classes=4")
 
@@ -30,7 +34,7 @@ def predict(one, data, content_type="image/jpeg"):
 # --- routes ---
 
 def test_predict_answers_a_raw_picture_and_a_form_alike(shared):
-    raw = predict(shared, harness.picture())
+    raw = predict(shared, picture_files.picture())
     assert raw.status_code == 200
     body = raw.json()
     assert set(body) == {"prediction", "top", "model_version", "timing"}
@@ -39,30 +43,30 @@ def test_predict_answers_a_raw_picture_and_a_form_alike(shared):
     best = body["top"][0]
     assert body["prediction"] == f"{best['label']}: {100 * best['probability']:.1f}%"
     assert set(body["timing"]) == {"preprocess_ms", "inference_ms", "total_ms"}
-    form = requests.post(shared.url + "/predict", files={"image": ("a.png", harness.picture(), "image/png")}, timeout=20)
+    form = requests.post(shared.url + "/predict", files={"image": ("a.png", picture_files.picture(), "image/png")}, timeout=20)
     assert form.json()["top"] == body["top"]
     for content_type in ("", "binary/octet-stream"):
-        assert predict(shared, harness.picture(), content_type).json()["top"] == body["top"]
-    encoded = requests.put(shared.url + "/predict", data=gzip.compress(harness.picture()), timeout=20,
+        assert predict(shared, picture_files.picture(), content_type).json()["top"] == body["top"]
+    encoded = requests.put(shared.url + "/predict", data=gzip.compress(picture_files.picture()), timeout=20,
                            headers={"Content-Encoding": "gzip"})
     assert encoded.json()["top"] == body["top"]
-    other = requests.post(shared.url + "/predict", data=harness.picture(), headers={"Content-Encoding": "br"}, timeout=20)
+    other = requests.post(shared.url + "/predict", data=picture_files.picture(), headers={"Content-Encoding": "br"}, timeout=20)
     assert other.status_code == 415 and other.headers["Accept-Encoding"] == "gzip, deflate"
 
 
 BAD = [
     ("text", b"hello", "image/jpeg", 400, "not an image"),
-    ("cut off", harness.picture()[:-300], "image/jpeg", 400, "truncated"),
+    ("cut off", picture_files.picture()[:-300], "image/jpeg", 400, "truncated"),
     ("empty", b"", "image/jpeg", 400, "no bytes"),
-    ("a GIF", harness.picture("GIF"), "image/gif", 415, "a format that is not served"),
+    ("a GIF", picture_files.picture("GIF"), "image/gif", 415, "a format that is not served"),
     ("a text", b"hello", "text/plain", 415, "no picture type"),
     ("too many bytes", b"\xff\xd8\xff" + bytes(11 << 20), "image/jpeg", 413, "over 10 MiB"),
     ("a form without the field", b"--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--x--\r\n",
      "multipart/form-data; boundary=x", 400, "no field image"),
-    ("a form with the field twice", b"".join(b"--x\r\nContent-Disposition: form-data; name=\"image\"\r\n\r\n" + harness.picture()
+    ("a form with the field twice", b"".join(b"--x\r\nContent-Disposition: form-data; name=\"image\"\r\n\r\n" + picture_files.picture()
                                              + b"\r\n" for _ in range(2)) + b"--x--\r\n",
      "multipart/form-data; boundary=x", 400, "more than one field image"),
-    ("a PNG bomb", harness.picture("PNG", size=(20000, 10), mode="1"), "image/png", 413, "a side over 16,384"),
+    ("a PNG bomb", picture_files.picture("PNG", size=(20000, 10), mode="1"), "image/png", 413, "a side over 16,384"),
 ]
 
 
@@ -75,11 +79,11 @@ def test_what_is_no_usable_picture_is_refused_as_problem_json(shared, what, data
 
 
 def test_a_picture_whose_header_is_whole_but_whose_data_is_broken_gives_an_answer_not_a_crash(shared):
-    data = bytearray(harness.picture("PNG", size=(300, 300)))
+    data = bytearray(picture_files.picture("PNG", size=(300, 300)))
     middle = len(data) // 2
     data[middle:middle + 8] = bytes(8)
     assert predict(shared, bytes(data), "image/png").status_code in (200, 400)
-    assert predict(shared, harness.picture()).status_code == 200
+    assert predict(shared, picture_files.picture()).status_code == 200
 
 
 def test_the_other_routes(shared):
@@ -94,7 +98,7 @@ def test_the_other_routes(shared):
 def test_metrics_count_what_happened(start_worker):
     one = start_worker(*RANDOM)
     for _ in range(3):
-        assert predict(one, harness.picture()).status_code == 200
+        assert predict(one, picture_files.picture()).status_code == 200
     assert predict(one, b"x").status_code == 400
     metrics = one.metrics()
     assert metrics.get("ml_app_ready") == 1
@@ -108,8 +112,8 @@ def test_metrics_count_what_happened(start_worker):
 
 
 def test_more_direct_requests_than_fit_get_429_and_the_rest_an_answer(shared):
-    picture = harness.picture(size=(3000, 2000))
-    waiting = [harness.Background(predict, shared, picture) for _ in range(48)]
+    picture = picture_files.picture(size=(3000, 2000))
+    waiting = [Background(predict, shared, picture) for _ in range(48)]
     statuses = [one.result(60).status_code for one in waiting]
     assert set(statuses) <= {200, 429}
     assert statuses.count(200) >= 32
@@ -125,7 +129,7 @@ def test_one_thread_computes(shared):
         return out
     before = busy()
     for _ in range(40):
-        assert predict(shared, harness.picture(size=(500, 375))).status_code == 200
+        assert predict(shared, picture_files.picture(size=(500, 375))).status_code == 200
     spent = sorted((ticks - before.get(task, 0) for task, ticks in busy().items()), reverse=True)
     assert spent[0] > 0.8 * sum(spent), spent
 
@@ -133,10 +137,10 @@ def test_one_thread_computes(shared):
 # --- start ---
 
 def test_a_worker_that_was_not_asked_to_serve_pictures_listens_for_probes_and_scrapes_alone(tmp_path):
-    one = harness.Program("inference-worker", tmp_path, ["--address", "127.0.0.1", "--metrics-port", "0", *RANDOM])
+    one = Program("inference-worker", tmp_path, ["--address", "127.0.0.1", "--metrics-port", "0", *RANDOM])
     assert set(one.ports) == {"metrics"}
     url = f"http://127.0.0.1:{one.ports['metrics']}"
-    harness.wait_until(lambda: requests.get(url + "/readyz", timeout=10).status_code == 200, what="readiness")
+    wait_until(lambda: requests.get(url + "/readyz", timeout=10).status_code == 200, what="readiness")
     assert requests.get(url + "/healthz", timeout=10).status_code == 200
     assert requests.post(url + "/predict", data=b"x", timeout=10).status_code == 404
     assert one.stop() == 0
@@ -170,19 +174,19 @@ def resident_mb(one, field):
 
 def test_memory_from_the_start_to_the_largest_picture_is_within_its_limits(tmp_path):
     """The time to the first answer is printed and not judged: it follows the core (0.84 s of it with AVX-512, 1.2 s with AVX2)."""
-    if "san" in harness.BIN.parent.name:
+    if "san" in BIN.parent.name:
         pytest.skip("a sanitizer takes more of both")
     start = time.monotonic()
     one = worker.Worker(tmp_path / "worker", ready=False)
     try:
-        while predict(one, harness.picture()).status_code != 200:
+        while predict(one, picture_files.picture()).status_code != 200:
             time.sleep(0.005)
         seconds = time.monotonic() - start
         cpu_seconds = sum(map(int, open(f"/proc/{one.process.pid}/stat").read().rsplit(")", 1)[1].split()[11:13])) / 100
         for _ in range(10):
-            assert predict(one, harness.picture(size=(640, 480))).status_code == 200
+            assert predict(one, picture_files.picture(size=(640, 480))).status_code == 200
         usual = resident_mb(one, "VmRSS")
-        assert predict(one, harness.picture(size=(4000, 4000))).status_code == 200
+        assert predict(one, picture_files.picture(size=(4000, 4000))).status_code == 200
         peak = resident_mb(one, "VmHWM")
     finally:
         assert one.stop() == 0
@@ -194,7 +198,7 @@ def test_memory_from_the_start_to_the_largest_picture_is_within_its_limits(tmp_p
 # --- links ---
 
 def ask(dispatcher, data=None, **options):
-    return requests.post(dispatcher.url + "/predict", data=data or harness.picture(), timeout=30,
+    return requests.post(dispatcher.url + "/predict", data=data or picture_files.picture(), timeout=30,
                          headers={"Content-Type": "image/jpeg"}, **options)
 
 
@@ -202,7 +206,7 @@ def test_a_picture_goes_through_the_dispatcher_and_back(start_dispatcher, start_
     dispatcher = start_dispatcher()
     one = start_worker(dispatchers=[dispatcher])
     answer = ask(dispatcher).json()
-    direct = predict(one, harness.picture()).json()
+    direct = predict(one, picture_files.picture()).json()
     assert [p["label"] for p in answer["top"]] == [p["label"] for p in direct["top"]]
     assert [p["probability"] for p in answer["top"]] == pytest.approx([p["probability"] for p in direct["top"]], abs=1e-6)
     assert answer["prediction"] == direct["prediction"]
@@ -219,7 +223,7 @@ def test_a_worker_with_the_wrong_token_serves_nothing_and_keeps_trying(start_dis
 def test_a_worker_of_two_dispatchers_serves_both(start_dispatcher, start_worker):
     first, second = start_dispatcher(), start_dispatcher()
     start_worker(*RANDOM, dispatchers=[first, second])
-    waiting = [harness.Background(ask, dispatcher) for _ in range(10) for dispatcher in (first, second)]
+    waiting = [Background(ask, dispatcher) for _ in range(10) for dispatcher in (first, second)]
     assert [one.result().status_code for one in waiting] == [200] * 20
 
 
@@ -235,7 +239,7 @@ def test_two_dispatchers_of_one_worker_count_its_work_once(start_dispatcher, sta
     def load(asked):
         """What the given dispatchers, loaded at once, add to the totals."""
         before = totals()
-        waiting = [harness.Background(lambda to: [ask(to).status_code for _ in range(8)], each) for each in asked for _ in range(3)]
+        waiting = [Background(lambda to: [ask(to).status_code for _ in range(8)], each) for each in asked for _ in range(3)]
         assert {status for one in waiting for status in one.result(60)} == {200}
         return [after - earlier for after, earlier in zip(totals(), before)]
 
@@ -256,12 +260,12 @@ def test_a_crowd_of_direct_requests_turns_no_job_away(start_dispatcher, start_wo
         while not enough.is_set():
             assert predict(one, picture).status_code in (200, 429)
     # Large, so that a quick worker too has more waiting than it takes.
-    picture = harness.picture(size=(2000, 1500))
-    crowding = [harness.Background(crowd) for _ in range(40)]
+    picture = picture_files.picture(size=(2000, 1500))
+    crowding = [Background(crowd) for _ in range(40)]
 
     def refused():
         return one.metrics().get("ml_app_requests_total", method="POST", endpoint="/predict", status=429)
-    harness.wait_until(refused, what="a direct request too many")
+    wait_until(refused, what="a direct request too many")
     asked = [ask(dispatcher).status_code for _ in range(10)]
     enough.set()
     for each in crowding:
@@ -307,9 +311,9 @@ def test_a_dispatcher_that_comes_back_is_served_within_seconds(start_dispatcher,
 def test_sigterm_finishes_the_held_job_and_loses_nothing(start_dispatcher, start_worker):
     dispatcher = start_dispatcher()
     leaving = start_worker(*RANDOM, dispatchers=[dispatcher])
-    picture = harness.picture(size=(3000, 2000))
-    waiting = [harness.Background(ask, dispatcher, picture) for _ in range(30)]
-    harness.wait_until(lambda: dispatcher.metrics().get("dispatcher_completions_total") >= 3, what="three answers")
+    picture = picture_files.picture(size=(3000, 2000))
+    waiting = [Background(ask, dispatcher, picture) for _ in range(30)]
+    wait_until(lambda: dispatcher.metrics().get("dispatcher_completions_total") >= 3, what="three answers")
     leaving.signal(signal.SIGTERM)
     assert leaving.wait() == 0
     assert leaving.log("drained")[0]["finished"] is True
@@ -340,7 +344,7 @@ def test_a_name_server_that_is_silent_does_not_hold_a_leaving_worker(start_dispa
 
 def test_sigterm_finishes_a_direct_request(start_worker):
     one = start_worker(*RANDOM)
-    waiting = [harness.Background(predict, one, harness.picture(size=(4000, 3000))) for _ in range(5)]
+    waiting = [Background(predict, one, picture_files.picture(size=(4000, 3000))) for _ in range(5)]
     time.sleep(0.15)
     one.signal(signal.SIGTERM)
     assert one.wait() == 0
@@ -378,10 +382,10 @@ def test_a_dispatcher_that_hangs_up_in_the_middle_of_everything_does_no_harm(sta
 # --- classify ---
 
 def test_classify_prints_a_line_per_file_and_fails_where_one_fails(tmp_path):
-    (tmp_path / "a.jpg").write_bytes(harness.picture())
+    (tmp_path / "a.jpg").write_bytes(picture_files.picture())
     (tmp_path / "b.jpg").write_text("no picture")
     done = worker.run(*RANDOM, "--classify", tmp_path / "a.jpg", tmp_path / "b.jpg", tmp_path / "c.jpg")
-    lines = [harness.read_json(line) for line in done.stdout.splitlines()]
+    lines = [read_json(line) for line in done.stdout.splitlines()]
     assert done.returncode == 1
     assert len(lines[0]["top"]) == 4
     assert "error" in lines[1] and "error" in lines[2]

@@ -11,7 +11,10 @@ import zipfile
 import pytest
 import requests
 
-from tests.process import harness, worker
+from tests.process import worker
+from tests.process.background import Background
+from tests.process.picture_files import picture
+from tests.process.programs import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +28,7 @@ def certificate(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def weights():
-    return (harness.ROOT / "inference/weights/shapes.safetensors").read_bytes()
+    return (ROOT / "inference/weights/shapes.safetensors").read_bytes()
 
 
 class FileServer:
@@ -104,7 +107,7 @@ def serve(certificate, weights):
 @pytest.fixture
 def classify(tmp_path, certificate):
     """Classifies one picture with weights from a URL, which loads them as any start does."""
-    (tmp_path / "a.png").write_bytes(harness.picture("PNG"))
+    (tmp_path / "a.png").write_bytes(picture("PNG"))
 
     def run(url, *flags, trust=True, allow=("--allow-address", "loopback"), labels="builtin://shapes"):
         environment = dict(os.environ)
@@ -224,7 +227,7 @@ def test_plain_http_is_refused_but_to_this_machine(tmp_path):
 
 def test_two_workers_with_one_cache_download_once(serve, classify, weights):
     server = serve()
-    both = [harness.Background(classify, server.url, "--sha256", digest(weights)) for _ in range(2)]
+    both = [Background(classify, server.url, "--sha256", digest(weights)) for _ in range(2)]
     assert [one.result(60).returncode for one in both] == [0, 0]
     assert len(server.requests) == 1
 
@@ -385,12 +388,12 @@ def test_files_of_the_system_are_no_weights_and_no_labels(tmp_path, uri):
 
 @pytest.mark.parametrize("source", ["builtin", "file", "checked file"])
 def test_the_version_is_the_beginning_of_the_weights_sha256(start_worker, source):
-    weights = harness.ROOT / "inference/weights/shapes.safetensors"
+    weights = ROOT / "inference/weights/shapes.safetensors"
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     flags = {"builtin": ["--model-uri", "builtin://shapes"], "file": ["--model-uri", str(weights)],
              "checked file": ["--model-uri", str(weights), "--sha256", digest]}[source]
     program = start_worker(*flags)
-    answer = requests.post(program.url + "/predict", data=harness.picture(), headers={"Content-Type": "image/jpeg"}, timeout=20)
+    answer = requests.post(program.url + "/predict", data=picture(), headers={"Content-Type": "image/jpeg"}, timeout=20)
     assert answer.json()["model_version"] == digest[:12]
     assert requests.get(program.url, timeout=20).json()["model_version"] == digest[:12]
     assert program.log("model_ready")[0]["model_version"] == digest[:12]

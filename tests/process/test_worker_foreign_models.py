@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import requests
 
-from tests.process import harness, worker
+from tests.process import worker
+from tests.process.picture_files import picture
 
 torch = pytest.importorskip("torch")
 torchvision = pytest.importorskip("torchvision")
@@ -14,7 +15,7 @@ from torch.nn import functional  # noqa: E402
 
 from tests.process.networks import network, save_safetensors, state_dict
 
-PICTURE = harness.picture("PNG")
+PICTURE = picture("PNG")
 
 
 def scripted(module, path, example=None, training=False):

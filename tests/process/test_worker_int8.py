@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import requests
 
-from tests.process import harness, worker
+from bench.waiting import wait_until
+from tests.process import worker
+from tests.process.programs import BIN, Dispatcher
 
 torch = pytest.importorskip("torch")
 torchvision = pytest.importorskip("torchvision")
@@ -96,7 +98,7 @@ def test_a_head_of_a_thousand_classes_keeps_its_answers(tmp_path):
         expected = torch.cat([net(part) for part in fresh.split(8)]).numpy()
     torch.save(net.state_dict(), tmp_path / "weights.pth")
     fresh.numpy().astype("<f4").tofile(tmp_path / "in")
-    done = subprocess.run([str(harness.BIN / "inference_probe"), "logits", str(tmp_path / "weights.pth"), "int8",
+    done = subprocess.run([str(BIN / "inference_probe"), "logits", str(tmp_path / "weights.pth"), "int8",
                            str(tmp_path / "in"), str(tmp_path / "out")], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     found = np.fromfile(tmp_path / "out", "<f4").reshape(expected.shape)
@@ -169,12 +171,12 @@ def test_torchscript_is_refused_in_int8(tmp_path):
 
 def test_a_dispatcher_is_told_what_its_workers_compute_in(cache, tmp_path):
     shutil.copytree(cache, tmp_path / "worker/cache")  # what the tests above calibrated, if they ran
-    dispatcher = harness.Dispatcher(tmp_path / "dispatcher")
+    dispatcher = Dispatcher(tmp_path / "dispatcher")
     try:
         running = worker.Worker(tmp_path / "worker", "--precision", "int8", dispatchers=[dispatcher], ready=False)
         try:
             running.wait_ready(120)
-            harness.wait_until(lambda: dispatcher.metrics().get("dispatcher_workers_by_precision", precision="int8") == 1, 20)
+            wait_until(lambda: dispatcher.metrics().get("dispatcher_workers_by_precision", precision="int8") == 1, 20)
             agreement = running.log("int8_agreement")[0]["top1"]
             assert dispatcher.metrics().get("dispatcher_int8_agreement") == agreement
         finally:

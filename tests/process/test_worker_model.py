@@ -9,7 +9,9 @@ import subprocess
 import numpy as np
 import pytest
 
-from tests.process import harness, picture_probe, worker
+from tests.process import picture_probe, worker
+from tests.process.picture_files import picture
+from tests.process.programs import BIN, ROOT
 
 torch = pytest.importorskip("torch")
 torchvision = pytest.importorskip("torchvision")
@@ -27,7 +29,7 @@ PICTURES = 240
 
 
 def probe(*arguments):
-    done = subprocess.run([str(harness.BIN / "inference_probe"), *map(str, arguments)], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([str(BIN / "inference_probe"), *map(str, arguments)], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -97,7 +99,7 @@ def test_half_precision_files_hold_the_rounded_weights(dtype, tmp_path):
 
 def test_a_thousand_classes_get_imagenets_names(tmp_path):
     torch.save(state_dict(network(classes=1000)), tmp_path / "weights.pth")
-    (tmp_path / "a.png").write_bytes(harness.picture("PNG"))
+    (tmp_path / "a.png").write_bytes(picture("PNG"))
     line, = worker.classify([tmp_path / "a.png"], "--model-uri", tmp_path / "weights.pth").values()
     from torchvision.models._meta import _IMAGENET_CATEGORIES as names
     assert len(line["top"]) == 5
@@ -140,7 +142,7 @@ def test_a_hostile_pickle_runs_nothing(tmp_path):
     tensors = collections.OrderedDict(state_dict(network(3)))
     tensors["extra"] = Runs(tmp_path / "ran")
     torch.save(tensors, tmp_path / "weights.pth")
-    (tmp_path / "a.png").write_bytes(harness.picture("PNG"))
+    (tmp_path / "a.png").write_bytes(picture("PNG"))
     line, = worker.classify([tmp_path / "a.png"], "--model-uri", tmp_path / "weights.pth").values()
     assert line["top"][0]["label"].startswith("class ")
     assert not (tmp_path / "ran").exists()
@@ -254,7 +256,7 @@ def pictures(tmp_path_factory):
 def reference(pictures):
     """torchvision's own answers: file -> probabilities."""
     import weights_file
-    tensors, _ = weights_file.load(harness.ROOT / "inference/weights/shapes.safetensors")
+    tensors, _ = weights_file.load(ROOT / "inference/weights/shapes.safetensors")
     net = torchvision.models.resnet18(weights=None, num_classes=len(tensors["fc.bias"]))
     net.load_state_dict({name: torch.from_numpy(array.astype(np.float32)) for name, array in tensors.items()
                          if not name.endswith("num_batches_tracked")}, strict=False)
@@ -282,5 +284,5 @@ def test_whole_pictures_are_classified_as_torchvision_classifies_them(precision,
 
 def test_the_embedded_labels_are_the_generators_classes(pictures):
     from shapes import CLASSES
-    labels = pathlib.Path(harness.ROOT / "inference/weights/shapes.labels.txt").read_text().split("\n")[:-1]
+    labels = pathlib.Path(ROOT / "inference/weights/shapes.labels.txt").read_text().split("\n")[:-1]
     assert labels == CLASSES

@@ -292,8 +292,8 @@ def test_a_bomb_is_refused_before_it_is_unpacked(net, tmp_path):
 
 def test_label_files_of_other_forms_are_read_and_a_wrong_number_names_both(net, tmp_path):
     torch.save(net.state_dict(), tmp_path / "weights.pth")
-    from tests.process import harness
-    (tmp_path / "a.png").write_bytes(harness.picture("PNG"))
+    from tests.process.picture_files import picture
+    (tmp_path / "a.png").write_bytes(picture("PNG"))
     names = [f"name {n}" for n in "abcdefg"]
     forms = {"json": "{" + ", ".join(f'"{i}": ["n0000000{i}", "{name}"]' for i, name in enumerate(names)) + "}",
              "csv": "index,label\n" + "".join(f"{i},{name}\n" for i, name in reversed(list(enumerate(names)))),

@@ -13,9 +13,9 @@ import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 
+from bench.waiting import wait_until
 from tests.chaos import report
 from tests.chaos.scene import HONEST, Auditor, Scene
-from tests.process.harness import wait_until
 from tests.process.local import alive
 from tests.soak import judge
 

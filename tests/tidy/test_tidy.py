@@ -70,6 +70,9 @@ def test_python_finds_its_modules_by_their_path_from_the_root():
         text = (ROOT / name).read_text()
         wrong += [f"{name}: sys.path" for _ in re.findall(r"^\s*sys\.path[.\[]", text, re.MULTILINE)]
         wrong += [f"{name}: import {module}: say from which package" for module in beside.findall(text)]
+        named = re.findall(r"^\s*from ((?:bench|tests)\.[\w.]+) import", text, re.MULTILINE)
+        wrong += [f"{name}: there is no {module}" for module in named
+                  if not (ROOT / f"{module.replace('.', '/')}.py").exists() and not (ROOT / module.replace(".", "/")).is_dir()]
     assert not wrong, "\n".join(wrong)
 
 

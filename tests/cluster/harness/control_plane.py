@@ -4,8 +4,10 @@ import socket
 import subprocess
 from dataclasses import dataclass, field
 
+from bench.waiting import wait_until
+
 from . import pki
-from .process import State, wait_for
+from .process import NOT_YET, State
 
 SERVICE_RANGE = "10.96.0.0/16"
 KUBERNETES_SERVICE = "10.96.0.1"
@@ -142,12 +144,10 @@ class ControlPlane:
             self.state.must_live("etcd")
             self.state.must_live("kube-apiserver")
 
-        wait_for(
-            "API server ready",
-            lambda: self.kubectl("get", "--raw", "/readyz", timeout=5) == "ok",
-            120,
-            alive=alive,
-        )
+        def ready() -> bool:
+            return self.kubectl("get", "--raw", "/readyz", timeout=5) == "ok"
+
+        wait_until(ready, 120, "readiness of the API server", 0.2, NOT_YET, alive)
 
     def start_controllers(self, extra: list[str]) -> None:
         manager = self.identity("controller-manager", "system:kube-controller-manager")

@@ -10,8 +10,10 @@ import subprocess
 import tempfile
 import time
 
+from bench.waiting import Failed
+
 from .node import PAUSE_IMAGE
-from .tools import ROOT, HarnessError, cache_dir, log
+from .tools import ROOT, cache_dir, log
 
 BASE = "docker.io/library/debian:bookworm-slim"
 COMPONENTS = {"operator": "operator", "dispatcher": "dispatcher", "worker": "inference"}
@@ -36,10 +38,10 @@ def _command() -> list[str]:
 
 def _buildah(*args: str, timeout: float = 3600) -> str:
     if not shutil.which("buildah"):
-        raise HarnessError("missing: buildah; apt-get install buildah debootstrap busybox-static")
+        raise Failed("missing: buildah; apt-get install buildah debootstrap busybox-static")
     done = subprocess.run([*_command(), *args], capture_output=True, text=True, timeout=timeout)
     if done.returncode:
-        raise HarnessError(f"buildah {args[0]} failed:\n{(done.stdout + done.stderr)[-6000:]}")
+        raise Failed(f"buildah {args[0]} failed:\n{(done.stdout + done.stderr)[-6000:]}")
     return done.stdout.strip()
 
 
@@ -54,7 +56,7 @@ def _lock():
 def _exists(name: str) -> bool:
     try:
         return bool(_buildah("images", "-q", name))
-    except HarnessError:
+    except Failed:
         return False
 
 
@@ -72,7 +74,7 @@ def pause() -> pathlib.Path:
     if path.exists():
         return path
     if not os.path.exists("/bin/busybox"):
-        raise HarnessError("missing: /bin/busybox; apt-get install busybox-static")
+        raise Failed("missing: /bin/busybox; apt-get install busybox-static")
     with _lock():
         container = _buildah("from", "scratch")
         _buildah("copy", container, "/bin/busybox", "/bin/busybox")
@@ -87,7 +89,7 @@ def base() -> None:
     if _exists(BASE):
         return
     if not shutil.which("debootstrap"):
-        raise HarnessError("missing: debootstrap; apt-get install debootstrap")
+        raise Failed("missing: debootstrap; apt-get install debootstrap")
     log("making the base image with debootstrap (once)")
     scratch = cache_dir() / "debootstrap"
     shutil.rmtree(scratch, ignore_errors=True)
@@ -97,7 +99,7 @@ def base() -> None:
         [*command, "http://deb.debian.org/debian"], capture_output=True, text=True, timeout=900
     )
     if done.returncode:
-        raise HarnessError(f"debootstrap failed:\n{(done.stdout + done.stderr)[-3000:]}")
+        raise Failed(f"debootstrap failed:\n{(done.stdout + done.stderr)[-3000:]}")
     (scratch / "etc/apt/sources.list").write_text(
         "deb http://deb.debian.org/debian bookworm main\n"
         "deb http://deb.debian.org/debian bookworm-updates main\n"

@@ -5,8 +5,10 @@ import json
 import pathlib
 import subprocess
 
+from bench.waiting import wait_until
+
 from .control_plane import ControlPlane
-from .process import State, wait_for
+from .process import NOT_YET, State
 from .sandbox import Sandbox
 
 NODE = "node"
@@ -81,11 +83,8 @@ class Node:
         )
         self.state.path("cni", "10-pods.conflist").write_text(json.dumps(CNI_CONFIG))
         self.state.start("containerd", ["containerd", "--config", str(config)], prefix=self.sandbox.prefix)
-        wait_for(
-            "containerd",
-            lambda: self.ctr("version"),
-            30,
-            alive=lambda: self.state.must_live("containerd"),
+        wait_until(
+            lambda: self.ctr("version"), 30, "an answer of containerd", 0.2, NOT_YET, alive=lambda: self.state.must_live("containerd")
         )
 
     def ctr(self, *args: str, timeout: float = 30) -> str:
@@ -249,30 +248,21 @@ class Node:
             conditions = json.loads(self.control.kubectl("get", "node", NODE, "-o", "json"))["status"]["conditions"]
             return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
-        wait_for("node Ready", node_ready, 120, interval_s=0.5, alive=alive)
-        wait_for(
-            "default service account",
-            lambda: self.control.kubectl("get", "serviceaccount", "default", "-o", "name"),
-            60,
-            alive=alive,
-        )
-        wait_for(
-            "cluster DNS",
-            lambda: subprocess.run(
-                [*self.sandbox.network_prefix, "curl", "-fsS", "-m", "2", "http://127.0.0.1:8181/ready"],
-                check=True,
-                capture_output=True,
-            ),
-            60,
-            alive=alive,
-        )
-        wait_for(
-            "metrics API",
-            lambda: "True" in self.control.kubectl(
-                "get", "apiservice", "v1beta1.metrics.k8s.io",
-                "-o", "jsonpath={.status.conditions[?(@.type=='Available')].status}",
-            ),
-            90,
-            interval_s=0.5,
-            alive=alive,
-        )
+        def dns_ready():
+            command = [*self.sandbox.network_prefix, "curl", "-fsS", "-m", "2", "http://127.0.0.1:8181/ready"]
+            return subprocess.run(command, check=True, capture_output=True)
+
+        def metrics_ready() -> bool:
+            available = "jsonpath={.status.conditions[?(@.type=='Available')].status}"
+            return "True" in self.control.kubectl("get", "apiservice", "v1beta1.metrics.k8s.io", "-o", available)
+
+        def has_account() -> str:
+            return self.control.kubectl("get", "serviceaccount", "default", "-o", "name")
+
+        for condition, seconds, what in (
+            (node_ready, 120, "readiness of the node"),
+            (has_account, 60, "the default service account"),
+            (dns_ready, 60, "the cluster's DNS"),
+            (metrics_ready, 90, "the metrics API"),
+        ):
+            wait_until(condition, seconds, what, 0.3, NOT_YET, alive)

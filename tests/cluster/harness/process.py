@@ -7,7 +7,10 @@ import signal
 import subprocess
 import time
 
-from .tools import HarnessError
+from bench.waiting import Failed, wait_until
+
+# What a part of a cluster says while it starts: no connection, a command that fails, half an answer.
+NOT_YET = (OSError, subprocess.SubprocessError, ValueError, KeyError)
 
 
 def start_time(pid: int) -> str | None:
@@ -25,29 +28,6 @@ def children(pid: int) -> list[int]:
         return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         return []
-
-
-def wait_for(what: str, check, deadline_s: float, *, interval_s: float = 0.2, alive=None):
-    """Calls `check` until it returns something true, and returns that.
-
-    `check` may raise to say why it is not there yet; the last reason is in the
-    error when the deadline passes. `alive` (a callable) raises when waiting is
-    pointless because a process died.
-    """
-    end = time.monotonic() + deadline_s
-    reason = ""
-    while True:
-        try:
-            value = check()
-            if value:
-                return value
-        except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
-            reason = f" (last: {getattr(error, 'stderr', None) or error})"
-        if alive:
-            alive()
-        if time.monotonic() > end:
-            raise HarnessError(f"{what}: not there after {deadline_s:.0f} s{reason}")
-        time.sleep(interval_s)
 
 
 class State:
@@ -90,7 +70,7 @@ class State:
         pid = process.pid
         if prefix and "--pid" in " ".join(prefix):
             # nsenter forks to enter a pid namespace; the program is its only child.
-            pid = wait_for(f"{name} in its namespaces", lambda: children(process.pid), 10, interval_s=0.01)[0]
+            pid = wait_until(lambda: children(process.pid), 10, f"{name}'s start in its namespaces")[0]
         self.data["processes"][name] = {
             "pid": pid,
             "start_time": start_time(pid),
@@ -110,7 +90,7 @@ class State:
 
     def must_live(self, name: str) -> None:
         if self.pid(name) is None:
-            raise HarnessError(f"{name} died; the end of its log:\n{self.log_tail(name)}")
+            raise Failed(f"{name} died; the end of its log:\n{self.log_tail(name)}")
 
     def stop(self, name: str, grace_s: float = 5) -> None:
         """SIGTERM, then SIGKILL after the grace; returns when the process is gone."""
@@ -123,10 +103,10 @@ class State:
             while self.pid(name) is not None and time.monotonic() < end:
                 time.sleep(0.02)
         if self.pid(name) is not None:
-            raise HarnessError(f"{name} (process {self.pid(name)}) survives SIGKILL")
+            raise Failed(f"{name} (process {self.pid(name)}) survives SIGKILL")
 
     def start_again(self, name: str) -> int:
         record = self.data["processes"].get(name)
         if record is None:
-            raise HarnessError(f"no process {name!r}; there are: {', '.join(self.data['processes'])}")
+            raise Failed(f"no process {name!r}; there are: {', '.join(self.data['processes'])}")
         return self.start(name, record["argv"], prefix=record["prefix"], env=record["env"])

@@ -18,9 +18,10 @@ import subprocess
 import sys
 import time
 
+from bench.waiting import Failed, wait_until
+
 from .control_plane import SERVICE_RANGE
-from .process import State, start_time, wait_for
-from .tools import HarnessError
+from .process import NOT_YET, State, start_time
 
 # The documentation networks (RFC 5737), which nobody should route: the host's and
 # the node's ends of a veth pair get a /30 of them for each cluster. Not link-local
@@ -48,13 +49,13 @@ HIDDEN = ("/var/lib/kubelet", "/var/lib/cni", "/var/log/pods", "/var/log/contain
 def _run(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=30)
     if done.returncode:
-        raise HarnessError(f"{' '.join(command)}: {done.stderr.strip()}")
+        raise Failed(f"{' '.join(command)}: {done.stderr.strip()}")
     return done.stdout
 
 
 def check_privileges() -> None:
     if os.geteuid() != 0:
-        raise HarnessError("a node needs root (namespaces, mounts, cgroups); `cluster up --bare` does not")
+        raise Failed("a node needs root (namespaces, mounts, cgroups); `cluster up --bare` does not")
     missing = [
         program
         for program in ("containerd", "runc", "ctr", "nft", "unshare", "nsenter", "ip", "openssl")
@@ -63,7 +64,7 @@ def check_privileges() -> None:
     if not pathlib.Path("/usr/lib/cni/bridge").exists():
         missing.append("/usr/lib/cni/bridge")
     if missing:
-        raise HarnessError(
+        raise Failed(
             f"missing: {', '.join(missing)}; apt-get install containerd runc "
             "containernetworking-plugins nftables iproute2 util-linux openssl"
         )
@@ -82,7 +83,7 @@ def _free_pair() -> tuple[str, str]:
             if not any(block.overlaps(other) for other in taken):
                 outer, inner = block.hosts()
                 return str(outer), str(inner)
-    raise HarnessError(f"no free /30 in {', '.join(NETWORKS)}; `cluster down` the clusters that still run")
+    raise Failed(f"no free /30 in {', '.join(NETWORKS)}; `cluster down` the clusters that still run")
 
 
 class Sandbox:
@@ -120,7 +121,7 @@ class Sandbox:
         # of the namespaces is its child, and that is the one to record.
         outer = self.state.data["processes"].pop("init")
         self.state.data["processes"]["unshare"] = outer
-        pid = wait_for("namespaces", lambda: self._first_process(outer["pid"]), 10, interval_s=0.02)
+        pid = wait_until(lambda: self._first_process(outer["pid"]), 10, "the start in namespaces", passing=NOT_YET)
         self.state.data["processes"]["init"] = {"pid": pid, "start_time": start_time(pid)}
         self.state.save()
         self._mounts()
@@ -208,7 +209,7 @@ class Sandbox:
         pid = self.state.pid("init")
         if pid:
             os.kill(pid, signal.SIGKILL)
-            wait_for("the node's processes ended", lambda: start_time(pid) is None, 30)
+            wait_until(lambda: start_time(pid) is None, 30, "the end of the node's processes")
         self.state.stop("unshare")
         if "link" in self.state.data:
             subprocess.run(["ip", "link", "del", self.state.data["link"]], capture_output=True, timeout=30)

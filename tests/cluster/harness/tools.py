@@ -16,6 +16,8 @@ import tempfile
 import time
 import zipfile
 
+from bench.waiting import Failed
+
 HERE = pathlib.Path(__file__).resolve().parent.parent
 ROOT = HERE.parent.parent
 
@@ -49,10 +51,6 @@ FETCHED_GO = "1.26.8"
 
 # The slowest first build took 3 minutes on two busy cores; a machine may be ten times slower.
 BUILD_DEADLINE_S = 1800
-
-
-class HarnessError(Exception):
-    """A failure that the user can act on; printed without a traceback."""
 
 
 def cache_dir() -> pathlib.Path:
@@ -105,7 +103,7 @@ def go_program() -> str:
     """A Go that is new enough: the one on PATH, or a newer one that it fetches as a module, checksum and all."""
     installed = shutil.which("go")
     if not installed:
-        raise HarnessError("the cluster's programs are built with `go`, which is not on PATH; apt-get install golang-go "
+        raise Failed("the cluster's programs are built with `go`, which is not on PATH; apt-get install golang-go "
                            "(an older one fetches the version that is needed)")
     found = re.search(r"go(\d+)\.(\d+)(?:\.(\d+))?", _go_version(installed))
     if tuple(int(part or 0) for part in found.groups()) >= OLDEST_GO:
@@ -126,7 +124,7 @@ def _fetch_go(installed: str, target: pathlib.Path) -> None:
         command = [installed, "mod", "download", "-json", module]
         done = subprocess.run(command, cwd=scratch, env=env, capture_output=True, text=True, timeout=600)
         if done.returncode:
-            raise HarnessError(f"{' '.join(command)} failed: {(done.stdout + done.stderr)[-2000:]}")
+            raise Failed(f"{' '.join(command)} failed: {(done.stdout + done.stderr)[-2000:]}")
         with zipfile.ZipFile(json.loads(done.stdout)["Zip"]) as archive:
             archive.extractall(scratch)
         root = pathlib.Path(scratch) / module
@@ -167,7 +165,7 @@ def _build(name: str, target: pathlib.Path) -> None:
             command, cwd=HERE / folder, env=env, capture_output=True, text=True, timeout=BUILD_DEADLINE_S
         )
         if done.returncode:
-            raise HarnessError(f"building {name} failed:\n{done.stderr[-4000:]}")
+            raise Failed(f"building {name} failed:\n{done.stderr[-4000:]}")
         out.rename(target)
     log(f"built {name} in {time.monotonic() - started:.0f} s")
 
