@@ -5,22 +5,7 @@
 
 #include <cstdint>
 
-// `.incbin` copies a file into the object without the compiler ever parsing it. 64 bytes: a cache line, which
-// is more than any element type asks for.
-#define EI_EMBED(symbol, path)            \
-  __asm__(                                \
-      ".section .rodata\n"                \
-      ".balign 64\n"                      \
-      ".global " #symbol                  \
-      "\n"                                \
-      ".global " #symbol "_end\n" #symbol \
-      ":\n"                               \
-      ".incbin \"" path "\"\n" #symbol    \
-      "_end:\n"                           \
-      ".byte 0\n"                         \
-      ".previous\n");                     \
-  extern "C" char const symbol[];         \
-  extern "C" char const symbol##_end[]
+#include "runtime/core/embed.hpp"
 
 EI_EMBED(ei_shapes_weights, EI_SHAPES_WEIGHTS);
 EI_EMBED(ei_shapes_labels, EI_SHAPES_LABELS);
