@@ -48,15 +48,16 @@ boost::asio::awaitable<int> serve_cluster(Flags const& flags, KubernetesOptions 
   process::Signals signals(executor);
   show::ReporterOptions reporting;
   reporting.decision_log = flags.decision_log;
-  Common common(executor, std::move(reporting));
+  Common common(executor, std::move(reporting), flags);
   if (auto const started = common.reporter.start(); !started) co_return fail(started.error().message);
-  KubernetesOperator kubernetes(executor, std::move(options), common.metrics, common.reporter.listener());
+  KubernetesOperator kubernetes(executor, std::move(options), common.metrics, common.listener());
   auto const ready = [&kubernetes] { return kubernetes.ready(); };
   auto const server = make_server(executor, "0.0.0.0", flags.metrics_port.value_or(kClusterMetricsPort),
                                   common.registry, ready);
   std::unique_ptr<http::Server> probes;
   if (flags.probe_port) probes = make_probe_server(executor, "0.0.0.0", *flags.probe_port, ready);
-  if (auto const started = start_servers(*server, probes.get(), flags.ports_file); !started)
+  if (auto const started = start_servers(*server, probes.get(), common.page.get(), flags.ports_file);
+      !started)
     co_return fail(started.error().message);
   TaskGroup tasks(executor, log::failed_task);
   tasks.spawn("signals", [&]() -> boost::asio::awaitable<void> {
@@ -70,6 +71,7 @@ boost::asio::awaitable<int> serve_cluster(Flags const& flags, KubernetesOptions 
   co_await tasks.stop();
   co_await server->drain(milliseconds(0));
   if (probes) co_await probes->drain(milliseconds(0));
+  if (common.page) co_await common.page->stop();
   co_return ended ? 0 : 1;
 }
 

@@ -225,6 +225,17 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
                  "Port of /healthz and /readyz alone, which scrapers cannot fill; 0: whatever is free; none: "
                  "only the metrics port has them")
       ->group(kCluster);
+  auto* const page =
+      app.add_option("--page-port", flags.page_port,
+                     "Port of the live page, for browsers; 0: whatever is free; none: there is no page");
+  app.add_option(
+         "--page-address", flags.page_address,
+         "Where the page listens; without a token file it answers under IP addresses and localhost alone")
+      ->capture_default_str()
+      ->needs(page);
+  app.add_option("--page-token-file", flags.page_token_file,
+                 "File with the bearer token that the page asks for; it may change")
+      ->needs(page);
   app.add_option("--ports-file", flags.ports_file,
                  "Where to write these ports, as JSON, once they are listened on");
   app.add_option("--decision-log", flags.decision_log,

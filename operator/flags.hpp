@@ -50,6 +50,9 @@ struct Flags {
   std::string prometheus_url;                 ///< empty: $PROMETHEUS_URL
   std::optional<std::uint16_t> metrics_port;  ///< empty: 8080 on a cluster, any on this machine
   std::optional<std::uint16_t> probe_port;    ///< empty: none, the metrics port answers probes too
+  std::optional<std::uint16_t> page_port;     ///< of the live page; empty: there is none
+  std::string page_address = "127.0.0.1";     ///< where `kubectl port-forward` comes from as well
+  std::filesystem::path page_token_file;      ///< empty: it asks for no token
   std::filesystem::path ports_file;
   log::Level log_level = log::Level::Info;
 };

@@ -81,19 +81,23 @@ boost::asio::awaitable<int> serve_local(Flags const& flags, show::ReporterOption
                                         reconcile::Options options, fs::path run_dir) {
   auto const executor = co_await boost::asio::this_coro::executor;
   process::Signals signals(executor);
-  Common common(executor, std::move(reporting));
+  Common common(executor, std::move(reporting), flags);
   if (auto const started = common.reporter.start(); !started) co_return fail(started.error().message);
   auto const server = make_server(executor, flags.address, flags.metrics_port.value_or(0), common.registry,
                                   [] { return true; });
-  if (auto const started = start_servers(*server, nullptr, flags.ports_file); !started)
+  if (auto const started = start_servers(*server, nullptr, common.page.get(), flags.ports_file); !started)
     co_return fail(started.error().message);
+  if (common.page) {
+    common.reporter.add_to_footer("live page: http://" + flags.page_address + ":" +
+                                  std::to_string(common.page->port()) + "/");
+  }
   backend::local::LocalBackend backend(executor, local_settings(flags, run_dir), flags.local, forward);
-  reconcile::Reconciler reconciler(executor, backend, common.metrics, common.reporter.listener(),
-                                   std::move(options));
+  reconcile::Reconciler reconciler(executor, backend, common.metrics, common.listener(), std::move(options));
   common.metrics.leader(true);  // nobody else is here
   co_await run_local(backend, reconciler, signals);
   common.reporter.finish();
   co_await server->drain(milliseconds(0));
+  if (common.page) co_await common.page->stop();
   co_return 0;
 }
 

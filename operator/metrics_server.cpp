@@ -69,7 +69,7 @@ std::unique_ptr<http::Server> make_probe_server(boost::asio::any_io_executor exe
                                         probe_routes(std::move(ready)));
 }
 
-Result<void> start_servers(http::Server& metrics, http::Server* probes,
+Result<void> start_servers(http::Server& metrics, http::Server* probes, page::Page* page,
                            std::filesystem::path const& ports_file) {
   process::Ports ports;
   for (auto const& [name, server] : {std::pair{"metrics", &metrics}, std::pair{"probes", probes}}) {
@@ -78,8 +78,13 @@ Result<void> start_servers(http::Server& metrics, http::Server* probes,
     server->start();
     ports.emplace_back(name, server->port());
   }
+  if (page != nullptr) {
+    if (auto const started = page->start(); !started) return started.error();
+    ports.emplace_back("page", page->port());
+  }
   log::info("listening", {{"metrics", metrics.port()},
                           {"probes", probes == nullptr ? 0 : probes->port()},
+                          {"page", page == nullptr ? 0 : page->port()},
                           {"version", version()}});
   return process::write_ports(ports_file, std::move(ports));
 }

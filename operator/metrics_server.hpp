@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "operator/page/page.hpp"
 #include "runtime/http/server.hpp"
 #include "runtime/metrics/registry.hpp"
 
@@ -24,9 +25,9 @@ namespace ei {
                                                               std::string address, std::uint16_t port,
                                                               std::function<bool()> ready);
 
-/// Listens, starts, and writes `{"metrics": PORT, "probes": PORT}` where that is asked for; `probes` may be
-/// null. Errors: Io, Invalid.
-[[nodiscard]] Result<void> start_servers(http::Server& metrics, http::Server* probes,
+/// Listens, starts, and writes `{"metrics": PORT, "probes": PORT, "page": PORT}` where that is asked for;
+/// `probes` and `page` may be null. Errors: Io, Invalid, or why the page cannot start.
+[[nodiscard]] Result<void> start_servers(http::Server& metrics, http::Server* probes, page::Page* page,
                                          std::filesystem::path const& ports_file);
 
 }  // namespace ei

@@ -37,6 +37,21 @@ void forward(std::string_view line) {
   (void)!write(log_fd, whole.data(), whole.size());
 }
 
+Common::Common(boost::asio::any_io_executor executor, show::ReporterOptions options, Flags const& flags)
+    : metrics(registry), reporter(executor, std::move(options)) {
+  if (!flags.page_port) return;
+  page::Options page_options;
+  page_options.address = flags.page_address;
+  page_options.port = *flags.page_port;
+  page_options.token_file = flags.page_token_file;
+  page = std::make_unique<page::Page>(std::move(executor), std::move(page_options));
+}
+
+reconcile::Listener Common::listener() {
+  if (!page) return reporter.listener();
+  return reconcile::both(reporter.listener(), page->listener());
+}
+
 /// Decision ids of two runs must not be taken for each other.
 Result<reconcile::Options> reconcile_options(Flags const& flags, Environment const& environment) {
   reconcile::Options options;

@@ -4,10 +4,12 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "operator/flags.hpp"
+#include "operator/page/page.hpp"
 #include "operator/reconcile/metrics.hpp"
 #include "operator/reconcile/reconciler.hpp"
 #include "operator/show/reporter.hpp"
@@ -31,14 +33,18 @@ void forward(std::string_view line);
 [[nodiscard]] Result<reconcile::Options> reconcile_options(Flags const& flags,
                                                            Environment const& environment);
 
-/// What both backends have: metrics, a server for them, and somebody who tells what happens.
+/// What both backends have: metrics, a server for them, somebody who tells what happens, and the live page
+/// where it is asked for.
 struct Common {
-  Common(boost::asio::any_io_executor executor, show::ReporterOptions options)
-      : metrics(registry), reporter(std::move(executor), std::move(options)) {}
+  Common(boost::asio::any_io_executor executor, show::ReporterOptions options, Flags const& flags);
+
+  /// Who hears of what the reconciler does. It must not outlive this.
+  [[nodiscard]] reconcile::Listener listener();
 
   metrics::Registry registry;
   reconcile::OperatorMetrics metrics;
   show::Reporter reporter;
+  std::unique_ptr<page::Page> page;  ///< null: there is none
 };
 
 }  // namespace ei

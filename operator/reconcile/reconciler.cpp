@@ -25,6 +25,22 @@ void log_failure(api::ServiceKey const& key, Error const& error, milliseconds de
 
 }  // namespace
 
+Listener both(Listener first, Listener second) {
+  return {
+      [a = first.on_decided, b = second.on_decided](Decided const& decided) {
+        if (a) a(decided);
+        if (b) b(decided);
+      },
+      [a = first.on_event, b = second.on_event](api::ServiceKey const& key, plan::RecordEvent const& event) {
+        if (a) a(key, event);
+        if (b) b(key, event);
+      },
+      [a = first.on_gone, b = second.on_gone](api::ServiceKey const& key) {
+        if (a) a(key);
+        if (b) b(key);
+      }};
+}
+
 Reconciler::Reconciler(asio::any_io_executor executor, backend::Backend& backend, OperatorMetrics& metrics,
                        Listener listener, Options options)
     : executor_(executor),

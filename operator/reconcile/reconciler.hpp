@@ -26,6 +26,9 @@ struct Listener {
   std::function<void(api::ServiceKey const&)> on_gone;
 };
 
+/// One that passes everything on to two, in this order.
+[[nodiscard]] Listener both(Listener first, Listener second);
+
 struct Options {
   milliseconds deadline{10'000};  ///< of one reconcile: several API calls at their slowest
   std::size_t parallel = 16;      ///< reconciles at once: above it API calls only wait for each other

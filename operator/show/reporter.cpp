@@ -45,6 +45,10 @@ Result<void> Reporter::start() {
   return {};
 }
 
+void Reporter::add_to_footer(std::string_view text) {
+  options_.footer.append(options_.footer.empty() ? "" : "; ").append(text);
+}
+
 reconcile::Listener Reporter::listener() {
   return {[this](reconcile::Decided const& each) { decided(each); },
           [this](api::ServiceKey const& key, plan::RecordEvent const& each) { event(key, each); },

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "operator/reconcile/reconciler.hpp"
 #include "operator/show/screen.hpp"
@@ -35,6 +36,8 @@ class Reporter {
 
   /// Opens the decision log. Errors: Io.
   [[nodiscard]] Result<void> start();
+  /// Says more in the table's last line.
+  void add_to_footer(std::string_view text);
   /// What to hand to the reconciler; it must not outlive this.
   [[nodiscard]] reconcile::Listener listener();
   /// Draws and writes the last state.

@@ -39,6 +39,7 @@ MAY_INCLUDE = {
     "operator/backend/kube": ["operator", "dispatcher/contract", "runtime"],
     "operator/reconcile": ["operator/api", "operator/scaling", "operator/schedule", "operator/plan", "operator/scrape",
                            "operator/backend/backend.hpp", "runtime"],
+    "operator/page": ["operator/api", "operator/plan", "operator/reconcile", "operator/scaling", "operator/show/row.hpp", "runtime"],
     "operator": ["operator", "dispatcher/contract", "runtime"],
     # The queue is what the simulator simulates: the policies are judged on the order and the refusals of the real one.
     "bench/sim": ["operator/scaling", "operator/api", "dispatcher/queue", "runtime/core"],
@@ -52,6 +53,7 @@ PURE = ["runtime/core", "runtime/compression", "dispatcher/contract", "dispatche
         *(f"{stem}.{suffix}" for suffix in ("hpp", "cpp") for stem in (
             "operator/reconcile/step", "operator/reconcile/settle", "operator/reconcile/workqueue", "operator/reconcile/indicators",
             "dispatcher/grpc/wire", "dispatcher/grpc/convert", "dispatcher/grpc/reflection", "dispatcher/grpc/status",
+            "operator/page/history", "operator/page/json", "operator/page/query", "operator/page/services",
             "operator/scrape/reading", "operator/backend/local/instance", "operator/backend/local/roster"))]
 PURE_FORBIDDEN = re.compile(
     r"#\s*include\s*<(thread|mutex|fstream|iostream|filesystem|condition_variable|future|unistd\.h|sys/|boost/asio|boost/beast"

@@ -1,0 +1,214 @@
+#include "operator/page/services.hpp"
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+
+#include "operator/page/json.hpp"
+#include "operator/show/row.hpp"
+#include "runtime/core/json.hpp"
+
+namespace ei::page {
+namespace {
+
+namespace json = boost::json;
+
+// Of one service, however few there are.
+constexpr std::size_t kMostNotesOfOne = 50;
+// So many are left to each where there are very many.
+constexpr std::size_t kLeastNotesOfOne = 3;
+
+std::uint16_t count(std::size_t number) {
+  return static_cast<std::uint16_t>(std::min<std::size_t>(number, 0xffff));
+}
+
+Sample sample_of(reconcile::Decided const& decided) {
+  auto const& status = decided.plan.status;
+  Sample sample;
+  sample.arrival_rps = static_cast<float>(status.queue.arrival_rate);
+  sample.queue = static_cast<std::uint32_t>(std::clamp<std::int64_t>(status.queue.depth, 0, UINT32_MAX));
+  sample.in_flight =
+      static_cast<std::uint32_t>(std::clamp<std::int64_t>(status.queue.in_flight, 0, UINT32_MAX));
+  if (status.queue.p99) {
+    sample.p99 =
+        static_cast<std::uint32_t>(std::clamp<milliseconds::rep>(status.queue.p99->count(), 0, UINT32_MAX));
+  }
+  for (auto const& worker : decided.seen.workers) {
+    ++(worker.terminating ? sample.leaving : worker.ready ? sample.ready : sample.starting);
+  }
+  sample.desired = count(static_cast<std::size_t>(std::max(status.desired_replicas, 0)));
+  return sample;
+}
+
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; });
+  return text;
+}
+
+template <class T>
+void keep_newest(std::deque<T>& notes, std::size_t most) {
+  while (notes.size() > most) notes.pop_front();
+}
+
+}  // namespace
+
+std::size_t Services::most_notes() const {
+  return std::clamp(kMostNotes / std::max<std::size_t>(services_.size(), 1), kLeastNotesOfOne,
+                    kMostNotesOfOne);
+}
+
+void Services::decided(reconcile::Decided const& decided) {
+  auto& service = services_[decided.seen.metadata.key()];
+  service.status = decided.plan.status;
+  service.endpoint = decided.seen.endpoint;
+  service.settings = decided.settings;
+  service.workers = decided.seen.workers;
+  if (decided.seen.spec && service.generation != decided.seen.metadata.generation) {
+    service.generation = decided.seen.metadata.generation;
+    service.manifest = to_json_text(api::to_json(*decided.seen.spec));
+    service.cpu = decided.seen.spec->worker.resources.cpu;
+  }
+  service.history.add(unix_seconds(decided.wall_now), sample_of(decided), most_entries(services_.size()));
+  if (!decided.verdict.decision) return;
+  auto decision = *decided.verdict.decision;
+  decision.to = plan::granted(decision, decided.seen.shortage);
+  service.newest = {++sequence_, decided.verdict.decision_id, decided.wall_now, std::move(decision)};
+  if (service.newest.decision.from == service.newest.decision.to) return;
+  service.changes.push_back(service.newest);
+  keep_newest(service.changes, most_notes());
+}
+
+void Services::event(api::ServiceKey const& key, plan::RecordEvent const& event, WallTime now) {
+  auto const found = services_.find(key);
+  if (found == services_.end()) return;
+  found->second.events.push_back({++sequence_, now, event});
+  keep_newest(found->second.events, most_notes());
+}
+
+void Services::gone(api::ServiceKey const& key) {
+  services_.erase(key);
+}
+
+std::vector<Services::Entry> Services::chosen(ListQuery const& query) const {
+  std::vector<Entry> out;
+  auto const wanted = lower(query.filter);
+  for (auto each = services_.begin(); each != services_.end(); ++each) {
+    if (wanted.empty() || lower(to_string(each->first)).find(wanted) != std::string::npos)
+      out.push_back(each);
+  }
+  // By name among equals: the map's own order.
+  auto const by = [&](auto value) {
+    std::stable_sort(out.begin(), out.end(), [&](Entry a, Entry b) {
+      return query.descending ? value(b->second) < value(a->second) : value(a->second) < value(b->second);
+    });
+  };
+  switch (query.sort) {
+    case Column::Name:
+      if (query.descending) std::reverse(out.begin(), out.end());
+      break;
+    case Column::State:
+      by([](Service const& each) { return state_of(each.status); });
+      break;
+    case Column::Queue:
+      by([](Service const& each) { return each.status.queue.depth; });
+      break;
+    case Column::Arrivals:
+      by([](Service const& each) { return each.status.queue.arrival_rate; });
+      break;
+    case Column::P99:
+      by([](Service const& each) { return each.status.queue.p99.value_or(milliseconds(-1)); });
+      break;
+    case Column::Workers:
+      by([](Service const& each) { return each.workers.size(); });
+      break;
+  }
+  return out;
+}
+
+json::object Services::row_of(api::ServiceKey const& key, Service const& service) {
+  auto const row = show::row_of(key, service.status, service.endpoint);
+  auto const& settings = service.settings;
+  json::object out{{"namespace", key.namespace_name},
+                   {"name", key.name},
+                   {"state", name(state_of(service.status))},
+                   {"message", row.trouble},
+                   {"endpoint", row.endpoint},
+                   {"policy", scaling::name(settings.policy)},
+                   {"min", settings.min_replicas},
+                   {"max", settings.max_replicas},
+                   {"desired", row.desired},
+                   {"target_ms", settings.latency_target.count()},
+                   {"queue_target", settings.queue_target},
+                   {"worker_cpu", service.cpu},
+                   {"reason", row.reason}};
+  return out;
+}
+
+json::object Services::list(ListQuery const& query, ListCursor& cursor, WallTime now) const {
+  auto const found = chosen(query);
+  json::array order;
+  json::array rows;
+  ListCursor next;
+  auto const begin = std::min(query.offset, found.size());
+  auto const end = std::min(begin + query.limit, found.size());
+  for (auto at = begin; at < end; ++at) {
+    auto const& [key, service] = *found[at];
+    order.push_back(json::string(to_string(key)));
+    auto row = row_of(key, service);
+    auto const sent = cursor.rows.find(key);
+    auto const hash = std::hash<std::string>()(to_json_text(row));
+    bool const first = sent == cursor.rows.end();
+    // The second that was sent last may have got another sample since.
+    auto const from = first ? unix_seconds(now) - kWindowSeconds : sent->second.second;
+    auto const news = service.history.since(from);
+    auto const newest = news.empty() ? Sample() : news.back().sample;
+    bool const unchanged =
+        !first && sent->second.row == hash && news.size() < 2 && newest == sent->second.newest;
+    next.rows[key] = {hash, unix_seconds(now), newest};
+    if (unchanged) continue;
+    row["samples"] = json_of(news);
+    rows.push_back(std::move(row));
+  }
+  cursor = std::move(next);
+  return {{"version", kModelVersion},  {"now", unix_milliseconds(now)},
+          {"total", services_.size()}, {"matching", found.size()},
+          {"offset", begin},           {"order", std::move(order)},
+          {"rows", std::move(rows)}};
+}
+
+json::object Services::object_of(Change const& change) {
+  return json_of(change.decision, change.id, change.time);
+}
+
+Result<json::object> Services::service(api::ServiceKey const& key, ServiceCursor& cursor,
+                                       WallTime now) const {
+  auto const found = services_.find(key);
+  if (found == services_.end()) {
+    return make_error(ErrorKind::NotFound,
+                      "there is no service " + to_string(key) + ", or its spec is invalid");
+  }
+  auto const& service = found->second;
+  auto out = row_of(key, service);
+  out["version"] = kModelVersion;
+  out["now"] = unix_milliseconds(now);
+  out["manifest"] = service.manifest;
+  out["conditions"] = json_of(service.status.conditions);
+  out["workers"] = json_of(service.workers, now);
+  if (!service.newest.id.empty()) out["newest"] = object_of(service.newest);
+  auto const from = cursor.second == 0 ? unix_seconds(now) - kWindowSeconds : cursor.second;
+  out["samples"] = json_of(service.history.since(from));
+  json::array decisions;
+  for (auto const& change : service.changes) {
+    if (change.sequence > cursor.sequence) decisions.push_back(object_of(change));
+  }
+  out["decisions"] = std::move(decisions);
+  json::array events;
+  for (auto const& [sequence, time, event] : service.events) {
+    if (sequence > cursor.sequence) events.push_back(json_of(event, time));
+  }
+  out["events"] = std::move(events);
+  cursor = {sequence_, unix_seconds(now)};
+  return out;
+}
+
+}  // namespace ei::page

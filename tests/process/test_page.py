@@ -1,0 +1,282 @@
+"""The operator's live page: in a real browser, and as what programs read."""
+import datetime
+import json
+import signal
+import threading
+
+import pytest
+import requests
+
+from bench.waiting import wait_until
+from tests.process.clients import run_browser
+from tests.process.local import Load, LocalOperator, manifest
+from tests.process.plain_json import read_json
+
+HOSTILE = "<img src=x onerror=document.title='owned'>"
+
+
+@pytest.fixture
+def start_operator(tmp_path):
+    started = []
+
+    def start(documents, *flags, page_port=0, **options):
+        folder = tmp_path / f"operator{len(started)}"
+        folder.mkdir()
+        started.append(LocalOperator(folder, documents, "--page-port", str(page_port), *flags, **options))
+        return started[-1]
+
+    yield start
+    for operator in started:
+        try:
+            assert operator.stop(30) in (0, -signal.SIGKILL), operator.log_text()[-4000:]
+        except BaseException:
+            operator.kill()
+            raise
+
+
+def url_of(operator):
+    return f"http://127.0.0.1:{operator.ports['page']}"
+
+
+def get(operator, path, **headers):
+    return requests.get(url_of(operator) + path, headers=headers, timeout=10)
+
+
+def events_of(answer):
+    """The objects of a stream, one by one."""
+    for line in answer.iter_lines():
+        if line.startswith(b"data: "):
+            yield json.loads(line[6:])
+
+
+def test_the_list_shows_a_service_and_a_scale_up_within_two_seconds(start_operator):
+    operator = start_operator(manifest(scaling={"maxReplicas": 2}))
+    operator.wait_ready()
+    # Something moves the bound, as nothing else is so sure to scale up.
+    edit = threading.Timer(4, lambda: operator.write(manifest(scaling={"minReplicas": 2, "maxReplicas": 2})))
+    edit.start()
+    out = run_browser("""
+        page.goto(args[0])
+        row = page.get_by_role("row").filter(has_text="resnet18")
+        expect(row).to_contain_text("ready")
+        expect(row).to_contain_text("1/1")
+        expect(page.locator("#count")).to_have_text("1 service")
+        expect(row).to_contain_text("2/2")
+        seen = time.time()
+        row.get_by_role("link").click()
+        expect(page.get_by_role("heading", name="resnet18")).to_be_visible()
+        expect(page.locator(".decisions")).to_contain_text("1 → 2")
+        expect(page.locator(".chart canvas")).to_have_count(4)
+        out = [seen, faults]
+        """, url_of(operator))
+    edit.join()
+    seen, faults = out
+    assert faults == []
+    ready = wait_until(lambda: operator.events("ScaledUp"))[0]["ts"]
+    scaled = datetime.datetime.fromisoformat(ready).timestamp()
+    assert seen > scaled
+    # What a browser shows is as old as the stream's beat at most.
+    with requests.get(url_of(operator) + "/api/v1/streams/services", stream=True, timeout=10) as answer:
+        stream = events_of(answer)
+        times = [next(stream)["now"] for _ in range(3)]
+    assert all(0 < later - earlier < 2_000 for earlier, later in zip(times, times[1:]))
+
+
+def test_a_decision_s_explanation_is_what_the_status_says_of_it(start_operator):
+    operator = start_operator(manifest(scaling={"maxReplicas": 2}))
+    operator.wait_ready()
+    operator.write(manifest(scaling={"minReplicas": 2, "maxReplicas": 2}))
+    operator.wait_ready(workers=2)
+    last = wait_until(lambda: operator.status().get("history"))[0]
+    out = run_browser("""
+        page.goto(args[0] + "/#/default/resnet18")
+        expect(page.locator(".decisions button")).not_to_have_count(0)
+        page.locator(".decisions button").filter(has_text="→").first.click()
+        explanation = page.locator(".explanation")
+        expect(explanation).to_contain_text("Rule:")
+        out = [explanation.inner_text(), faults]
+        """, url_of(operator))
+    text, faults = out
+    assert faults == []
+    assert f"{last['reason']}: goes from {last['from']} to {last['to']}" in text
+    assert f"decision {last['id']}" in text
+    assert last["formula"] in text
+    assert "Why not more:" in text and "Why not fewer:" in text
+    page = get(operator, "/api/v1/services/default/resnet18").json()
+    newest, = [each for each in page["decisions"] if each["id"] == last["id"]]
+    assert {name: newest[name] for name in ("from", "to", "reason", "formula")} == {
+        name: last[name] for name in ("from", "to", "reason", "formula")}
+    assert json.loads(page["manifest"])["scaling"]["minReplicas"] == 2
+
+
+def test_the_page_comes_back_by_itself_after_the_operator_restarts(start_operator):
+    first = start_operator(manifest(name="first"))
+    first.wait_ready("first")
+    port = first.ports["page"]
+    stop = threading.Timer(5, lambda: first.stop(30))
+    # On the same port, as behind a Service, while the browser tries.
+    start = threading.Timer(9, lambda: start_operator(manifest(name="second"), page_port=port))
+    stop.start()
+    start.start()
+    out = run_browser("""
+        page.goto(args[0])
+        expect(page.get_by_role("row").filter(has_text="first")).to_be_visible()
+        expect(page.locator("#link")).to_contain_text("does not answer")
+        expect(page.locator("#link")).to_have_text("live")
+        expect(page.get_by_role("row").filter(has_text="second")).to_be_visible()
+        expect(page.get_by_role("row").filter(has_text="first")).to_have_count(0)
+        out = True
+        """, f"http://127.0.0.1:{port}")
+    stop.join()
+    start.join()
+    assert out
+
+
+def test_what_a_user_wrote_is_text_on_the_page(start_operator):
+    operator = start_operator(manifest(model={"uri": "file:///nowhere/" + HOSTILE.replace(" ", "%20")}), fake=False)
+    wait_until(lambda: operator.condition("WorkersReady")["reason"] not in ("", "Starting"), 60, "the worker's last words")
+    out = run_browser("""
+        page.goto(args[0])
+        expect(page.get_by_role("row").filter(has_text="trouble")).to_be_visible()
+        page.get_by_label("Filter").fill("resnet" )
+        page.goto(args[0] + "/#/default/resnet18")
+        expect(page.locator(".conditions")).to_contain_text("nowhere")
+        page.get_by_text("The spec in force").click()
+        expect(page.locator(".manifest")).to_contain_text("onerror")
+        page.goto(args[0] + "/#/default/" + args[1])
+        expect(page.locator("#link")).to_contain_text("there is no service")
+        out = [page.title(), page.locator("img").count(), [fault for fault in faults if "404" not in fault]]
+        """, url_of(operator), HOSTILE.replace("/", "%2F").replace(" ", "%20"))
+    title, images, faults = out
+    assert "owned" != title and images == 0 and faults == []
+
+
+def test_nothing_serious_keeps_people_from_using_it(start_operator):
+    operator = start_operator([manifest(name=f"service-{i}", scaling={"maxReplicas": 1}) for i in range(2)])
+    operator.wait_ready("service-0")
+    out = run_browser("""
+        from axe_playwright_python.sync_playwright import Axe
+        serious = []
+        def judge(where):
+            for fault in Axe().run(page).response["violations"]:
+                if fault["impact"] in ("serious", "critical"):
+                    serious.append([where, fault["id"], [node["html"] for node in fault["nodes"]][:3]])
+        widths = []
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            page.goto(args[0] + "/#/")
+            expect(page.get_by_role("row").filter(has_text="service-1")).to_be_visible()
+            judge("list, " + scheme)
+            page.goto(args[0] + "/#/default/service-0")
+            expect(page.locator(".chart canvas")).to_have_count(4)
+            judge("service, " + scheme)
+            for width in (360, 768, 2560):
+                page.set_viewport_size({"width": width, "height": 800})
+                page.wait_for_timeout(300)
+                widths.append([width, page.evaluate("document.documentElement.scrollWidth")])
+        # By keyboard alone: sort the list, open a service, open a decision.
+        page.set_viewport_size({"width": 1280, "height": 900})
+        page.goto(args[0] + "/#/")
+        expect(page.get_by_role("row").filter(has_text="service-1")).to_be_visible()
+        page.get_by_label("Filter").focus()
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("columnheader").first).to_have_attribute("aria-sort", "descending")
+        expect(page.locator(".row").filter(has_text="service-1").locator("a")).to_be_visible()
+        page.get_by_role("link", name="service-1").focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="service-1")).to_be_visible()
+        page.locator(".decisions button").first.focus()
+        page.keyboard.press("Enter")
+        expect(page.locator(".explanation")).to_contain_text("Why not")
+        out = [serious, widths, faults]
+        """, url_of(operator))
+    serious, widths, faults = out
+    assert serious == []
+    assert [width for width, content in widths if content > width] == []
+    assert faults == []
+
+
+def test_with_a_token_the_page_asks_for_it(start_operator, tmp_path):
+    token = tmp_path / "token"
+    token.write_text("open sesame\n")
+    operator = start_operator(manifest(), "--page-token-file", str(token))
+    operator.wait_ready()
+    out = run_browser("""
+        page.goto(args[0])
+        page.get_by_label("bearer token").fill("wrong")
+        page.get_by_role("button", name="Open").click()
+        expect(page.get_by_label("bearer token")).to_have_value("")
+        page.get_by_label("bearer token").fill("open sesame")
+        page.get_by_role("button", name="Open").click()
+        expect(page.get_by_role("row").filter(has_text="resnet18")).to_be_visible()
+        out = True
+        """, url_of(operator))
+    assert out
+    for path in ("/api/v1/services", "/api/v1/services/default/resnet18", "/api/v1/streams/services"):
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic open sesame"}):
+            refused = get(operator, path, **headers)
+            assert refused.status_code == 401 and refused.headers["WWW-Authenticate"] == "Bearer"
+            assert "resnet18" not in refused.text
+    assert get(operator, "/api/v1/services", Authorization="Bearer open sesame").status_code == 200
+    # A mounted Secret changes under the operator.
+    token.write_text("another\n")
+    assert get(operator, "/api/v1/services", Authorization="Bearer open sesame").status_code == 401
+    assert get(operator, "/api/v1/services", Authorization="Bearer another").status_code == 200
+
+
+def test_another_site_cannot_read_it_under_a_name_of_its_own(start_operator):
+    operator = start_operator(manifest())
+    for host in ("evil.example", "evil.example:80", "127.0.0.1.evil.example", ""):
+        assert get(operator, "/api/v1/services", Host=host).status_code in (400, 421), host
+    for host in ("localhost", f"localhost:{operator.ports['page']}", "127.0.0.1", "[::1]:80"):
+        assert get(operator, "/api/v1/services", Host=host).status_code == 200, host
+    page = get(operator, "/")
+    assert "unsafe-inline" not in page.headers["Content-Security-Policy"]
+    assert "<script>" not in page.text and "style=" not in page.text
+
+
+def test_a_wrong_question_is_answered_with_what_is_allowed(start_operator):
+    operator = start_operator(manifest())
+    refused = get(operator, "/api/v1/services?sort=age")
+    assert refused.status_code == 400 and "sort is 'age'" in refused.json()["detail"]
+    assert get(operator, "/api/v1/streams/services?limit=1000").status_code == 400
+    assert get(operator, "/api/v1/services/default/other").status_code == 404
+    assert requests.post(url_of(operator) + "/api/v1/services", timeout=10).status_code == 405
+
+
+def test_viewers_are_bounded_and_the_others_are_told(start_operator):
+    operator = start_operator(manifest())
+    open_streams = [requests.get(url_of(operator) + "/api/v1/streams/services", stream=True, timeout=10) for _ in range(32)]
+    assert {answer.status_code for answer in open_streams} == {200}
+    refused = get(operator, "/api/v1/streams/services")
+    assert refused.status_code == 503 and refused.headers["Retry-After"] == "5"
+    open_streams.pop().close()
+    wait_until(lambda: requests.get(url_of(operator) + "/api/v1/streams/services", stream=True, timeout=10).status_code == 200)
+    for answer in open_streams:
+        answer.close()
+
+
+def test_the_page_is_small(start_operator):
+    operator = start_operator(manifest())
+    files = ["/", "/page.css", "/page.js", "/charts.js", "/stream.js", "/uplot.js", "/uplot.css", "/icon.svg"]
+    assert sum(len(get(operator, file).content) for file in files) <= 150_000
+
+
+def test_load_is_seen_in_the_charts(start_operator):
+    operator = start_operator(manifest(scaling={"maxReplicas": 1}))
+    load = Load(operator.wait_ready(), 20)
+    with requests.get(url_of(operator) + "/api/v1/streams/services/default/resnet18", stream=True, timeout=10) as answer:
+        for event in events_of(answer):
+            if any(sample[1] > 5 and sample[4] is not None for sample in event["samples"]):
+                break
+    load.stop()
+
+
+def test_without_its_flag_there_is_no_page(tmp_path):
+    operator = LocalOperator(tmp_path, manifest())
+    try:
+        assert "page" not in operator.ports
+        assert read_json(operator.ports_path.read_text()).keys() == {"metrics"}
+    finally:
+        assert operator.stop(30) == 0
