@@ -118,9 +118,12 @@ def run(chosen, programs, images, stack):
         say("this machine has one core, and every worker needs one: it cannot scale here, and this run cannot succeed")
     table = sys.stdout.isatty()
     say(f"starting inference-operator --local {MANIFEST.relative_to(ROOT)}")
-    service = Service(programs, MANIFEST, chosen.out, table)
+    ports = chosen.out / "ports.json"
+    service = Service(programs, MANIFEST, chosen.out, table, ["--page-port", "0", "--ports-file", ports])
     stack.callback(service.stop)
     service.wait_ready()
+    if not table:
+        say(f"live page: http://127.0.0.1:{json.loads(ports.read_text())['page']}/ (as long as this run lasts)")
     deadline = time.monotonic() + chosen.seconds
     capacity_rps, answer = calibrate(service, files)
     plan = Plan(deadline - time.monotonic() - 1, capacity_rps, min(cores, most))
