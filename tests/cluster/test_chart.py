@@ -134,11 +134,6 @@ ROWS = [
     ("and opened", {"metrics": {"port": 9999}}, (*CONTAINER, "ports", 0, "containerPort"), 9999),
     ("probes have their own", {}, (*CONTAINER, "args", 1), "--probe-port=8081"),
     ("which the kubelet asks", {}, (*CONTAINER, "livenessProbe", "httpGet", "port"), "probes"),
-    ("the page is for port-forward", {}, (*CONTAINER, "args", 2), "--page-port=8082"),
-    ("and may be another's", {"page": {"port": 9997}}, (*CONTAINER, "ports", 2, "containerPort"), 9997),
-    ("with a token it is for all", {"page": {"tokenSecret": "t"}}, (*CONTAINER, "args", 3), "--page-address=0.0.0.0"),
-    ("which is read", {"page": {"tokenSecret": "t"}}, (*CONTAINER, "args", 4), "--page-token-file=/etc/elastic-inference/page/token"),
-    ("from the Secret", {"page": {"tokenSecret": "t"}}, (*OPERATOR, "volumes", 0, "secret", "secretName"), "t"),
     ("also another", {"probes": {"port": 9998}}, (*CONTAINER, "ports", 1, "containerPort"), 9998),
     ("and served", {"metrics": {"port": 9999}}, ("Service", "spec", "ports", 0, "port"), 9999),
     ("operators are spread", {}, (*OPERATOR, "topologySpreadConstraints", 0, "topologyKey"), "kubernetes.io/hostname"),
@@ -223,19 +218,6 @@ def test_the_clusters_own_roles_cover_the_services_unless_they_shall_not(render)
     assert covering({}) == {"view", "edit", "admin"}
     assert covering({"rbac": {"aggregate": False}}) == set()
     assert covering({"watchNamespaces": ["a"]}) == set()
-
-
-def test_the_page_has_a_service_only_with_a_token_and_no_port_when_it_is_off(render):
-    def seen(page):
-        objects = render({"page": page})
-        (operator,) = of_kind(objects, "Deployment")
-        container = operator["spec"]["template"]["spec"]["containers"][0]
-        services = [each["metadata"]["name"] for each in of_kind(objects, "Service")]
-        return [each["name"] for each in container["ports"]], [each.rpartition("-")[2] for each in services]
-
-    assert seen({}) == (["metrics", "probes", "page"], ["metrics"])
-    assert seen({"tokenSecret": "t"}) == (["metrics", "probes", "page"], ["metrics", "page"])
-    assert seen({"enabled": False, "tokenSecret": "t"}) == (["metrics", "probes"], ["metrics"])
 
 
 def test_an_account_that_is_not_made_must_be_named(api):
