@@ -8,6 +8,7 @@
 #include "runtime/crypto/digest.hpp"
 #include "runtime/log/failed_task.hpp"
 #include "runtime/log/log.hpp"
+#include "runtime/process/files.hpp"
 #include "runtime/process/program.hpp"
 #include "runtime/process/signals.hpp"
 
@@ -27,6 +28,12 @@ KubernetesOptions kubernetes_options(Flags const& flags, kube::Access access, re
   options.identity = pod.empty() ? "operator-" + crypto::random_hex(4) : pod;
   options.lease_namespace = own_namespace.empty() ? access.namespace_name : own_namespace;
   options.lease_name = flags.lease_name;
+  reconcile.webhooks.cluster_ca = [ca = access.ca] {
+    constexpr std::size_t kMostBytes = 1U << 20U;  // a list of all public authorities is 200 KiB
+    if (ca.path.empty()) return ca.text;
+    auto text = process::read_file(ca.path, kMostBytes);
+    return text ? *std::move(text) : std::string();
+  };
   options.access = std::move(access);
   options.namespaces = flags.namespaces;
   options.children.dispatcher_image = flags.dispatcher_image;

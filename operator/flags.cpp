@@ -28,6 +28,8 @@ struct AllowFlags {
   std::vector<std::string> annotations;
   std::vector<std::string> env;
   std::string claim;
+  std::vector<std::string> webhook_hosts;
+  std::vector<std::string> webhook_addresses;
   bool no_prometheus_query = false;
 };
 
@@ -72,6 +74,16 @@ void add_allow(CLI::App& app, AllowFlags& flags) {
   names("--allow-label", flags.labels, "labels of pods. All but reserved ones, unless given");
   names("--allow-annotation", flags.annotations, "annotations of pods. All but reserved ones, unless given");
   names("--allow-env", flags.env, "environment variables of pods. All but reserved ones, unless given");
+  app.add_option(
+         "--allow-webhook-host", flags.webhook_hosts,
+         "Of spec.scaling.webhook.url: HOST, *.DOMAIN, with :PORT; may be repeated. All, unless given")
+      ->group(kAllow);
+  app.add_option(
+         "--allow-webhook-address", flags.webhook_addresses,
+         "Of the same: private, loopback, or service for private addresses of NAME.NAMESPACE.svc; may "
+         "be repeated. On a cluster public ones alone, unless given; link-local and metadata addresses "
+         "never")
+      ->group(kAllow);
   app.add_flag("--no-prometheus-query", flags.no_prometheus_query, "Refuse spec.scaling.prometheusQuery")
       ->group(kAllow);
 }
@@ -98,13 +110,26 @@ void take_schemes(std::vector<std::string> const& given, api::Allowed& allowed) 
   }
 }
 
-void take_addresses(std::vector<std::string> const& given, api::Allowed& allowed) {
+void take_addresses(std::vector<std::string> const& given, char const* flag, AllowedAddresses& allowed) {
   if (given.empty()) return;
-  allowed.addresses = {};
+  allowed = {};
   if (is_none(given)) return;
   for (auto const& word : given) {
-    if (auto const known = allow(allowed.addresses, word); !known)
-      throw CLI::ValidationError("--allow-model-address", known.error().message);
+    if (auto const known = allow(allowed, word); !known)
+      throw CLI::ValidationError(flag, known.error().message);
+  }
+}
+
+void take_webhook_addresses(std::vector<std::string> words, api::Allowed& allowed) {
+  bool const given = !words.empty();
+  allowed.webhook_services = std::erase(words, "service") > 0;
+  if (given && words.empty()) allowed.webhook_addresses = {};
+  take_addresses(words, "--allow-webhook-address", allowed.webhook_addresses);
+}
+
+void check_hosts(std::vector<std::string> const& hosts, char const* flag) {
+  for (auto const& host : hosts) {
+    if (auto const fault = host_pattern_fault(host); !fault.empty()) throw CLI::ValidationError(flag, fault);
   }
 }
 
@@ -119,12 +144,12 @@ api::Allowed allowed_of(AllowFlags const& flags, bool local) {
   take_list(flags.labels, allowed.labels);
   take_list(flags.annotations, allowed.annotations);
   take_list(flags.env, allowed.env);
-  for (auto const& host : allowed.hosts) {
-    if (auto const fault = host_pattern_fault(host); !fault.empty())
-      throw CLI::ValidationError("--allow-model-host", fault);
-  }
+  take_list(flags.webhook_hosts, allowed.webhook_hosts);
+  check_hosts(allowed.hosts, "--allow-model-host");
+  check_hosts(allowed.webhook_hosts, "--allow-webhook-host");
   take_schemes(flags.schemes, allowed);
-  take_addresses(flags.addresses, allowed);
+  take_addresses(flags.addresses, "--allow-model-address", allowed.addresses);
+  take_webhook_addresses(flags.webhook_addresses, allowed);
   if (!flags.claim.empty()) {
     auto const rule = api::parse_claim_rule(flags.claim);
     if (!rule) throw CLI::ValidationError("--allow-claim", rule.error().message);

@@ -56,6 +56,8 @@ reconcile::Listener Common::listener() {
 Result<reconcile::Options> reconcile_options(Flags const& flags, Environment const& environment) {
   reconcile::Options options;
   options.id_prefix = "d-" + crypto::random_hex(2);
+  options.webhooks.addresses = flags.allowed.webhook_addresses;
+  options.webhooks.services = flags.allowed.webhook_services;
   bool const by_flag = !flags.prometheus_url.empty();
   auto const address = by_flag ? flags.prometheus_url : environment("PROMETHEUS_URL");
   if (address.empty()) return options;

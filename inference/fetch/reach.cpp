@@ -1,24 +1,10 @@
 #include "inference/fetch/reach.hpp"
 
-#include <algorithm>
-
 #include "runtime/core/redact.hpp"
+#include "runtime/http/resolve.hpp"
 
 namespace ei::inference {
 namespace {
-
-IpBytes bytes_of(boost::asio::ip::address const& address) {
-  IpBytes bytes{};
-  if (address.is_v6()) {
-    auto const v6 = address.to_v6().to_bytes();
-    std::copy(v6.begin(), v6.end(), bytes.begin());
-    return bytes;
-  }
-  auto const v4 = address.to_v4().to_bytes();
-  bytes[10] = bytes[11] = 0xFF;
-  std::copy(v4.begin(), v4.end(), bytes.begin() + 12);
-  return bytes;
-}
 
 Error refused(AddressKind kind, std::string const& what) {
   auto const* const remedy =
@@ -52,7 +38,7 @@ Result<void> admit_url(Reach const& reach, http::Url const& url) {
 
 Result<void> admit_address(Reach const& reach, http::Url const& url,
                            boost::asio::ip::address const& address) {
-  auto const kind = kind_of(bytes_of(address));
+  auto const kind = kind_of(http::bytes_of(address));
   auto const named = url.host == address.to_string() ? url.host : url.host + " (" + address.to_string() + ")";
   // Without TLS only this machine itself may answer, whatever a name server says of `localhost`.
   if (!url.secure() && kind != AddressKind::Loopback) {

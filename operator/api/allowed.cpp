@@ -53,8 +53,9 @@ struct Place {
 };
 
 /// Empty when the authority is none that a worker would take.
-std::optional<Place> place_of(std::string_view authority) {
+std::optional<Place> place_of(std::string_view authority, std::uint16_t port = 443) {
   Place place;
+  place.port = port;
   auto const close = authority.starts_with('[') ? authority.find(']') : 0;
   if (authority.find('@') != kNone || close == kNone) return {};
   auto const colon = authority.find(':', close);
@@ -156,12 +157,34 @@ void refuse_image(std::string const& image, Allowed const& allowed, std::vector<
           administrator("--allow-image", "allow.images")));
 }
 
+void refuse_webhook(Webhook const& webhook, Allowed const& allowed, std::vector<FieldError>& errors) {
+  constexpr char const* kField = "spec.scaling.webhook.url";
+  auto const parts = parts_of(webhook.url);
+  auto const place = place_of(parts.authority, parts.scheme == "http" ? 80 : 443);
+  if (!place) return;  // the parser has told
+  auto const refuse = [&](std::string const& why) {
+    errors.push_back(forbidden(kField, display_url(webhook.url), why));
+  };
+  auto const kind = kind_of_host(place->host);
+  auto const& hosts = allowed.webhook_hosts;
+  if (kind == AddressKind::Never) {
+    refuse("its host is " + std::string(to_string(*kind)) + ", to which nothing is ever posted");
+  } else if (kind && !allowed.webhook_addresses.admit(*kind)) {
+    refuse("its host is " + std::string(to_string(*kind)) + ", and it is not among the allowed ones" +
+           administrator("--allow-webhook-address", "allow.webhookAddresses"));
+  } else if (hosts.empty() || !host_allowed(hosts, place->host, place->port)) {
+    refuse((hosts.empty() ? "no host is allowed" : "allowed hosts are " + listed(hosts)) +
+           administrator("--allow-webhook-host", "allow.webhookHosts"));
+  }
+}
+
 }  // namespace
 
 Allowed everything_allowed() {
   Allowed allowed;
   allowed.images = {"*"};
   allowed.addresses = {true, true};
+  allowed.webhook_addresses = {true, true};
   allowed.claims.kind = ClaimRule::Kind::Any;
   allowed.toleration_keys = {"*"};
   allowed.service_accounts = {"*"};
@@ -176,6 +199,7 @@ std::vector<FieldError> refusals(Spec const& spec, Allowed const& allowed) {
   refuse_secret(spec.dispatcher.tls.secret_name, allowed, errors);
   refuse_pods("spec.worker", spec.worker.pods, allowed, errors);
   refuse_pods("spec.dispatcher", spec.dispatcher.pods, allowed, errors);
+  for (auto const& webhook : spec.webhook) refuse_webhook(webhook, allowed, errors);
   if (!spec.prometheus_query.empty() && !allowed.prometheus_query) {
     errors.push_back({"spec.scaling.prometheusQuery",
                       "Forbidden: queries are switched off; an administrator can allow them without the "

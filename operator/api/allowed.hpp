@@ -34,6 +34,10 @@ struct Allowed {
   ClaimRule claims;
   std::vector<std::string> toleration_keys;
   bool prometheus_query = true;
+  std::vector<std::string> webhook_hosts{"*"};  ///< of spec.scaling.webhook.url; patterns of host_matches()
+  AllowedAddresses webhook_addresses;           ///< as far as the URL itself spells them
+  /// Names of Services may lead to private addresses: `NAME.NAMESPACE.svc`.
+  bool webhook_services = false;
   // From here on lists are of names, or of beginnings with a `*` behind them.
   std::vector<std::string> tls_secrets{"*"};
   std::vector<std::string> service_accounts;  ///< besides `default`

@@ -18,6 +18,8 @@ inline constexpr std::string_view kReconciling = "Reconciling";  ///< on the way
 inline constexpr std::string_view kStalled = "Stalled";          ///< and cannot get there without help
 inline constexpr std::string_view kMetricsAvailable =
     "MetricsAvailable";  ///< decisions rest on fresh numbers
+/// Whether spec.scaling.webhook answers; only under the policy Webhook.
+inline constexpr std::string_view kWebhookAvailable = "WebhookAvailable";
 inline constexpr std::string_view kScalingLimited =
     "ScalingLimited";                                  ///< more workers are needed than may run
 inline constexpr std::string_view kPaused = "Paused";  ///< spec.scaling.paused

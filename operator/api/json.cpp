@@ -3,6 +3,7 @@
 
 #include "operator/api/parse.hpp"
 #include "operator/api/status.hpp"
+#include "runtime/core/encoding.hpp"
 
 namespace ei::api {
 namespace {
@@ -67,6 +68,12 @@ json::object scaling_to_json(Spec const& spec) {
                       {"paused", settings.paused},
                       {"onMetricsLoss", scaling::name(settings.on_metrics_loss)}};
   if (!spec.prometheus_query.empty()) object["prometheusQuery"] = spec.prometheus_query;
+  for (auto const& webhook : spec.webhook) {
+    json::object written{{"url", webhook.url}, {"onFailure", scaling::name(settings.on_webhook_failure)}};
+    if (webhook.timeout.count() > 0) written["timeout"] = format_duration(webhook.timeout);
+    if (!webhook.ca_pem.empty()) written["caBundle"] = base64_encode(webhook.ca_pem);
+    object["webhook"] = std::move(written);
+  }
   if (!spec.schedule.empty()) {
     auto& entries = object["schedule"].emplace_array();
     for (auto const& entry : spec.schedule) entries.push_back(to_json(entry));

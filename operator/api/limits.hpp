@@ -55,6 +55,10 @@ inline constexpr std::size_t kMaxNameLength = 50;
 inline constexpr std::size_t kMaxModelNameLength = 63;
 /// A page of PromQL; percent-encoded it still fits the request line that Go's server reads.
 inline constexpr std::size_t kMaxQueryLength = 2048;
+/// A post on the loopback takes a millisecond; and what Kubernetes gives its own webhooks at most.
+inline constexpr Range<milliseconds> kWebhookTimeout{10ms, 30s};
+/// In base64. A cloud's whole list of roots has 200 KiB; who names one means a few of their own.
+inline constexpr std::size_t kMaxCaBundleLength = 64 << 10;
 /// What browsers and proxies carry without trouble.
 inline constexpr std::size_t kMaxUriLength = 2048;
 /// A registry's name (255), a repository, a tag (128) or a digest.

@@ -7,6 +7,7 @@
 #include "operator/api/limits.hpp"
 #include "operator/api/names.hpp"
 #include "operator/api/parse_schedule.hpp"
+#include "operator/api/parse_webhook.hpp"
 #include "operator/api/pods.hpp"
 #include "operator/api/reader.hpp"
 #include "runtime/core/origin.hpp"
@@ -110,9 +111,11 @@ void read_scaling(ObjectReader reader, Spec& spec) {
   using scaling::MetricsLoss;
   using scaling::Policy;
   auto& settings = spec.scaling;
-  reader.read(
-      "policy", settings.policy,
-      {{"Latency", Policy::Latency}, {"QueueRatio", Policy::QueueRatio}, {"External", Policy::External}});
+  reader.read("policy", settings.policy,
+              {{"Latency", Policy::Latency},
+               {"QueueRatio", Policy::QueueRatio},
+               {"External", Policy::External},
+               {"Webhook", Policy::Webhook}});
   reader.read("queueTarget", settings.queue_target, kQueueTarget);
   reader.read("minReplicas", settings.min_replicas, kReplicas);
   reader.read("maxReplicas", settings.max_replicas, kReplicas);
@@ -129,6 +132,7 @@ void read_scaling(ObjectReader reader, Spec& spec) {
   reader.read("onMetricsLoss", settings.on_metrics_loss,
               {{"Hold", MetricsLoss::Hold}, {"ScaleToMax", MetricsLoss::ScaleToMax}});
   read_query(reader, spec);
+  read_webhook(reader, spec);
   read_schedule(reader, spec.schedule);
   reader.finish();
 }

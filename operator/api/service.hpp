@@ -163,6 +163,15 @@ struct Worker {
   bool operator==(Worker const&) const = default;
 };
 
+/// `spec.scaling.webhook`: the program that decides under the policy Webhook.
+struct Webhook {
+  std::string url;          ///< http or https
+  milliseconds timeout{0};  ///< of one answer; 0: half of spec.scaling.interval
+  std::string ca_pem;       ///< `caBundle`; empty: the operator's own choice
+
+  bool operator==(Webhook const&) const = default;
+};
+
 struct Spec {
   Model model;
   /// `external_replicas` is the API's `spec.replicas`; all else is `spec.scaling`.
@@ -171,6 +180,8 @@ struct Spec {
   std::vector<schedule::Entry> schedule;
   /// `spec.scaling.prometheusQuery`; empty: the dispatchers themselves are asked for their queues.
   std::string prometheus_query;
+  /// `spec.scaling.webhook`: one under the policy Webhook, else none. A vector, as it is small when empty.
+  std::vector<Webhook> webhook;
   Dispatcher dispatcher;
   Worker worker;
 

@@ -76,6 +76,11 @@ Condition metrics_available(Observation const& seen, Verdict const& verdict, Wal
   return make(api::kMetricsAvailable, true, "Scraped", "the dispatchers answer");
 }
 
+Condition webhook_available(std::string const& fault) {
+  if (fault.empty()) return make(api::kWebhookAvailable, true, "Answered", "spec.scaling.webhook answers");
+  return make(api::kWebhookAvailable, false, "NoUsableAnswer", fault);
+}
+
 // needs more than spec.max | backend says how many fit | backend cannot place what it has | result
 //           -              |        fewer needed       |               yes                 | its reason
 //          yes             |             -             |                -                  | AtMaximum
@@ -169,6 +174,9 @@ std::vector<Condition> next_conditions(Observation const& seen, Verdict const& v
   workers.message += precision_note(*seen.spec, verdict);
   put(std::move(workers));
   put(metrics_available(seen, verdict, now));
+  if (seen.spec->webhook.empty())
+    std::erase_if(conditions, [](auto const& each) { return each.type == api::kWebhookAvailable; });
+  if (verdict.webhook_fault) put(webhook_available(*verdict.webhook_fault));
   put(scaling_limited(seen, verdict, counts));
   put(paused(seen));
   return conditions;

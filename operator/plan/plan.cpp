@@ -66,6 +66,13 @@ void events_of_conditions(std::vector<Condition> const& before, std::vector<Cond
          bool const back = is(&next, ConditionStatus::True) && is(old, ConditionStatus::False);
          return back && old->reason != kMetricsStarting ? say("MetricsAvailable", next.message) : Event{};
        });
+  tell(before, after, api::kWebhookAvailable, actions,
+       [](Condition const* old, Condition const& next) -> Event {
+         if (is(&next, ConditionStatus::False) && !is(old, ConditionStatus::False))
+           return warn("WebhookFailed", next.message);
+         bool const back = is(&next, ConditionStatus::True) && is(old, ConditionStatus::False);
+         return back ? say("WebhookAnswered", next.message) : Event{};
+       });
   tell(before, after, api::kScalingLimited, actions,
        [](Condition const* old, Condition const& next) -> Event {
          bool const news = !is(old, ConditionStatus::True) || old->reason != next.reason;

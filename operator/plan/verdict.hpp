@@ -28,12 +28,14 @@ struct Verdict {
   std::optional<scaling::Decision> decision;  ///< empty when no spec is in force
   std::string maximum_by;                     ///< the schedule that gives the maximum; empty: the spec
   std::string metrics_fault;                  ///< why there is no fresh sample; empty when there is one
-  std::optional<milliseconds> p99;            ///< of the answers of the last window
-  std::string output;                         ///< see api::ModelStatus; empty where no worker tells it
-  std::string precision;                      ///< the same
-  std::string version;                        ///< the same
-  std::string mixed_versions;                 ///< in words, while workers answer with different weights
-  std::optional<double> agreement;            ///< see api::ModelStatus
+  /// Why the webhook gave no usable answer, "" when it did; empty without one, and before its first answer.
+  std::optional<std::string> webhook_fault;
+  std::optional<milliseconds> p99;  ///< of the answers of the last window
+  std::string output;               ///< see api::ModelStatus; empty where no worker tells it
+  std::string precision;            ///< the same
+  std::string version;              ///< the same
+  std::string mixed_versions;       ///< in words, while workers answer with different weights
+  std::optional<double> agreement;  ///< see api::ModelStatus
   /// A change of the count that was made but not yet written into the status (that write failed).
   std::optional<api::DecisionRecord> unrecorded;
   std::optional<Failure> failure;

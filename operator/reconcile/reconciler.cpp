@@ -130,11 +130,15 @@ asio::awaitable<Result<Next>> Reconciler::reconcile(api::ServiceKey key) {
     } else if (auto* const wanted = std::get_if<Scrape>(&action)) {
       auto scrape = co_await perform(std::move(*wanted), entry.scraper);
       input = Scraped{std::move(scrape)};
+    } else if (auto* const question = std::get_if<Post>(&action)) {
+      post(key, entry, std::move(*question));
+      input = Posted{};
     } else if (auto const* const change = std::get_if<Apply>(&action)) {
       auto outcome = co_await perform(*change, entry.memory);
       input = Applied{std::move(outcome)};
     } else {
       auto const& done = std::get<Done>(action);
+      if (!entry.memory.webhook) entry.webhook.reset();
       if (done.applied != nullptr) tell_events(key, *done.applied);
       if (done.failed != nullptr) tell_failed_write(key, *done.failed);
       co_return done.outcome;
@@ -150,6 +154,29 @@ asio::awaitable<scrape::Scrape> Reconciler::perform(Scrape wanted, scrape::Scrap
   scrape::Scrape unknown;
   unknown.fault = "spec.scaling.prometheusQuery needs an operator that knows a Prometheus: PROMETHEUS_URL";
   co_return unknown;
+}
+
+/// Beside all reconciles: a program that hangs keeps nobody from being decided about.
+void Reconciler::post(api::ServiceKey const& key, Entry& entry, Post wanted) {
+  auto const& [url, timeout, ca_pem] = wanted.webhook;
+  if (!entry.webhook || !entry.webhook->is(url, ca_pem))
+    entry.webhook = std::make_shared<scrape::Webhook>(executor_, url, ca_pem, options_.webhooks);
+  tasks_.spawn("webhook of " + to_string(key),
+               [this, key, webhook = entry.webhook, question = std::move(wanted.question),
+                deadline = wanted.deadline]() -> asio::awaitable<void> {
+                 scaling::Answer answer;
+                 try {
+                   answer = co_await webhook->ask(question, deadline);
+                 } catch (std::exception const& fault) {
+                   if (stopped_) throw;
+                   answer.failure = fault.what();  // a bug, but the service must be asked about again
+                 }
+                 auto const found = entries_.find(key);
+                 if (found == entries_.end() || !found->second.memory.webhook) co_return;
+                 if (!take_answer(*found->second.memory.webhook, std::move(answer), now().steady)) co_return;
+                 queue_.add(key, now().steady);
+                 wake();
+               });
 }
 
 asio::awaitable<Result<void>> Reconciler::perform(Apply wanted, Memory const& memory) {

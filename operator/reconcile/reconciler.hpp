@@ -12,6 +12,7 @@
 #include "operator/reconcile/workqueue.hpp"
 #include "operator/scrape/prometheus.hpp"
 #include "operator/scrape/scraper.hpp"
+#include "operator/scrape/webhook.hpp"
 #include "runtime/async/clock.hpp"
 #include "runtime/async/event.hpp"
 #include "runtime/async/task_group.hpp"
@@ -35,6 +36,7 @@ struct Options {
   std::string id_prefix = "d";    ///< makes decision ids unique over restarts
   scrape::Ask ask = {};           ///< how dispatchers are asked for their metrics; empty: by HTTP
   std::optional<http::Url> prometheus = {};  ///< who answers `spec.scaling.prometheusQuery`
+  scrape::WebhookReach webhooks = {};        ///< of `spec.scaling.webhook`
 };
 
 /// Keeps every service of a backend as its spec says: looks at it when the backend names it and every
@@ -54,6 +56,7 @@ class Reconciler {
     Entry(asio::any_io_executor executor, scrape::Ask ask) : scraper(std::move(executor), std::move(ask)) {}
     Memory memory;
     scrape::Scraper scraper;
+    std::shared_ptr<scrape::Webhook> webhook;  ///< null before it is asked first
   };
 
   asio::awaitable<void> follow_changes();
@@ -61,6 +64,7 @@ class Reconciler {
   asio::awaitable<Result<Next>> reconcile(api::ServiceKey key);
   asio::awaitable<scrape::Scrape> perform(Scrape wanted, scrape::Scraper& scraper);
   asio::awaitable<Result<void>> perform(Apply wanted, Memory const& memory);
+  void post(api::ServiceKey const& key, Entry& entry, Post wanted);
   void count(Decided const& decided, Memory const& memory);
   void tell_failed_write(api::ServiceKey const& key, FailedWrite const& failed);
   void tell_events(api::ServiceKey const& key, plan::Actions const& applied);

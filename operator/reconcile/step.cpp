@@ -66,6 +66,7 @@ Step::Step(api::ServiceKey key, Memory& memory, DecisionIds& ids)
 Action Step::take(Input input, Now now) {
   if (auto* const seen = std::get_if<Observed>(&input)) return observed(std::move(seen->seen), now);
   if (auto* const scrape = std::get_if<Scraped>(&input)) return scraped(std::move(scrape->scrape), now);
+  if (std::holds_alternative<Posted>(input)) return decide(now);
   return applied(std::move(std::get<Applied>(input).outcome), now);
 }
 
@@ -78,7 +79,8 @@ Action Step::observed(Result<plan::Observation> seen, Now now) {
   seen_ = std::move(*seen);
   if (!seen_.spec) return plan_and_apply(now);
   in_force_ = plan::settings_in_force(*seen_.spec, seen_.shortage, now.wall);
-  if (!wants_scrape(now.steady)) return decide(now);
+  consult(memory_.webhook, seen_.spec->webhook);
+  if (!wants_scrape(now.steady)) return ask(now);
   state_ = State::Scraping;
   Scrape scrape;
   scrape.query = seen_.spec->prometheus_query;
@@ -103,6 +105,7 @@ bool Step::wants_scrape(SteadyTime now) {
   bool const due = now >= memory_.tick_due;
   bool const young = memory_.scraped_at && now - *memory_.scraped_at < interval / 2;
   // Ticks keep their beat, and do not pile up after a pause.
+  due_ = due;
   if (due) memory_.tick_due = std::max(memory_.tick_due + interval, now + interval / 2);
   memory_.tick_due = std::min(memory_.tick_due, now + interval);  // the interval was shortened
   if (!due && young) return false;
@@ -122,11 +125,23 @@ Action Step::scraped(scrape::Scrape scrape, Now now) {
     if (!last.quarantined.empty()) memory_.quarantine.add(last.quarantined);
     memory_.latency.add(last.sample->at, last.answers, last.sample->epoch);
   }
-  return decide(now);
+  return ask(now);
+}
+
+Action Step::ask(Now now) {
+  auto const& settings = in_force_.settings;
+  snapshot_ = {memory_.last_scrape.sample, plan::workers_of(seen_, settings, now.wall)};
+  if (!due_ || !wants_question(memory_.webhook.get(), now.steady)) return decide(now);
+  auto question = begin_question(*memory_.webhook, to_string(key_), settings, snapshot_, now.steady);
+  state_ = State::Posting;
+  return Post{memory_.webhook->of, std::move(question),
+              answer_deadline(memory_.webhook->of, settings.interval)};
 }
 
 Action Step::decide(Now now) {
-  snapshot_ = {memory_.last_scrape.sample, plan::workers_of(seen_, in_force_.settings, now.wall)};
+  snapshot_.answer = answer_of(memory_.webhook.get(), in_force_.settings.interval, now.steady);
+  verdict_.webhook_fault.reset();
+  if (snapshot_.answer) verdict_.webhook_fault = snapshot_.answer->failure;
   verdict_.decision_id = ids_.next();
   verdict_.decision = scaling::decide(in_force_.settings, memory_.state, snapshot_, now.steady);
   schedule::name_bounds(*verdict_.decision, in_force_);

@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "operator/plan/plan.hpp"
+#include "operator/reconcile/webhook.hpp"
 #include "operator/scaling/state.hpp"
 #include "operator/scrape/reading.hpp"
 
@@ -16,8 +17,8 @@ namespace ei::reconcile {
 // One reconcile of one service as a pure machine: it is told what happened and says what to do next. The
 // shell that performs the actions is Reconciler.
 //
-//   Observe ──► (Scrape) ──► Apply children ──► Apply events and status ──► Done
-//      │                        └─ fails ─► Apply the count alone ─┘
+//   Observe ──► (Scrape) ──► (Post) ──► Apply children ──► Apply events and status ──► Done
+//      │                                     └─ fails ─► Apply the count alone ─┘
 //      └─ the service is gone ─► Apply ──► Done
 //
 // A child that cannot be written stops neither scaling nor the status. Until its next try is due, reconciles
@@ -58,6 +59,7 @@ struct Memory {
   std::optional<api::DecisionRecord> unrecorded;
   SteadyTime tick_due{};                      ///< the next beat of its interval
   std::unique_ptr<FailedWrite> failed_write;  ///< by pointer, as most services have none
+  std::unique_ptr<Consulted> webhook;         ///< likewise
 
   /// When it is to be looked at again: at the next beat, or earlier to try a write again.
   [[nodiscard]] SteadyTime due() const {
@@ -96,6 +98,13 @@ struct Scrape {
   milliseconds deadline{};
 };
 
+/// Posts a question to the service's webhook, and does not wait for the answer: see answered().
+struct Post {
+  api::Webhook webhook;
+  std::string question;
+  milliseconds deadline{};
+};
+
 /// Either children, or events and the status. What is pointed to lives until the next input.
 struct Apply {
   plan::Observation const* seen = nullptr;
@@ -116,7 +125,7 @@ struct Done {
   FailedWrite const* failed = nullptr;
 };
 
-using Action = std::variant<Observe, Scrape, Apply, Done>;
+using Action = std::variant<Observe, Scrape, Post, Apply, Done>;
 
 // ---- what the shell reports ----
 
@@ -126,11 +135,12 @@ struct Observed {
 struct Scraped {
   scrape::Scrape scrape;
 };
+struct Posted {};
 struct Applied {
   Result<void> outcome;
 };
 
-using Input = std::variant<Observed, Scraped, Applied>;
+using Input = std::variant<Observed, Scraped, Posted, Applied>;
 
 /// How long the dispatchers have to answer: half an interval, else the next decision is late; at least 50 ms
 /// and at most 2 s.
@@ -149,12 +159,13 @@ class Step {
   [[nodiscard]] Action take(Input input, Now now);
 
  private:
-  enum class State { Observing, Scraping, Removing, Applying, Scaling, Telling };
+  enum class State { Observing, Scraping, Posting, Removing, Applying, Scaling, Telling };
 
   Action observed(Result<plan::Observation> seen, Now now);
   Action scraped(scrape::Scrape scrape, Now now);
   Action applied(Result<void> outcome, Now now);
   Action remove();
+  Action ask(Now now);
   Action decide(Now now);
   Action plan_and_apply(Now now);
   void make_plan(Now now);
@@ -177,6 +188,7 @@ class Step {
   plan::Actions children_;            ///< of plan_: all but those
   plan::Actions telling_;             ///< of plan_: events and the status
   std::optional<Error> count_error_;  ///< why not even the count could be written
+  bool due_ = false;                  ///< the beat of its interval is this reconcile
   bool tried_again_ = false;          ///< a write of children failed in this reconcile
 };
 

@@ -86,7 +86,8 @@ std::vector<std::string> explain_state(api::Status const& status) {
                                  std::to_string(status.queue.depth) + " requests wait"};
   for (auto const& condition : status.conditions) {
     bool const good = condition.type == api::kReady || condition.type == api::kDispatcherReady ||
-                      condition.type == api::kWorkersReady || condition.type == api::kMetricsAvailable;
+                      condition.type == api::kWorkersReady || condition.type == api::kMetricsAvailable ||
+                      condition.type == api::kWebhookAvailable;
     auto const usual = good ? api::ConditionStatus::True : api::ConditionStatus::False;
     if (condition.status == usual) continue;
     lines.push_back("  " + condition.type + " is " + std::string(to_string(condition.status)) + " (" +

@@ -1,5 +1,6 @@
 #include "runtime/http/resolve.hpp"
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -75,6 +76,19 @@ Result<void> ask(std::shared_ptr<Question> const& question, std::string const& h
 }
 
 }  // namespace
+
+IpBytes bytes_of(asio::ip::address const& address) {
+  IpBytes bytes{};
+  if (address.is_v6()) {
+    auto const v6 = address.to_v6().to_bytes();
+    std::copy(v6.begin(), v6.end(), bytes.begin());
+    return bytes;
+  }
+  auto const v4 = address.to_v4().to_bytes();
+  bytes[10] = bytes[11] = 0xFF;
+  std::copy(v4.begin(), v4.end(), bytes.begin() + 12);
+  return bytes;
+}
 
 asio::awaitable<Result<Endpoints>> resolve(asio::any_io_executor executor, std::string host,
                                            std::uint16_t port, SteadyTime deadline) {

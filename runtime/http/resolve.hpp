@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/core/address.hpp"
 #include "runtime/core/result.hpp"
 #include "runtime/core/units.hpp"
 
@@ -18,5 +19,8 @@ namespace asio = boost::asio;
 /// neither the caller nor the process's end waits for. Errors: Unavailable, Timeout, Canceled.
 [[nodiscard]] asio::awaitable<Result<std::vector<asio::ip::tcp::endpoint>>> resolve(
     asio::any_io_executor executor, std::string host, std::uint16_t port, SteadyTime deadline);
+
+/// For kind_of(): an IPv4 address in its IPv4-mapped form.
+[[nodiscard]] IpBytes bytes_of(asio::ip::address const& address);
 
 }  // namespace ei::http

@@ -54,6 +54,7 @@ VARIANTS = {
             "modelAddresses": ["private"], "claims": "elasticinference.dev/models=true", "tolerations": ["inference"],
             "tlsSecrets": ["eis-*"], "serviceAccounts": ["worker-*"], "priorityClasses": ["serving"], "annotations": [],
             "labels": ["team", "example.com/*"], "env": ["OMP_*"], "prometheusQuery": False,
+            "webhookHosts": ["*.default.svc:8080"], "webhookAddresses": ["service"],
         }
     },
     "a lease of the operators' own": {"lease": {"create": False}},
@@ -99,6 +100,12 @@ ROWS = [
         ["Ingress", "Egress"],
     ),
     ("neither by itself", {}, ("NetworkPolicy",), None),
+    (
+        "programs that decide, by their ports",
+        {"networkPolicy": {"egress": True, "webhookPorts": [8080]}},
+        (*EGRESS, 3, "ports", 0, "port"),
+        8080,
+    ),
     ("the API server by its usual ports", {"networkPolicy": {"egress": True}}, (*EGRESS, 1, "ports", 1, "port"), 6443),
     (
         "or where it is",
@@ -279,6 +286,7 @@ def test_a_service_monitor_is_made_on_request(render):
         ({"allow": {"modelSchemes": ["http"]}}, "/allow/modelSchemes/0"),
         ({"allow": {"modelHosts": ["https://a.example"]}}, "/allow/modelHosts/0"),
         ({"allow": {"modelAddresses": ["metadata"]}}, "/allow/modelAddresses/0"),
+        ({"allow": {"webhookAddresses": ["metadata"]}}, "/allow/webhookAddresses/0"),
         ({"allow": {"claims": "a b"}}, "/allow/claims"),
         ({"allow": {"tolerations": [""]}}, "/allow/tolerations/0"),
         ({"allow": {"tlsSecrets": ["*-tls"]}}, "/allow/tlsSecrets/0"),

@@ -16,7 +16,7 @@ def allow_args(objects):
 
 def test_what_authors_may_ask_for_is_told_to_the_operator(render):
     schemes = [f"--allow-model-scheme={each}" for each in ("https", "file", "pvc", "builtin")]
-    free = ["--allow-label=*", "--allow-annotation=*", "--allow-env=*"]
+    free = ["--allow-label=*", "--allow-annotation=*", "--allow-env=*", "--allow-webhook-host=*"]
     assert allow_args(render({})) == [*schemes, "--allow-model-host=*", "--allow-tls-secret=*", *free]
     assert allow_args(render(VARIANTS["permissions"])) == [
         "--allow-image=registry.example.com/team",
@@ -35,11 +35,13 @@ def test_what_authors_may_ask_for_is_told_to_the_operator(render):
         "--allow-label=example.com/*",
         "--allow-annotation=none",
         "--allow-env=OMP_*",
+        "--allow-webhook-host=*.default.svc:8080",
+        "--allow-webhook-address=service",
         "--no-prometheus-query",
     ]
     # An empty list is nothing, and not what the operator does without the flag.
-    lists = {"modelSchemes": [], "modelHosts": [], "tlsSecrets": [], "labels": [], "annotations": [], "env": []}
-    flags = ["model-scheme", "model-host", "tls-secret", "label", "annotation", "env"]
+    lists = {"modelSchemes": [], "modelHosts": [], "tlsSecrets": [], "labels": [], "annotations": [], "env": [], "webhookHosts": []}
+    flags = ["model-scheme", "model-host", "tls-secret", "label", "annotation", "env", "webhook-host"]
     assert allow_args(render({"allow": lists})) == [f"--allow-{each}=none" for each in flags]
 
 

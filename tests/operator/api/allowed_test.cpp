@@ -342,3 +342,28 @@ TEST_CASE("queries can be switched off") {
   CHECK_THAT(told(spec, allowed),
              Catch::StartsWith("spec.scaling.prometheusQuery: Forbidden: queries are switched off"));
 }
+
+TEST_CASE("Webhooks go by their host and, where it is spelled, by their address") {
+  Spec spec;
+  spec.webhook = {{"https://policy.example.com/decide", {}, ""}};
+  Allowed allowed;
+  CHECK(told(spec, allowed).empty());
+  allowed.webhook_hosts = {"*.svc:8080"};
+  CHECK_THAT(told(spec, allowed), Catch::Contains("spec.scaling.webhook.url"));
+  CHECK_THAT(told(spec, allowed), Catch::Contains("--allow-webhook-host"));
+  spec.webhook.front().url = "http://policy.default.svc:8080/";
+  CHECK(told(spec, allowed).empty());
+  spec.webhook.front().url = "http://policy.default.svc/";
+  CHECK_FALSE(told(spec, allowed).empty());
+  allowed.webhook_hosts = {"*"};
+  CHECK(told(spec, allowed).empty());
+  for (auto const* url :
+       {"http://10.0.0.1/", "http://127.0.0.1:9000/", "http://[::1]/", "http://localhost/"}) {
+    INFO(url);
+    spec.webhook.front().url = url;
+    CHECK_THAT(told(spec), Catch::Contains("--allow-webhook-address"));
+    CHECK(told(spec, everything_allowed()).empty());
+  }
+  spec.webhook.front().url = "http://169.254.169.254/latest/";
+  CHECK_THAT(told(spec, everything_allowed()), Catch::Contains("nothing is ever posted"));
+}

@@ -80,6 +80,21 @@ TEST_CASE("What is written is read back equal") {
   CHECK(*again.service == *parsed.service);
 }
 
+TEST_CASE("A webhook is read back equal") {
+  auto const parsed =
+      api::parse_service(object_with(R"({"scaling": {"policy": "Webhook", "interval": "2s", "webhook": {
+    "url": "https://policy.default.svc/decide", "timeout": "1500ms", "onFailure": "Latency",
+    "caBundle": "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCg=="}}})"));
+  INFO(to_string(parsed.errors));
+  REQUIRE(parsed.service);
+  REQUIRE(parsed.service->spec.webhook.size() == 1);
+  CHECK(parsed.service->spec.webhook.front().timeout == 1500ms);
+  CHECK(parsed.service->spec.webhook.front().ca_pem == "-----BEGIN CERTIFICATE-----\n");
+  auto const again = api::parse_service(to_json(*parsed.service));
+  REQUIRE(again.service);
+  CHECK(*again.service == *parsed.service);
+}
+
 TEST_CASE("Every fault names the field, the value and what is allowed") {
   struct Row {
     std::string spec;
@@ -115,7 +130,8 @@ TEST_CASE("Every fault names the field, the value and what is allowed") {
       {R"({"scaling": {"interval": "50ms"}})",
        "spec.scaling.interval: Invalid value: \"50ms\": must be a duration between 100ms and 5m", "below"},
       {R"({"scaling": {"policy": "latency"}})",
-       "spec.scaling.policy: Unsupported value: \"latency\": must be one of Latency, QueueRatio, External",
+       "spec.scaling.policy: Unsupported value: \"latency\": must be one of Latency, QueueRatio, External, "
+       "Webhook",
        "case"},
       {R"({"scaling": {"paused": "yes"}})",
        "spec.scaling.paused: Invalid value: \"yes\": must be true or false", "a string is no boolean"},

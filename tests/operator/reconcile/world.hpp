@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -46,6 +47,7 @@ class World {
       auto const key = queue_.take(now_.steady);
       REQUIRE(key);
       run(*key);
+      give_answers();
     }
     pass(end - now_.steady);
   }
@@ -59,13 +61,30 @@ class World {
   std::vector<std::chrono::milliseconds> applies;   ///< of children, or clearing away: when, since the start
   std::vector<std::chrono::milliseconds> scalings;  ///< of the count alone
   std::vector<std::string> ids;                     ///< of decisions
+  std::string formula;                              ///< of the last decision
   std::vector<std::string> told;                    ///< reasons of events that came to pass
   std::set<api::ServiceKey> removed;
+  std::vector<Post> posts;                                  ///< to webhooks
+  std::function<std::optional<scaling::Answer>()> webhook;  ///< what they answer; nothing: they hang
   int scrapes = 0;
   int status_writes = 0;
   int gone = 0;
 
+  /// The answer of a post that hung.
+  void answer_late(api::ServiceKey const& key, scaling::Answer answer) {
+    answers_.emplace_back(key, std::move(answer));
+    give_answers();
+  }
+
  private:
+  /// Answers come while no reconcile runs.
+  void give_answers() {
+    for (auto& [key, answer] : std::exchange(answers_, {})) {
+      auto& memory = memories_[key].webhook;
+      if (memory && take_answer(*memory, std::move(answer), now_.steady)) queue_.add(key, now_.steady);
+    }
+  }
+
   void pass(std::chrono::nanoseconds time) {
     now_.steady += time;
     now_.wall += std::chrono::duration_cast<WallTime::duration>(time);
@@ -87,9 +106,16 @@ class World {
         if (!sample) answer.fault = "nobody answers";
         if (answer.sample) answer.sample->at = now_.steady;
         input = Scraped{answer};
+      } else if (auto const* post = std::get_if<Post>(&action)) {
+        posts.push_back(*post);
+        if (auto answer = webhook()) answers_.emplace_back(key, std::move(*answer));
+        input = Posted{};
       } else {
         auto const& apply = std::get<Apply>(action);
-        if (apply.decided != nullptr) ids.push_back(apply.decided->verdict.decision_id);
+        if (apply.decided != nullptr) {
+          ids.push_back(apply.decided->verdict.decision_id);
+          formula = apply.decided->verdict.decision->formula;
+        }
         input = Applied{perform(key, apply)};
       }
       action = step.take(std::move(input), now_);
@@ -148,6 +174,7 @@ class World {
   Workqueue queue_;
   std::map<api::ServiceKey, Memory> memories_;
   DecisionIds ids_{"x"};
+  std::vector<std::pair<api::ServiceKey, scaling::Answer>> answers_;  ///< on their way
 };
 
 }  // namespace ei::reconcile::example
