@@ -66,6 +66,7 @@ json::object scaling_to_json(Spec const& spec) {
                       {"latencyTarget", format_duration(settings.latency_target)},
                       {"interval", format_duration(settings.interval)},
                       {"paused", settings.paused},
+                      {"mode", settings.advise ? "Advise" : "Act"},
                       {"onMetricsLoss", scaling::name(settings.on_metrics_loss)}};
   if (!spec.prometheus_query.empty()) object["prometheusQuery"] = spec.prometheus_query;
   for (auto const& webhook : spec.webhook) {
@@ -231,6 +232,7 @@ json::object to_json(Status const& status) {
                       {"desiredReplicas", status.desired_replicas},
                       {"selector", status.selector},
                       {"queue", std::move(queue)}};
+  if (status.recommended_replicas) object["recommendedReplicas"] = *status.recommended_replicas;
   if (auto model = to_json(status.model); !model.empty()) object["model"] = std::move(model);
   if (status.last_decision) object["lastDecision"] = to_json(*status.last_decision);
   json::array history;
@@ -260,6 +262,8 @@ Status status_from_json(json::value const& value) {
   status.replicas = number_of<int>(*object, "replicas");
   status.ready_replicas = number_of<int>(*object, "readyReplicas");
   status.desired_replicas = number_of<int>(*object, "desiredReplicas");
+  if (object->contains("recommendedReplicas"))
+    status.recommended_replicas = number_of<int>(*object, "recommendedReplicas");
   status.selector = text_of(*object, "selector");
   status.queue = queue_from_json(object_of(*object, "queue"));
   status.model = model_from_json(object_of(*object, "model"));

@@ -129,6 +129,7 @@ void read_scaling(ObjectReader reader, Spec& spec) {
   settings.interval = settings.policy == Policy::QueueRatio ? kDefaultQueueRatioInterval : kDefaultInterval;
   reader.read("interval", settings.interval, kInterval);
   reader.read("paused", settings.paused);
+  reader.read("mode", settings.advise, {{"Act", false}, {"Advise", true}});
   reader.read("onMetricsLoss", settings.on_metrics_loss,
               {{"Hold", MetricsLoss::Hold}, {"ScaleToMax", MetricsLoss::ScaleToMax}});
   read_query(reader, spec);

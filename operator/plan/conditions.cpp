@@ -149,9 +149,11 @@ Condition stalled(Rollout const& rollout) {
 }
 
 Condition paused(Observation const& seen) {
-  bool const value = seen.spec && seen.spec->scaling.paused;
-  return make(api::kPaused, value, value ? "PausedBySpec" : "NotPaused",
-              value ? "spec.scaling.paused keeps the count as it is" : "decisions are carried out");
+  if (seen.spec && seen.spec->scaling.paused)
+    return make(api::kPaused, true, "PausedBySpec", "spec.scaling.paused keeps the count as it is");
+  if (seen.spec && seen.spec->scaling.advise)
+    return make(api::kPaused, true, "AdviceOnly", "spec.scaling.mode Advise keeps the count as it is");
+  return make(api::kPaused, false, "NotPaused", "decisions are carried out");
 }
 
 }  // namespace

@@ -104,6 +104,10 @@ void events_of_conditions(std::vector<Condition> const& before, std::vector<Cond
 void events_of_decision(Observation const& seen, Verdict const& verdict, Actions& actions) {
   auto const& decision = *verdict.decision;
   int const to = granted(decision, seen.shortage);
+  auto const& advised = decision.advised;
+  if (advised && *advised != decision.from && advised != seen.status.recommended_replicas) {
+    actions.push_back(RecordEvent{EventType::Normal, "Advised", decision.formula, verdict.decision_id});
+  }
   if (decision.from == to) return;
   actions.push_back(RecordEvent{EventType::Normal, to > decision.from ? "ScaledUp" : "ScaledDown",
                                 std::to_string(decision.from) + " -> " + std::to_string(to) + ", " +

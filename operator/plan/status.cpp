@@ -69,6 +69,7 @@ api::Status next_status(Observation const& seen, Verdict const& verdict, WallTim
   // A decision that could not be carried out is none: it is made anew next time.
   if (verdict.failure && verdict.failure->count_refused) return status;
   status.desired_replicas = counts.workers.wanted;
+  status.recommended_replicas = verdict.decision ? verdict.decision->advised : std::nullopt;
   // It came to pass only if the next decision starts from it.
   if (verdict.unrecorded && verdict.decision && verdict.decision->from == verdict.unrecorded->to) {
     record(status, *verdict.unrecorded);
@@ -78,7 +79,8 @@ api::Status next_status(Observation const& seen, Verdict const& verdict, WallTim
     if (decision.from != decision.to) {
       record(status, std::move(decision));
     } else if (!status.last_decision || status.last_decision->reason != decision.reason ||
-               status.queue != seen.status.queue) {
+               status.queue != seen.status.queue ||
+               status.recommended_replicas != seen.status.recommended_replicas) {
       status.last_decision = std::move(decision);
     }
   }

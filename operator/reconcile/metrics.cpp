@@ -139,6 +139,10 @@ std::vector<prometheus::MetricFamily> OperatorMetrics::collect() const {
   using prometheus::MetricType;
   FamilyOf desired("eis_operator_desired_replicas", "Workers that the last decision wants",
                    MetricType::Gauge);
+  FamilyOf recommended(
+      "eis_operator_recommended_replicas",
+      "Workers that the last decision recommends, while spec.scaling.paused or mode Advise keeps the count",
+      MetricType::Gauge);
   FamilyOf maximum("eis_operator_max_replicas", "Workers that spec.scaling allows at most",
                    MetricType::Gauge);
   FamilyOf ready("eis_operator_ready_replicas", "Workers that answer requests", MetricType::Gauge);
@@ -163,6 +167,7 @@ std::vector<prometheus::MetricFamily> OperatorMetrics::collect() const {
   for (auto const& [key, series] : services_) {
     auto const& last = series.last;
     desired.add(key, last.desired);
+    if (last.recommended) recommended.add(key, *last.recommended);
     maximum.add(key, last.maximum);
     ready.add(key, last.ready);
     failing.add(key, last.failing);
@@ -185,9 +190,9 @@ std::vector<prometheus::MetricFamily> OperatorMetrics::collect() const {
   }
   std::vector<prometheus::MetricFamily> families;
   if (services_.empty()) return families;  // a family without a series is none
-  for (auto* family : {&desired, &maximum, &ready, &failing, &cores, &age, &target, &conditions, &answers,
-                       &late, &decisions, &overload})
-    families.push_back(family->take());
+  for (auto* family : {&desired, &recommended, &maximum, &ready, &failing, &cores, &age, &target, &conditions,
+                       &answers, &late, &decisions, &overload})
+    if (auto taken = family->take(); !taken.metric.empty()) families.push_back(std::move(taken));
   return families;
 }
 

@@ -35,6 +35,7 @@ class OperatorMetrics {
     std::string_view reason;  ///< scaling::name(Reason), which lives as long as the program
     int from = 0;             ///< workers asked for before
     int desired = 0;
+    std::optional<int> recommended;  ///< while paused or advising
     int maximum = 0;
     int ready = 0;
     int failing = 0;  ///< not ready, and more than one try has ended so

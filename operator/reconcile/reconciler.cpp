@@ -198,6 +198,7 @@ void Reconciler::count(Decided const& decided, Memory const& memory) {
   service.reason = scaling::name(decision.reason);
   service.from = decision.from;
   service.desired = plan::granted(decision, seen.shortage);
+  service.recommended = decision.advised;
   service.maximum = seen.spec->scaling.max_replicas;
   service.ready = decided.snapshot.workers.ready();
   service.failing =

@@ -8,6 +8,7 @@
 #include "operator/scaling/webhook.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace ei::scaling {
 namespace {
@@ -97,6 +98,20 @@ void apply_bounds(Settings const& settings, Decision& decision) {
   }
 }
 
+/// Says what the decision would have done, and does nothing.
+Decision advise(Settings const& settings, Decision wished) {
+  Reason const wish = wished.reason;
+  std::string const what = wished.to == wished.from ? text("would stay at %d", wished.to)
+                                                    : text("would go from %d to %d", wished.from, wished.to);
+  Decision decision = std::move(wished);
+  decision.advised = std::exchange(decision.to, decision.from);
+  decision.reason = settings.paused ? Reason::Paused : Reason::Advised;
+  decision.limit = settings.paused ? Limit::Paused : Limit::Advice;
+  decision.formula = (settings.paused ? "paused; " : "advice alone; ") + what + ", " +
+                     std::string(name(wish)) + ": " + decision.formula;
+  return decision;
+}
+
 }  // namespace
 
 Decision decide(Settings const& settings, State& state, Snapshot const& snapshot, Time now) {
@@ -106,10 +121,8 @@ Decision decide(Settings const& settings, State& state, Snapshot const& snapshot
   apply_bounds(settings, decision);
 
   auto const overdue = overdue_workers(state, workers);
-  if (settings.paused) {
-    Inputs inputs = std::move(decision.inputs);
-    decision = stay(workers.current, Reason::Paused, Limit::Paused, "paused");
-    decision.inputs = std::move(inputs);
+  if (settings.paused || settings.advise) {
+    decision = advise(settings, std::move(decision));
   } else {
     bool const replaces = settings.policy == Policy::Latency || settings.policy == Policy::Webhook;
     if (replaces) decision.replace = replace_one(state, overdue, now);

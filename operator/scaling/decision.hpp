@@ -34,6 +34,7 @@ enum class Reason {
   MetricsMissing,    ///< no usable sample: hold
   MetricsLost,       ///< no usable sample for long and `ScaleToMax`
   Paused,
+  Advised,  ///< `advise`: what would be done is said and not done
 };
 
 /// The part of the rule that asked for the most workers.
@@ -61,7 +62,8 @@ enum class Limit {
   WorkersNotReady,
   Interval,
   NoData,
-  Paused
+  Paused,
+  Advice
 };
 
 /// Why a sample is or is not usable.
@@ -104,6 +106,7 @@ struct Inputs {
 struct Decision {
   int from = 0;
   int to = 0;
+  std::optional<int> advised;  ///< while paused or advising: what `to` would be
   Reason reason = Reason::Steady;
   Term term = Term::None;
   Limit limit = Limit::None;

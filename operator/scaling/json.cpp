@@ -32,6 +32,7 @@ void list_members(F& fields, Settings& s) {
   fields("latency_target_ms", s.latency_target);
   fields("interval_ms", s.interval);
   fields("paused", s.paused);
+  fields.maybe("advise", s.advise);  // logs of earlier releases do not say
   fields.word("on_metrics_loss", s.on_metrics_loss, {MetricsLoss::Hold, MetricsLoss::ScaleToMax});
   fields("external_replicas", s.external_replicas);
   // Logs of earlier releases do not say.
@@ -98,6 +99,7 @@ void list_members(F& fields, Inputs& in) {
 static void list_members(FieldWriter& fields, Decision& d) {
   fields("from", d.from);
   fields("to", d.to);
+  fields.if_any("advised", d.advised);
   fields.word("reason", d.reason);
   fields.word("term", d.term);
   fields.word("limit", d.limit);

@@ -226,8 +226,8 @@ Decision decide_latency(Settings const& settings, State& state, Snapshot const& 
   decision.formula = formula_of(settings, state, load, decision);
   settle(decision, need, settings.min_replicas, window_observed);
   int const most = std::max(settings.min_replicas, settings.max_replicas);
-  explain(load, decision,
-          settings.paused ? workers.current : std::clamp(decision.to, settings.min_replicas, most));
+  bool const kept = settings.paused || settings.advise;
+  explain(load, decision, kept ? workers.current : std::clamp(decision.to, settings.min_replicas, most));
   return decision;
 }
 

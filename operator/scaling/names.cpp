@@ -76,6 +76,8 @@ std::string_view name(Reason reason) {
       return "MetricsLost";
     case Reason::Paused:
       return "Paused";
+    case Reason::Advised:
+      return "Advised";
   }
   return "";
 }
@@ -128,6 +130,8 @@ std::string_view name(Limit limit) {
       return "NoData";
     case Limit::Paused:
       return "Paused";
+    case Limit::Advice:
+      return "Advice";
   }
   return "";
 }

@@ -37,6 +37,7 @@ struct Settings {
   std::chrono::milliseconds latency_target{500};
   std::chrono::milliseconds interval{1'000};  ///< of decisions; `QueueRatio` is classically run every 15 s
   bool paused = false;
+  bool advise = false;  ///< say what would be done, and do nothing
   MetricsLoss on_metrics_loss = MetricsLoss::Hold;
   int external_replicas = 1;  ///< obeyed under `External` alone
   WebhookFailure on_webhook_failure = WebhookFailure::Hold;

@@ -85,6 +85,7 @@ std::string limit_in_words(std::string_view limit) {
       {Limit::Interval, "the interval has not passed"},
       {Limit::NoData, "without data the count stays"},
       {Limit::Paused, "spec.scaling.paused keeps the count"},
+      {Limit::Advice, "spec.scaling.mode Advise keeps the count"},
   };
   for (auto const& [each, words] : kWords) {
     if (limit == name(each)) return std::string(words);

@@ -95,6 +95,7 @@ def test_defaults_are_filled_in(crd, namespace):
             "cooldown": "150s",
             "latencyTarget": "500ms",
             "paused": False,
+            "mode": "Act",
             "onMetricsLoss": "Hold",
         },
         "dispatcher": {

@@ -408,6 +408,23 @@ def test_paused_keeps_the_count_whatever_the_load(start_operator):
     load.stop()
 
 
+def test_advice_is_in_status_event_metric_and_decision_log_and_nothing_is_done(start_operator):
+    operator = start_operator(manifest(scaling={"mode": "Advise", "queueTarget": 1, "maxReplicas": 2}),
+                              environment={"FAKE_SERVICE_SECONDS": "0.2"})
+    url = operator.wait_ready()
+    load = Load(url, rate=8)
+    try:
+        wait_until(lambda: operator.status().get("recommendedReplicas") == 2, 30, "advice")
+    finally:
+        load.stop()
+    assert operator.condition("Paused")["reason"] == "AdviceOnly"
+    assert "would go from 1 to 2" in operator.events("Advised")[0]["message"]
+    assert not operator.events("ScaledUp") and len(operator.workers()) == 1
+    decisions = [read_json(line)["decision"] for line in operator.decisions_path.read_text().splitlines()]
+    assert any(decision.get("advised") == 2 and decision["to"] == 1 and decision["reason"] == "Advised" for decision in decisions)
+    assert "eis_operator_recommended_replicas" in requests.get(f"http://127.0.0.1:{operator.ports['metrics']}/metrics", timeout=5).text
+
+
 def test_the_link_token_is_for_this_user_alone(start_operator):
     operator = operator_of(start_operator)
     operator.wait_ready()

@@ -13,6 +13,7 @@ TEST_CASE("A status survives the way through the API server") {
   status.replicas = 3;
   status.ready_replicas = 2;
   status.desired_replicas = 5;
+  status.recommended_replicas = 7;
   status.selector = "app=x";
   status.model.version = "0123456789ab";
   status.model.output = "probabilities";

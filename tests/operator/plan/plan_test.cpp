@@ -203,6 +203,26 @@ TEST_CASE("Only changes of conditions are events") {
   }
 }
 
+TEST_CASE("Advice is in the status and an event, once for each number, and in no child") {
+  auto seen = settled(service(), verdict(steady()));
+  seen.spec->scaling.advise = true;
+  auto decision = steady();
+  decision.advised = decision.from + 2;
+  decision.reason = ei::scaling::Reason::Advised;
+  decision.formula = "advice alone; would go up";
+  auto const plan = plan::make_plan(seen, verdict(decision), kNow);
+  CHECK(plan.status.recommended_replicas == decision.from + 2);
+  CHECK(plan.status.history.empty());
+  CHECK(events(plan) ==
+        std::vector<std::string>{"Advised: advice alone; would go up",
+                                 "Paused: spec.scaling.mode Advise keeps the count as it is"});
+  auto const again = plan::make_plan(settled(seen, verdict(decision)), verdict(decision), kNow);
+  CHECK(events(again).empty());
+  auto acting = settled(seen, verdict(decision));
+  acting.spec->scaling.advise = false;
+  CHECK_FALSE(plan::make_plan(acting, verdict(steady()), kNow).status.recommended_replicas);
+}
+
 TEST_CASE("Without a spec in force children stay as they are and the status tells why") {
   auto seen = service();
   seen.spec.reset();

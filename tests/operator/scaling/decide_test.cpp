@@ -190,8 +190,35 @@ TEST_CASE("paused holds whatever happens, even out of bounds, and looks on") {
   CHECK(decision.reason == Reason::Paused);
   CHECK(decision.limit == Limit::Paused);
   CHECK(*decision.inputs.arrival_rps == Approx(100));
+  CHECK(decision.advised == 3);
   script.settings.paused = false;
   CHECK(script.step().to == 3);
+}
+
+TEST_CASE("advice says what would be done and does nothing") {
+  Script script(2);
+  script.settings.advise = true;
+  script.rate_rps = 30;
+  Decision const decision = script.run(30);
+  CHECK(decision.to == 2);
+  CHECK(decision.reason == Reason::Advised);
+  CHECK(decision.limit == Limit::Advice);
+  REQUIRE(decision.advised);
+  CHECK(*decision.advised > 2);
+  CHECK(decision.term == Term::Backlog);
+  CHECK_THAT(decision.formula,
+             Catch::StartsWith("advice alone; would go from 2 to " + std::to_string(*decision.advised)));
+  CHECK(decision.replace.empty());
+  script.settings.advise = false;
+  CHECK_FALSE(script.step().advised);
+}
+
+TEST_CASE("advice is the same as what is done, while what is done is what there is") {
+  Script acting(1);
+  Script advising(1);
+  advising.settings.advise = true;
+  acting.rate_rps = advising.rate_rps = 2;
+  for (int second = 0; second < 60; ++second) CHECK(advising.step().advised == acting.step().to);
 }
 
 TEST_CASE("External does what somebody set, within the bounds, and needs no metrics") {

@@ -59,6 +59,7 @@ TEST_CASE("settings and snapshot survive a log") {
   record.settings.cooldown = std::chrono::milliseconds(1500);
   record.settings.on_metrics_loss = MetricsLoss::ScaleToMax;
   record.settings.paused = true;
+  record.settings.advise = true;
   record.snapshot.workers.current = 3;
   record.snapshot.workers.list = {{"a", true, 0, 2.5, true}, {"stuck", false, 100, {}, false}};
   SECTION("without a sample") {}
