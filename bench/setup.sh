@@ -5,10 +5,11 @@
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-# Debian 12's names. LibTorch without an OpenBLAS falls back to the reference BLAS, 40 times slower.
+# Debian's names. Where releases differ, `a|b`: the first that a release has is taken.
+# LibTorch without an OpenBLAS falls back to the reference BLAS, 40 times slower.
 packages_build=(
   g++ cmake ninja-build pkg-config ccache ca-certificates
-  libboost1.81-dev libssl-dev libyaml-cpp-dev libcli11-dev prometheus-cpp-dev
+  'libboost1.81-dev|libboost1.83-dev' libssl-dev libyaml-cpp-dev libcli11-dev prometheus-cpp-dev
   libcurl4-openssl-dev zlib1g-dev libbz2-dev libhowardhinnant-date-dev libcjose-dev
   libgrpc++-dev libprotobuf-dev protobuf-compiler
   libtorch-dev libdnnl-dev libopenblas0-pthread libopencv-dev libjpeg62-turbo-dev
@@ -25,6 +26,7 @@ packages_test=(
 packages_peers=(python3-torch python3-torchvision python3-venv)
 # Measures and keeps the series of a comparison on a cluster of yours.
 packages_prometheus=(prometheus)
+packages_chroot=(debootstrap git util-linux) # for tests/debian
 packages_release=(help2man dpkg-dev) # pages for man, and the libraries that a package depends on
 packages_clang=(clang)
 packages_coverage=(gcovr)
@@ -47,16 +49,35 @@ export EI_PYTHON=${EI_PYTHON:-/usr/bin/python3}
 # bench and tests are its packages, whatever the folder that a script is called from.
 export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}
 
+installed() { [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$1" 2>/dev/null | cut -c1-2)" = ii ]; }
+# A name that another package only refers to is known to apt as well, but has no candidate.
+packaged() { LC_ALL=C apt-cache policy "$1" 2>/dev/null | grep -q '^  Candidate: [^(]'; }
+
+# missing_packages NAME…: those of which no alternative is installed.
 missing_packages() {
-  local package
-  for package in "$@"; do
-    [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null | cut -c1-2)" = ii ] || printf '%s\n' "$package"
+  local entry name
+  for entry in "$@"; do
+    for name in ${entry//|/ }; do
+      ! installed "$name" || continue 2
+    done
+    printf '%s\n' "$entry"
+  done
+}
+
+# choose_packages NAME…: of each the first alternative that this release has, or the entry itself where it has none.
+choose_packages() {
+  local entry name
+  for entry in "$@"; do
+    for name in ${entry//|/ }; do
+      ! packaged "$name" || { printf '%s\n' "$name"; continue 2; }
+    done
+    printf '%s\n' "$entry"
   done
 }
 
 # setup_packages GROUP…: installs what is missing of packages_GROUP, or says exactly what is missing and stops.
 setup_packages() {
-  local group names=() missing unknown=() log package
+  local group names=() missing chosen unknown=() log package
   for group in "$@"; do
     local -n list="packages_$group"
     names+=("${list[@]}")
@@ -65,17 +86,18 @@ setup_packages() {
   mapfile -t missing < <(missing_packages "${names[@]}")
   [ ${#missing[@]} -eq 0 ] && return 0
   [ "$(id -u)" -eq 0 ] || die "these packages are missing and installing them takes root: ${missing[*]}
-  run: sudo apt-get install --no-install-recommends ${missing[*]}"
+  run: sudo apt-get install --no-install-recommends $(choose_packages "${missing[@]}" | tr '\n' ' ')"
   log=$(mktemp "${TMPDIR:-/tmp}/elastic-inference-apt.XXXXXX")
   say "installing ${#missing[@]} packages (log: $log)"
   apt-get update -q >"$log" 2>&1 || die "apt-get update failed: $(tail -n 3 "$log")"
-  for package in "${missing[@]}"; do
-    apt-cache show --no-all-versions "$package" >/dev/null 2>&1 || unknown+=("$package")
+  mapfile -t chosen < <(choose_packages "${missing[@]}")
+  for package in "${chosen[@]}"; do
+    packaged "$package" || unknown+=("$package")
   done
-  [ ${#unknown[@]} -eq 0 ] || die "this distribution does not package: ${unknown[*]} (Debian 12 does)"
+  [ ${#unknown[@]} -eq 0 ] || die "this distribution does not package: ${unknown[*]} (Debian 12 and 13 do)"
   # A container's first apt run may race with the image's own; five minutes is apt's patience with the lock.
   DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 \
-    "${missing[@]}" >>"$log" 2>&1 || die "apt-get install failed: $(tail -n 5 "$log")"
+    "${chosen[@]}" >>"$log" 2>&1 || die "apt-get install failed: $(tail -n 5 "$log")"
   rm -f "$log"
 }
 
