@@ -97,7 +97,7 @@ Result<Classifier> Classifier::from_state_dict(StateDict const& tensors, Precisi
   }
   if (precision == Precision::Int8 && !has_int8()) {
     return make_error(ErrorKind::Invalid,
-                      "precision 'int8' is not in this build, which was made without oneDNN 2; allowed here "
+                      "precision 'int8' is not in this build, which was made without oneDNN; allowed here "
                       "are auto, fp32 and bf16");
   }
   try {

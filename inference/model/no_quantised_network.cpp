@@ -1,4 +1,4 @@
-// In place of quantised_network.cpp where there is no oneDNN 2.
+// In place of quantised_network.cpp where there is no oneDNN 2 or 3.
 #include <ATen/core/Tensor.h>
 
 #include <stdexcept>

@@ -10,11 +10,11 @@
 #include <cmath>
 #include <cstdint>
 #include <oneapi/dnnl/dnnl.hpp>
-#include <unordered_map>
 #include <vector>
 
 #include "inference/model/convolution.hpp"
 #include "inference/model/folding.hpp"
+#include "inference/model/onednn.hpp"
 
 namespace ei::inference {
 namespace {
@@ -33,7 +33,7 @@ constexpr float kUnsignedLevelsIn16 = 127;
 /// One primitive with what it reads and writes.
 struct Step {
   dnnl::primitive primitive;
-  std::unordered_map<int, memory> arguments;
+  onednn::Arguments arguments;
 };
 
 /// An activation in NHWC, and how much one unit of its integers is.
@@ -42,7 +42,7 @@ struct Activation {
   float unit = 1;
   std::int64_t side = kInputSide;
 
-  [[nodiscard]] Type type() const { return values.get_desc().data_type(); }
+  [[nodiscard]] Type type() const { return onednn::data_type(values.get_desc()); }
 };
 
 /// Symmetric: the largest weight of an output channel becomes 127.
@@ -84,10 +84,10 @@ class Builder {
   /// float32 pictures, NCHW, into signed integers.
   Activation input(memory const& pictures) {
     Activation out{memory(image(3, kInputSide, Type::s8), engine_), next_unit(kSignedLevels), kInputSide};
-    dnnl::primitive_attr scaled;
-    scaled.set_output_scales(0, {1 / out.unit});
-    add(dnnl::reorder(dnnl::reorder::primitive_desc(pictures, out.values, scaled)),
-        {{DNNL_ARG_FROM, pictures}, {DNNL_ARG_TO, out.values}});
+    auto scaling = onednn::scale_all(engine_, 1 / out.unit);
+    scaling.arguments.insert({{DNNL_ARG_FROM, pictures}, {DNNL_ARG_TO, out.values}});
+    add(dnnl::reorder(dnnl::reorder::primitive_desc(pictures, out.values, scaling.attributes)),
+        std::move(scaling.arguments));
     return out;
   }
 
@@ -99,51 +99,39 @@ class Builder {
         {}, next_unit(after == After::Relu ? unsigned_levels_ : kSignedLevels), in.side / spec.stride};
     auto const [weight, bias] = fold(spec, tensors_, at::kFloat);
     auto quantised = quantise(weight.contiguous());
-    auto shifts = bias.contiguous().clone();  // in units of the sum, to which oneDNN adds it before it scales
+    auto const floats = bias.contiguous();
     std::vector<float> scales(quantised.units.size());
+    std::vector<float> shifts(scales.size());
     for (std::size_t channel = 0; channel < scales.size(); ++channel) {
-      float const unit = in.unit * quantised.units[channel];
-      shifts.data_ptr<float>()[channel] /= unit;
-      scales[channel] = unit / out.unit;
+      scales[channel] = in.unit * quantised.units[channel] / out.unit;
+      shifts[channel] = floats.data_ptr<float>()[channel] / out.unit;
     }
     dnnl::post_ops then;
     if (identity != nullptr) then.append_sum(identity->unit / out.unit, 0, identity->type());
-    if (after == After::Relu) then.append_eltwise(1, dnnl::algorithm::eltwise_relu, 0, 0);
-    dnnl::primitive_attr attributes;
-    constexpr int kEachOutputChannel = 1 << 1;
-    attributes.set_output_scales(kEachOutputChannel, scales);
-    attributes.set_post_ops(then);
+    if (after == After::Relu) onednn::append_relu(then);
+    auto scaling = onednn::scale_channels(engine_, scales, shifts, then);
     memory::dims const shape{spec.out, spec.in, spec.kernel, spec.kernel};
-    memory::dims const stride{spec.stride, spec.stride};
-    memory::dims const padding{spec.padding, spec.padding};
-    dnnl::convolution_forward::primitive_desc const chosen(
-        {dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, in.values.get_desc(),
-         memory::desc(shape, Type::s8, Layout::any), memory::desc({spec.out}, Type::f32, Layout::a),
-         image(spec.out, out.side, type), stride, padding, padding},
-        attributes, engine_);
+    auto const chosen = onednn::convolution(
+        engine_, scaling.attributes, in.values.get_desc(), memory::desc(shape, Type::s8, Layout::any),
+        memory::desc({spec.out}, Type::f32, Layout::a), image(spec.out, out.side, type),
+        {spec.stride, spec.stride}, {spec.padding, spec.padding});
     memory const packed(chosen.weights_desc(), engine_);
     memory const plain({shape, Type::s8, Layout::oihw}, engine_, quantised.values.data());
     run(dnnl::reorder(plain, packed), {{DNNL_ARG_FROM, plain}, {DNNL_ARG_TO, packed}});
-    memory const bias_values(chosen.bias_desc(), engine_);
-    std::copy_n(shifts.data_ptr<float>(), shifts.numel(), static_cast<float*>(bias_values.get_data_handle()));
     // The step that wrote the identity goes on holding its memory.
     out.values = identity == nullptr ? memory(chosen.dst_desc(), engine_)
                                      : memory(chosen.dst_desc(), engine_, identity->values.get_data_handle());
-    add(dnnl::convolution_forward(chosen), {{DNNL_ARG_SRC, in.values},
-                                            {DNNL_ARG_WEIGHTS, packed},
-                                            {DNNL_ARG_BIAS, bias_values},
-                                            {DNNL_ARG_DST, out.values}});
+    scaling.arguments.insert(
+        {{DNNL_ARG_SRC, in.values}, {DNNL_ARG_WEIGHTS, packed}, {DNNL_ARG_DST, out.values}});
+    add(dnnl::convolution_forward(chosen), std::move(scaling.arguments));
     return out;
   }
 
   /// The stem's: 3 × 3, stride 2.
   Activation max_pool(Activation const& in, std::int64_t channels) {
     Activation out{memory(image(channels, in.side / 2, in.type()), engine_), in.unit, in.side / 2};
-    dnnl::pooling_forward::primitive_desc const chosen(
-        {dnnl::prop_kind::forward_inference, dnnl::algorithm::pooling_max, in.values.get_desc(),
-         out.values.get_desc(), memory::dims{2, 2}, memory::dims{3, 3}, memory::dims{1, 1},
-         memory::dims{1, 1}},
-        engine_);
+    auto const chosen = onednn::max_pooling(engine_, in.values.get_desc(), out.values.get_desc(),
+                                            {.side = {3, 3}, .stride = {2, 2}, .padding = {1, 1}});
     add(dnnl::pooling_forward(chosen), {{DNNL_ARG_SRC, in.values}, {DNNL_ARG_DST, out.values}});
     return out;
   }
@@ -152,10 +140,10 @@ class Builder {
   std::vector<Step> steps;
 
  private:
-  void add(dnnl::primitive primitive, std::unordered_map<int, memory> arguments) {
+  void add(dnnl::primitive primitive, onednn::Arguments arguments) {
     steps.push_back({std::move(primitive), std::move(arguments)});
   }
-  void run(dnnl::primitive const& primitive, std::unordered_map<int, memory> const& arguments) {
+  void run(dnnl::primitive const& primitive, onednn::Arguments const& arguments) {
     dnnl::stream stream(engine_);
     primitive.execute(stream, arguments);
     stream.wait();
@@ -227,15 +215,7 @@ bool has_int8() {
 
 bool cpu_multiplies_int8() {
   // What oneDNN will use, which its own environment variable can lower (ONEDNN_MAX_CPU_ISA).
-  switch (dnnl::get_effective_cpu_isa()) {
-    case dnnl::cpu_isa::avx2_vnni:
-    case dnnl::cpu_isa::avx512_core_vnni:
-    case dnnl::cpu_isa::avx512_core_bf16:
-    case dnnl::cpu_isa::avx512_core_amx:
-      return true;
-    default:
-      return false;
-  }
+  return onednn::has_vnni(dnnl::get_effective_cpu_isa());
 }
 
 }  // namespace ei::inference

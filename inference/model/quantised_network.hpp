@@ -31,7 +31,7 @@ class QuantisedNetwork {
   std::shared_ptr<Program> program_;
 };
 
-/// Whether this build has the network: it needs oneDNN 2. Elsewhere its constructor is not to be called.
+/// Whether this build has the network: it needs oneDNN 2 or 3. Elsewhere its constructor is not to be called.
 [[nodiscard]] bool has_int8();
 
 /// Whether this CPU multiplies 8-bit integers fast: VNNI, with 256 or 512 bits, or AMX. Where it does not,
