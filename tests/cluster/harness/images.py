@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pathlib
+import platform
 import shutil
 import subprocess
 import tempfile
@@ -15,7 +16,8 @@ from bench.waiting import Failed
 from .node import PAUSE_IMAGE
 from .tools import ROOT, cache_dir, log
 
-BASE = "docker.io/library/debian:bookworm-slim"
+# The Debian that whole Dockerfiles are built on: theirs by default.
+SUITE = os.environ.get("EI_IMAGE_SUITE", "bookworm")
 COMPONENTS = {"operator": "operator", "dispatcher": "dispatcher", "worker": "inference"}
 
 # The rooms that a component's Dockerfile copies: a change in any of them is another image.
@@ -84,26 +86,35 @@ def pause() -> pathlib.Path:
     return path
 
 
-def base() -> None:
+def _base_name(suite: str) -> str:
+    return f"docker.io/library/debian:{suite}-slim"
+
+
+def _own_suite() -> str:
+    """The release of this machine, with whose libraries its programs were linked."""
+    return platform.freedesktop_os_release().get("VERSION_CODENAME", "")
+
+
+def base(suite: str) -> None:
     """Debian's own minbase under the name that the Dockerfiles build FROM."""
-    if _exists(BASE):
+    if _exists(_base_name(suite)):
         return
     if not shutil.which("debootstrap"):
         raise Failed("missing: debootstrap; apt-get install debootstrap")
-    log("making the base image with debootstrap (once)")
+    log(f"making the base image {suite} with debootstrap (once)")
     scratch = cache_dir() / "debootstrap"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
-    command = ["debootstrap", "--variant=minbase", "--include=ca-certificates", "bookworm", str(scratch)]
+    command = ["debootstrap", "--variant=minbase", "--include=ca-certificates", suite, str(scratch)]
     done = subprocess.run(
         [*command, "http://deb.debian.org/debian"], capture_output=True, text=True, timeout=900
     )
     if done.returncode:
         raise Failed(f"debootstrap failed:\n{(done.stdout + done.stderr)[-3000:]}")
     (scratch / "etc/apt/sources.list").write_text(
-        "deb http://deb.debian.org/debian bookworm main\n"
-        "deb http://deb.debian.org/debian bookworm-updates main\n"
-        "deb http://deb.debian.org/debian-security bookworm-security main\n"
+        f"deb http://deb.debian.org/debian {suite} main\n"
+        f"deb http://deb.debian.org/debian {suite}-updates main\n"
+        f"deb http://deb.debian.org/debian-security {suite}-security main\n"
     )
     # The published slim image leaves these out too.
     for folder in ("var/cache/apt/archives", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale"):
@@ -112,7 +123,7 @@ def base() -> None:
     container = _buildah("from", "scratch")
     _buildah("add", container, str(scratch), "/")
     _buildah("config", "--cmd", '["bash"]', container)
-    _buildah("commit", "--rm", container, BASE)
+    _buildah("commit", "--rm", container, _base_name(suite))
     shutil.rmtree(scratch, ignore_errors=True)
 
 
@@ -124,8 +135,8 @@ def _sources(component: str) -> list[pathlib.Path]:
     return [each for each in files if not {"__pycache__", "train"} & set(each.relative_to(ROOT).parts)]
 
 
-def _digest(component: str, files: list[pathlib.Path]) -> str:
-    digest = hashlib.sha256(component.encode())
+def _digest(component: str, files: list[pathlib.Path], suite: str) -> str:
+    digest = hashlib.sha256(f"{component} {suite}".encode())
     for file in files:
         digest.update(str(file).encode() + b"\0")
         digest.update(file.read_bytes())
@@ -142,7 +153,7 @@ def _bud(dockerfile: pathlib.Path, name: str, context: pathlib.Path, *options: s
 def _add_program(component: str, program: pathlib.Path, scratch: pathlib.Path) -> None:
     """The image from the Dockerfile's runtime stage and a program of this machine, stripped."""
     runtime = f"localhost/elastic-inference/{component}:runtime"
-    _bud(ROOT / COMPONENTS[component] / "Dockerfile", runtime, ROOT, "--target", "runtime")
+    _bud(ROOT / COMPONENTS[component] / "Dockerfile", runtime, ROOT, "--target", "runtime", "--build-arg", f"SUITE={_own_suite()}")
     subprocess.run(["strip", "-o", scratch / program.name, program], check=True)
     (scratch / "Dockerfile").write_text(f"FROM {runtime}\nCOPY {program.name} /usr/bin/{program.name}\n")
     _bud(scratch / "Dockerfile", image_name(component), scratch)
@@ -156,18 +167,19 @@ def build(component: str, binaries: pathlib.Path | None = None) -> pathlib.Path:
     """
     dockerfile = ROOT / COMPONENTS[component] / "Dockerfile"
     program = f"inference-{component}"
-    digest = _digest(component, [dockerfile, binaries / program] if binaries else _sources(component))
+    suite = _own_suite() if binaries else SUITE
+    digest = _digest(component, [dockerfile, binaries / program] if binaries else _sources(component), suite)
     path = cache_dir() / "images" / f"{component}-{digest}.tar"
     with _lock(), tempfile.TemporaryDirectory() as scratch:
         if path.exists() and _exists(_tagged(component, digest)):
             return path
-        base()
+        base(suite)
         started = time.monotonic()
         log(f"building the {component} image")
         if binaries:
             _add_program(component, binaries / program, pathlib.Path(scratch))
         else:
-            _bud(dockerfile, image_name(component), ROOT)
+            _bud(dockerfile, image_name(component), ROOT, "--build-arg", f"SUITE={suite}")
         _buildah("tag", image_name(component), _tagged(component, digest))
         _archive(image_name(component), path)
         log(f"built the {component} image in {time.monotonic() - started:.0f} s")
@@ -187,10 +199,14 @@ def _tagged(component: str, digest: str) -> str:
     return f"localhost/elastic-inference/{component}:{digest}"
 
 
+def _whole(component: str) -> str:
+    """The image that the component's whole Dockerfile made."""
+    return _tagged(component, _digest(component, _sources(component), SUITE))
+
+
 def config(component: str) -> dict:
     """The OCI config of the image that the component's whole Dockerfile made."""
-    name = _tagged(component, _digest(component, _sources(component)))
-    return json.loads(_buildah("inspect", "--type", "image", name))["OCIv1"]["config"]
+    return json.loads(_buildah("inspect", "--type", "image", _whole(component)))["OCIv1"]["config"]
 
 
 def size_above_base(component: str) -> float:
@@ -201,4 +217,4 @@ def size_above_base(component: str) -> float:
         number, unit = _buildah("images", "--format", "{{.Size}}", name).splitlines()[0].split()
         return float(number) * {"KB": 1e-3, "MB": 1, "GB": 1e3}[unit]
 
-    return megabytes(_tagged(component, _digest(component, _sources(component)))) - megabytes(BASE)
+    return megabytes(_whole(component)) - megabytes(_base_name(SUITE))
