@@ -69,3 +69,8 @@ def test_images_run_their_program_as_a_numbered_user(built, component):
 def test_small_images_add_at_most_40_megabytes_to_debian(built, component):
     built(component)
     assert images.size_above_base(component) <= 40
+
+
+def test_two_builds_of_an_image_have_one_digest():
+    # The operator's has most that a package's installation writes: certificates and time zones.
+    assert images.fresh_digest("operator") == images.fresh_digest("operator")

@@ -209,6 +209,18 @@ def config(component: str) -> dict:
     return json.loads(_buildah("inspect", "--type", "image", _whole(component)))["OCIv1"]["config"]
 
 
+def fresh_digest(component: str) -> str:
+    """The digest of all but the program, built without any cache and with the commit's time, as a release is."""
+    name = f"localhost/elastic-inference/{component}:fresh"
+    with _lock():
+        base(SUITE)
+        options = ("--no-cache", "--timestamp", "1700000000", "--target", "runtime", "--build-arg", f"SUITE={SUITE}")
+        _bud(ROOT / COMPONENTS[component] / "Dockerfile", name, ROOT, *options)
+        found = json.loads(_buildah("inspect", "--type", "image", name))["FromImageDigest"]
+        _buildah("rmi", name)
+    return found
+
+
 def size_above_base(component: str) -> float:
     """Megabytes that the image of the component's whole Dockerfile adds to the base image."""
 
