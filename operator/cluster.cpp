@@ -58,11 +58,14 @@ boost::asio::awaitable<int> serve_cluster(Flags const& flags, KubernetesOptions 
   Common common(executor, std::move(reporting), flags);
   if (auto const started = common.reporter.start(); !started) co_return fail(started.error().message);
   KubernetesOperator kubernetes(executor, std::move(options), common.metrics, common.listener());
-  auto const ready = [&kubernetes] { return kubernetes.ready(); };
+  Unready const unready = [&kubernetes]() -> std::string {
+    if (!kubernetes.makes_way().empty()) return kubernetes.makes_way();
+    return kubernetes.ready() ? "" : "what there is has not been read yet, or cannot be: see the log";
+  };
   auto const server = make_server(executor, "0.0.0.0", flags.metrics_port.value_or(kClusterMetricsPort),
-                                  common.registry, ready);
+                                  common.registry, unready);
   std::unique_ptr<http::Server> probes;
-  if (flags.probe_port) probes = make_probe_server(executor, "0.0.0.0", *flags.probe_port, ready);
+  if (flags.probe_port) probes = make_probe_server(executor, "0.0.0.0", *flags.probe_port, unready);
   if (auto const started = start_servers(*server, probes.get(), common.page.get(), flags.ports_file);
       !started)
     co_return fail(started.error().message);

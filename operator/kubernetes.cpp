@@ -15,6 +15,19 @@ constexpr milliseconds kLastEvents{2'000};
 // The reconciler cancels what runs and returns at once; this only bounds a fault.
 constexpr milliseconds kLastReconcile{5'000};
 
+// Until another release's lease has run out, and while it is there: whoever uninstalls it waits for us.
+constexpr milliseconds kLookAgain{5'000};
+
+// While we lead: what came back after a crash of its nodes is seen before it has written much.
+constexpr milliseconds kLookAround{15'000};
+
+std::string watched(std::vector<std::string> const& namespaces) {
+  if (namespaces.empty()) return std::string(kube::kAllNamespaces);
+  std::string names;
+  for (auto const& each : namespaces) names += (names.empty() ? "" : ",") + each;
+  return names;
+}
+
 auto counting(reconcile::OperatorMetrics& metrics) {
   return [&metrics](kube::Answered const& answered) {
     auto const seconds = std::chrono::duration<double>(answered.elapsed).count();
@@ -30,8 +43,9 @@ kube::ClientOptions lease_client_options(kube::Dial dial, reconcile::OperatorMet
   return options;
 }
 
-kube::Elector::Options elector_options(std::string identity) {
+kube::Elector::Options elector_options(std::string identity, std::string watches) {
   kube::Elector::Options options;
+  options.watches = std::move(watches);
   options.seed = std::hash<std::string>{}(identity);
   options.identity = std::move(identity);
   return options;
@@ -61,9 +75,12 @@ KubernetesOperator::KubernetesOperator(asio::any_io_executor executor, Kubernete
       tasks_(executor, log::failed_task),
       election_(executor, log::failed_task),
       ended_(executor) {
-  if (!options_.leader_elect) return;
   kube::ObjectKey lease{options_.lease_namespace, options_.lease_name};
-  leader_.emplace(executor, lease_client_, std::move(lease), elector_options(options_.identity));
+  // Leases of all namespaces may be listed only by who may see all services.
+  if (options_.namespaces.empty()) lookout_.emplace(lease_client_, lease, options_.identity);
+  if (!options_.leader_elect) return;
+  leader_.emplace(executor, lease_client_, std::move(lease),
+                  elector_options(options_.identity, watched(options_.namespaces)));
 }
 
 kube::ClientOptions KubernetesOperator::client_options() {
@@ -90,7 +107,7 @@ asio::awaitable<Result<void>> KubernetesOperator::run() {
   co_await election_.stop();
   if (leader_) co_await leader_->release();
   metrics_.leader(false);
-  if (lost_) co_return make_error(ErrorKind::Canceled, "leadership lost");
+  if (lost_) co_return make_error(ErrorKind::Canceled, makes_way_.empty() ? "leadership lost" : makes_way_);
   co_return Result<void>{};
 }
 
@@ -114,10 +131,36 @@ asio::awaitable<void> KubernetesOperator::lead() {
     co_await leader_->wait_gained();
     election_.spawn("leadership", [this] { return watch_leadership(); });
   }
+  if (lookout_) {
+    co_await wait_alone();
+    election_.spawn("neighbours", [this] { return watch_neighbours(); });
+  }
   leading_ = true;
   metrics_.leader(true);
   auto const ended = co_await reconciler_.run();
   if (!ended && !stopping_) log::warn("reconciler_ended", {{"error", ended.error().message}});
+}
+
+asio::awaitable<void> KubernetesOperator::wait_alone() {
+  while (true) {
+    auto const other = co_await lookout_->earlier_release();
+    makes_way_ = other ? to_string(*other) : std::string();
+    if (!other) co_return;
+    co_await sleep_for(kLookAgain);
+  }
+}
+
+asio::awaitable<void> KubernetesOperator::watch_neighbours() {
+  while (true) {
+    co_await sleep_for(kLookAround);
+    auto const other = co_await lookout_->earlier_release();
+    if (!other) continue;
+    // The next process waits until that one is gone.
+    makes_way_ = to_string(*other);
+    lost_ = true;
+    ended_.set();
+    co_return;
+  }
 }
 
 asio::awaitable<void> KubernetesOperator::watch_leadership() {

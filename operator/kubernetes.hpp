@@ -10,6 +10,7 @@
 #include "operator/backend/kube/client/access.hpp"
 #include "operator/backend/kube/client/client.hpp"
 #include "operator/backend/kube/leader.hpp"
+#include "operator/backend/kube/lookout.hpp"
 #include "operator/reconcile/reconciler.hpp"
 #include "runtime/async/clock.hpp"
 #include "runtime/async/event.hpp"
@@ -43,13 +44,17 @@ class KubernetesOperator {
   [[nodiscard]] asio::awaitable<Result<void>> run();
   void stop();
 
-  /// Whether the caches are filled.
-  [[nodiscard]] bool ready() const { return backend_.ready(); }
+  /// Whether the caches are filled, and no other release does the work.
+  [[nodiscard]] bool ready() const { return backend_.ready() && makes_way_.empty(); }
+  /// Why another release does the work; empty where none does.
+  [[nodiscard]] std::string const& makes_way() const { return makes_way_; }
 
  private:
   asio::awaitable<void> greet();
   asio::awaitable<void> lead();
   asio::awaitable<void> watch_leadership();
+  asio::awaitable<void> wait_alone();
+  asio::awaitable<void> watch_neighbours();
   kube::ClientOptions client_options();
 
   asio::any_io_executor executor_;
@@ -58,6 +63,7 @@ class KubernetesOperator {
   /// Renewals must not wait behind a thousand other requests.
   kube::Client lease_client_;
   std::optional<kube::Leader> leader_;
+  std::optional<kube::Lookout> lookout_;  ///< where all namespaces are watched
   kube::Client client_;
   kube::KubeBackend backend_;
   reconcile::Reconciler reconciler_;
@@ -67,6 +73,7 @@ class KubernetesOperator {
   bool leading_ = false;  ///< the reconciler was started
   bool stopping_ = false;
   bool lost_ = false;
+  std::string makes_way_;  ///< for which release
 };
 
 }  // namespace ei

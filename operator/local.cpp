@@ -84,7 +84,7 @@ boost::asio::awaitable<int> serve_local(Flags const& flags, show::ReporterOption
   Common common(executor, std::move(reporting), flags);
   if (auto const started = common.reporter.start(); !started) co_return fail(started.error().message);
   auto const server = make_server(executor, flags.address, flags.metrics_port.value_or(0), common.registry,
-                                  [] { return true; });
+                                  [] { return std::string(); });
   if (auto const started = start_servers(*server, nullptr, common.page.get(), flags.ports_file); !started)
     co_return fail(started.error().message);
   if (common.page) {

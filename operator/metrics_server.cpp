@@ -31,13 +31,12 @@ http::Response exposition(metrics::Registry const& registry) {
   return response;
 }
 
-std::vector<http::Route> probe_routes(std::function<bool()> ready) {
+std::vector<http::Route> probe_routes(Unready unready) {
   std::vector<http::Route> routes;
   routes.push_back(get("/healthz", [] { return http::text(200, "ok\n"); }));
-  routes.push_back(get("/readyz", [ready = std::move(ready)] {
-    return ready() ? http::text(200, "ready\n")
-                   : http::problem(503, "Service Unavailable",
-                                   "what there is has not been read yet, or cannot be: see the log");
+  routes.push_back(get("/readyz", [unready = std::move(unready)] {
+    auto const why = unready();
+    return why.empty() ? http::text(200, "ready\n") : http::problem(503, "Service Unavailable", why);
   }));
   return routes;
 }
@@ -56,17 +55,17 @@ http::ServerOptions small_options(std::string address, std::uint16_t port) {
 
 std::unique_ptr<http::Server> make_server(boost::asio::any_io_executor executor, std::string address,
                                           std::uint16_t port, metrics::Registry const& registry,
-                                          std::function<bool()> ready) {
-  auto routes = probe_routes(std::move(ready));
+                                          Unready unready) {
+  auto routes = probe_routes(std::move(unready));
   routes.push_back(get("/metrics", [&registry] { return exposition(registry); }));
   return std::make_unique<http::Server>(std::move(executor), small_options(std::move(address), port),
                                         std::move(routes));
 }
 
 std::unique_ptr<http::Server> make_probe_server(boost::asio::any_io_executor executor, std::string address,
-                                                std::uint16_t port, std::function<bool()> ready) {
+                                                std::uint16_t port, Unready unready) {
   return std::make_unique<http::Server>(std::move(executor), small_options(std::move(address), port),
-                                        probe_routes(std::move(ready)));
+                                        probe_routes(std::move(unready)));
 }
 
 Result<void> start_servers(http::Server& metrics, http::Server* probes, page::Page* page,

@@ -82,29 +82,31 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
   resources: [inferenceservices/finalizers]
   verbs: [update]
 # Children are written by server-side apply: create when absent, patch after that; get only to
-# see whose an object is that was not expected. None is deleted: the garbage collector does that.
+# see whose an object is that was not expected. None is deleted: the garbage collector does that. But where
+# OwnerReferencesPermissionEnforcement is on, only who may delete an object may write its owner into one that exists:
+# what an earlier service left (--cascade=orphan), or whose owner somebody took away.
 - apiGroups: [apps]
   resources: [deployments]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
 # The workers' count alone, while something refuses the rest of their Deployment.
 - apiGroups: [apps]
   resources: [deployments/scale]
   verbs: [patch]
 - apiGroups: [""]
   resources: [services]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
 {{- if .Values.services.networkPolicies }}
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
 {{- end }}
 # The cluster's public keys, by which dispatchers know their workers' tokens. No right to Secrets.
 - apiGroups: [""]
   resources: [configmaps]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
 # A worker that hangs is replaced by deleting its pod.
 - apiGroups: [""]
   resources: [pods]
@@ -122,7 +124,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- if .Values.services.serviceMonitors }}
 - apiGroups: [monitoring.coreos.com]
   resources: [servicemonitors]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
 {{- end }}
 - apiGroups: [events.k8s.io]
   resources: [events]

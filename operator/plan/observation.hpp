@@ -73,8 +73,9 @@ struct Observation {
   std::vector<WorkerInstance> workers;
   std::optional<Shortage> shortage;
   std::optional<Trouble> workers_overdue;  ///< as dispatchers_overdue
-  std::string selector;  ///< label selector of the workers' pods; empty on the local backend
-  std::string endpoint;  ///< where requests go, for people: `http://127.0.0.1:8001`; empty while unknown
+  std::string contested;  ///< which child somebody else changes back again and again, and who; empty: none
+  std::string selector;   ///< label selector of the workers' pods; empty on the local backend
+  std::string endpoint;   ///< where requests go, for people: `http://127.0.0.1:8001`; empty while unknown
 
   bool operator==(Observation const&) const = default;
 };

@@ -126,6 +126,7 @@ std::optional<Trouble> worker_trouble(Observation const& seen, Verdict const& ve
 // faulty |     -      |           -            |    -     | Stalled, InvalidEdit
 // valid  | refused    |           -            |    -     | Stalled, Refused
 //        | fails      |           -            |    -     | Moving, then Stalled, WriteFails
+//        | undone     |           -            |    -     | Stalled, WritesUndone
 //        | written    | none, and why lasts    |    -     | Stalled, CannotStart
 //        |            | the backend gave up    |    -     | Stalled, its reason
 //        |            |           -            |   yes    | Moving, RollingOut
@@ -144,6 +145,7 @@ Rollout rollout_of(Observation const& seen, Verdict const& verdict, Counts const
     if (failure->lasting) message += "; remove what refuses it, or take the edit back";
     return {state, failure->reason, std::move(message)};
   }
+  if (!seen.contested.empty()) return {State::Stalled, "WritesUndone", seen.contested};
   bool const stalled = was_stalled(seen);
   if (auto end = dead_end(seen.workers, counts.workers, seen.workers_overdue, stalled, "worker",
                           "spec.model or spec.worker"))

@@ -46,11 +46,11 @@ def bare_server(folder, *flags):
 
 
 @contextlib.contextmanager
-def operator(kubeconfig, folder, name, namespace, *flags, leader_elect=True):
+def operator(kubeconfig, folder, name, namespace, *flags, leader_elect=True, dispatcher_image="d:1"):
     """Runs it with this kubeconfig; its log is FOLDER/NAME.log."""
     assert PROGRAM.exists(), f"{PROGRAM} is not built; set EI_BIN to the folder with the programs"
     command = [PROGRAM, "--kubeconfig", kubeconfig, "--metrics-port", "0", *flags]
-    command += ["--dispatcher-image", "d:1", "--worker-image", "w:1", *(["--leader-elect"] if leader_elect else [])]
+    command += ["--dispatcher-image", dispatcher_image, "--worker-image", "w:1", *(["--leader-elect"] if leader_elect else [])]
     env = dict(os.environ, POD_NAMESPACE=namespace, POD_NAME=name)
     with open(pathlib.Path(folder) / f"{name}.log", "wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=env)

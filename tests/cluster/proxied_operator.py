@@ -41,8 +41,8 @@ def proxy(server):
 
 
 @contextlib.contextmanager
-def operator(proxy, space, folder, name="operator-0", *flags):
-    flags = ["--namespace", space, "--metrics-port", "0", "--dispatcher-image", "d:1", "--worker-image", "w:1", *flags]
+def operator(proxy, space, folder, name="operator-0", *flags, worker_image="w:1"):
+    flags = ["--namespace", space, "--metrics-port", "0", "--dispatcher-image", "d:1", "--worker-image", worker_image, *flags]
     env = dict(os.environ, POD_NAME=name, POD_NAMESPACE=space)
     folder.mkdir(exist_ok=True)
     with open(folder / f"{name}.log", "ab") as log:

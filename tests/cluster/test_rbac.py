@@ -146,6 +146,17 @@ def in_the_way(name):
     }
 
 
+# A child of each kind.
+WITH_OWNERS = {
+    "services": "{}",
+    "configmaps": "{}-link-keys",
+    "deployments": "{}-worker",
+    "poddisruptionbudgets": "{}-worker",
+    "networkpolicies": "{}-worker",
+    "servicemonitors": "{}",
+}
+
+
 def repeat_an_event(server, name):
     """The same happens twice: the event is prolonged and not made again."""
     for paused in (True, False, True):
@@ -250,7 +261,7 @@ def cases():
     text = text.partition('{{- define "ei.rules" -}}')[2].partition("{{- end -}}")[0]
     rules = yaml.safe_load("\n".join(line for line in text.splitlines() if not line.startswith("{{-")))
     found = verbs_of([{"kind": "Role", "metadata": {"name": "x"}, "rules": rules}])
-    lease = [("coordination.k8s.io", "leases", verb) for verb in ("create", "get", "update")]
+    lease = [("coordination.k8s.io", "leases", verb) for verb in ("create", "get", "list", "update")]
     return sorted(set(found)) + lease
 
 
@@ -278,6 +289,11 @@ def test_without_it_the_operator_is_refused(server, chart, tmp_path, taken):
                     seen = [each for key in asked if key[2] in ("create", "patch") for each in asked[key]]
                     assert any(code == 403 and "blockOwnerDeletion" in message for code, message in seen), asked
                     return
+                if verb == "delete" and resource in WITH_OWNERS:
+                    # Nor is this: it is demanded of who writes an owner into an object that exists.
+                    seen = asked.get((group, resource, "patch"), [])
+                    assert any(code == 403 and "you can't delete" in message for code, message in seen), asked
+                    return
                 seen = list(asked.get(taken, []))
                 if verb == "create":
                     # A server-side apply of what is not there yet is a patch that must be allowed to create.
@@ -289,6 +305,10 @@ def test_without_it_the_operator_is_refused(server, chart, tmp_path, taken):
                 apply(server, [service(name, fewest=2)])  # scaled up: there is something to tell
             if taken == ("events.k8s.io", "events", "patch"):
                 repeat_an_event(server, name)
+            if verb == "delete" and resource in WITH_OWNERS:
+                eventually(lambda: server.get(resource, WITH_OWNERS[resource].format(name), "-n", NAMESPACE), 20)
+                patch = '{"metadata": {"ownerReferences": null}}'
+                server.kubectl("patch", resource, WITH_OWNERS[resource].format(name), "-n", NAMESPACE, "--type=merge", "-p", patch)
             if taken == ("", "pods", "delete"):
                 eventually(lambda: server.get("deploy", f"{name}-worker", "-n", NAMESPACE), 20)
                 hang_a_worker(server, name)

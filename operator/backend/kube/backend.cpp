@@ -235,7 +235,14 @@ asio::awaitable<Result<void>> KubeBackend::ensure_dispatcher(plan::Observation c
 asio::awaitable<Result<void>> KubeBackend::ensure_workers(plan::Observation const& seen, int replicas) {
   if (!seen.spec) co_return Result<void>{};
   auto done = co_await ensure_children(seen, "workers", replicas, worker_children);
-  if (done) asked_replicas_[seen.metadata.key()] = replicas;
+  if (!done) co_return done;
+  auto const key = seen.metadata.key();
+  // While somebody else changes the Deployment back, a new count is written by itself.
+  bool const contested = ensurer_.waits(key, kDeployments, worker_name(key.name));
+  auto const asked = asked_replicas_.find(key);
+  if (contested && (asked == asked_replicas_.end() || asked->second != replicas))
+    co_return co_await scale_workers(seen, replicas);
+  asked_replicas_[key] = replicas;
   co_return done;
 }
 

@@ -46,6 +46,7 @@ asio::awaitable<Result<plan::Observation>> KubeBackend::observe(api::ServiceKey 
   if (auto const* status = find_member(object, "status")) seen.status = api::status_from_json(*status);
   read_dispatchers(seen);
   read_workers(seen);
+  if (auto const* told = ensurer_.contested(key)) seen.contested = *told;
   seen.selector = worker_selector(key.name);
   bool const encrypted = seen.spec && seen.spec->dispatcher.tls.on();
   seen.endpoint = (encrypted ? "https://" : "http://") + key.name + "." + key.namespace_name + ".svc";

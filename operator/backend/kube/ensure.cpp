@@ -2,6 +2,8 @@
 
 #include "operator/backend/kube/children/labels.hpp"
 #include "operator/backend/kube/protocol/owned_fields.hpp"
+#include "operator/backend/kube/protocol/rival.hpp"
+#include "runtime/async/clock.hpp"
 #include "runtime/core/json.hpp"
 #include "runtime/log/log.hpp"
 
@@ -25,11 +27,19 @@ Error not_ours(CachedObject const& live, std::string const& service) {
   if (!live.owner_uid.empty() && is_of(live, service)) {
     return make_error(ErrorKind::Conflict, "that of a service that had the same name is still being removed");
   }
-  // Labels anybody can give; what has them and no owner may be made to be taken for ours.
+  // Labels anybody can give; what has them alone may be made to be taken for ours.
   auto const* const whose = live.owner_uid.empty() && is_of(live, service)
-                                ? "exists already, with this service's labels and not owned by it"
+                                ? "exists already, with this service's labels and not made by this operator"
                                 : "exists already and belongs to somebody else";
   return make_error(ErrorKind::AlreadyExists, std::string(whose) + ": remove it, or rename the service");
+}
+
+/// What an earlier service of the name left when it was deleted with --cascade=orphan, or whose owner
+/// reference somebody took away: nobody controls it, and this operator made it for a service of that name.
+bool is_orphan(boost::json::value const& live, CachedObject const& identity, std::string const& service,
+               std::string_view field_manager) {
+  return identity.owner_uid.empty() && is_of(identity, service) && live.is_object() &&
+         !extract_owned(live.get_object(), field_manager).is_null();
 }
 
 Result<CachedObject> identity_of(boost::json::value const& object) {
@@ -63,8 +73,13 @@ asio::awaitable<Result<void>> Ensurer::ensure(api::ServiceKey service, std::stri
       });
   if (all_hold) co_return Result<void>{};
   auto children = render();
+  // A new count alone is no edit: it is written by itself while the rest is contested.
+  auto last_stamp = set.stamp;
+  last_stamp.replicas = stamp.replicas;
+  bool const edited = set.wanted.empty() || last_stamp != stamp;
   Set next{stamp, {}};
   next.wanted.reserve(children.size());
+  std::vector<bool> written;  // and was as it should be since
   for (auto const& child : children) {
     next.wanted.push_back({child.type.plural, child.name(), owned_digest(child.object), 0});
     auto const known = std::find_if(set.wanted.begin(), set.wanted.end(), [&](Wanted const& wanted) {
@@ -72,6 +87,7 @@ asio::awaitable<Result<void>> Ensurer::ensure(api::ServiceKey service, std::stri
              wanted.digest == next.wanted.back().digest;
     });
     if (known != set.wanted.end()) next.wanted.back().accepted = known->accepted;
+    written.push_back(current && known != set.wanted.end());
   }
   set.wanted.clear();
   // `set` may be gone after a suspension: the service may have been forgotten.
@@ -79,8 +95,13 @@ asio::awaitable<Result<void>> Ensurer::ensure(api::ServiceKey service, std::stri
     auto& wanted = next.wanted[i];
     auto const key = key_of(wanted);
     if (holds(wanted, key, stamp.owner_uid)) continue;
+    if (written[i]) co_await note_undone(children[i], key, service);
+    auto* contest = find_contest(service, wanted.plural, wanted.name);
+    if (contest != nullptr && !edited && contest->pace.waits(steady_now())) continue;
     auto done = co_await put(std::move(children[i]), wanted, key, service.name, stamp.owner_uid);
     if (!done) co_return done;
+    contest = find_contest(service, wanted.plural, wanted.name);
+    if (contest != nullptr) contest->pace.written(steady_now());
   }
   sets_[service][group] = std::move(next);
   co_return Result<void>{};
@@ -119,13 +140,81 @@ asio::awaitable<Client::Value> Ensurer::apply_new(Child const& child, ObjectKey 
   if (live) {
     auto const identity = identity_of(*live);
     if (!identity) co_return identity.error();
-    if (identity->owner_uid != owner_uid) co_return not_ours(*identity, service);
+    bool const adopted = is_orphan(*live, *identity, service, field_manager_);
+    if (identity->owner_uid != owner_uid && !adopted) co_return not_ours(*identity, service);
+    if (adopted)
+      log::info("child_adopted",
+                {{"namespace", key.namespace_name}, {"kind", child.type.kind}, {"child", key.name}});
   }
   co_return co_await client_.apply(child.type, key, child.object, {}, live.has_value());
 }
 
+asio::awaitable<void> Ensurer::note_undone(Child const& child, ObjectKey key, api::ServiceKey service) {
+  auto const now = steady_now();
+  auto* found = find_contest(service, child.type.plural, key.name);
+  if (found == nullptr)
+    found = &contests_[service].emplace_back(Contested{child.type.plural, key.name, {}, {}});
+  if (found->pace.is_undone()) co_return;
+  found->pace.undone(now);
+  if (!found->pace.lasts()) co_return;
+  auto const what = std::string(child.type.kind) + " " + key.name;
+  auto const live = co_await client_.get(child.type, key);
+  auto told = what + " is deleted again and again. It is made anew once a minute at least";
+  Rival rival;
+  if (live && live->is_object()) {
+    rival = find_rival(child.object, live->get_object(), field_manager_);
+    told = to_string(rival, what, field_manager_);
+  }
+  // It may have been forgotten meanwhile.
+  found = find_contest(service, child.type.plural, key.name);
+  if (found == nullptr) co_return;
+  found->told = std::move(told);
+  auto const wait = std::chrono::duration_cast<milliseconds>(found->pace.next() - now);
+  log::warn("child_contested", {{"namespace", key.namespace_name},
+                                {"name", service.name},
+                                {"kind", child.type.kind},
+                                {"child", key.name},
+                                {"times", found->pace.times()},
+                                {"manager", rival.manager},
+                                {"field", rival.field},
+                                {"next_write_in_ms", wait.count()}});
+}
+
+Ensurer::Contested* Ensurer::find_contest(api::ServiceKey const& service, std::string_view plural,
+                                          std::string const& name) {
+  auto const those = contests_.find(service);
+  if (those == contests_.end()) return nullptr;
+  for (auto& each : those->second) {
+    if (each.plural == plural && each.name == name) return &each;
+  }
+  return nullptr;
+}
+
+std::string const* Ensurer::contested(api::ServiceKey const& service) {
+  auto const those = contests_.find(service);
+  if (those == contests_.end()) return nullptr;
+  auto const now = steady_now();
+  std::erase_if(those->second, [&](Contested const& each) { return each.pace.over(now); });
+  if (those->second.empty())
+    contests_.erase(those);
+  else
+    for (auto const& each : those->second) {
+      if (!each.told.empty()) return &each.told;
+    }
+  return nullptr;
+}
+
+bool Ensurer::waits(api::ServiceKey const& service, ResourceType const& type, std::string const& name) const {
+  auto const those = contests_.find(service);
+  if (those == contests_.end()) return false;
+  return std::any_of(those->second.begin(), those->second.end(), [&](Contested const& each) {
+    return each.plural == type.plural && each.name == name && each.pace.waits(steady_now());
+  });
+}
+
 void Ensurer::forget(api::ServiceKey const& service) {
   sets_.erase(service);
+  contests_.erase(service);
 }
 
 }  // namespace ei::kube

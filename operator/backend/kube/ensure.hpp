@@ -3,6 +3,7 @@
 #include "operator/backend/kube/caches.hpp"
 #include "operator/backend/kube/children/children.hpp"
 #include "operator/backend/kube/client/client.hpp"
+#include "operator/backend/kube/protocol/contest.hpp"
 
 #include <boost/asio/awaitable.hpp>
 
@@ -40,6 +41,13 @@ class Ensurer {
   boost::asio::awaitable<Result<void>> ensure(api::ServiceKey service, std::string group, Stamp stamp,
                                               Render render);
 
+  /// What is told of a child of the service that somebody else changes back again and again; null while there
+  /// is none. The pointer lives until the next call.
+  std::string const* contested(api::ServiceKey const& service);
+  /// Whether ensure() leaves that child as it is for now, because it is contested.
+  [[nodiscard]] bool waits(api::ServiceKey const& service, ResourceType const& type,
+                           std::string const& name) const;
+
   void forget(api::ServiceKey const& service);
 
  private:
@@ -56,6 +64,18 @@ class Ensurer {
     std::vector<Wanted> wanted;
   };
 
+  struct Contested {
+    std::string_view plural;
+    std::string name;
+    Contest pace;
+    std::string told;
+  };
+  using Contests = std::vector<Contested>;
+
+  /// Notes that what was written of a child is undone; tells who did it, once that lasts.
+  boost::asio::awaitable<void> note_undone(Child const& child, ObjectKey key, api::ServiceKey service);
+  Contested* find_contest(api::ServiceKey const& service, std::string_view plural, std::string const& name);
+
   bool holds(Wanted const& wanted, ObjectKey const& key, std::string const& owner_uid) const;
   boost::asio::awaitable<Result<void>> put(Child child, Wanted& wanted, ObjectKey key, std::string service,
                                            std::string owner_uid);
@@ -66,6 +86,7 @@ class Ensurer {
   Caches& caches_;
   std::string field_manager_;
   std::map<api::ServiceKey, std::map<std::string, Set>> sets_;
+  std::map<api::ServiceKey, Contests> contests_;  ///< of few services, as most are nobody else's
 };
 
 }  // namespace ei::kube

@@ -1,5 +1,6 @@
 #include "operator/backend/kube/protocol/election.hpp"
 
+#include "operator/backend/kube/protocol/neighbours.hpp"
 #include "operator/backend/kube/protocol/resource.hpp"
 #include "runtime/core/json.hpp"
 
@@ -16,6 +17,13 @@ std::int64_t integer_at(boost::json::value const& object, std::string_view path)
 std::optional<WallTime> time_at(boost::json::value const& object, std::string_view path) {
   auto const parsed = parse_rfc3339(string_or(object, path));
   return parsed ? std::optional(*parsed) : std::nullopt;
+}
+
+/// Beside what others gave it.
+void add(boost::json::object& others, std::string_view map, std::string_view name, std::string_view value) {
+  auto& of_map = others[map];
+  if (!of_map.is_object()) of_map.emplace_object();
+  of_map.get_object()[name] = value;
 }
 
 }  // namespace
@@ -105,6 +113,10 @@ Elector::Step Elector::claim(SteadyTime, WallTime wall) {
     next.acquired = wall;
     // A lease that nobody has held yet does not change hands.
     if (!record_.resource_version.empty()) ++next.transitions;
+  }
+  if (!options_.watches.empty()) {
+    add(next.others, "labels", kOperatorLeaseLabel, kOperatorLease);
+    add(next.others, "annotations", kWatchesAnnotation, options_.watches);
   }
   next.duration = options_.duration;
   next.renewed = wall;

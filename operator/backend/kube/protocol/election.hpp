@@ -40,6 +40,8 @@ class Elector {
  public:
   struct Options {
     std::string identity;
+    /// What this release watches, as kWatchesAnnotation has it; empty: not told.
+    std::string watches;
     // Kubernetes' own components use the same three.
     std::chrono::seconds duration{15};
     std::chrono::seconds renew_deadline{10};

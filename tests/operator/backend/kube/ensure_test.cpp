@@ -106,6 +106,48 @@ TEST_CASE_METHOD(Ensured, "what somebody else has under the name is left alone")
   CHECK(writes == 0);
 }
 
+TEST_CASE_METHOD(Ensured,
+                 "what this operator made for an earlier service of the name, and nobody owns, is adopted") {
+  REQUIRE(ensure("one").has_value());
+  auto const uid = std::string(string_or(get(kConfigMaps, map), "metadata.uid"));
+  send("PATCH", object_path(kConfigMaps, map), R"({"metadata":{"ownerReferences":null}})");
+  service.uid = "its-successor";
+  pass(2s);
+  REQUIRE(ensure("two").has_value());
+  auto const live = get(kConfigMaps, map);
+  CHECK(string_or(live, "metadata.uid") == uid);
+  CHECK(document() == "two");
+  auto const* owners = sim::member_of(live, "metadata.ownerReferences");
+  REQUIRE(owners != nullptr);
+  CHECK(string_or(owners->as_array().at(0), "uid") == "its-successor");
+}
+
+TEST_CASE_METHOD(
+    Ensured, "what somebody changes back is written three times at once, then ever more rarely, and told") {
+  REQUIRE(ensure("one").has_value());
+  auto const key = service.key();
+  int written = 0;
+  for (int second = 0; second < 20; ++second) {
+    send("PATCH", object_path(kConfigMaps, map), R"({"metadata":{"labels":{"app.kubernetes.io/name":"x"}}})");
+    pass(1s);
+    auto const before = writes;
+    REQUIRE(ensure("one").has_value());
+    written += writes - before;
+    CHECK((ensurer.contested(key) != nullptr) == (second >= 3));
+  }
+  // At 0, 1 and 2 s; then 1, 2 and 4 s after it was seen, and the next time after 8.
+  CHECK(written == 6);
+  auto const* told = ensurer.contested(key);
+  REQUIRE(told != nullptr);
+  CHECK_THAT(*told, Catch::Contains("ConfigMap s-link-keys is changed back again and again"));
+  CHECK_THAT(*told, Catch::Contains("metadata.labels.app.kubernetes.io/name"));
+  // An edit does not wait.
+  REQUIRE(ensure("two").has_value());
+  CHECK(document() == "two");
+  pass(121s);
+  CHECK(ensurer.contested(key) == nullptr);
+}
+
 TEST_CASE_METHOD(Ensured, "a child on its way out is not written, and made anew once it is gone") {
   REQUIRE(ensure("one").has_value());
   send("PATCH", object_path(kConfigMaps, map), R"({"metadata":{"finalizers":["example.org/hold"]}})");
