@@ -77,25 +77,30 @@ ExchangeOptions exchange_options(Flags const& flags) {
 struct Encryption {
   tls::Renewal renewal;
   TlsMetrics metrics;
+  std::shared_ptr<http::HandshakeQueue> handshakes;
   std::shared_ptr<http::ServerTls const> clients;
   std::shared_ptr<http::ServerTls const> workers;
 
-  Encryption(tls::Renewal taken, metrics::Registry& registry)
-      : renewal(std::move(taken)), metrics(registry, renewal.expires()) {}
+  Encryption(asio::any_io_executor executor, tls::Renewal taken, metrics::Registry& registry)
+      : renewal(std::move(taken)),
+        metrics(registry, renewal.expires()),
+        handshakes(std::make_shared<http::HandshakeQueue>(std::move(executor))) {}
 
   void on(http::ServerOptions& options, std::shared_ptr<http::ServerTls const> const& tls) {
     options.tls = tls;
+    options.handshakes = handshakes;
     options.on_handshake_failed = [this](http::HandshakeFault fault) { metrics.handshake_failed(fault); };
   }
 };
 
 // Null where no certificate was given.
-Result<std::unique_ptr<Encryption>> encryption(Flags const& flags, metrics::Registry& registry) {
+Result<std::unique_ptr<Encryption>> encryption(asio::any_io_executor const& executor, Flags const& flags,
+                                               metrics::Registry& registry) {
   std::unique_ptr<Encryption> none;
   if (flags.tls.certificate.empty()) return none;
   auto renewal = tls::Renewal::make(flags.tls);
   if (!renewal) return renewal.error();
-  auto made = std::make_unique<Encryption>(std::move(*renewal), registry);
+  auto made = std::make_unique<Encryption>(executor, std::move(*renewal), registry);
   auto clients = made->renewal.serve(flags.tls_client_auth);
   if (!clients) return clients.error();
   // A worker shows a token, and has no certificate.
@@ -244,7 +249,7 @@ asio::awaitable<int> run(Flags const& flags) {
   process::Signals signals(executor);
   metrics::Registry registry;
   Metrics metrics(registry);
-  auto const secured = encryption(flags, registry);
+  auto const secured = encryption(executor, flags, registry);
   if (!secured) {
     log::error("bad_certificate", {{"error", secured.error().message}});
     co_return 1;
@@ -255,6 +260,7 @@ asio::awaitable<int> run(Flags const& flags) {
       service, {{flags.model}, flags.request_timeout, flags.picture, flags.cors_allowed_origins}, {}};
   context.exposition = [&] {
     metrics.collect(service.exchange(), usage.sample(), std::chrono::steady_clock::now());
+    if (auto* const tls = secured->get()) tls->metrics.collect(*tls->handshakes);
     return registry.exposition();
   };
   auto const bodies = std::make_shared<http::BodyBudget>(flags.upload_max_bytes);

@@ -164,7 +164,11 @@ void Metrics::collect_versions(std::map<std::string, std::size_t> const& workers
 }
 
 TlsMetrics::TlsMetrics(metrics::Registry& registry, WallTime expires)
-    : renewals_(registry.counter(kRenewals, kRenewalsHelp, {{"result", "success"}})),
+    : handshake_seconds_(registry.counter("dispatcher_tls_handshake_seconds_total",
+                                          "Time that TLS handshakes have taken of the dispatcher's thread.")),
+      handshakes_waiting_(registry.gauge("dispatcher_tls_handshakes_waiting",
+                                         "TLS handshakes that wait for others to take their time.")),
+      renewals_(registry.counter(kRenewals, kRenewalsHelp, {{"result", "success"}})),
       refusals_(registry.counter(kRenewals, kRenewalsHelp, {{"result", "refused"}})),
       // A time and not a rest: it is right whenever it is scraped, and an alert subtracts time().
       expiry_(registry.gauge("dispatcher_tls_certificate_expiry_timestamp_seconds",
@@ -178,6 +182,11 @@ TlsMetrics::TlsMetrics(metrics::Registry& registry, WallTime expires)
 
 void TlsMetrics::handshake_failed(http::HandshakeFault fault) {
   failures_[static_cast<std::size_t>(fault)]->Increment();
+}
+
+void TlsMetrics::collect(http::HandshakeQueue const& handshakes) {
+  raise_to(handshake_seconds_, std::chrono::duration<double>(handshakes.spent()).count());
+  handshakes_waiting_.Set(static_cast<double>(handshakes.waiting()));
 }
 
 void TlsMetrics::renewed(tls::Outcome outcome, WallTime expires) {

@@ -10,6 +10,7 @@
 #include "dispatcher/exchange/exchange.hpp"
 #include "runtime/core/units.hpp"
 #include "runtime/http/handshake.hpp"
+#include "runtime/http/handshake_queue.hpp"
 #include "runtime/http/server.hpp"
 #include "runtime/metrics/requests.hpp"
 #include "runtime/process/usage.hpp"
@@ -73,9 +74,13 @@ class TlsMetrics {
   void handshake_failed(http::HandshakeFault fault);
   /// A renewal, or a refused one; `expires`: when the certificate in force ends.
   void renewed(tls::Outcome outcome, WallTime expires);
+  /// Brings the figures of handshakes that go on up to date.
+  void collect(http::HandshakeQueue const& handshakes);
 
  private:
   std::vector<metrics::Counter*> failures_;  // by HandshakeFault
+  metrics::Counter& handshake_seconds_;
+  metrics::Gauge& handshakes_waiting_;
   metrics::Counter& renewals_;
   metrics::Counter& refusals_;
   metrics::Gauge& expiry_;

@@ -15,6 +15,8 @@ std::string_view to_string(HandshakeFault fault) {
       return "plain_http";
     case HandshakeFault::Timeout:
       return "timeout";
+    case HandshakeFault::Crowded:
+      return "crowded";
     case HandshakeFault::Closed:
       return "closed";
     case HandshakeFault::NoCertificate:

@@ -11,13 +11,14 @@ namespace ei::http {
 enum class HandshakeFault {
   PlainHttp,      ///< the client spoke HTTP without TLS
   Timeout,        ///< it did not end in time
+  Crowded,        ///< others' handshakes took all the time that there is for handshakes
   Closed,         ///< the client left: a port scan, a load balancer's look
   NoCertificate,  ///< the client showed none, and one is required
   Untrusted,      ///< the client's certificate is not of the authority, or has ended
   Refused,        ///< the client does not trust the server's certificate
   Protocol,       ///< no version, cipher or protocol in common, or no TLS at all
 };
-inline constexpr int kHandshakeFaults = 7;
+inline constexpr int kHandshakeFaults = 8;
 
 /// `plain_http`, `timeout`, …
 [[nodiscard]] std::string_view to_string(HandshakeFault fault);

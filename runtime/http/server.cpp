@@ -11,6 +11,7 @@
 #include <map>
 
 #include "runtime/http/eviction.hpp"
+#include "runtime/http/handshake_queue.hpp"
 #include "runtime/http/listener.hpp"
 #include "runtime/http/session.hpp"
 #include "runtime/http/turn_away.hpp"
@@ -127,7 +128,7 @@ void Server::Impl::serve(tcp::socket socket) {
   auto stream = options.tls ? AnyStream(TlsStream(std::move(socket), *options.tls->context()))
                             : AnyStream(std::move(socket));
   auto transport = std::make_unique<Transport>(std::move(stream));
-  auto session = std::make_shared<Session>(std::move(transport), shared);
+  auto session = std::make_shared<Session>(std::move(transport), shared, origin);
   auto const place = sessions.insert(sessions.end(), Connected{session, origin});
   ++from_origin[origin];
   auto done = [self = shared_from_this(), place](std::exception_ptr exception) {
@@ -244,6 +245,8 @@ Server::Server(asio::any_io_executor executor, ServerOptions options, std::vecto
     : impl_(std::make_shared<Impl>(executor)) {
   auto& shared = *impl_->shared;
   shared.options = std::move(options);
+  if (shared.options.tls && !shared.options.handshakes)
+    shared.options.handshakes = std::make_shared<HandshakeQueue>(executor);
   shared.bodies = shared.options.bodies ? shared.options.bodies
                                         : std::make_shared<BodyBudget>(shared.options.max_body_bytes);
   shared.end_hopeless_body = [weak = impl_->weak_from_this()](Session const& newcomer) {

@@ -21,6 +21,7 @@ namespace ei::http {
 namespace asio = boost::asio;
 
 class BodyBudget;
+class HandshakeQueue;
 enum class HandshakeFault;
 
 /// Answers one request. When the client goes away or a drain's grace ends, the coroutine is cancelled
@@ -110,6 +111,9 @@ struct ServerOptions {
   std::function<void(std::string_view origin, Headers&)> add_headers = {};
   /// Null: plain HTTP. A handshake has header_timeout; a client that speaks plain HTTP to TLS gets 400.
   std::shared_ptr<ServerTls const> tls;
+  /// Whose turn the next step of a handshake is; null: a queue of this server's own. Servers of one thread
+  /// share one, as they share its time.
+  std::shared_ptr<HandshakeQueue> handshakes = {};
   /// Hears of every TLS handshake that failed, but for those that this side has given up.
   std::function<void(HandshakeFault)> on_handshake_failed;
 };

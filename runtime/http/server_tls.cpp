@@ -84,6 +84,8 @@ Result<ServerTls::Context> make_context(TlsServerOptions const& options) {
   SSL_CTX* const handle = tls->native_handle();
   SSL_CTX_set_min_proto_version(handle, TLS1_2_VERSION);
   SSL_CTX_set_cipher_list(handle, kCiphers);
+  // Under TLS 1.2 one connection could ask for one handshake after the other, past HandshakeQueue.
+  SSL_CTX_set_options(handle, SSL_OP_NO_RENEGOTIATION);
   // Tickets hold a session's state with the client: nothing is kept here for who may come back.
   SSL_CTX_set_session_cache_mode(handle, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_timeout(handle, kTicketSeconds);

@@ -35,8 +35,9 @@ Error late(std::string_view part) {
 
 }  // namespace
 
-Session::Session(std::unique_ptr<Transport> transport, std::shared_ptr<ServerRoutes> shared)
-    : transport_(std::move(transport)), shared_(std::move(shared)) {}
+Session::Session(std::unique_ptr<Transport> transport, std::shared_ptr<ServerRoutes> shared,
+                 std::string address)
+    : transport_(std::move(transport)), shared_(std::move(shared)), address_(std::move(address)) {}
 
 Session::~Session() = default;
 
@@ -46,8 +47,9 @@ bool Session::expecting() const {
 
 asio::awaitable<void> Session::run(std::shared_ptr<Session> self) {
   auto& session = *self;
-  auto const failed =
-      co_await session.transport_->accept_handshake(Clock::now() + session.shared_->options.header_timeout);
+  auto const& options = session.shared_->options;
+  auto const failed = co_await session.transport_->accept_handshake(options.handshakes, session.address_,
+                                                                    Clock::now() + options.header_timeout);
   if (failed) {
     co_await session.end_handshake(*failed);
     co_return;

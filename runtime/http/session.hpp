@@ -44,7 +44,8 @@ class Session {
   /// nginx's and its dashboards' word for "the client left before the answer".
   static constexpr int kClientClosed = 499;
 
-  Session(std::unique_ptr<Transport> transport, std::shared_ptr<ServerRoutes> shared);
+  /// `address`: what is counted as one address, which its connections share.
+  Session(std::unique_ptr<Transport> transport, std::shared_ptr<ServerRoutes> shared, std::string address);
   ~Session();
 
   /// Serves until the connection ends. `self` keeps the session alive.
@@ -97,6 +98,7 @@ class Session {
 
   std::unique_ptr<Transport> transport_;
   std::shared_ptr<ServerRoutes> shared_;
+  std::string address_;
   State state_ = State::Idle;
   SteadyTime since_ = std::chrono::steady_clock::now();  // that state, or its part, began
   std::size_t moved_ = 0;                                // bytes read since

@@ -205,28 +205,6 @@ asio::awaitable<Result<void>> Transport::handshake(SteadyTime deadline) {
   co_return error;
 }
 
-asio::awaitable<std::optional<Transport::FailedHandshake>> Transport::accept_handshake(SteadyTime deadline) {
-  auto* tls = std::get_if<TlsStream>(&stream_);
-  if (tls == nullptr) co_return std::nullopt;
-  read_deadline_.arm(deadline);
-  auto [code] = co_await socket().async_wait(tcp::socket::wait_read, kAwait);
-  if (!code && waits_plain_http(socket())) {
-    read_deadline_.disarm();
-    co_return FailedHandshake{HandshakeFault::PlainHttp, "the client does not speak TLS"};
-  }
-  if (!code) {
-    auto const [shaken] = co_await tls->async_handshake(asio::ssl::stream_base::server, kAwait);
-    code = shaken;
-  }
-  bool const expired = read_deadline_.disarm();
-  if (!code) co_return std::nullopt;
-  std::string detail = expired ? "it took too long" : code.message();
-  auto const verdict = verify_failure(*tls);
-  if (!verdict.empty()) detail += " (" + verdict + ")";
-  auto const fault = handshake_fault(code, expired);
-  co_return FailedHandshake{fault, std::move(detail)};
-}
-
 void Transport::say(std::string_view bytes) {
   boost::system::error_code ignored;
   socket().non_blocking(true, ignored);
@@ -259,11 +237,13 @@ asio::awaitable<void> Transport::linger(SteadyTime deadline) {
 
 void Transport::cancel_read() {
   boost::system::error_code ignored;
+  if (place_ != nullptr) place_->cancel();
   socket().cancel(ignored);
 }
 
 void Transport::close() {
   boost::system::error_code ignored;
+  if (place_ != nullptr) place_->cancel();
   socket().close(ignored);
 }
 

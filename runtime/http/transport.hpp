@@ -15,6 +15,7 @@
 #include "runtime/core/result.hpp"
 #include "runtime/core/units.hpp"
 #include "runtime/http/handshake.hpp"
+#include "runtime/http/handshake_queue.hpp"
 #include "runtime/http/tls_context.hpp"
 
 namespace ei::http {
@@ -74,9 +75,11 @@ class Transport {
     HandshakeFault fault;
     std::string detail;
   };
-  /// The server's half; empty where it succeeded. After PlainHttp nothing has been read,
-  /// and say() can answer.
-  [[nodiscard]] asio::awaitable<std::optional<FailedHandshake>> accept_handshake(SteadyTime deadline);
+  /// The server's half, each step of it in its turn among those of other clients; empty where it succeeded.
+  /// `queue` and `origin`, whose connections count together, are not looked at on a plain stream. After
+  /// PlainHttp nothing has been read, and say() can answer.
+  [[nodiscard]] asio::awaitable<std::optional<FailedHandshake>> accept_handshake(
+      std::shared_ptr<HandshakeQueue> queue, std::string origin, SteadyTime deadline);
 
   /// Writes below TLS, as far as that goes without waiting.
   void say(std::string_view bytes);
@@ -104,8 +107,10 @@ class Transport {
                                                    SteadyTime deadline);
   asio::awaitable<void> close_notify(SteadyTime deadline);
   void end_late_write();
+  asio::awaitable<boost::system::error_code> shake_hands(TlsStream& tls, HandshakeQueue::Place& place);
 
   AnyStream stream_;
+  HandshakeQueue::Place* place_ = nullptr;  // set while it shakes hands
   std::string peer_;
   Watchdog read_deadline_;
   Watchdog write_deadline_;

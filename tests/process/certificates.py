@@ -6,16 +6,20 @@ import subprocess
 
 
 def openssl(*arguments):
-    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True, timeout=30)
+    # Primes for RSA are found by luck: mostly in a second, on a busy machine in many.
+    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True, timeout=120)
 
 
 class Identity:
-    """A certificate and its key, as files."""
+    """A certificate and its key, as files. `rsa_bits`: its length; else it is an ECDSA key, which computes less."""
 
-    def __init__(self, folder, name):
+    def __init__(self, folder, name, rsa_bits=None):
         self.certificate = folder / f"{name}.crt"
         self.key = folder / f"{name}.key"
-        openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", self.key)
+        if rsa_bits:
+            openssl("genrsa", "-out", self.key, rsa_bits)
+        else:
+            openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", self.key)
 
     def der(self):
         return ssl.PEM_cert_to_DER_cert(self.certificate.read_text())
@@ -28,9 +32,9 @@ class Authority(Identity):
         self.folder = folder
         openssl("req", "-x509", "-new", "-key", self.key, "-subj", f"/CN={name}", "-days", "2", "-out", self.certificate)
 
-    def issue(self, name, names="", days=2):
+    def issue(self, name, names="", days=2, rsa_bits=None):
         """`names`: what the certificate is for, as openssl writes it: IP:127.0.0.1,DNS:localhost."""
-        made = Identity(self.folder, name)
+        made = Identity(self.folder, name, rsa_bits)
         request, extensions = self.folder / f"{name}.csr", self.folder / f"{name}.ext"
         extensions.write_text(f"subjectAltName={names}\n" if names else "basicConstraints=CA:FALSE\n")
         openssl("req", "-new", "-key", made.key, "-subj", f"/CN={name}", "-out", request)

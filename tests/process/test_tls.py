@@ -1,7 +1,6 @@
 """TLS of the dispatcher and of the worker link: who is trusted, who is turned away and told why, and renewal under load."""
 import calendar
 import contextlib
-import http.client
 import socket
 import ssl
 import subprocess
@@ -17,6 +16,7 @@ from tests.process.fake_worker import FakeWorker, WorkingWorker
 from tests.process.picture_files import picture
 from tests.process.programs import BIN
 from tests.process.raw_client import RawClient
+from tests.process.tls_clients import Asker
 
 PICTURE = picture()
 
@@ -177,39 +177,6 @@ def test_a_client_with_a_certificate_resumes_its_session(start_dispatcher, secre
         assert second.session_reused
         second.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         assert second.recv(12) == b"HTTP/1.1 200"
-
-
-class Asker:
-    """Sends pictures one after the other, on one kept connection or on a new one each time; every fault is kept."""
-
-    def __init__(self, dispatcher, context, keep):
-        self.answers, self.faults, self.done = 0, [], threading.Event()
-        self.thread = threading.Thread(target=self._run, args=(dispatcher, context, keep), daemon=True)
-        self.thread.start()
-
-    def _run(self, dispatcher, context, keep):
-        connection = None
-        while not self.done.is_set():
-            try:
-                connection = connection or http.client.HTTPSConnection("127.0.0.1", dispatcher.http, context=context,
-                                                                       timeout=10)
-                connection.auto_open = self.answers == 0 or not keep
-                connection.request("POST", "/predict", PICTURE, {"Content-Type": "image/jpeg"})
-                answer = connection.getresponse()
-                answer.read()
-                if answer.status != 200:
-                    self.faults.append(answer.status)
-            except (OSError, http.client.HTTPException) as fault:
-                self.faults.append(repr(fault))
-                connection = None
-            self.answers += 1
-            if not keep and connection:
-                connection.close()
-                connection = None
-
-    def stop(self):
-        self.done.set()
-        self.thread.join(20)
 
 
 def test_a_renewed_certificate_counts_under_load_and_a_broken_one_is_kept_out(encrypted, link, secret, pki):
