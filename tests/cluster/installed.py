@@ -105,7 +105,8 @@ class Load:
             command = [cluster.tools["kubectl"], "port-forward", "-n", namespace, f"service/{name}", ":80"]
             self.forward = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
             address = f"127.0.0.1:{self.forward.stdout.readline().split(':')[1].split()[0]}"
-        command = [*prefix, sys.executable, HERE / "load.py", f"http://{address}", pictures, str(rate), str(seconds), *options]
+        url = f"{'https' if '--name' in options else 'http'}://{address}"
+        command = [*prefix, sys.executable, HERE / "load.py", url, pictures, str(rate), str(seconds), *options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     def result(self):

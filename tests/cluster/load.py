@@ -1,19 +1,37 @@
 #!/usr/bin/python3
-"""Open-loop load on one dispatcher for the cluster tests: `load.py URL PICTURES RATE SECONDS [fresh]`.
+"""Open-loop load on one dispatcher for the cluster tests: `load.py URL PICTURES RATE SECONDS [--fresh] [--name HOST --ca FILE]`.
 
 Posts the pictures of a folder in turn at a fixed rate, never waiting for an answer before the next request, and prints
 one JSON object: statuses, right answers (a picture's name ends in `-<class>`), latencies in seconds. Runs by itself,
-because it must run inside the node's network. With `fresh` every request has a connection of its own.
+because it must run inside the node's network. With `--fresh` every request has a connection of its own. The URL's host
+is an address; with `--name` its certificate must be that host's, and of the authority in `--ca`.
 """
 
+import argparse
 import asyncio
 import collections
 import json
 import pathlib
-import sys
+import socket
+import ssl
 import time
 
 import aiohttp
+import aiohttp.abc
+import yarl
+
+
+class Only(aiohttp.abc.AbstractResolver):
+    """Every name is at this address."""
+
+    def __init__(self, address):
+        self.address = address
+
+    async def resolve(self, host, port=0, family=socket.AF_INET):
+        return [{"hostname": host, "host": self.address, "port": port, "family": socket.AF_INET, "proto": 0, "flags": 0}]
+
+    async def close(self):
+        pass
 
 
 async def post(session, url, name, body, seen):
@@ -33,16 +51,18 @@ async def post(session, url, name, body, seen):
         seen["first_fault"] = seen["first_fault"] or repr(error)
 
 
-async def run(url, folder, rate, seconds, fresh):
+async def run(url, folder, rate, seconds, fresh, name, ca):
     pictures = [(path.stem, path.read_bytes()) for path in sorted(pathlib.Path(folder).glob("*.jpg"))]
     seen = {"statuses": collections.Counter(), "right": 0, "latencies": [], "first_fault": ""}
-    limits = aiohttp.TCPConnector(limit=0, force_close=fresh)
+    secure = {"ssl": ssl.create_default_context(cafile=ca), "resolver": Only(yarl.URL(url).host)} if name else {}
+    url = str(yarl.URL(url).with_host(name)) if name else url
+    limits = aiohttp.TCPConnector(limit=0, force_close=fresh, **secure)
     async with aiohttp.ClientSession(connector=limits, timeout=aiohttp.ClientTimeout(total=60)) as session:
         started, tasks = time.monotonic(), []
         for number in range(round(rate * seconds)):
             await asyncio.sleep(max(0, started + number / rate - time.monotonic()))
             name, body = pictures[number % len(pictures)]
-            tasks.append(asyncio.create_task(post(session, f"{url}/predict", name, body, seen)))
+            tasks.append(asyncio.create_task(post(session, f"{url.rstrip('/')}/predict", name, body, seen)))
         await asyncio.gather(*tasks)
     ordered = sorted(seen.pop("latencies"))
     if ordered:
@@ -52,4 +72,12 @@ async def run(url, folder, rate, seconds, fresh):
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(run(*sys.argv[1:3], *map(float, sys.argv[3:5]), sys.argv[5:] == ["fresh"]))))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("url")
+    parser.add_argument("folder")
+    parser.add_argument("rate", type=float)
+    parser.add_argument("seconds", type=float)
+    parser.add_argument("--fresh", action="store_true")
+    parser.add_argument("--name")
+    parser.add_argument("--ca")
+    print(json.dumps(asyncio.run(run(**vars(parser.parse_args())))))

@@ -88,7 +88,7 @@ def test_a_dispatcher_is_replaced_without_a_failed_request(release, namespace, s
     if not release.provisioned:
         pytest.skip("the load on another cluster goes to one dispatcher's pod, which is replaced here")
     name = serve(service("replaced", {"minReplicas": 1, "maxReplicas": 1}))
-    running = load(name, 3, 40, *(["fresh"] if connections == "fresh" else []))
+    running = load(name, 3, 40, *(["--fresh"] if connections == "fresh" else []))
     patch = '{"spec": {"dispatcher": {"queueCapacity": 77}}}'
     release.kubectl("patch", "eis", name, "-n", namespace, "--type=merge", "-p", patch)
 

@@ -1,4 +1,5 @@
 """Certificates for tests, made with openssl, and a folder in which a kubelet's mount of a Secret would lie."""
+import hashlib
 import pathlib
 import shutil
 import ssl
@@ -23,6 +24,9 @@ class Identity:
 
     def der(self):
         return ssl.PEM_cert_to_DER_cert(self.certificate.read_text())
+
+    def digest(self):
+        return hashlib.sha256(self.der()).hexdigest()
 
 
 class Authority(Identity):
