@@ -1,13 +1,14 @@
 """Runs a service of two real workers for --minutes: load that changes, workers that are killed, manifests that are edited. Every
 answer is checked as in the chaos tests, and memory, descriptors and threads of the processes that live on must stay flat.
-Writes OUT/soak.md, a page that can be checked in as docs/soak.md, OUT/soak.csv and OUT/soak.json; fails when an answer was wrong
-or missing, or a process grew."""
+Writes OUT/soak.md, a page that can be checked in as docs/soak.md, OUT/soak.csv, OUT/soak.json and the operator's folder with all
+logs; fails when an answer was wrong or missing, or a process grew, or the worker that nobody kills ended."""
 import argparse
 import csv
 import json
 import os
 import pathlib
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -71,6 +72,7 @@ class Soak:
         while (passed := time.monotonic() - begin) < self.seconds:
             self.slice(capacity_rps, late=passed > self.seconds / 2)
             now = round(time.monotonic() - begin, 1)
+            self.spare_another_where_it_ended()
             for role, pid in (("operator", self.scene.operator.process.pid), ("dispatcher", self.scene.dispatcher()), ("worker", self.spared)):
                 self.samples.append({"second": now, **sample(role, pid)})
             print(f"{now:7.0f} s  {self.totals['requests']} requests, {self.totals['errors'] or 'no errors'}, "
@@ -80,6 +82,12 @@ class Soak:
         if audit["cuts"]:
             self.faults.append(f"{audit['cuts']} connections were cut")
         return time.monotonic() - begin
+
+    def spare_another_where_it_ended(self):
+        if alive(self.spared):
+            return
+        self.faults.append(f"worker {self.spared} ended, and nobody had killed it: the operator's log says why")
+        self.spared = sorted(self.scene.workers().values())[0]
 
     def verdicts(self):
         """(role, pid) -> verdict, of all that were seen long enough."""
@@ -128,6 +136,7 @@ def main():
             seconds = soak.run(capacity)
         finally:
             scene.close()
+            shutil.copytree(scene.home, options.out / "operator", dirs_exist_ok=True, ignore=shutil.ignore_patterns("bin"))
     verdicts = soak.verdicts()
     faults = [*soak.faults, *(f"{role} {pid}: {fault}" for (role, pid), said in verdicts.items() for fault in said["faults"])]
     missing = {"operator", "dispatcher", "worker"} - {role for role, _ in verdicts}
