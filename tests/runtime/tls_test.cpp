@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "runtime/http/handshake.hpp"
+#include "runtime/http/tls_context.hpp"
 #include "tests/runtime/identity.hpp"
 #include "tests/runtime/loop.hpp"
 #include "tests/runtime/raw_client.hpp"
@@ -239,6 +240,38 @@ TEST_CASE("over TLS too, large bodies pass, connections are kept and leaving can
     CHECK(server.seen().canceled == 1);
     co_await server->drain(3s);
   });
+}
+
+TEST_CASE("a client may change its keys now and then, and not without end") {
+  auto const authority = make_identity("authority", "", nullptr);
+  auto const identity = make_identity("server", "IP:127.0.0.1", &authority);
+  for (auto const& [changes, served] : {std::pair{60, true}, std::pair{70, false}}) {
+    INFO(changes);
+    test::run([&]() -> asio::awaitable<void> {
+      auto const executor = co_await asio::this_coro::executor;
+      TestServer server(executor, tls_options(identity));
+      auto const context = http::make_client_context(trusting(authority)).value();
+      http::TlsStream client(executor, *context);
+      asio::ip::tcp::endpoint const address(asio::ip::address_v4::loopback(), server->port());
+      co_await client.next_layer().async_connect(address, asio::use_awaitable);
+      co_await client.async_handshake(asio::ssl::stream_base::client, asio::use_awaitable);
+      constexpr auto kQuiet = asio::as_tuple(asio::use_awaitable);
+      for (int i = 0; i < changes; ++i) {
+        SSL_key_update(client.native_handle(), SSL_KEY_UPDATE_REQUESTED);
+        // Empty lines before a request are skipped.
+        co_await asio::async_write(client, asio::buffer("\r\n", 2), kQuiet);
+      }
+      std::string const request = "GET /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+      co_await asio::async_write(client, asio::buffer(request), kQuiet);
+      std::string answer;
+      auto buffer = asio::dynamic_buffer(answer);
+      co_await asio::async_read(client, buffer, kQuiet);
+      CHECK((test::status_of(answer) == 200) == served);
+      boost::system::error_code ignored;
+      client.next_layer().close(ignored);
+      co_await server->drain(1s);
+    });
+  }
 }
 
 TEST_CASE("a WebSocket works over TLS") {
