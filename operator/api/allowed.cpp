@@ -105,7 +105,7 @@ std::optional<FieldError> refused_uri(std::string const& field, std::string cons
   if (scheme == "https") return refused_place(field, uri, allowed);
   if (scheme == "builtin") return {};
   if (auto const fault = path_fault(path); !fault.empty())
-    return FieldError{field, "Invalid value: " + quoted(display_url(uri)) + ": " + fault};
+    return FieldError{field, "Invalid value: " + in_quotes(display_url(uri)) + ": " + fault};
   if (scheme == "pvc" && allowed.claims.kind == ClaimRule::Kind::None) {
     return forbidden(field, display_url(uri),
                      "no PersistentVolumeClaim is allowed" + administrator("--allow-claim", "allow.claims"));
@@ -125,7 +125,7 @@ void refuse_model(Model const& model, Allowed const& allowed, std::vector<FieldE
   if (uri) {
     errors.push_back(*uri);
   } else if (is_unchecked_program(model)) {
-    errors.push_back({"spec.model.sha256", "Required value: " + quoted(display_url(model.uri)) +
+    errors.push_back({"spec.model.sha256", "Required value: " + in_quotes(display_url(model.uri)) +
                                                " is TorchScript by its name, which is a program: from the "
                                                "network it is run only with its SHA-256"});
   }
@@ -139,7 +139,7 @@ void refuse_model(Model const& model, Allowed const& allowed, std::vector<FieldE
   bool const same_claim = weights.scheme == "pvc" && weights.authority == names.authority;
   if (names.scheme == "pvc" && !same_claim) {
     errors.push_back(
-        {"spec.model.labels", "Invalid value: " + quoted(display_url(model.labels)) +
+        {"spec.model.labels", "Invalid value: " + in_quotes(display_url(model.labels)) +
                                   ": must be on the claim of spec.model.uri: a worker mounts one"});
   }
 }

@@ -72,12 +72,12 @@ std::string administrator(std::string_view flag, std::string_view value) {
          std::string(value) + ")";
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   return json::serialize(json::value(json::string_view(text.data(), text.size())));
 }
 
 FieldError forbidden(std::string field, std::string_view value, std::string const& why) {
-  return {std::move(field), "Forbidden: " + quoted(value) + ": " + why};
+  return {std::move(field), "Forbidden: " + in_quotes(value) + ": " + why};
 }
 
 void refuse_pods(std::string const& field, Pods const& pods, Allowed const& allowed,

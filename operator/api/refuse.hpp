@@ -13,7 +13,7 @@ namespace ei::api {
 [[nodiscard]] std::string administrator(std::string_view flag, std::string_view value);
 
 /// As JSON.
-[[nodiscard]] std::string quoted(std::string_view text);
+[[nodiscard]] std::string in_quotes(std::string_view text);
 
 [[nodiscard]] FieldError forbidden(std::string field, std::string_view value, std::string const& why);
 

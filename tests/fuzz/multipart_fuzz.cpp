@@ -8,7 +8,7 @@ namespace {
 using namespace ei;
 using fuzz::require;
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string out = "\"";
   for (char const c : text) {
     if (c == '"' || c == '\\') out += '\\';
@@ -20,8 +20,8 @@ std::string quoted(std::string_view text) {
 std::string written(std::vector<dispatcher::Part> const& parts, std::string const& boundary) {
   std::string body;
   for (auto const& part : parts) {
-    body += "--" + boundary + "\r\nContent-Disposition: form-data; name=" + quoted(part.name);
-    if (part.filename) body += "; filename=" + quoted(*part.filename);
+    body += "--" + boundary + "\r\nContent-Disposition: form-data; name=" + in_quotes(part.name);
+    if (part.filename) body += "; filename=" + in_quotes(*part.filename);
     body += "\r\n";
     if (!part.content_type.empty()) body += "Content-Type: " + part.content_type + "\r\n";
     body += "\r\n" + std::string(part.data) + "\r\n";
