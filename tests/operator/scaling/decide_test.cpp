@@ -205,7 +205,7 @@ TEST_CASE("advice says what would be done and does nothing") {
   CHECK(decision.limit == Limit::Advice);
   REQUIRE(decision.advised);
   CHECK(*decision.advised > 2);
-  CHECK(decision.term == Term::Backlog);
+  CHECK(decision.term == Term::Load);
   CHECK_THAT(decision.formula,
              Catch::StartsWith("advice alone; would go from 2 to " + std::to_string(*decision.advised)));
   CHECK(decision.replace.empty());
