@@ -7,6 +7,7 @@
 #include "bench/load/command.hpp"
 #include "bench/load/trace_command.hpp"
 #include "bench/policy/command.hpp"
+#include "bench/queue/command.hpp"
 #include "runtime/core/version.hpp"
 
 int main(int argc, char** argv) {
@@ -18,6 +19,7 @@ int main(int argc, char** argv) {
   ei::bench::add_trace_command(program, code);
   ei::bench::add_policy_command(program, code);
   ei::bench::add_hpa_command(program, code);
+  ei::bench::add_queue_command(program, code);
   try {
     program.parse(argc, argv);
   } catch (CLI::ParseError const& error) {

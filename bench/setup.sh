@@ -24,6 +24,8 @@ packages_test=(
 )
 # What the worker's arithmetic is compared with; the other runtimes are the Python package index's.
 packages_peers=(python3-torch python3-torchvision python3-venv)
+# What the dispatcher is compared with. Debian starts nginx as a service on port 80 when it installs it.
+packages_proxies=(haproxy nginx-light python3-aiohttp)
 # Measures and keeps the series of a comparison on a cluster of yours.
 packages_prometheus=(prometheus)
 packages_chroot=(debootstrap git util-linux) # for tests/debian

@@ -39,6 +39,7 @@ struct Flags {
   std::string requests_csv;
   std::string json;
   std::string ca;
+  bool form = false;
 };
 
 /// Everything that is decided before the first request.
@@ -76,6 +77,7 @@ Result<Setup> prepare(Flags const& flags) {
   auto pictures = read_pictures(flags.images);
   if (!pictures) return pictures.error();
   setup.pictures = std::move(*pictures);
+  if (flags.form) wrap_in_forms(setup.pictures);
   return setup;
 }
 
@@ -178,6 +180,8 @@ void add_load_command(CLI::App& program, int& code) {
           "Folder of JPEG and PNG files, sent in turn; with a labels.csv (file,label) answers are checked")
       ->required()
       ->check(CLI::ExistingDirectory);
+  load->add_flag("--form", flags->form,
+                 "Send each picture in a form's field \"image\", as browsers and curl -F do");
   auto* trace = add_trace_options(*load, flags->trace);
   load->add_option("--scale", flags->scale, "Multiplies the trace")->check(CLI::PositiveNumber)->needs(trace);
   auto* rate = load->add_option("--rate", flags->rate_rps, "Requests per second instead of a trace")

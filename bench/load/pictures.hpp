@@ -25,4 +25,7 @@ struct Picture {
 /// no commas. Errors: Invalid (another head, a line without a label).
 [[nodiscard]] Result<void> apply_labels(std::vector<Picture>& pictures, std::string_view table);
 
+/// Makes each picture's bytes a form (multipart/form-data) with the picture in its field `image`.
+void wrap_in_forms(std::vector<Picture>& pictures);
+
 }  // namespace ei::bench

@@ -43,6 +43,7 @@ MAY_INCLUDE = {
     "operator": ["operator", "dispatcher/contract", "runtime"],
     # The queue is what the simulator simulates: the policies are judged on the order and the refusals of the real one.
     "bench/sim": ["operator/scaling", "operator/api", "dispatcher/queue", "runtime/core"],
+    "bench/queue": ["bench", "dispatcher/queue", "runtime/core"],
     "bench": ["bench", "dispatcher/contract", "operator/scaling", "operator/api", "operator/manifest", "runtime"],
 }
 
