@@ -237,7 +237,7 @@ bool Exchange::hand_out(WorkerId id, std::size_t size, Time now) {
   RunningJob running;
   running.worker = id;
   running.started = now;
-  std::vector<std::string_view> parts;
+  Frame frame;
   std::vector<Refused> refused;
   Wanted wanted{link::kMaxPayloadBytes, queue_.retries() > 0 && retries_allowed(now)};
   Time last_deadline = now;
@@ -252,7 +252,8 @@ bool Exchange::hand_out(WorkerId id, std::size_t size, Time now) {
     job.items.push_back({work.kind, work.bytes.size(), 1});
     job.probabilities = job.probabilities || pending.submission->probabilities;
     job.top = std::max(job.top, pending.submission->top);
-    parts.push_back(work.bytes);
+    frame.pictures.push_back(work.bytes);
+    frame.submissions.push_back(pending.submission);
     wanted.max_bytes -= work.bytes.size();
     wanted.retries = false;
     running.trial = taken->alone;
@@ -268,7 +269,8 @@ bool Exchange::hand_out(WorkerId id, std::size_t size, Time now) {
     --worker.asked;
     worker.jobs.push_back(job.id);
     jobs_.emplace(job.id, std::move(running));
-    worker.port.send(link::encode_job(job, parts));
+    frame.head = link::encode_job_head(job);
+    worker.port.send(std::move(frame));
   }
   for (auto const& [submission, error] : refused) fail(submission, error, &drops_.quarantined);
   return any;
@@ -328,7 +330,7 @@ void Exchange::abandon_in_job(std::uint64_t id) {
   if (found == jobs_.end() || --found->second.awaited > 0) return;
   auto const worker = workers_.find(found->second.worker);
   if (worker != workers_.end() && !worker->second.dropped) {
-    worker->second.port.send(link::encode(link::FromDispatcher(link::Cancel{id})));
+    worker->second.port.send({link::encode(link::FromDispatcher(link::Cancel{id}))});
   }
 }
 

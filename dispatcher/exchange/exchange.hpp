@@ -80,9 +80,16 @@ struct Submission {
 
 using WorkerId = std::uint64_t;
 
+/// A frame for a worker: `head`, and behind it pictures where their submissions have them.
+struct Frame {
+  std::string head;
+  std::vector<std::string_view> pictures = {};
+  std::vector<std::shared_ptr<Submission const>> submissions = {};  ///< which the pictures live in
+};
+
 /// The way to one worker. Neither may call the exchange before returning.
 struct WorkerPort {
-  std::function<void(std::string frame)> send;
+  std::function<void(Frame frame)> send;
   std::function<void(std::string reason)>
       drop;  ///< closes the connection; detach() follows from the connection's owner
 };

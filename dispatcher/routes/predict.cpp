@@ -7,6 +7,10 @@
 namespace ei::dispatcher {
 namespace {
 
+/// Memory that a waiting picture may hold beyond its bytes, which are what the queue counts: a form with
+/// nothing but a picture has some hundred bytes around it.
+constexpr std::size_t kSmallEnvelope = 1024;
+
 double to_ms(Duration duration) {
   return std::chrono::duration<double, std::milli>(duration).count();
 }
@@ -17,9 +21,16 @@ Result<Work> picture_of(http::Request& request, PictureLimits const& limits) {
   auto const bytes = submitted_picture(request, limits);
   if (!bytes) return bytes.error();
   Work work;
-  // A raw body is the picture itself and need not be copied.
-  bool const whole = bytes->size() == request.body.size();
-  work.bytes = whole ? std::move(request.body) : std::string(*bytes);
+  std::size_t const begin = static_cast<std::size_t>(bytes->data() - request.body.data());
+  if (request.body.size() - bytes->size() <= kSmallEnvelope) {
+    // A raw body is the picture itself; a form's picture is moved to its front.
+    std::size_t const size = bytes->size();
+    work.bytes = std::move(request.body);
+    work.bytes.resize(begin + size);
+    work.bytes.erase(0, begin);
+  } else {
+    work.bytes = std::string(*bytes);
+  }
   return work;
 }
 

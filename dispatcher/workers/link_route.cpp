@@ -36,9 +36,11 @@ std::optional<http::Response> authorize(http::Request const& request, Door& door
   return refusal;
 }
 
-asio::awaitable<void> send_frame(Socket socket, std::string frame) {
+asio::awaitable<void> send_frame(Socket socket, Frame frame) {
   http::WebSocket::Message message;
-  message.data = std::move(frame);
+  message.data = std::move(frame.head);
+  message.more = std::move(frame.pictures);
+  message.owner = std::make_shared<decltype(frame.submissions)>(std::move(frame.submissions));
   auto const sent = co_await socket->send(std::move(message));
   // The session's receive() then fails, and takes the worker's jobs back.
   if (!sent) socket->abort();
@@ -46,7 +48,7 @@ asio::awaitable<void> send_frame(Socket socket, std::string frame) {
 
 WorkerPort port_of(asio::any_io_executor executor, Socket const& socket) {
   WorkerPort port;
-  port.send = [executor, socket](std::string frame) {
+  port.send = [executor, socket](Frame frame) {
     asio::co_spawn(executor, send_frame(socket, std::move(frame)), asio::detached);
   };
   port.drop = [socket](std::string const& reason) {

@@ -116,6 +116,10 @@ struct RequestParser::Impl {
   Result<std::size_t> feed_head(std::string_view input);
   Result<void> take_line();
   Result<void> take_fields();
+  // May be called again: the body is moved once.
+  void end_body() {
+    if (request.body.empty()) request.body = std::move(body.bytes);
+  }
 
   HeadBudget budget;
   Head head{Folding::Refuse};
@@ -201,7 +205,7 @@ RequestParser& RequestParser::operator=(RequestParser&&) noexcept = default;
 Result<std::size_t> RequestParser::feed(std::string_view input) {
   if (!header_done()) return impl_->feed_head(input);
   auto const used = impl_->body.feed(input, impl_->budget);
-  if (used && done()) impl_->request.body = std::move(impl_->body.bytes);
+  if (used && done()) impl_->end_body();
   return used;
 }
 
@@ -247,6 +251,22 @@ Result<void> RequestParser::allow_body(std::size_t max_body) {
 std::size_t RequestParser::body_memory(std::size_t more) const {
   if (impl_->length) return *impl_->length;
   return expects_body() ? 2 * (impl_->body.bytes.size() + more) : 0;
+}
+
+std::size_t RequestParser::body_left() const {
+  // At most the room, as allow_body() has refused more.
+  return impl_->body.framing == Body::Framing::Length ? static_cast<std::size_t>(impl_->body.left) : 0;
+}
+
+std::string& RequestParser::body() {
+  return impl_->body.bytes;
+}
+
+void RequestParser::body_grew(std::size_t size) {
+  auto& body = impl_->body;
+  body.left -= size;
+  body.room -= size;
+  if (done()) impl_->end_body();
 }
 
 struct ResponseParser::Impl {

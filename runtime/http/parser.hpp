@@ -46,6 +46,11 @@ class RequestParser {
   /// Bytes of memory that the body takes once `more` of it have come: what is announced; of a body in chunks
   /// twice what is there, as it grows by doubling.
   [[nodiscard]] std::size_t body_memory(std::size_t more) const;
+  /// Instead of feeding a body, its reader may append to body(), at most body_left() bytes, and tell how many
+  /// with body_grew(). body_left() is 0 where the length is not announced.
+  [[nodiscard]] std::size_t body_left() const;
+  [[nodiscard]] std::string& body();
+  void body_grew(std::size_t size);
 
  private:
   struct Impl;

@@ -136,6 +136,21 @@ asio::awaitable<Result<void>> Session::fill(SteadyTime deadline, std::size_t mos
   co_return Result<void>(boost::system::in_place_value);
 }
 
+// The same for a body; where its length is announced, straight into its place. Asks for more and more while
+// all that was asked for is there, so that a slow client's few bytes cost little.
+asio::awaitable<Result<void>> Session::fill_body(RequestParser& parser, BodyReads& reads) {
+  if (parser.body_left() == 0) co_return co_await fill(body_deadline());
+  auto const most = std::min(parser.body_left(), reads.most);
+  auto const got = co_await transport_->read_straight_into(parser.body(), most, body_deadline(), reads.more);
+  if (!got) co_return got.error();
+  moved_ += *got;
+  if (*got == 0) co_return make_error(ErrorKind::Unavailable, "the client closed");
+  reads.more = *got == most;
+  reads.most = reads.more ? kBodyReadSize : kReadSize;
+  parser.body_grew(*got);
+  co_return Result<void>(boost::system::in_place_value);
+}
+
 // One request and its answer.
 asio::awaitable<Session::Next> Session::serve_one() {
   method_.clear();
@@ -235,6 +250,9 @@ asio::awaitable<Session::Next> Session::read_body(RequestParser& parser, std::si
   auto const continued = co_await say_continue(parser);
   if (!continued && continued.error().http_status == 0) co_return Next::Drop;
   if (!continued) co_return co_await refuse(continued.error());
+  BodyReads reads;
+  reads.more = buffer_.size() > kReadSize / 2;  // most of a read: the client sends as fast as it is read
+  if (reads.more) reads.most = kBodyReadSize;
   for (;;) {
     if (auto claimed = claim_body(parser.body_memory(buffer_.size())); !claimed)
       co_return co_await refuse(claimed.error());
@@ -242,7 +260,7 @@ asio::awaitable<Session::Next> Session::read_body(RequestParser& parser, std::si
     if (!used) co_return co_await refuse(used.error());
     buffer_.erase(0, *used);
     if (parser.done()) break;
-    auto const got = co_await fill(body_deadline());
+    auto const got = co_await fill_body(parser, reads);
     if (got) continue;
     if (got.error().kind != ErrorKind::Timeout) co_return Next::Drop;
     Error const error = late("body");

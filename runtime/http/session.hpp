@@ -69,12 +69,20 @@ class Session {
   enum class Next { KeepAlive, Linger, Drop };
   // One read: a header fits, a 100 kB picture takes a few. Nothing of it is kept while a connection waits.
   static constexpr std::size_t kReadSize = 32 * 1024;
+  // One read of a body while all that is asked for is there: most pictures' rest. It is filled with zeros
+  // before, which for bytes that come one by one would cost more than their reads.
+  static constexpr std::size_t kBodyReadSize = 256 * 1024;
+  struct BodyReads {
+    std::size_t most = kReadSize;
+    bool more = false;  // the last read took all that it asked for
+  };
   struct Exchange;  // a handler in progress
   class Writer;     // a streamed answer
 
   asio::awaitable<void> end_handshake(Transport::FailedHandshake const& failed);
   asio::awaitable<Next> serve_one();
   asio::awaitable<Result<void>> fill(SteadyTime deadline, std::size_t most = kReadSize);
+  asio::awaitable<Result<void>> fill_body(RequestParser& parser, BodyReads& reads);
   asio::awaitable<Next> await_request(RequestParser& parser);
   asio::awaitable<Next> read_header(RequestParser& parser);
   asio::awaitable<Next> read_body(RequestParser& parser, std::size_t max_body);

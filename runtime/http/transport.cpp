@@ -29,16 +29,34 @@ bool is_end(boost::system::error_code const& code) {
   return code == asio::error::eof || code == asio::ssl::error::stream_truncated;
 }
 
+// Once is enough, and each time would be a system call.
+void make_non_blocking(tcp::socket& socket) {
+  boost::system::error_code ignored;
+  if (!socket.non_blocking()) socket.non_blocking(true, ignored);
+}
+
 // Appends what is there already; 0 at the stream's end.
 boost::system::result<std::size_t> read_waiting(tcp::socket& socket, std::string& out, std::size_t most) {
   // Nothing runs between the read and the copy: one buffer serves all connections of the thread.
   thread_local std::vector<char> buffer;
   buffer.resize(std::max(buffer.size(), most));
   boost::system::error_code code;
-  socket.non_blocking(true, code);
+  make_non_blocking(socket);
   std::size_t const size = socket.read_some(asio::buffer(buffer.data(), most), code);
   if (code && !is_end(code)) return code;
   out.append(buffer.data(), size);
+  return size;
+}
+
+// The same without a copy in between.
+boost::system::result<std::size_t> read_straight(tcp::socket& socket, std::string& out, std::size_t most) {
+  boost::system::error_code code;
+  make_non_blocking(socket);
+  std::size_t const before = out.size();
+  out.resize(before + most);
+  std::size_t const size = socket.read_some(asio::buffer(out.data() + before, most), code);
+  out.resize(before + size);
+  if (code && !is_end(code)) return code;
   return size;
 }
 
@@ -144,6 +162,24 @@ asio::awaitable<Result<std::size_t>> Transport::read_into(std::string& out, std:
     auto const got = read_waiting(*plain, out, most);
     if (got) co_return *got;
     if (got.error() != asio::error::would_block) co_return stream_error(got.error(), false, "reading");
+  }
+}
+
+asio::awaitable<Result<std::size_t>> Transport::read_straight_into(std::string& out, std::size_t most,
+                                                                   SteadyTime deadline, bool is_there) {
+  auto* plain = std::get_if<tcp::socket>(&stream_);
+  if (plain == nullptr) co_return co_await read_record(std::get<TlsStream>(stream_), out, most, deadline);
+  for (;;) {
+    if (!is_there) {
+      read_deadline_.arm(deadline);
+      auto const [waited] = co_await plain->async_wait(tcp::socket::wait_read, kAwait);
+      bool const expired = read_deadline_.disarm();
+      if (waited) co_return stream_error(waited, expired, "reading");
+    }
+    auto const got = read_straight(*plain, out, most);
+    if (got) co_return *got;
+    if (got.error() != asio::error::would_block) co_return stream_error(got.error(), false, "reading");
+    is_there = false;
   }
 }
 

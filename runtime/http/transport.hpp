@@ -62,6 +62,11 @@ class Transport {
   [[nodiscard]] asio::awaitable<Result<std::size_t>> read_into(std::string& out, std::size_t most,
                                                                SteadyTime deadline);
 
+  /// The same, without a copy in between where the stream is plain; `out` has room for `most` more.
+  /// `is_there`: tries before it waits.
+  [[nodiscard]] asio::awaitable<Result<std::size_t>> read_straight_into(std::string& out, std::size_t most,
+                                                                        SteadyTime deadline, bool is_there);
+
   /// Writes both texts, in order. `later`, where given, is asked at the deadline: a time to come is the next
   /// deadline. Errors: Timeout, Canceled, Unavailable; the stream is then unusable.
   [[nodiscard]] asio::awaitable<Result<void>> write(std::string_view first, std::string_view second,

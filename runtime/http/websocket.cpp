@@ -5,6 +5,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <deque>
+#include <numeric>
 
 #include "runtime/http/dial.hpp"
 #include "runtime/http/websocket_accept.hpp"
@@ -58,12 +59,12 @@ asio::awaitable<Result<void>> Connection::send(WebSocket::Message message) {
   auto const self = shared_from_this();
   if (failure) co_return *failure;
   if (closing) co_return make_error(ErrorKind::Canceled, "the connection is being closed");
-  if (queued_bytes + message.data.size() > limits.max_queued) {
+  if (queued_bytes + message.size() > limits.max_queued) {
     co_return make_error(ErrorKind::TooMany, "too many bytes wait to be sent");
   }
   auto const item = std::make_shared<Outgoing>(frames.executor());
   item->message = std::move(message);
-  queued_bytes += item->message.data.size();
+  queued_bytes += item->message.size();
   queue.push_back(item);
   if (!pumping) {
     pumping = true;
@@ -86,7 +87,7 @@ asio::awaitable<void> Connection::pump() {
       fail(written.error());
       break;
     }
-    queued_bytes -= item->message.data.size();
+    queued_bytes -= item->message.size();
     queue.pop_front();
     item->done = true;
     item->left.cancel();
@@ -145,6 +146,11 @@ class Handle final : public WebSocket {
 };
 
 }  // namespace
+
+std::size_t WebSocket::Message::size() const {
+  return std::accumulate(more.begin(), more.end(), data.size(),
+                         [](std::size_t sum, std::string_view part) { return sum + part.size(); });
+}
 
 asio::awaitable<Result<std::unique_ptr<WebSocket>>> accept_websocket(std::unique_ptr<Transport> transport,
                                                                      Request request,

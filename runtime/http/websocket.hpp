@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "runtime/core/result.hpp"
 #include "runtime/core/units.hpp"
@@ -38,6 +39,10 @@ class WebSocket {
   struct Message {
     bool binary = true;
     std::string data;
+    /// To be sent behind `data`, as one message with it, from where they lie; none in what is received.
+    std::vector<std::string_view> more = {};
+    std::shared_ptr<void const> owner = {};  ///< of `more`, until it has left
+    [[nodiscard]] std::size_t size() const;
   };
 
   virtual ~WebSocket() = default;

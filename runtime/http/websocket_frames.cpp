@@ -20,9 +20,9 @@ namespace beast = boost::beast;
 namespace ws = boost::beast::websocket;
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
-// Frames of large messages: big enough to be cheap, small enough that a ping gets through between two of them
-// even at 1 Mbit/s (0.5 s each).
-constexpr std::size_t kFrameBytes = 64 * 1024;
+// Frames of large messages: big enough that a picture is one, small enough that a ping gets through between
+// two of them even at 1 Mbit/s (2 s each), before a silent peer is taken for dead.
+constexpr std::size_t kFrameBytes = 256 * 1024;
 // For the server's side of the handshake; the client's has the caller's deadline.
 constexpr milliseconds kHandshakeTimeout{5'000};
 // The head of the answer to an upgrade, as much as a server takes of a request's.
@@ -151,7 +151,9 @@ asio::awaitable<Result<WebSocket::Message>> WebSocketFrames::read() {
 
 asio::awaitable<Result<void>> WebSocketFrames::write(WebSocket::Message const& message) {
   stream_->binary(message.binary);
-  auto const [code, size] = co_await stream_->async_write(asio::buffer(message.data), kAwait);
+  std::vector<asio::const_buffer> pieces{asio::buffer(message.data)};
+  for (std::string_view const part : message.more) pieces.emplace_back(part.data(), part.size());
+  auto const [code, size] = co_await stream_->async_write(pieces, kAwait);
   if (code) co_return read_error(code, stream_->reason());
   co_return Result<void>(boost::system::in_place_value);
 }

@@ -39,8 +39,9 @@ struct Stage {
                      std::string version = "1") {
     FakeWorker& fake = workers[name];
     fake = {};
-    WorkerPort port{[&fake](std::string frame) {
-                      auto message = link::decode_from_dispatcher(frame);
+    WorkerPort port{[&fake](Frame frame) {
+                      for (auto const picture : frame.pictures) frame.head += picture;
+                      auto message = link::decode_from_dispatcher(frame.head);
                       REQUIRE(message.has_value());
                       if (auto* job = std::get_if<link::Job>(&*message)) fake.jobs.push_back(std::move(*job));
                       if (auto* cancel = std::get_if<link::Cancel>(&*message))

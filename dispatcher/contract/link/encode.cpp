@@ -98,8 +98,8 @@ std::string encode(FromDispatcher const& message) {
   return join(job_header(job), {job.payload});
 }
 
-std::string encode_job(Job const& job, std::vector<std::string_view> const& parts) {
-  return join(job_header(job), parts);
+std::string encode_job_head(Job const& job) {
+  return join(job_header(job), {});
 }
 
 }  // namespace ei::dispatcher::link

@@ -162,9 +162,9 @@ using FromDispatcher = std::variant<Job, Cancel>;
 [[nodiscard]] std::string encode(FromWorker const& message);
 [[nodiscard]] std::string encode(FromDispatcher const& message);
 
-/// The job's items as one frame whose payload is the concatenation of `parts` (job.payload is ignored), so
-/// that the pictures are copied once.
-[[nodiscard]] std::string encode_job(Job const& job, std::vector<std::string_view> const& parts);
+/// What comes before the job's items in its frame, which behind it has their bytes, one after another
+/// (job.payload is ignored): so they may be sent from where they lie.
+[[nodiscard]] std::string encode_job_head(Job const& job);
 
 /// Errors: ErrorKind::Protocol.
 [[nodiscard]] Result<FromWorker> decode_from_worker(std::string_view frame);

@@ -58,13 +58,13 @@ TEST_CASE("every message of the worker link decodes to what was encoded") {
   }
 }
 
-TEST_CASE("a job's parts are its items' bytes, and encoding from parts gives the same frame") {
+TEST_CASE("a job's parts are its items' bytes, and behind the job's head they are its frame") {
   Job const job = two_pictures();
   auto const views = parts(job);
   REQUIRE(views.size() == 2);
   CHECK(views[0] == "abc");
   CHECK(views[1].size() == 2 * kTensorBytes);
-  CHECK(encode_job(job, views) == encode(FromDispatcher(job)));
+  CHECK(encode_job_head(job) + job.payload == encode(FromDispatcher(job)));
 }
 
 TEST_CASE("a worker need not say how long a job waited in it") {
