@@ -14,9 +14,9 @@ namespace ei::inference {
 /// Rows come once each, in any order.
 using RowSink = std::function<void(int y, std::uint8_t const* bgr)>;
 
-/// By how much a JPEG's sides are divided when it is decoded: the least of 1, 2, 4 and 8 that brings it to
-/// dispatcher::kWholePixels. Up to 16,384 a side, what is divided keeps a short side of 512 pixels and more,
-/// twice that to which it is then scaled.
+/// By how much a JPEG's sides are divided when it is decoded: by the most of 1, 2 and 4 that leaves a short
+/// side of 750 pixels, three times that to which it is then scaled; by 2, 4 or 8 where less does not come to
+/// dispatcher::kWholePixels.
 [[nodiscard]] int jpeg_reduction(std::uint32_t width, std::uint32_t height);
 
 /// Decodes with libjpeg-turbo as OpenCV and Pillow set it up (accurate integer IDCT, smooth upsampling);

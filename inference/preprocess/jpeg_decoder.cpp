@@ -135,6 +135,12 @@ class Decompressor {
   jpeg_source_mgr source_{};
 };
 
+/// A short side that is fine enough to be scaled to 256: a quarter of 4000x3000's. What the reduced decoding
+/// leaves out, the scaling would have averaged away: it changes the top probability by 0.011 at most, of
+/// pictures of text, lines and noise; down to 384 pixels it would be 0.2. At an eighth a block of 64 samples
+/// is one, which shows: that is for pictures that would not fit else.
+constexpr std::uint32_t kFineSide = 750;
+
 /// OpenCV's icvCvt_CMYK2BGR_8u_C4C3R, for values inverted as Adobe writes them.
 void bgr_of_cmyk(std::uint8_t const* cmyk, int width, std::uint8_t* bgr) {
   for (int x = 0; x < width; ++x, cmyk += 4, bgr += 3) {
@@ -147,10 +153,15 @@ void bgr_of_cmyk(std::uint8_t const* cmyk, int width, std::uint8_t* bgr) {
 
 int jpeg_reduction(std::uint32_t width, std::uint32_t height) {
   std::uint64_t const pixels = std::uint64_t{width} * height;
-  int reduction = 1;
-  while (reduction < 8 && pixels > dispatcher::kWholePixels * static_cast<unsigned>(reduction * reduction))
-    reduction *= 2;
-  return reduction;
+  auto const is_fine = [&](unsigned reduction) {
+    return reduction <= 4 && std::min(width, height) / reduction >= kFineSide;
+  };
+  auto const fits = [&](unsigned reduction) {
+    return pixels <= dispatcher::kWholePixels * reduction * reduction;
+  };
+  unsigned reduction = 1;
+  while (reduction < 8 && (is_fine(2 * reduction) || !fits(reduction))) reduction *= 2;
+  return static_cast<int>(reduction);
 }
 
 Result<void> decode_jpeg(std::string_view file, dispatcher::Picture const& picture, int reduction,

@@ -178,12 +178,16 @@ TEST_CASE("upright: every orientation puts stored row 0 and column 0 where EXIF 
   }
 }
 
-TEST_CASE("reduction: none up to 2^24 pixels, then the least that comes back to them") {
-  CHECK(jpeg_reduction(4096, 4096) == 1);
-  CHECK(jpeg_reduction(4097, 4096) == 2);
-  CHECK(jpeg_reduction(8192, 8192) == 2);
-  CHECK(jpeg_reduction(8193, 8192) == 4);
-  CHECK(jpeg_reduction(16384, 1025) == 2);
+TEST_CASE("reduction: as far as the short side stays fine, and to 2^24 pixels in any case") {
+  CHECK(jpeg_reduction(500, 375) == 1);
+  CHECK(jpeg_reduction(2000, 1499) == 1);
+  CHECK(jpeg_reduction(2000, 1500) == 2);
+  CHECK(jpeg_reduction(1500, 2000) == 2);
+  CHECK(jpeg_reduction(4000, 2999) == 2);
+  CHECK(jpeg_reduction(4000, 3000) == 4);
   CHECK(jpeg_reduction(16384, 16384) == 4);
+  CHECK(jpeg_reduction(16384, 1024) == 1);
+  CHECK(jpeg_reduction(16384, 1025) == 2);
+  CHECK(jpeg_reduction(65535, 1025) == 4);
   CHECK(jpeg_reduction(65535, 65535) == 8);
 }

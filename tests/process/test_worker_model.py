@@ -16,7 +16,7 @@ from tests.process.programs import BIN, ROOT
 torch = pytest.importorskip("torch")
 torchvision = pytest.importorskip("torchvision")
 Image = pytest.importorskip("PIL.Image")
-from PIL import ImageOps  # noqa: E402
+from PIL import ImageFile, ImageOps  # noqa: E402
 
 from tests.process.networks import network, save_safetensors, state_dict
 
@@ -252,15 +252,20 @@ def pictures(tmp_path_factory):
     return worker.generated_pictures(tmp_path_factory.mktemp("pictures"), PICTURES, SEED)
 
 
-@pytest.fixture(scope="module")
-def reference(pictures):
-    """torchvision's own answers: file -> probabilities."""
+def embedded_network():
+    """torchvision's network with the embedded model's weights."""
     import weights_file
     tensors, _ = weights_file.load(ROOT / "inference/weights/shapes.safetensors")
     net = torchvision.models.resnet18(weights=None, num_classes=len(tensors["fc.bias"]))
     net.load_state_dict({name: torch.from_numpy(array.astype(np.float32)) for name, array in tensors.items()
                          if not name.endswith("num_batches_tracked")}, strict=False)
-    net.eval()
+    return net.eval()
+
+
+@pytest.fixture(scope="module")
+def reference(pictures):
+    """torchvision's own answers: file -> probabilities."""
+    net = embedded_network()
     with torch.no_grad():
         return {path: torch.softmax(net(torch.from_numpy(theirs(path))[None]), 1)[0].numpy() for path in pictures}
 
@@ -280,6 +285,63 @@ def test_whole_pictures_are_classified_as_torchvision_classifies_them(precision,
     assert same >= MIN_SAME_TOP1 * PICTURES
     assert apart <= MAX_PROBABILITY_DIFFERENCE
     assert right >= 0.95 * PICTURES
+
+
+def text(width, height, rng):
+    """Lines of letters a dozen pixels high."""
+    import cv2
+    paper = np.full((height, width, 3), 245, np.uint8)
+    for y in range(16, height, 18):
+        words = " ".join("".join(rng.choice(list("abcdefghijklm"), 7)) for _ in range(width // 60))
+        cv2.putText(paper, words, (0, y), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (30, 20, 20), 1, cv2.LINE_AA)
+    return paper
+
+
+def lines(width, height, rng):
+    """Black and white, a few pixels wide."""
+    y, x = np.mgrid[0:height, 0:width]
+    slope, period = rng.integers(0, 3), rng.integers(3, 13)
+    return np.repeat((((x + slope * y) // period % 2) * 255).astype(np.uint8)[:, :, None], 3, axis=2)
+
+
+def noise(width, height, rng):
+    return rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def drawn(width, height, rng):
+    """A picture of the model's classes with grain as fine as its pixels."""
+    import shapes
+    shape, _ = shapes.picture(int(rng.integers(1 << 30)), 0)
+    large = np.asarray(Image.fromarray(shape[:, :, ::-1]).resize((width, height), Image.BICUBIC)).astype(int)
+    return (large + rng.normal(0, 20, large.shape)).clip(0, 255).astype(np.uint8)
+
+
+# What a JPEG decoded at a half (short side from 1,500) or a quarter (from 3,000) could lose.
+LARGE = [(draw, size) for draw in (text, lines, noise, drawn) for size in [(2000, 1500), (1510, 2017), (2600, 1700)]] \
+    + [(text, (4000, 3000)), (drawn, (3001, 4003))]
+
+
+def test_a_large_jpeg_is_classified_as_its_whole_is_whatever_it_shows_and_however_it_is_stored(tmp_path, monkeypatch):
+    monkeypatch.setattr(ImageFile, "MAXBLOCK", 64 << 20)  # Pillow writes progressive noise only into one block
+    net = embedded_network()
+    paths = []
+    for number, (draw, size) in enumerate(LARGE):
+        image = Image.fromarray(draw(*size, np.random.default_rng([SEED, number])))
+        exif = Image.Exif()
+        exif[0x0112] = number % 8 + 1
+        paths.append(str(tmp_path / f"{number:02}-{draw.__name__}.jpg"))
+        image.convert(["RGB", "RGB", "L", "RGB", "CMYK"][number % 5]).save(
+            paths[-1], quality=90, subsampling=[0, 2][number % 2], progressive=number % 3 == 2, exif=exif)
+    found = worker.classify(paths, "--precision", "fp32")
+    for path in paths:
+        with torch.no_grad():
+            whole = torch.softmax(net(torch.from_numpy(theirs(path))[None]), 1)[0].numpy()
+        top = found[path]["top"][0]
+        apart = abs(top["probability"] - whole[top["index"]])
+        print(f"{path.rsplit('/', 1)[1]}: {apart:.4f} from {whole[top['index']]:.3f}")
+        assert apart <= MAX_PROBABILITY_DIFFERENCE, path
+        # The first of both, unless they are as good as equal.
+        assert whole.max() - whole[top["index"]] <= MAX_PROBABILITY_DIFFERENCE, path
 
 
 def test_the_embedded_labels_are_the_generators_classes(pictures):
