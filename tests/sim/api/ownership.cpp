@@ -12,6 +12,17 @@ namespace {
 
 namespace json = boost::json;
 
+/// The members of `object` that `other` lacks or has with another value; what did not change has no new
+/// owner.
+json::object differing(json::object const& object, json::object const& other) {
+  json::object rest;
+  for (auto const& [name, value] : object) {
+    auto const* same = other.if_contains(name);
+    if (same == nullptr || *same != value) rest[name] = value;
+  }
+  return rest;
+}
+
 }  // namespace
 
 Ownership Ownership::of(json::object const& object) {
@@ -75,8 +86,10 @@ std::vector<FieldConflict> Ownership::apply(json::object& live, json::object con
 }
 
 void Ownership::update(json::object const& before, json::object const& now, Manager const& manager) {
-  auto const changes = changed_fields(before, now);
-  auto const gone = subtract(fields_of(before), fields_of(now));
+  auto const old = differing(before, now);
+  auto const next = differing(now, before);
+  auto const changes = changed_fields(old, next);
+  auto const gone = subtract(fields_of(old), fields_of(next));
   auto const touched = unite(changes, gone);
   if (touched.empty()) return;
   for (auto& each : entries_) {
@@ -91,15 +104,15 @@ void Ownership::update(json::object const& before, json::object const& now, Mana
   drop_empty();
 }
 
-void Ownership::write(json::object& object, std::string const& time) const {
+void Ownership::write(json::object& object, std::string const& time) && {
   json::array list;
-  for (auto const& each : entries_) {
+  for (auto& each : entries_) {
     json::object shown{{"manager", each.manager.name},
                        {"operation", each.manager.applies ? "Apply" : "Update"},
                        {"apiVersion", object.at("apiVersion")},
                        {"time", each.time.empty() ? time : each.time},
-                       {"fieldsType", "FieldsV1"},
-                       {"fieldsV1", each.fields}};
+                       {"fieldsType", "FieldsV1"}};
+    shown["fieldsV1"] = std::move(each.fields);
     if (!each.manager.subresource.empty()) shown["subresource"] = each.manager.subresource;
     list.push_back(std::move(shown));
   }

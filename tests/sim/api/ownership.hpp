@@ -37,7 +37,7 @@ class Ownership {
   void update(boost::json::object const& before, boost::json::object const& now, Manager const& manager);
 
   /// Puts the entries into `object`; `time` into those that changed.
-  void write(boost::json::object& object, std::string const& time) const;
+  void write(boost::json::object& object, std::string const& time) &&;
 
  private:
   struct Entry {

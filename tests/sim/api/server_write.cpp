@@ -6,6 +6,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 
+#include <algorithm>
 #include <utility>
 
 // ApiServer's writes: each makes the object as it shall be, and store() does the rest.
@@ -53,13 +54,21 @@ void merge_patch(json::object& target, json::object const& patch) {
   }
 }
 
-/// All but what names the object and its status: what `generation` counts.
-json::object content_of(json::object const& object) {
-  json::object content;
-  for (auto const& [name, value] : object) {
-    if (name != "metadata" && name != "status") content[name] = value;
-  }
-  return content;
+bool is_content(std::string_view name) {
+  return name != "metadata" && name != "status";
+}
+
+/// Whether all but what names the object and its status is equal: what `generation` counts.
+bool same_content(json::object const& left, json::object const& right) {
+  auto const count = [](json::object const& object) {
+    return std::count_if(object.begin(), object.end(),
+                         [](auto const& each) { return is_content(each.key()); });
+  };
+  return count(left) == count(right) && std::all_of(left.begin(), left.end(), [&](auto const& each) {
+           if (!is_content(each.key())) return true;
+           auto const* other = right.if_contains(each.key());
+           return other != nullptr && *other == each.value();
+         });
 }
 
 void set_default(json::object& object, std::string_view name, json::value const& value) {
@@ -246,7 +255,7 @@ http::Response ApiServer::store(Write const& write, RevisionPtr const& before, j
   complete(write, before, next);
   if (auto const fault = fault_of(write.kind, before, next); !fault.empty())
     return invalid(write.kind, write.key.name, fault);
-  if (before != nullptr && content_of(before->object) != content_of(next)) {
+  if (before != nullptr && !same_content(before->object, next)) {
     auto& generation = next["metadata"].as_object()["generation"];
     generation = generation.as_int64() + 1;
   }
@@ -254,7 +263,7 @@ http::Response ApiServer::store(Write const& write, RevisionPtr const& before, j
     json::object const nothing{{"metadata", json::object{}}};
     if (!write.manager.applies)
       owned->update(before == nullptr ? nothing : before->object, next, write.manager);
-    owned->write(next, format_rfc3339_seconds(write.now));
+    std::move(*owned).write(next, format_rfc3339_seconds(write.now));
   }
   if (before != nullptr && before->object == next) return answer(status, before->text);
   auto const* finalizers = member_of(next, "metadata.finalizers");
@@ -273,15 +282,15 @@ bool ApiServer::edit(kube::ResourceType const& type, kube::ObjectKey const& key,
   auto next = before->object;
   edit(next);
   if (next == before->object) return true;
-  if (content_of(before->object) != content_of(next)) {
+  bool const status = same_content(before->object, next);
+  if (!status) {
     auto& generation = next["metadata"].as_object()["generation"];
     generation = generation.as_int64() + 1;
   }
   if (kind.owned_fields) {
     auto owned = Ownership::of(before->object);
-    bool const status = content_of(before->object) == content_of(next);
     owned.update(before->object, next, {"controller", status ? "status" : "", false});
-    owned.write(next, format_rfc3339_seconds(now));
+    std::move(owned).write(next, format_rfc3339_seconds(now));
   }
   auto const* finalizers = member_of(next, "metadata.finalizers");
   bool const held = finalizers != nullptr && finalizers->is_array() && !finalizers->get_array().empty();
