@@ -12,8 +12,7 @@ namespace {
 
 namespace json = boost::json;
 
-/// The members of `object` that `other` lacks or has with another value; what did not change has no new
-/// owner.
+/// The members of `object` that `other` lacks or has with another value.
 json::object differing(json::object const& object, json::object const& other) {
   json::object rest;
   for (auto const& [name, value] : object) {

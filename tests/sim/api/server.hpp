@@ -32,7 +32,9 @@ class ApiServer {
   std::variant<Watch, http::Response> watch(http::Request const& request, SteadyTime now) const;
 
   Storage const& storage() const { return storage_; }
-  void on_change(std::function<void(Kind const&)> listener) { storage_.on_change = std::move(listener); }
+  void on_change(std::function<void(Kind const&, Change const&)> listener) {
+    storage_.on_change = std::move(listener);
+  }
 
   /// As a new process over the same storage: no older version can be watched from.
   void restart() { storage_.forget(); }

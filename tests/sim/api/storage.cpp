@@ -53,12 +53,12 @@ void Storage::erase(Kind const& kind, kube::ObjectKey const& key) {
 }
 
 void Storage::note(Collection& collection, Kind const& kind, Change change) {
-  collection.changes.push_back(std::move(change));
+  collection.changes.push_back(change);
   if (collection.changes.size() > kWindow) {
     forgotten_ = std::max(forgotten_, collection.changes.front().version);
     collection.changes.pop_front();
   }
-  if (on_change) on_change(kind);
+  if (on_change) on_change(kind, change);
 }
 
 void Storage::forget() {

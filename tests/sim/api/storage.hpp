@@ -57,7 +57,7 @@ class Storage {
   static constexpr std::size_t kWindow = 1000;
 
   /// Hears of each change, after it.
-  std::function<void(Kind const&)> on_change;
+  std::function<void(Kind const&, Change const&)> on_change;
 
  private:
   struct Collection {

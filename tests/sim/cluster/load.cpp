@@ -43,8 +43,8 @@ void Load::step(SteadyTime now) {
     auto const address = text_of(pod->object, "status.podIP");
     if (address.empty() || !is_ready(pod->object)) continue;
     ++queue.dispatchers;
-    services_["http://" + address + ":" + std::to_string(kube::kDispatcherMetricsPort) + "/metrics"] =
-        service;
+    auto const url = "http://" + address + ":" + std::to_string(kube::kDispatcherMetricsPort) + "/metrics";
+    services_[url] = known_[url] = service;
   }
   double const seconds = std::chrono::duration<double>(now - stepped_).count();
   stepped_ = now;
@@ -60,6 +60,11 @@ void Load::step(SteadyTime now) {
     // Those that nobody takes in time are answered with 504.
     if (queue.oldest_seconds > kTimeoutSeconds) queue.waiting = queue.oldest_seconds = 0;
   }
+}
+
+std::string Load::service_at(std::string const& url) const {
+  auto const found = known_.find(url);
+  return found == known_.end() ? std::string() : found->second;
 }
 
 Result<std::string> Load::scrape(std::string const& url) const {

@@ -21,6 +21,8 @@ class Load {
   static constexpr double kTimeoutSeconds = 30;  ///< spec.dispatcher.requestTimeout's default
 
   void step(SteadyTime now);
+  /// Whose dispatcher has or had this URL; empty where none ever did.
+  std::string service_at(std::string const& url) const;
   /// The exposition of the dispatcher at this URL. Errors: Unavailable where none answers.
   Result<std::string> scrape(std::string const& url) const;
 
@@ -36,6 +38,7 @@ class Load {
   ApiServer& api_;
   std::map<std::string, Queue> queues_;          ///< by service
   std::map<std::string, std::string> services_;  ///< of ready dispatchers, by the address of their metrics
+  std::map<std::string, std::string> known_;     ///< likewise, of all that ever were
   SteadyTime stepped_{};
 };
 

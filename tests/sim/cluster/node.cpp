@@ -4,6 +4,7 @@
 
 #include <boost/json/array.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace ei::sim {
@@ -17,6 +18,8 @@ constexpr double kPlacingSeconds = 0.5;
 constexpr double kDrainSeconds = 2;
 // The workers' liveness probe: six failures, ten seconds apart.
 constexpr double kProbeSeconds = 60;
+// The slowest ordinary start, of the average.
+constexpr double kSlowest = 1.5;
 // The kubelet's first back-off.
 constexpr double kCrashSeconds = 10;
 
@@ -64,11 +67,20 @@ void Node::step(SteadyTime now, WallTime wall) {
   stepped_ = now;
 }
 
+void Node::end_fates() {
+  fates.crash_rate = fates.hang_rate = fates.late_share = 0;
+  for (auto const& [uid, each] : containers_) {
+    bool const begins = each.state == State::Crashed || each.state == State::Hanging;
+    if (begins || each.state == State::Starting)
+      settled_by_ = std::max(settled_by_, after(each.until, begins ? kSlowest * fates.start_seconds : 0));
+  }
+}
+
 void Node::begin(Container& container, SteadyTime now, WallTime wall) {
   bool const late = rng_.uniform() < fates.late_share;
   container.state = State::Starting;
   container.started = format_rfc3339_seconds(wall);
-  container.until = after(now, rng_.uniform(0.5, 1.5) * fates.start_seconds * (late ? 10 : 1));
+  container.until = after(now, rng_.uniform(0.5, kSlowest) * fates.start_seconds * (late ? 10 : 1));
 }
 
 void Node::advance(kube::ObjectKey const& key, Container& container, SteadyTime now, WallTime wall) {

@@ -25,6 +25,9 @@ class Node {
   PodFates fates;
 
   void step(SteadyTime now, WallTime wall);
+  /// From now on nothing befalls a container. What has befallen some before is over at settled_by().
+  void end_fates();
+  SteadyTime settled_by() const { return settled_by_; }
 
  private:
   enum class State { Placed, Starting, Ready, Crashed, Hanging };
@@ -45,6 +48,7 @@ class Node {
   bench::Rng rng_;
   std::map<std::string, Container> containers_;  ///< by pod uid
   SteadyTime stepped_{};
+  SteadyTime settled_by_{};
   int numbers_ = 0;
 };
 

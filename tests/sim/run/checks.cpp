@@ -19,17 +19,6 @@ namespace {
 
 namespace json = boost::json;
 
-// A decision becomes a write within the reconcile's deadline (10 s), and a write arrives within the slowest
-// weather (2 s); a sample counts as news for one interval more (5 s).
-constexpr std::chrono::seconds kDataAge{17};
-// An edit is seen and carried out within a reconcile (10 s), where no write waits for its back-off.
-constexpr std::chrono::seconds kEditAge{30};
-// Longer than a request is on its way where none is slow.
-constexpr std::chrono::seconds kAsked{1};
-// What a person did is answered within the longest back-off (60 s) and a reconcile.
-constexpr std::chrono::seconds kHandAge{75};
-// A start lists and writes some 60 objects, a burst of watches reopens 8. Beyond this it is a loop.
-constexpr int kMaxCallsPerSecond = 300;
 // The slowest that may go on by itself: back-offs of a minute, and a cooldown after it. Then nothing moves.
 constexpr std::chrono::seconds kSilence{20};
 
@@ -68,20 +57,12 @@ void Checks::fail(std::string what) {
 
 void Checks::on_request(Peer const& peer, http::Request const& request, SteadyTime now) {
   auto const route = read_route(request.target);
-  check_rate(peer, now);
   if (!route || request.method == "GET" || is_news(*route)) return;
   last_write_ = now;
   last_written_ = request.method + " " + request.target;
   check_writer(peer, request);
-  check_status(request, now);
+  check_status(peer, request, now);
   check_replicas(peer, request, now);
-}
-
-void Checks::check_rate(Peer const& peer, SteadyTime now) {
-  auto& rate = rates_[peer.identity];
-  if (now - rate.since >= std::chrono::seconds(1)) rate = {now, 0};
-  if (++rate.calls > kMaxCallsPerSecond)
-    fail("hot loop: " + peer.identity + " sent " + std::to_string(rate.calls) + " requests in a second");
 }
 
 void Checks::check_writer(Peer const& peer, http::Request const& request) {
@@ -93,7 +74,7 @@ void Checks::check_writer(Peer const& peer, http::Request const& request) {
   }
 }
 
-void Checks::check_status(http::Request const& request, SteadyTime now) {
+void Checks::check_status(Peer const& peer, http::Request const& request, SteadyTime now) {
   auto const route = read_route(request.target);
   if (route->kind->type != kube::kInferenceServices || route->subresource != "status") return;
   auto const live = api_.storage().find(*route->kind, route->key);
@@ -104,7 +85,6 @@ void Checks::check_status(http::Request const& request, SteadyTime now) {
   if (told > generation)
     fail("observedGeneration is ahead: " + std::to_string(told) + " of " + std::to_string(generation));
   auto const* status = member_of(body, "status");
-  if (now - child_at_ < kHandAge) return;
   if (told != generation || status == nullptr || !is_true(status->as_object(), "Ready")) return;
   api::Parsed parsed;
   auto const* service = parse_of(live->object, parsed);
@@ -113,10 +93,16 @@ void Checks::check_status(http::Request const& request, SteadyTime now) {
     auto const& name = route->key.name;
     kube::ObjectKey const key{route->key.namespace_name,
                               worker ? kube::worker_name(name) : kube::dispatcher_name(name)};
-    auto const deployment = api_.storage().find(kind_of(kube::kDeployments), key);
     auto const wanted = worker ? kube::worker_pod_template(service->metadata, service->spec, children_)
                                : kube::dispatcher_pod_template(service->metadata, service->spec, children_);
-    if (deployment == nullptr || template_of(deployment->object) != kube::template_digest(wanted))
+    auto const digest = kube::template_digest(wanted);
+    // Somebody may have removed it since it was looked at.
+    auto const seen = counts_.deployments_seen(peer.name, service->metadata.key(), now);
+    auto const states = knowledge_.states(kind_of(kube::kDeployments), key, seen, api_.storage().version());
+    bool const held = std::any_of(states.begin(), states.end(), [&](RevisionPtr const& state) {
+      return state != nullptr && template_of(state->object) == digest;
+    });
+    if (!held)
       fail("observedGeneration is ahead of what is true: Ready with generation " +
            std::to_string(generation) + ", and " + key.name + " has another template");
   }
@@ -130,22 +116,10 @@ void Checks::check_replicas(Peer const& peer, http::Request const& request, Stea
   auto const body = json::parse(request.body).as_object();
   auto const* count = member_of(body, "spec.replicas");
   if (count == nullptr || !count->is_int64()) return;
-  auto const after = count->get_int64();
-  auto const path = route->key.name + "/" + text_of(live->object, "metadata.uid");
-  auto const asked = asked_.find(path);
-  auto const before = asked == asked_.end() ? after : asked->second;
-  asked_[path] = after;
-  auto const name = route->key.name.substr(0, route->key.name.size() - std::string_view("-worker").size());
-  auto const service =
-      api_.storage().find(kind_of(kube::kInferenceServices), {route->key.namespace_name, name});
-  if (after >= before || service == nullptr) return;
-  // What the owner forbids may fall at any time; the bound may have moved again since it was decided.
-  if (now - hand_at_ < kEditAge) return;
-  auto const& scraped = scraped_[peer.identity];
-  bool const missing = !slow_ && !scraped.heard && now - scraped.at > kAsked;
-  if (missing || now - scraped.at > kDataAge)
-    fail("replicas fell from " + std::to_string(before) + " to " + std::to_string(after) +
-         " on missing data, by " + peer.identity);
+  auto name = route->key.name.substr(0, route->key.name.size() - std::string_view("-worker").size());
+  auto const found =
+      counts_.on_write(peer.name, {route->key.namespace_name, std::move(name)}, count->get_int64(), now);
+  if (!found.empty()) fail(found);
 }
 
 void Checks::check_children() {

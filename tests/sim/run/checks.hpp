@@ -3,9 +3,11 @@
 #include "operator/backend/kube/children/children.hpp"
 #include "runtime/core/units.hpp"
 #include "tests/sim/api/server.hpp"
+#include "tests/sim/run/counts.hpp"
+#include "tests/sim/run/knowledge.hpp"
 #include "tests/sim/run/network.hpp"
+#include "tests/sim/run/rates.hpp"
 
-#include <map>
 #include <string>
 
 namespace ei::sim {
@@ -18,51 +20,41 @@ class Checks {
 
   /// Somebody's request is about to be served.
   void on_request(Peer const& peer, http::Request const& request, SteadyTime now);
-  /// A process has asked for the dispatchers' metrics, and got them or not.
-  void on_scrape(std::string const& identity, bool heard, SteadyTime now) {
-    auto& scraped = scraped_[identity];
-    scraped.heard = heard;
-    if (heard) scraped.at = now;
+  /// A process sends a request, which may be refused or lost.
+  void on_sent(Peer const& peer, http::Request const& request, SteadyTime now) {
+    rates_.on_sent(peer.name, request, now);
   }
-  /// Whether requests may be slow from now on: a write may belong to what was decided long before.
-  void on_weather(bool slow) { slow_ = slow_ || slow; }
-  /// A person has changed a count or a spec: what follows from that is no fall by itself.
-  void on_hand(SteadyTime now) {
-    hand_at_ = now;
-  }  /// A person has changed or removed a child: what is told until that was seen is about the one before.
-  void on_child(SteadyTime now) { child_at_ = now; }
+  void on_change(Kind const& kind, Change const& change) { knowledge_.on_change(kind, change); }
+  void on_seen(Peer const& peer, Kind const& kind, std::uint64_t version) {
+    knowledge_.on_seen(peer.name, kind, version);
+  }
+  /// A process has asked a service's dispatcher for its metrics, and got them or not.
+  void on_scrape(std::string const& process, api::ServiceKey const& service, bool heard, SteadyTime now) {
+    counts_.on_scrape(process, service, heard, now);
+  }
+  void on_decided(std::string const& process, reconcile::Decided const& decided, SteadyTime now) {
+    counts_.on_decided(process, decided, api_.storage().version(), now);
+  }
 
   /// At the end: what is left over, what is missing, what still moves.
   void finish(SteadyTime now);
 
   /// The first breach, in words; empty: none.
-  std::string const& fault() const { return fault_; }
+  std::string const& fault() const { return fault_.empty() ? rates_.fault() : fault_; }
 
  private:
   void check_writer(Peer const& peer, http::Request const& request);
-  void check_status(http::Request const& request, SteadyTime now);
+  void check_status(Peer const& peer, http::Request const& request, SteadyTime now);
   void check_replicas(Peer const& peer, http::Request const& request, SteadyTime now);
-  void check_rate(Peer const& peer, SteadyTime now);
   void check_children();
   void check_silence(SteadyTime now);
   void fail(std::string what);
 
   ApiServer const& api_;
   kube::ChildOptions children_;
-  struct Scraped {
-    bool heard = false;  ///< the last time it asked
-    SteadyTime at{};     ///< when it last heard them
-  };
-  std::map<std::string, Scraped> scraped_;
-  std::map<std::string, std::int64_t> asked_;  ///< the count that the operator last asked for, by path
-  bool slow_ = false;
-  SteadyTime hand_at_{};
-  SteadyTime child_at_{};
-  struct Rate {
-    SteadyTime since{};
-    int calls = 0;
-  };
-  std::map<std::string, Rate> rates_;
+  Knowledge knowledge_;
+  Counts counts_{knowledge_};
+  Rates rates_;
   SteadyTime last_write_{};
   std::string last_written_;
   std::string fault_;

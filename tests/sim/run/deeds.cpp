@@ -31,8 +31,7 @@ void Run::send(std::string method, std::string target, json::object const& body)
   tell("somebody: " + request.method + " " + request.target + " -> " + std::to_string(answer.status));
 }
 
-void Run::create_service(std::size_t number, SteadyTime now) {
-  checks_.on_hand(now);
+void Run::create_service(std::size_t number) {
   bench::Rng rng(script_.seed + 10 + number);
   json::object scaling{{"policy", rng.uniform() < 0.5 ? "Latency" : "QueueRatio"},
                        {"minReplicas", static_cast<int>(1 + rng.below(2))},
@@ -49,8 +48,7 @@ void Run::create_service(std::size_t number, SteadyTime now) {
   send("POST", kube::collection_path(kube::kInferenceServices, kNamespace), body);
 }
 
-void Run::edit_service(std::size_t number, bool valid, SteadyTime now) {
-  checks_.on_hand(now);
+void Run::edit_service(std::size_t number, bool valid) {
   json::object scaling;
   if (!valid) {
     scaling["minReplicas"] = 50;
@@ -67,8 +65,7 @@ void Run::edit_service(std::size_t number, bool valid, SteadyTime now) {
   send("PATCH", path, {{"spec", std::move(spec)}});
 }
 
-void Run::edit_child(std::uint64_t number, bool remove, SteadyTime now) {
-  checks_.on_hand(now);
+void Run::edit_child(std::uint64_t number, bool remove) {
   std::vector<std::pair<Kind const*, kube::ObjectKey>> all;
   for (auto const& kind : kinds()) {
     if (!kind.owned_fields || kind.type == kube::kInferenceServices) continue;
@@ -77,7 +74,6 @@ void Run::edit_child(std::uint64_t number, bool remove, SteadyTime now) {
   if (all.empty()) return;
   auto const& [kind, key] = all[number % all.size()];
   auto const path = kube::object_path(kind->type, key);
-  checks_.on_child(now);
   if (remove) {
     send("DELETE", path, {});
     return;
@@ -104,7 +100,6 @@ void Run::perform(Script::Moment const& moment, SteadyTime now) {
     case What::Weather:
       tell("the weather changes");
       network_.weather = moment.weather;
-      checks_.on_weather(moment.weather.slow_share > 0);
       // A server that refuses requests has dropped its watches too.
       if (moment.weather.refused_share > 0) cut_streams();
       break;
@@ -138,25 +133,23 @@ void Run::perform(Script::Moment const& moment, SteadyTime now) {
       if (process) process->crash_after(1 + moment.number % 80, moment.number % 2 == 0);
       break;
     case What::ScaleByHand:
-      checks_.on_hand(now);
       send("PATCH",
            kube::object_path(kube::kDeployments, {kNamespace, kube::worker_name(name_of(service))}, "scale"),
            {{"spec", json::object{{"replicas", static_cast<int>(moment.number % 6)}}}});
       break;
     case What::EditChild:
     case What::DeleteChild:
-      edit_child(moment.number, moment.what == What::DeleteChild, now);
+      edit_child(moment.number, moment.what == What::DeleteChild);
       break;
     case What::EditSpec:
     case What::BreakSpec:
-      edit_service(service, moment.what == What::EditSpec, now);
+      edit_service(service, moment.what == What::EditSpec);
       break;
     case What::DeleteService:
-      checks_.on_hand(now);
       send("DELETE", path, {});
       break;
     case What::CreateService:
-      create_service(service, now);
+      create_service(service);
       break;
     case What::MetricsDown:
       tell("dispatchers give no metrics");

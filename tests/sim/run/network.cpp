@@ -77,6 +77,7 @@ std::chrono::nanoseconds Network::delay(double slow_seconds) {
 void Network::send(std::shared_ptr<Peer> const& peer, http::Request request,
                    std::shared_ptr<Call> const& call) {
   if (peer->dead) return;
+  if (on_sent) on_sent(*peer, request);
   bool const crashes = ++peer->calls == peer->crash_at;
   std::weak_ptr<Call> const waiting = call;
   auto const finish = [peer, waiting](auto const& set) {
@@ -114,6 +115,11 @@ http::Response Network::serve(Peer const& peer, http::Request const& request) {
     int const code = weather.refused_code != 0 ? weather.refused_code : kCodes[rng_.below(5)];
     auto answer = failure(code, code == 429 ? "TooManyRequests" : "", "the weather is bad");
     if (code == 429 || code == 503) answer.headers.set("Retry-After", "1");
+    // A watch may be refused after its head has gone out: the refusal is its one event then.
+    if (ApiServer::is_watch(request) && rng_.uniform() < 0.5) {
+      answer.status = 200;
+      answer.body = "{\"type\":\"ERROR\",\"object\":" + answer.body + "}\n";
+    }
     return answer;
   }
   if (on_request) on_request(peer, request);

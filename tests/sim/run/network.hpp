@@ -35,6 +35,7 @@ struct Weather {
 /// One simulated operator process, as the network knows it.
 struct Peer {
   std::string identity;
+  std::string name;               ///< of this process alone: its identity, and which start it was
   bool dead = false;              ///< crashed: nothing of it goes out, and nothing comes in
   std::uint64_t calls = 0;        ///< requests that it has sent
   std::uint64_t crash_at = 0;     ///< at this call it crashes; 0: never
@@ -51,6 +52,10 @@ class Network {
   Weather weather;
   /// Hears of each request that arrives, before it is served.
   std::function<void(Peer const&, http::Request const&)> on_request;
+  /// Hears of each request that is sent, whatever becomes of it.
+  std::function<void(Peer const&, http::Request const&)> on_sent;
+  /// Hears up to which version a watch has brought a process.
+  std::function<void(Peer const&, Kind const&, std::uint64_t)> on_seen;
 
   kube::Dial dial(std::shared_ptr<Peer> peer);
 

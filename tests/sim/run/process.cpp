@@ -10,7 +10,7 @@ namespace ei::sim {
 namespace asio = boost::asio;
 
 Process::Process(Network& network, std::shared_ptr<Peer> peer, KubernetesOptions options, scrape::Ask ask,
-                 SteadyTime now, WallTime wall)
+                 reconcile::Listener listener, SteadyTime now, WallTime wall)
     : clock_{now, wall, now}, peer_(std::move(peer)) {
   use_clock(&clock_);
   peer_->wake = [this] { ready_ = true; };
@@ -18,7 +18,7 @@ Process::Process(Network& network, std::shared_ptr<Peer> peer, KubernetesOptions
   options.dial = network.dial(peer_);
   options.reconcile.ask = std::move(ask);
   metrics_.emplace(registry_);
-  operator_.emplace(context_.get_executor(), std::move(options), *metrics_, reconcile::Listener{});
+  operator_.emplace(context_.get_executor(), std::move(options), *metrics_, std::move(listener));
   asio::co_spawn(context_, operator_->run(), [this](std::exception_ptr failed, Result<void> const&) {
     if (failed) std::rethrow_exception(failed);
     ended_ = true;

@@ -17,9 +17,9 @@ namespace ei::sim {
 /// One operator process: the production operator whole, on an io_context and a clock of its own.
 class Process {
  public:
-  /// `ask` stands for the way to the dispatchers' metrics.
+  /// `ask` stands for the way to the dispatchers' metrics; `listener` hears of decisions.
   Process(Network& network, std::shared_ptr<Peer> peer, KubernetesOptions options, scrape::Ask ask,
-          SteadyTime now, WallTime wall);
+          reconcile::Listener listener, SteadyTime now, WallTime wall);
   ~Process();
   Process(Process const&) = delete;
   Process& operator=(Process const&) = delete;

@@ -36,16 +36,16 @@ class Run {
   using What = Script::Moment::What;
   void tick(SteadyTime now);
   void perform(Script::Moment const& moment, SteadyTime now);
-  void end_faults(SteadyTime now);
+  void end_faults();
   void start_process(std::size_t place, SteadyTime now);
   void tend_processes(SteadyTime now);
   void poll_processes();
   SteadyTime next_time() const;
 
   void cut_streams();
-  void create_service(std::size_t number, SteadyTime now);
-  void edit_service(std::size_t number, bool valid, SteadyTime now);
-  void edit_child(std::uint64_t number, bool remove, SteadyTime now);
+  void create_service(std::size_t number);
+  void edit_service(std::size_t number, bool valid);
+  void edit_child(std::uint64_t number, bool remove);
   void send(std::string method, std::string target, boost::json::object const& body);
   WallTime wall() const;
   void tell(std::string const& what) const;

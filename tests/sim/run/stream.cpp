@@ -53,7 +53,13 @@ Result<std::string> Network::Stream::deliver() {
                                            : std::min<std::size_t>(pending_.size(), 64U * 1024U);
   auto piece = pending_.substr(0, size);
   pending_.erase(0, size);
+  if (pending_.empty()) note_seen();
   return piece;
+}
+
+void Network::Stream::note_seen() {
+  // A watch that has ended may have ended with an error: that brings nothing.
+  if (network_.on_seen && !watch_->ended(network_.now())) network_.on_seen(*peer_, watch_->kind(), brings_);
 }
 
 asio::awaitable<Result<std::string>> Network::Stream::read(milliseconds timeout) {
@@ -66,6 +72,8 @@ asio::awaitable<Result<std::string>> Network::Stream::read(milliseconds timeout)
     if (!stalled_ && !peer_->dead) {
       if (pending_.empty()) {
         pending_ = watch_->take(network_.api().storage(), now);
+        brings_ = network_.api().storage().version();
+        if (pending_.empty()) note_seen();
         bool const late = network_.rng().uniform() < network_.weather.late_share;
         auto const seconds =
             network_.weather.latency_seconds + (late ? network_.rng().uniform(0, kLateSeconds) : 0);
@@ -92,7 +100,7 @@ std::unique_ptr<http::ResponseStream> open_stream(Network& network, std::shared_
                                                   asio::any_io_executor executor,
                                                   http::Request const& request, http::Response answer) {
   std::optional<Watch> watch;
-  if (answer.status == 200) {
+  if (answer.status == 200 && answer.body.empty()) {
     auto opened = network.api().watch(request, network.now());
     if (auto* refused = std::get_if<http::Response>(&opened)) {
       answer = std::move(*refused);

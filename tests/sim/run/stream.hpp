@@ -22,6 +22,7 @@ class Network::Stream : public std::enable_shared_from_this<Network::Stream> {
 
  private:
   Result<std::string> deliver();
+  void note_seen();
   bool broken() const { return epoch_ != network_.epoch() || failed_; }
 
   Network& network_;
@@ -30,6 +31,7 @@ class Network::Stream : public std::enable_shared_from_this<Network::Stream> {
   http::Response head_;
   std::optional<Watch> watch_;  ///< none: the body of a refusal is all
   std::string pending_;         ///< taken from the watch, and not read yet
+  std::uint64_t brings_ = 0;    ///< the version that the client knows once it has read `pending_`
   SteadyTime not_before_{};     ///< when `pending_` arrives
   std::uint64_t epoch_;
   bool stalled_ = false;

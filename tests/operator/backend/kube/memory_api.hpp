@@ -27,7 +27,7 @@ class MemoryApi {
   MemoryApi() : network(server, agenda, 1), peer(std::make_shared<sim::Peer>()) {
     peer->identity = "test";
     peer->wake = [] {};
-    server.on_change([this](sim::Kind const& kind) { network.on_change(kind); });
+    server.on_change([this](sim::Kind const& kind, sim::Change const&) { network.on_change(kind); });
     network.on_request = [this](sim::Peer const&, http::Request const& request) {
       if (request.method != "GET") ++writes;
       last = request.method + " " + request.target.substr(0, request.target.find('?'));
