@@ -22,6 +22,8 @@ struct Flags {
   std::uint64_t seeds = 500;
   std::uint64_t seed = 0;
   unsigned jobs = 1;
+  bool crashes = false;
+  std::uint64_t crash = 0;
   bool trace = false;
   bool answer = false;
 };
@@ -54,11 +56,41 @@ int run_job(Flags const& flags, unsigned job) {
   return failures == 0 ? 0 : 1;
 }
 
+/// A calm run in which the sender of one request dies: of the second when `crash` is 2 or 3; odd: that
+/// request is still served. 0: nobody dies.
+ei::sim::Outcome run_with_crash(std::uint64_t seed, std::uint64_t crash, bool trace) {
+  auto script = ei::sim::draw_calm_script(seed);
+  script.crash_at = crash / 2;
+  script.crash_served = crash % 2 == 1;
+  return ei::sim::Run(std::move(script), trace).run();
+}
+
+/// A crash at every request of each seed's calm run, before it is served and after; of those every `jobs`-th.
+int run_crashes(Flags const& flags, unsigned job) {
+  int failures = 0;
+  for (auto seed = flags.first; seed < flags.first + flags.seeds; ++seed) {
+    auto const last = 2 * run_with_crash(seed, 0, false).sent + 1;
+    if (job == 0)
+      std::printf("seed %llu: a crash at each of %llu requests\n", static_cast<unsigned long long>(seed),
+                  static_cast<unsigned long long>(last / 2));
+    for (auto crash = job; crash <= last; crash += flags.jobs) {
+      if (crash == 1) continue;
+      auto const outcome = run_with_crash(seed, crash, false);
+      if (outcome.fault.empty()) continue;
+      if (++failures <= kMaxTold)
+        std::printf("seed %llu, crash %u: %s\n", static_cast<unsigned long long>(seed), crash,
+                    outcome.fault.c_str());
+    }
+  }
+  std::fflush(stdout);
+  return failures == 0 ? 0 : 1;
+}
+
 int run_jobs(Flags const& flags) {
   std::vector<pid_t> children;
   for (unsigned job = 0; job < flags.jobs; ++job) {
     auto const child = ::fork();
-    if (child == 0) std::_Exit(run_job(flags, job));
+    if (child == 0) std::_Exit(flags.crashes ? run_crashes(flags, job) : run_job(flags, job));
     if (child < 0) {
       std::perror("fork");
       return 1;
@@ -108,6 +140,11 @@ int main(int argc, char** argv) {
   program.add_option("--first", flags.first, "the first of them")->check(CLI::NonNegativeNumber);
   auto* const one = program.add_option("--seed", flags.seed, "this seed alone");
   program.add_option("--jobs", flags.jobs, "processes that share them")->check(CLI::Range(1, 256));
+  program.add_flag("--crashes", flags.crashes,
+                   "a calm run of each seed for every request that it sends: its sender dies there");
+  auto* const crash =
+      program.add_option("--crash", flags.crash, "with --seed: the one of those with this number")
+          ->check(CLI::Range(2, 1'000'000));
   program.add_flag("--trace", flags.trace,
                    "with --seed: tell every request and event, and log as the operator does");
   program.add_flag("--answer", flags.answer,
@@ -120,13 +157,22 @@ int main(int argc, char** argv) {
   if (one->count() > 0) {
     if (flags.trace) ei::log::set_level(ei::log::Level::Info);
     int failures = 0;
-    bool const held = run_seed(flags.seed, flags.trace, failures);
+    bool held = false;
+    if (crash->count() > 0) {
+      auto const outcome = run_with_crash(flags.seed, flags.crash, flags.trace);
+      held = outcome.fault.empty();
+      if (!held) std::printf("%s\n", outcome.fault.c_str());
+    } else {
+      held = run_seed(flags.seed, flags.trace, failures);
+    }
     std::printf("seed %llu: %s\n", static_cast<unsigned long long>(flags.seed), held ? "all held" : "FAILED");
     return held ? 0 : 1;
   }
   auto const worst = run_jobs(flags);
   std::printf("seeds %llu to %llu: %s\n", static_cast<unsigned long long>(flags.first),
               static_cast<unsigned long long>(flags.first + flags.seeds - 1),
-              worst == 0 ? "all held" : "FAILED; repeat one by --seed N --trace");
+              worst == 0      ? "all held"
+              : flags.crashes ? "FAILED; repeat one by --seed N --crash N --trace"
+                              : "FAILED; repeat one by --seed N --trace");
   return worst;
 }

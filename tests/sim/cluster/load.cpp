@@ -35,6 +35,8 @@ void Load::step(SteadyTime now) {
   services_.clear();
   for (auto const& [key, pod] : api_.storage().all(kind_of(kube::kPods))) {
     auto const service = label_of(pod->object, kube::kServiceLabel);
+    // One that somebody made by hand, with our labels, computes nothing.
+    if (service.empty() || member_of(pod->object, "metadata.ownerReferences") == nullptr) continue;
     auto& queue = queues_[service];
     if (label_of(pod->object, kube::kComponentLabel) == kube::kWorkerComponent) {
       queue.workers += is_ready(pod->object) ? 1 : 0;

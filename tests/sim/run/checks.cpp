@@ -33,6 +33,12 @@ api::InferenceService const* parse_of(json::object const& object, api::Parsed& p
   return parsed.service ? &*parsed.service : nullptr;
 }
 
+/// Whether a service owns it, or for a pod its ReplicaSet something: those are not made by hand here.
+bool is_ours(json::object const& object) {
+  auto const* owners = member_of(object, "metadata.ownerReferences");
+  return owners != nullptr && owners->is_array() && !owners->get_array().empty();
+}
+
 std::string template_of(json::object const& deployment) {
   auto const* annotations = member_of(deployment, "spec.template.metadata.annotations");
   auto const* digest =
@@ -61,6 +67,7 @@ void Checks::on_request(Peer const& peer, http::Request const& request, SteadyTi
   last_write_ = now;
   last_written_ = request.method + " " + request.target;
   check_writer(peer, request);
+  check_foreign(peer, request);
   check_status(peer, request, now);
   check_replicas(peer, request, now);
 }
@@ -72,6 +79,33 @@ void Checks::check_writer(Peer const& peer, http::Request const& request) {
       fail("two writers: " + peer.identity + " wrote in the term of " + holder + ": " + request.method + " " +
            request.target);
   }
+}
+
+void Checks::check_foreign(Peer const& peer, http::Request const& request) {
+  auto const route = read_route(request.target);
+  auto const& kind = *route->kind;
+  bool const child = kind.type == kube::kPods || (kind.owned_fields && kind.type != kube::kInferenceServices);
+  auto const live = api_.storage().find(kind, route->key);
+  if (!child || live == nullptr || is_ours(live->object)) return;
+  auto const uid = text_of(live->object, "metadata.uid");
+  auto const body = json::parse(request.body).as_object();
+  for (auto const* path : {"metadata.uid", "preconditions.uid"}) {
+    auto const meant = text_of(body, path);
+    if (!meant.empty() && meant != uid) return;  // the server refuses it
+  }
+  // It may have been ours as far as this process knows, or have come since this process looked whether the
+  // name is free: no request can ask for that and make the object in one.
+  auto const looked = looked_.find({peer.name, request.target.substr(0, request.target.find('?'))});
+  auto const known = looked == looked_.end() ? 0 : looked->second;
+  auto const held = [&](std::uint64_t from) {
+    return knowledge_.states(kind, route->key, from, api_.storage().version());
+  };
+  for (auto const& state : held(knowledge_.seen(peer.name, kind))) {
+    bool const same = state != nullptr && text_of(state->object, "metadata.uid") == uid;
+    if (same && is_ours(state->object)) return;
+  }
+  if (known > 0 && held(known).front() == nullptr) return;
+  fail("a foreign object was touched: " + request.method + " " + request.target + ", by " + peer.name);
 }
 
 void Checks::check_status(Peer const& peer, http::Request const& request, SteadyTime now) {
@@ -103,8 +137,10 @@ void Checks::check_status(Peer const& peer, http::Request const& request, Steady
       return state != nullptr && template_of(state->object) == digest;
     });
     if (!held)
-      fail("observedGeneration is ahead of what is true: Ready with generation " +
-           std::to_string(generation) + ", and " + key.name + " has another template");
+      fail(
+          "observedGeneration is ahead of what is true: Ready with "
+          "generation " +
+          std::to_string(generation) + ", and " + key.name + " has another template");
   }
 }
 
@@ -122,7 +158,7 @@ void Checks::check_replicas(Peer const& peer, http::Request const& request, Stea
   if (!found.empty()) fail(found);
 }
 
-void Checks::check_children() {
+void Checks::check_children(WallTime wall) {
   std::set<std::string> uids;
   for (auto const& kind : kinds()) {
     for (auto const& [key, object] : api_.storage().all(kind))
@@ -151,8 +187,16 @@ void Checks::check_children() {
                                               service->spec.dispatcher.replicas, children_);
     auto more = kube::worker_children(service->metadata, service->spec, replicas, children_);
     std::move(more.begin(), more.end(), std::back_inserter(children));
-    if (replicas < service->spec.scaling.min_replicas || replicas > service->spec.scaling.max_replicas)
-      fail("no convergence: " + std::to_string(replicas) + " replicas are outside of the bounds");
+    auto const& spec = service->spec;
+    auto const settings = schedule::in_force(spec.scaling, spec.schedule, wall).settings;
+    bool const external = settings.policy == scaling::Policy::External;
+    auto const least =
+        external ? std::clamp(settings.external_replicas, settings.min_replicas, settings.max_replicas)
+                 : settings.min_replicas;
+    auto const most = external ? least : settings.max_replicas;
+    if (replicas < least || replicas > most)
+      fail("no convergence: " + std::to_string(replicas) + " replicas are outside of [" +
+           std::to_string(least) + ", " + std::to_string(most) + "]");
     for (auto const& child : children) {
       kube::ObjectKey const name{key.namespace_name, child.name()};
       expected.emplace(child.type.plural, name);
@@ -192,8 +236,8 @@ void Checks::check_silence(SteadyTime now) {
          " s before the end");
 }
 
-void Checks::finish(SteadyTime now) {
-  check_children();
+void Checks::finish(SteadyTime now, WallTime wall) {
+  check_children(wall);
   check_silence(now);
 }
 

@@ -8,7 +8,9 @@
 #include "tests/sim/run/network.hpp"
 #include "tests/sim/run/rates.hpp"
 
+#include <map>
 #include <string>
+#include <utility>
 
 namespace ei::sim {
 
@@ -37,7 +39,7 @@ class Checks {
   }
 
   /// At the end: what is left over, what is missing, what still moves.
-  void finish(SteadyTime now);
+  void finish(SteadyTime now, WallTime wall);
 
   /// The first breach, in words; empty: none.
   std::string const& fault() const { return fault_.empty() ? rates_.fault() : fault_; }
@@ -46,7 +48,8 @@ class Checks {
   void check_writer(Peer const& peer, http::Request const& request);
   void check_status(Peer const& peer, http::Request const& request, SteadyTime now);
   void check_replicas(Peer const& peer, http::Request const& request, SteadyTime now);
-  void check_children();
+  void check_children(WallTime wall);
+  void check_foreign(Peer const& peer, http::Request const& request);
   void check_silence(SteadyTime now);
   void fail(std::string what);
 
@@ -55,6 +58,8 @@ class Checks {
   Knowledge knowledge_;
   Counts counts_{knowledge_};
   Rates rates_;
+  /// When a process last asked for an object: the storage's version, by process and path.
+  std::map<std::pair<std::string, std::string>, std::uint64_t> looked_;
   SteadyTime last_write_{};
   std::string last_written_;
   std::string fault_;

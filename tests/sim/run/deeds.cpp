@@ -2,6 +2,7 @@
 #include "tests/sim/api/members.hpp"
 #include "tests/sim/run/run.hpp"
 
+#include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 
 #include <utility>
@@ -16,6 +17,26 @@ constexpr char const* kNamespace = "default";
 
 std::string name_of(std::uint64_t number) {
   return "service-" + std::to_string(number);
+}
+
+std::string draw_policy(bench::Rng& rng) {
+  auto const drawn = rng.uniform();
+  return drawn < 0.2 ? "External" : drawn < 0.6 ? "Latency" : "QueueRatio";
+}
+
+/// Bounds by the clock: for the whole day, or (`changes`) every second minute as well.
+json::array draw_schedule(bench::Rng& rng, bool changes) {
+  json::array entries{json::object{{"name", "day"},
+                                   {"cron", "0 0 * * *"},
+                                   {"duration", "24h"},
+                                   {"maxReplicas", static_cast<int>(2 + rng.below(3))}}};
+  if (changes)
+    entries.push_back(json::object{{"name", "peak"},
+                                   {"cron", "*/2 * * * *"},
+                                   {"duration", "1m"},
+                                   {"minReplicas", static_cast<int>(2 + rng.below(2))},
+                                   {"maxReplicas", static_cast<int>(4 + rng.below(3))}});
+  return entries;
 }
 
 }  // namespace
@@ -33,13 +54,15 @@ void Run::send(std::string method, std::string target, json::object const& body)
 
 void Run::create_service(std::size_t number) {
   bench::Rng rng(script_.seed + 10 + number);
-  json::object scaling{{"policy", rng.uniform() < 0.5 ? "Latency" : "QueueRatio"},
+  json::object scaling{{"policy", draw_policy(rng)},
                        {"minReplicas", static_cast<int>(1 + rng.below(2))},
                        {"maxReplicas", static_cast<int>(3 + rng.below(5))},
                        {"queueTarget", 10},
                        {"cooldown", "10s"},
                        {"interval", rng.uniform() < 0.5 ? "2s" : "5s"}};
-  json::object spec{{"scaling", std::move(scaling)},
+  if (rng.uniform() < 0.2) scaling["schedule"] = draw_schedule(rng, true);
+  json::object spec{{"replicas", static_cast<int>(rng.below(7))},
+                    {"scaling", std::move(scaling)},
                     {"dispatcher", json::object{{"replicas", static_cast<int>(1 + rng.below(2))}}}};
   json::object body{{"apiVersion", api::kApiVersion},
                     {"kind", api::kKind},
@@ -48,17 +71,23 @@ void Run::create_service(std::size_t number) {
   send("POST", kube::collection_path(kube::kInferenceServices, kNamespace), body);
 }
 
-void Run::edit_service(std::size_t number, bool valid) {
+void Run::edit_service(std::size_t number, Edit edit) {
   json::object scaling;
-  if (!valid) {
+  bool const last = edit == Edit::Last;
+  if (edit == Edit::Broken) {
     scaling["minReplicas"] = 50;
     scaling["maxReplicas"] = 2;
   } else {
     scaling["minReplicas"] = static_cast<int>(1 + rng_.below(2));
     scaling["maxReplicas"] = static_cast<int>(2 + rng_.below(6));
+    // In the end nothing is paused, and no bound changes by the clock.
+    scaling["paused"] = !last && rng_.uniform() < 0.15;
+    if (last || rng_.uniform() < 0.3) scaling["schedule"] = nullptr;
+    if (rng_.uniform() < 0.2) scaling["schedule"] = draw_schedule(rng_, !last);
+    if (rng_.uniform() < 0.15) scaling["policy"] = draw_policy(rng_);
   }
   json::object spec{{"scaling", std::move(scaling)}};
-  if (valid && rng_.uniform() < 0.5)
+  if (edit != Edit::Broken && rng_.uniform() < 0.5)
     spec["worker"] =
         json::object{{"resources", json::object{{"memory", std::to_string(1 + rng_.below(8)) + "Gi"}}}};
   auto const path = kube::object_path(kube::kInferenceServices, {kNamespace, name_of(number)});
@@ -143,10 +172,19 @@ void Run::perform(Script::Moment const& moment, SteadyTime now) {
       break;
     case What::EditSpec:
     case What::BreakSpec:
-      edit_service(service, moment.what == What::EditSpec);
+      edit_service(service, moment.what == What::EditSpec ? Edit::Valid : Edit::Broken);
       break;
     case What::DeleteService:
-      send("DELETE", path, {});
+      // kubectl delete --cascade=orphan leaves the children, and they are nobody's then.
+      send("DELETE", path,
+           moment.number % 3 == 0 ? json::object{{"propagationPolicy", "Orphan"}} : json::object{});
+      break;
+    case What::ScaleService:
+      send("PATCH", kube::object_path(kube::kInferenceServices, {kNamespace, name_of(service)}, "scale"),
+           {{"spec", json::object{{"replicas", static_cast<int>(moment.number % 7)}}}});
+      break;
+    case What::PutForeign:
+      put_foreign(service, moment.number / 2);
       break;
     case What::CreateService:
       create_service(service);

@@ -9,6 +9,7 @@ namespace {
 using Moment = Script::Moment;
 using What = Moment::What;
 
+constexpr double kFaultSeconds = 90;
 constexpr double kFollows = 0.6;
 constexpr double kFollowsWithinSeconds = 3;
 
@@ -31,6 +32,7 @@ Weather draw_weather(bench::Rng& rng) {
       case 3:
         weather.refused_share = rng.uniform(0.05, 1);
         if (rng.uniform() < 0.5) weather.refused_code = rng.uniform() < 0.5 ? 504 : 429;
+        weather.refused_late = rng.uniform() < 0.5;
         break;
       case 4:
         weather.cut_share = rng.uniform(0.05, 0.5);
@@ -53,7 +55,7 @@ Weather draw_weather(bench::Rng& rng) {
 
 Moment draw_moment(bench::Rng& rng) {
   // How often each comes up, of their sum.
-  static constexpr std::array<std::pair<What, int>, 16> kShares{{{What::Weather, 6},
+  static constexpr std::array<std::pair<What, int>, 18> kShares{{{What::Weather, 6},
                                                                  {What::ServerDown, 2},
                                                                  {What::Compact, 2},
                                                                  {What::Freeze, 2},
@@ -61,6 +63,8 @@ Moment draw_moment(bench::Rng& rng) {
                                                                  {What::Terminate, 1},
                                                                  {What::Crash, 4},
                                                                  {What::ScaleByHand, 1},
+                                                                 {What::ScaleService, 1},
+                                                                 {What::PutForeign, 2},
                                                                  {What::EditChild, 2},
                                                                  {What::DeleteChild, 2},
                                                                  {What::EditSpec, 3},
@@ -80,11 +84,29 @@ Moment draw_moment(bench::Rng& rng) {
     }
     drawn -= static_cast<std::uint64_t>(share);
   }
-  moment.at_seconds = rng.uniform(0, Script::kFaultSeconds);
+  moment.at_seconds = rng.uniform(0, kFaultSeconds);
   moment.seconds = rng.uniform(0.5, 25);
   moment.number = rng.next() >> 1U;
   if (moment.what == What::Weather) moment.weather = draw_weather(rng);
   return moment;
+}
+
+bool is_done_by_people(What what) {
+  switch (what) {
+    case What::ScaleByHand:
+    case What::ScaleService:
+    case What::EditChild:
+    case What::DeleteChild:
+    case What::PutForeign:
+    case What::EditSpec:
+    case What::BreakSpec:
+    case What::DeleteService:
+    case What::CreateService:
+    case What::Rate:
+      return true;
+    default:
+      return false;
+  }
 }
 
 }  // namespace
@@ -93,6 +115,7 @@ Script draw_script(std::uint64_t seed) {
   bench::Rng rng(seed);
   Script script;
   script.seed = seed;
+  script.fault_seconds = kFaultSeconds;
   script.processes = rng.uniform() < 0.5 ? 2 : 1;
   script.services = rng.uniform() < 0.25 ? 2 : 1;
   script.fates.start_seconds = rng.uniform(1, 8);
@@ -109,6 +132,23 @@ Script draw_script(std::uint64_t seed) {
   }
   std::stable_sort(script.moments.begin(), script.moments.end(),
                    [](auto const& left, auto const& right) { return left.at_seconds < right.at_seconds; });
+  return script;
+}
+
+Script draw_calm_script(std::uint64_t seed) {
+  // Back-offs and watches are at their shortest where nothing fails, so that a run may be short.
+  constexpr double kCalmSeconds = 20;
+  constexpr double kCalmQuietSeconds = 60;
+  auto script = draw_script(seed);
+  script.fault_seconds = kCalmSeconds;
+  script.quiet_seconds = kCalmQuietSeconds;
+  script.fates = {};
+  script.fates.start_seconds = 2;
+  std::erase_if(script.moments, [](Moment const& moment) { return !is_done_by_people(moment.what); });
+  for (auto& moment : script.moments) {
+    moment.at_seconds *= kCalmSeconds / kFaultSeconds;
+    moment.seconds *= kCalmSeconds / kFaultSeconds;
+  }
   return script;
 }
 

@@ -14,25 +14,27 @@ namespace ei::sim {
 struct Script {
   struct Moment {
     enum class What {
-      Weather,      ///< the network changes
-      ServerDown,   ///< the API server is away for `seconds`, and has forgotten old versions then
-      Compact,      ///< old versions are forgotten, without a restart
-      Freeze,       ///< a process stands still for `seconds`
-      ShiftWall,    ///< a process's wall clock jumps by `seconds`
-      Terminate,    ///< a process gets SIGTERM
-      Crash,        ///< a process dies at one of its next calls
-      ScaleByHand,  ///< somebody sets the workers' count
-      EditChild,    ///< somebody edits a child's fields
-      DeleteChild,  ///< somebody deletes a child
-      EditSpec,     ///< the owner edits the service
-      BreakSpec,    ///< the owner writes a spec that is not valid
+      Weather,       ///< the network changes
+      ServerDown,    ///< the API server is away for `seconds`, and has forgotten old versions then
+      Compact,       ///< old versions are forgotten, without a restart
+      Freeze,        ///< a process stands still for `seconds`
+      ShiftWall,     ///< a process's wall clock jumps by `seconds`
+      Terminate,     ///< a process gets SIGTERM
+      Crash,         ///< a process dies at one of its next calls
+      ScaleByHand,   ///< somebody sets the workers' count
+      ScaleService,  ///< somebody scales the service, as an HPA does where the policy is External
+      PutForeign,    ///< somebody makes an object with a child's name or labels
+      EditChild,     ///< somebody edits a child's fields
+      DeleteChild,   ///< somebody deletes a child
+      EditSpec,      ///< the owner edits the service
+      BreakSpec,     ///< the owner writes a spec that is not valid
       DeleteService,
       CreateService,
       MetricsDown,  ///< dispatchers give no metrics for `seconds`
       Rate,         ///< requests come at another rate
     };
     What what = What::Weather;
-    double at_seconds = 0;  ///< at most kFaultSeconds, or what follows that
+    double at_seconds = 0;  ///< below fault_seconds
     double seconds = 0;
     std::uint64_t number = 0;  ///< which process, child, value
     Weather weather = {};
@@ -43,11 +45,17 @@ struct Script {
   PodFates fates;
   std::vector<Moment> moments;  ///< in order of time
 
-  /// How long faults may go on, and how long the world is quiet after them.
-  static constexpr double kFaultSeconds = 90;
-  static constexpr double kQuietSeconds = 120;
+  double fault_seconds = 90;   ///< how long faults may go on
+  double quiet_seconds = 120;  ///< and how long the world is quiet after the last of them
+
+  /// The request, counted over all processes from 1 on, at which its sender dies; 0: none.
+  std::uint64_t crash_at = 0;
+  bool crash_served = false;  ///< that request is still served
 };
 
 Script draw_script(std::uint64_t seed);
+/// Without faults: people edit, scale and remove, and all of it is over soon. What a crash at each request of
+/// such a run is added to.
+Script draw_calm_script(std::uint64_t seed);
 
 }  // namespace ei::sim

@@ -78,7 +78,9 @@ void Network::send(std::shared_ptr<Peer> const& peer, http::Request request,
                    std::shared_ptr<Call> const& call) {
   if (peer->dead) return;
   if (on_sent) on_sent(*peer, request);
-  bool const crashes = ++peer->calls == peer->crash_at;
+  bool const chosen = ++sent_ == crash_at_;
+  bool const crashes = ++peer->calls == peer->crash_at || chosen;
+  bool const served = chosen ? crash_served_ : peer->crash_served;
   std::weak_ptr<Call> const waiting = call;
   auto const finish = [peer, waiting](auto const& set) {
     auto const there = waiting.lock();
@@ -87,7 +89,7 @@ void Network::send(std::shared_ptr<Peer> const& peer, http::Request request,
     there->answered.cancel();
     peer->wake();
   };
-  if (!crashes || peer->crash_served) {
+  if (!crashes || served) {
     bool const lost = rng_.uniform() < weather.lost_share;
     bool const unheard = rng_.uniform() < weather.unheard_share;
     auto arrive = [this, peer, finish, unheard, request = std::move(request)](SteadyTime now) {
@@ -115,8 +117,7 @@ http::Response Network::serve(Peer const& peer, http::Request const& request) {
     int const code = weather.refused_code != 0 ? weather.refused_code : kCodes[rng_.below(5)];
     auto answer = failure(code, code == 429 ? "TooManyRequests" : "", "the weather is bad");
     if (code == 429 || code == 503) answer.headers.set("Retry-After", "1");
-    // A watch may be refused after its head has gone out: the refusal is its one event then.
-    if (ApiServer::is_watch(request) && rng_.uniform() < 0.5) {
+    if (weather.refused_late && ApiServer::is_watch(request)) {
       answer.status = 200;
       answer.body = "{\"type\":\"ERROR\",\"object\":" + answer.body + "}\n";
     }

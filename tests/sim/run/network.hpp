@@ -25,6 +25,7 @@ struct Weather {
   double unheard_share = 0;        ///< requests that are served, and whose answer never arrives
   double refused_share = 0;        ///< 429 and 5xx
   int refused_code = 0;            ///< the one status that they are; 0: any of them
+  bool refused_late = false;       ///< a watch is refused by its first event, after its head has gone out
   double cut_share = 0;            ///< reads of a stream that break it
   double stalled_share = 0;        ///< streams that are half-open: nothing comes any more
   double late_share = 0;           ///< reads of a stream that come seconds late
@@ -59,6 +60,13 @@ class Network {
 
   kube::Dial dial(std::shared_ptr<Peer> peer);
 
+  /// The sender of this request, counted from 1 on, dies; 0: nobody.
+  void crash_at(std::uint64_t sent, bool served) {
+    crash_at_ = sent;
+    crash_served_ = served;
+  }
+  std::uint64_t sent() const { return sent_; }
+
   /// Ends every stream, as a server does that goes down.
   void cut_streams() { ++epoch_; }
   std::uint64_t epoch() const { return epoch_; }
@@ -90,6 +98,9 @@ class Network {
   SteadyTime now_{};
   WallTime wall_{};
   std::uint64_t epoch_ = 0;
+  std::uint64_t sent_ = 0;
+  std::uint64_t crash_at_ = 0;
+  bool crash_served_ = false;
   std::vector<std::weak_ptr<Stream>> streams_;
 };
 

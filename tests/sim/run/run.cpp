@@ -42,6 +42,7 @@ Run::Run(Script script, bool trace)
       load_(api_),
       checks_(api_, children_) {
   node_.fates = script_.fates;
+  network_.crash_at(script_.crash_at, script_.crash_served);
   load_.arrivals_rps = 5;
   api_.serve_document(std::string(kube::kDiscoveryPath), json::object{{"issuer", "https://sim"}});
   json::object key{{"kid", "1"}, {"kty", "RSA"}, {"n", "AQAB"}, {"e", "AQAB"}};
@@ -58,7 +59,6 @@ Run::Run(Script script, bool trace)
   };
   network_.on_request = [this](Peer const& peer, http::Request const& request) {
     checks_.on_request(peer, request, now_);
-    ++calls_;
     for (char const c : peer.identity + request.method + request.target + request.body)
       digest_ = (digest_ ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
     digest_ = (digest_ ^ static_cast<std::uint64_t>(now_.time_since_epoch().count())) * 1099511628211ULL;
@@ -86,16 +86,16 @@ Outcome Run::run() {
     agenda_.at(at_seconds(1 + static_cast<double>(i)), [this, i](SteadyTime) { create_service(i); });
   }
   for (auto const& moment : script_.moments) {
-    if (moment.at_seconds >= Script::kFaultSeconds) continue;
+    if (moment.at_seconds >= script_.fault_seconds) continue;
     agenda_.at(at_seconds(moment.at_seconds), [this, &moment](SteadyTime now) { perform(moment, now); });
   }
-  agenda_.at(at_seconds(Script::kFaultSeconds), [this](SteadyTime) { end_faults(); });
+  agenda_.at(at_seconds(script_.fault_seconds), [this](SteadyTime) { end_faults(); });
   agenda_.at(now_, [this](SteadyTime now) { tick(now); });
 
   // What the faults have delayed is part of the world's unrest: a container that takes ten times as long.
   auto const end = [this] {
-    auto const last = std::max(at_seconds(Script::kFaultSeconds), node_.settled_by());
-    return last + (at_seconds(Script::kQuietSeconds) - at_seconds(0));
+    auto const last = std::max({at_seconds(script_.fault_seconds), node_.settled_by(), crashed_at_});
+    return last + (at_seconds(script_.quiet_seconds) - at_seconds(0));
   };
   std::string fault;
   try {
@@ -106,13 +106,13 @@ Outcome Run::run() {
       now_ = std::min(end(), std::max(now_, next_time()));
       network_.set_time(now_, wall());
     }
-    if (checks_.fault().empty()) checks_.finish(now_);
+    if (checks_.fault().empty()) checks_.finish(now_, wall());
     fault = checks_.fault();
   } catch (std::exception const& failed) {
     fault = failed.what();
   }
   tell("end: " + (fault.empty() ? "all held" : fault));
-  return {fault, calls_, digest_};
+  return {fault, network_.sent(), digest_};
 }
 
 SteadyTime Run::next_time() const {
@@ -156,6 +156,7 @@ void Run::start_process(std::size_t index, SteadyTime now) {
   peer->identity = "operator-" + std::to_string(index);
   peer->crashed = [this, index] {
     tell("operator-" + std::to_string(index) + " crashes");
+    crashed_at_ = now_;
     if (places_[index].process) places_[index].process->wake();
   };
   KubernetesOptions options;
@@ -218,9 +219,12 @@ void Run::end_faults() {
   node_.end_fates();
   load_.answers = true;
   load_.arrivals_rps = 0;
+  // Children that are being orphaned have lost their owners before somebody looks for what is nobody's.
+  for (int i = 0; i < 3; ++i) api_.collect(wall());
   for (std::size_t i = 0; i < static_cast<std::size_t>(script_.services); ++i) {
+    clear_foreign(i);
     create_service(i);
-    edit_service(i, true);
+    edit_service(i, Edit::Last);
   }
 }
 

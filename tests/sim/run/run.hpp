@@ -19,8 +19,8 @@ namespace ei::sim {
 
 /// What came of one seed.
 struct Outcome {
-  std::string fault;  ///< empty: everything that must hold held
-  std::uint64_t calls = 0;
+  std::string fault;         ///< empty: everything that must hold held
+  std::uint64_t sent = 0;    ///< requests of all processes
   std::uint64_t digest = 0;  ///< of every request and when it came: equal seeds give equal digests
 };
 
@@ -44,7 +44,10 @@ class Run {
 
   void cut_streams();
   void create_service(std::size_t number);
-  void edit_service(std::size_t number, bool valid);
+  enum class Edit { Valid, Broken, Last };
+  void edit_service(std::size_t number, Edit edit);
+  void put_foreign(std::size_t service, std::uint64_t number);
+  void clear_foreign(std::size_t service);
   void edit_child(std::uint64_t number, bool remove);
   void send(std::string method, std::string target, boost::json::object const& body);
   WallTime wall() const;
@@ -70,7 +73,7 @@ class Run {
     int starts = 0;
   };
   std::vector<Place> places_;
-  std::uint64_t calls_ = 0;
+  SteadyTime crashed_at_{};
   std::uint64_t digest_ = 14695981039346656037ULL;
 };
 
