@@ -32,7 +32,7 @@ def fake_bin_dir(directory):
 
 
 class LocalOperator(Program):
-    def __init__(self, directory, documents, *flags, fake=True, environment=(), drain_timeout="5s", **popen):
+    def __init__(self, directory, documents, *flags, fake=True, environment=(), drain_timeout="5s", decisions=None, **popen):
         self.directory = pathlib.Path(directory)
         self.manifest_path = self.directory / "services.yaml"
         self.status_path = self.directory / "status.json"
@@ -43,7 +43,7 @@ class LocalOperator(Program):
             flags = ["--bin-dir", str(fake_bin_dir(directory)), *flags]
         super().__init__("inference-operator", directory,
                          ["--local", str(self.manifest_path), "--dispatcher-port", "0", "--drain-timeout", drain_timeout,
-                          "--status-json", str(self.status_path), "--decision-log", str(self.decisions_path), *flags],
+                          "--status-json", str(self.status_path), "--decision-log", str(decisions or self.decisions_path), *flags],
                          env=environment, **popen)
 
     def write(self, documents):

@@ -57,6 +57,7 @@ class Program:
             except json.JSONDecodeError:
                 if not self.lossy_log:
                     raise
+        lines = [line for line in lines if "event" in line]  # --decision-log=- puts decisions between them
         return [line for line in lines if event in (None, line["event"])]
 
     def signal(self, number=signal.SIGTERM):

@@ -425,6 +425,26 @@ def test_advice_is_in_status_event_metric_and_decision_log_and_nothing_is_done(s
     assert "eis_operator_recommended_replicas" in requests.get(f"http://127.0.0.1:{operator.ports['metrics']}/metrics", timeout=5).text
 
 
+def test_decisions_on_standard_output_are_what_a_replay_reads(start_operator):
+    operator = start_operator(manifest(), decisions="-", environment={"FAKE_SERVICE_SECONDS": "0.1"})
+    for _ in range(3):
+        assert predict(operator.wait_ready()).status_code == 200
+
+    def decisions():
+        lines = [line for line in operator.log_text().splitlines() if '"snapshot":' in line]
+        return [read_json(line) for line in lines if line.endswith("}")]
+
+    wait_until(lambda: len(decisions()) > 5 and (decisions()[-1]["snapshot"]["sample"] or {}).get("completions") == 3, 30, "decisions after the answers")
+    assert all(line["settings"] and line["decision"] and line["id"] and line["ts"] for line in decisions())
+    assert not operator.decisions_path.exists()
+    # As kubectl logs gives it: with the operator's other lines between.
+    both = operator.log_text()
+    replayed = subprocess.run([BIN / "inference-bench", "policy", "--replay", "-", "--service", "default/resnet18", "--max", "3", "--runs", "1"],
+                              input=both, capture_output=True, text=True, timeout=60)
+    assert replayed.returncode == 0, replayed.stderr
+    assert "Latency" in replayed.stdout
+
+
 def test_the_link_token_is_for_this_user_alone(start_operator):
     operator = operator_of(start_operator)
     operator.wait_ready()
