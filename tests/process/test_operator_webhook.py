@@ -1,6 +1,8 @@
 """A program behind HTTP decides about a service: the examples of bench/policies, and programs that go wrong."""
+import base64
 import http.server
 import json
+import ssl
 import subprocess
 import sys
 import threading
@@ -9,6 +11,7 @@ import time
 import pytest
 
 from bench.waiting import wait_until
+from tests.process.certificates import Authority
 from tests.process.local import Load, manifest
 from tests.process.programs import BIN, ROOT
 from tests.process.test_operator_local import start_operator, two_cores  # noqa: F401
@@ -17,7 +20,7 @@ from tests.process.test_operator_local import start_operator, two_cores  # noqa:
 class Policy:
     """Answers every question with what `answer(question)` gives: a status, and a body that is JSON unless it is bytes."""
 
-    def __init__(self):
+    def __init__(self, identity=None):
         self.answer = lambda question: (200, {"replicas": 1, "reason": "One"})
         self.questions = []
         policy = self
@@ -40,7 +43,11 @@ class Policy:
                 pass
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/decide"
+        if identity:
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(identity.certificate, identity.key)
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
+        self.url = f"http{'s' if identity else ''}://127.0.0.1:{self.server.server_port}/decide"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def stop(self):
@@ -75,6 +82,8 @@ def served():
 def asking(url, **more):
     """A second for an answer: what else runs on this machine may need it."""
     webhook = {"url": url, "timeout": more.pop("timeout", "1s")}
+    if "caBundle" in more:
+        webhook["caBundle"] = more.pop("caBundle")
     return manifest(scaling={"policy": "Webhook", "interval": "1s", "maxReplicas": 2, "webhook": webhook, **more})
 
 
@@ -131,6 +140,20 @@ def test_what_goes_wrong_is_in_the_condition_and_the_decision_and_the_number_sta
     policy.answer = lambda question: (200, {"replicas": 1, "reason": "One"})
     wait_until(lambda: operator.status()["replicas"] == 1, 60, "the number of an answer that comes back")
     assert operator.events("WebhookAnswered")
+
+
+def test_over_https_the_given_authority_counts_and_no_other(start_operator, tmp_path):  # noqa: F811
+    authority = Authority(tmp_path, "authority")
+    policy = Policy(authority.issue("policy", "IP:127.0.0.1"))
+    bundle = base64.b64encode(authority.certificate.read_bytes()).decode()
+    try:
+        operator = start_operator(asking(policy.url))
+        wait_until(lambda: "certificate" in operator.condition("WebhookAvailable")["message"], 30, "the refusal of its certificate")
+        assert not policy.questions
+        operator.write(asking(policy.url, caBundle=bundle))
+        wait_until(lambda: operator.condition("WebhookAvailable")["status"] == "True", 30, "an answer")
+    finally:
+        policy.stop()
 
 
 def test_a_webhook_that_hangs_holds_no_other_service_up(start_operator, policy):  # noqa: F811
