@@ -40,8 +40,6 @@ struct Suspect {
   Time forget_at{};
   std::vector<Ticket> held;  ///< copies that wait for what comes of those in flight
   std::vector<Ticket> lost;  ///< that two workers were lost under, and that wait for the verdict
-
-  [[nodiscard]] bool suspected() const { return deaths > 0 && !quarantined; }
 };
 
 /// The records, at most kMostSuspects.

@@ -7,12 +7,22 @@ import sys
 
 import pytest
 
+from tests.tidy import declarations
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # A file of this length still holds one thing that a reader can keep in mind.
 MAX_LINES = 400
 # What is longer, and why it is still one thing.
 LONGER = {
     "tests/process/test_operator_local.py": "one list of what a person may do to a local operator",
+}
+# What a test needs to see or to set, and no program does.
+CALLED_BY_TESTS = {
+    "append_pixels": "a picture behind the decoder",
+    "parse_quantity": "a number of whole units, beside its thousandths",
+    "panicking": "the state of a simulated autoscaler",
+    "tracked": "that a table stays small",
+    "use_clock": "virtual time",
 }
 # Words that say who worked, not what the code does, and marks of work that is not finished.
 BANNED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
@@ -91,6 +101,20 @@ def test_nothing_is_marked_as_unfinished():
             if name != this and BANNED.search(line):
                 marked.append(f"{name}:{number}: {line.strip()}")
     assert not marked, "\n".join(marked)
+
+
+def test_every_function_of_a_header_is_called():
+    sources = {name: (ROOT / name).read_text() for name in tracked("*.hpp", "*.cpp") if not name.startswith("tests/")}
+    found = declarations.uncalled(sources)
+    assert set(CALLED_BY_TESTS) <= {name for _, name in found}, "no longer an exception"
+    wrong = [f"{name}: {function}" for name, function in found if function not in CALLED_BY_TESTS]
+    assert not wrong, "nobody calls these, or only a test does: " + ", ".join(wrong)
+
+
+def test_an_uncalled_function_is_found_and_a_called_one_is_not():
+    header = "int called(int x);\nint uncalled(int x);\n[[nodiscard]] bool asked() const { return called(1) > 0; }\n"
+    source = "int called(int x) {\n  return x;\n}\nint uncalled(int x) {\n  return called(x) + asked();\n}\n"
+    assert declarations.uncalled({"a.hpp": header, "a.cpp": source}) == [("a.hpp", "uncalled")]
 
 
 def test_every_header_is_guarded_once():
