@@ -31,6 +31,7 @@ packages_prometheus=(prometheus)
 packages_chroot=(debootstrap git util-linux) # for tests/debian
 packages_release=(help2man dpkg-dev) # pages for man, and the libraries that a package depends on
 packages_clang=(clang)
+packages_clang_tidy=(clang clang-tidy)
 packages_coverage=(gcovr)
 packages_fuzz=(clang libclang-rt-dev) # the second has libFuzzer and the sanitizers' own code
 # A real Kubernetes node on this machine; its own binaries are built with go (see tests/cluster).
@@ -129,7 +130,7 @@ build_locked() { # PRESET LOG TARGET…
   local preset=$1 log=$2 tests=ON
   shift 2
   # Programs alone need no test packages. Once configured with tests, it stays so.
-  case ${1:-} in "" | unit_tests | pure_tests) ;; *) tests=OFF ;; esac
+  case " $* " in "  " | *" unit_tests "* | *" pure_tests "* | *" ei_test_main "*) ;; *) tests=OFF ;; esac
   # The probes are among the tests.
   case " $* " in *_probe\ *) tests=ON ;; esac
   if [ ! -f "$root/build/$preset/build.ninja" ] ||
