@@ -16,7 +16,7 @@ packages_build=(
   catch2 # the build tree has the unit tests in it, whoever configures it first
 )
 # The demo generates its pictures and draws its plot with these.
-packages_demo=(python3 python3-numpy python3-opencv python3-matplotlib python3-yaml curl)
+packages_demo=(python3 python3-numpy python3-opencv python3-matplotlib python3-yaml python3-jinja2 curl)
 packages_test=(
   python3-pytest python3-pytest-xdist python3-cryptography python3-requests python3-aiohttp python3-torch python3-torchvision python3-pil
   python3-yaml python3-jsonschema python3-prometheus-client openssl git prometheus faketime python3-pip python3-venv chromium lua5.1 help2man dpkg-dev

@@ -1,6 +1,9 @@
 """The report as Markdown and as one self-contained HTML page."""
-import html
+import pathlib
 import re
+
+import jinja2
+import markupsafe
 
 from bench.report.figures import against_target, comparisons, label, likeness, percent, significant
 
@@ -78,15 +81,7 @@ def markdown_table(head, rows):
 
 def escape(text):
     """A unit stays with its number or name."""
-    return html.escape(str(text)).replace(" %", "&nbsp;%").replace("core-s", "core\u2011s")
-
-
-def html_table(head, rows, classes=""):
-    def line(cells, tag):
-        return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
-    thead = f"<thead>{line(head, 'th')}</thead>" if head else ""
-    return (f'<div class="wide"><table class="{classes}">{thead}<tbody>'
-            + "".join(line(row, "td") for row in rows) + "</tbody></table></div>")
+    return markupsafe.Markup(str(markupsafe.escape(text)).replace(" %", "&nbsp;%").replace("core-s", "core\u2011s"))
 
 
 def conditions(experiment):
@@ -244,42 +239,14 @@ def inline(svg, caption):
     return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(caption)}" ', 1)
 
 
-def listed(sentences):
-    if not sentences:
-        return ""
-    items = ""
-    for each, after in zip(sentences, [*sentences[1:], None]):
-        if not isinstance(each, list):
-            items += f"<li>{escape(each)}{listed(after) if isinstance(after, list) else ''}</li>"
-    return f"<ul>{items}</ul>"
-
-
 def page(experiment, figures, plots):
-    about = experiment.about
-    head, rows = plain_columns(figures)
-    parts = [f"<h1>{escape(about['title'])}</h1>", listed(findings(experiment, figures)),
-             html_table(head, rows), f'<p class="note">{escape(READING)}</p>']
-    if table := simulated_table(experiment):
-        parts += ["<h2>In the simulator</h2>", html_table(*table), f'<p class="note">{escape(SIMULATED_READING)}</p>']
-    if experiment.problems:
-        parts.append(f'<section class="problems"><h2>Missing</h2>{listed(experiment.problems)}</section>')
-    if about.get("notes"):
-        parts.append(f"<h2>To be read with it</h2>{listed(about['notes'])}")
-    for name, svg in plots.items():
-        parts.append(f'<figure><div class="plot">{inline(svg, CAPTIONS[name])}</div>'
-                     f"<figcaption>{escape(CAPTIONS[name])}</figcaption></figure>")
-        if name == "simulated":
-            parts.append(listed(likenesses(experiment)))
-    parts += ["<h2>Conditions</h2>", html_table(None, conditions(experiment), "facts")]
-    parts.append("<h2>Scale events</h2>")
-    for run in experiment.runs:
-        if run.events is not None:
-            parts.append(f"<details><summary>{escape(label(run.scaler))}: {len(run.events)}, idle time included</summary>"
-                         f'{html_table(EVENT_HEAD, event_rows(run), "text")}</details>')
-    parts.append("<h2>Manifests</h2>")
-    for scaler, name, text in manifests(experiment):
-        parts.append(f"<details><summary><code>{escape(name)}</code> ({escape(label(scaler))})</summary>"
-                     f"<pre>{html.escape(text.rstrip())}</pre></details>")
-    return (f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-            f'<title>{escape(about["title"])}</title><style>{page_style()}</style></head>\n<body><main>\n'
-            + "\n".join(parts) + "\n</main></body></html>\n")
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent), autoescape=True,
+                                     trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    environment.filters["words"] = escape
+    return environment.get_template("page.html.j2").render(
+        about={"notes": [], **experiment.about}, style=page_style(), findings=findings(experiment, figures),
+        figures=plain_columns(figures), reading=READING, simulated=simulated_table(experiment), simulated_reading=SIMULATED_READING,
+        problems=experiment.problems, plots=[(name, CAPTIONS[name], inline(svg, CAPTIONS[name])) for name, svg in plots.items()],
+        likenesses=likenesses(experiment), conditions=conditions(experiment), event_head=EVENT_HEAD,
+        events=[(label(run.scaler), event_rows(run)) for run in experiment.runs if run.events is not None],
+        manifests=[(label(scaler), name, text.rstrip()) for scaler, name, text in manifests(experiment)])
