@@ -28,6 +28,7 @@ struct Flags {
   TraceFlags trace;
   std::string slo;
   std::string manifest;
+  std::string begin = "2026-01-05T00:00:00Z";  // a Monday
   std::string replay;
   std::string service;
   Measured measured;
@@ -56,8 +57,9 @@ Players besides() {
   return {{Contestant::Latency}, {Contestant::LatencyPrometheus15s}, {Contestant::RayServe}};
 }
 
-Result<scaling::Settings> settings_of(std::string const& manifest) {
-  if (manifest.empty()) return scaling::Settings{};
+/// `spec` of the first InferenceService; the defaults where there is no file.
+Result<api::Spec> spec_of(std::string const& manifest) {
+  if (manifest.empty()) return api::Spec{};
   auto const contents = manifest::read_file(manifest);
   if (!contents) return contents.error();
   if (contents->entries.empty()) return make_error(ErrorKind::Invalid, manifest + ": no InferenceService");
@@ -66,7 +68,7 @@ Result<scaling::Settings> settings_of(std::string const& manifest) {
     return make_error(ErrorKind::Invalid,
                       entry.errors.empty() ? manifest + ": no InferenceService" : entry.errors.front());
   }
-  return entry.parsed.service->spec.scaling;
+  return entry.parsed.service->spec;
 }
 
 /// With the bounds that the flags name in place of the settings' own.
@@ -160,6 +162,7 @@ Result<void> replay(Rules rules, Flags const& flags, Players const& programs) {
   if (log->starts.size() > 1) std::printf("%zu operators, one after the other\n", log->starts.size());
   Rules recorded = rules;
   recorded.settings = log->records.back().settings;
+  recorded.schedule.clear();  // its bounds are in the recorded settings
   auto const asked = bounded(flags.manifest.empty() ? recorded.settings : rules.settings, flags);
   if (!asked) return asked.error();
   rules.settings = *asked;
@@ -188,21 +191,30 @@ Result<void> replay(Rules rules, Flags const& flags, Players const& programs) {
 }
 
 Result<void> run(Flags const& flags) {
-  auto const settings = settings_of(flags.manifest);
-  if (!settings) return settings.error();
+  auto const spec = spec_of(flags.manifest);
+  if (!spec) return spec.error();
+  auto const begin = parse_rfc3339(flags.begin);
+  if (!begin) {
+    return make_error(ErrorKind::Invalid,
+                      "--begin '" + flags.begin + "': it must be a time such as 2026-01-05T08:00:00Z");
+  }
   auto const programs =
       read_programs(flags.programs, std::chrono::milliseconds(std::lround(1000 * flags.answer_timeout_s)));
   if (!programs) return programs.error();
   auto const slo = read_slo(flags.slo);
   if (!slo) return slo.error();
   bool const few = flags.quick || !flags.trace.file.empty() || !flags.replay.empty();
-  Rules rules{*settings,
+  Rules rules{spec->scaling,
               flags.runs > 0 ? flags.runs
               : few          ? kQuickRuns
                              : kGridRuns,
-              flags.seed, flags.lane_for_all, *slo};
+              flags.seed,
+              flags.lane_for_all,
+              spec->schedule,
+              *begin,
+              *slo};
   if (!flags.replay.empty()) return replay(rules, flags, *programs);
-  auto const asked = bounded(*settings, flags);
+  auto const asked = bounded(spec->scaling, flags);
   if (!asked) return asked.error();
   rules.settings = *asked;
   if (flags.trace.file.empty()) return compare(grid(flags.quick), rules, flags, *programs);
@@ -249,8 +261,11 @@ void add_policy_command(CLI::App& program, int& code) {
       ->check(CLI::Range(1, 1000));
   app->add_option("--max", flags->max_replicas, "Workers, whatever the manifest says")
       ->check(CLI::Range(1, 1000));
-  app->add_option("--manifest", flags->manifest, "Settings: those of this file's first InferenceService")
+  app->add_option("--manifest", flags->manifest,
+                  "Settings and schedule: those of this file's first InferenceService")
       ->check(CLI::ExistingFile);
+  app->add_option("--begin", flags->begin, "When each trace begins, for the schedule of --manifest")
+      ->capture_default_str();
   app->add_option("--replay", flags->replay,
                   "An operator's decision log (also gzip, bzip2, or - for standard input): what would "
                   "--manifest, --min "

@@ -72,13 +72,26 @@ scaling::Settings answered(scaling::Settings settings) {
   return settings;
 }
 
+/// Under the bounds of the schedule, where there is one.
+Scaler scheduled(scaling::Settings const& settings, MetricsPath path, bool late_lane, Rules const& rules,
+                 std::uint64_t seed) {
+  SettingsAt settings_at;
+  if (!rules.schedule.empty()) {
+    settings_at = [settings, entries = rules.schedule, begin = rules.begin](Time now) {
+      auto const since = std::chrono::duration_cast<WallTime::duration>(now.time_since_epoch());
+      return schedule::in_force(settings, entries, begin + since).settings;
+    };
+  }
+  return policy_scaler(settings, path, late_lane, seed, {}, {}, std::move(settings_at));
+}
+
 /// The caller says whether the match has the late lane.
 Scaler scaler_of(Contestant contestant, Rules const& rules, Scenario const& scenario, std::uint64_t seed) {
   switch (contestant) {
     case Contestant::Latency:
-      return policy_scaler(latency(rules.settings), {}, true, seed);
+      return scheduled(latency(rules.settings), {}, true, rules, seed);
     case Contestant::QueueRatio:
-      return policy_scaler(classic(rules.settings), {}, false, seed);
+      return scheduled(classic(rules.settings), {}, false, rules, seed);
     case Contestant::Hpa70:
       return hpa_scaler(hpa(rules, 70), {}, seed);
     case Contestant::Hpa90:
@@ -94,8 +107,8 @@ Scaler scaler_of(Contestant contestant, Rules const& rules, Scenario const& scen
     case Contestant::Planner:
       return plan_scaler(foreseen_plan(scenario, kLateRatio), true);
     case Contestant::LatencyPrometheus15s:
-      return policy_scaler(behind_prometheus(rules.settings, kPrometheusInterval),
-                           MetricsPath{kPrometheusInterval}, true, seed);
+      return scheduled(behind_prometheus(rules.settings, kPrometheusInterval),
+                       MetricsPath{kPrometheusInterval}, true, rules, seed);
     case Contestant::RayServe: {
       RaySettings settings;
       settings.min_replicas = rules.settings.min_replicas;
@@ -155,7 +168,12 @@ Scenario scenario_of(Match const& match, Rules const& rules, int run) {
   scenario.trace_length = std::chrono::seconds(match.trace.size());
   scenario.start_delay = seconds(match.start_s);
   scenario.min_replicas = rules.settings.min_replicas;
+  // What nobody can go below is reckoned with as many as there may be at any time.
   scenario.max_replicas = rules.settings.max_replicas;
+  for (auto const& entry : rules.schedule) {
+    scenario.max_replicas =
+        std::max({scenario.max_replicas, entry.min_replicas.value_or(0), entry.max_replicas.value_or(0)});
+  }
   scenario.latency_target = rules.settings.latency_target;
   if (match.metrics_lost_to_s > 0) {
     scenario.metrics_lost.push_back(

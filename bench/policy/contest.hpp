@@ -8,6 +8,7 @@
 #include "bench/sim/outcome.hpp"
 #include "bench/sim/scalers.hpp"
 #include "bench/sim/shapes.hpp"
+#include "operator/schedule/entry.hpp"
 
 namespace ei::bench {
 
@@ -35,6 +36,9 @@ struct Rules {
   /// The dispatcher's late lane for everybody, as in a real run. Else a baseline, which knows no such lane,
   /// meets each match both with it and first come, first served, and the better p99 counts.
   bool lane_for_all = false;
+  /// Our own policies' bounds by the clock. The others here know no clock.
+  std::vector<schedule::Entry> schedule{};
+  WallTime begin{};                              ///< of each trace
   std::vector<std::chrono::milliseconds> slo{};  ///< more targets to count by, besides the settings' own
 };
 

@@ -46,6 +46,7 @@ struct PolicyRun {
   MetricsPath path;
   OnDecision on_decision;
   Answerer answerer;
+  SettingsAt settings_at;
   scaling::State state;
   Time next_decision{};
   Time next_scrape{};
@@ -70,7 +71,8 @@ struct PolicyRun {
       snapshot.sample = sample_of(view, now);
     }
     if (answerer) snapshot.answer = answerer(settings, snapshot, now);
-    scaling::Decision const decision = scaling::decide(settings, state, snapshot, now);
+    scaling::Decision const decision =
+        scaling::decide(settings_at ? settings_at(now) : settings, state, snapshot, now);
     if (on_decision) on_decision(snapshot, decision, now);
     Order order;
     if (decision.to != decision.from) order.replicas = decision.to;
@@ -198,13 +200,14 @@ Scaler scaler_of(std::shared_ptr<Run> run, bool late_lane) {
 }  // namespace
 
 Scaler policy_scaler(scaling::Settings const& settings, MetricsPath path, bool late_lane, std::uint64_t seed,
-                     OnDecision on_decision, Answerer answerer) {
+                     OnDecision on_decision, Answerer answerer, SettingsAt settings_at) {
   Rng rng(0x90 + seed);
   auto run = std::make_shared<PolicyRun>();
   run->settings = settings;
   run->path = path;
   run->on_decision = std::move(on_decision);
   run->answerer = std::move(answerer);
+  run->settings_at = std::move(settings_at);
   run->next_decision = phase(rng, settings.interval);
   run->next_scrape = phase(rng, path.prometheus_interval);
   return scaler_of(std::move(run), late_lane);

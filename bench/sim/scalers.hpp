@@ -24,9 +24,13 @@ using OnDecision = std::function<void(scaling::Snapshot const&, scaling::Decisio
 /// Who answers under the policy `Webhook`.
 using Answerer = std::function<scaling::Answer(scaling::Settings const&, scaling::Snapshot const&, Time)>;
 
-/// The production policy, called every `settings.interval`.
+/// The settings that hold at an instant, where they change with the time.
+using SettingsAt = std::function<scaling::Settings(Time)>;
+
+/// The production policy, called every `settings.interval`. With `settings_at` under the settings of the
+/// moment, else under `settings` throughout.
 Scaler policy_scaler(scaling::Settings const& settings, MetricsPath path, bool late_lane, std::uint64_t seed,
-                     OnDecision on_decision = {}, Answerer answerer = {});
+                     OnDecision on_decision = {}, Answerer answerer = {}, SettingsAt settings_at = {});
 
 /// HPA on CPU. The phases of its clock and of metrics-server's are drawn from the seed.
 Scaler hpa_scaler(HpaSettings const& settings, CpuPathSettings path, std::uint64_t seed);

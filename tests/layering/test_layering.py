@@ -44,7 +44,7 @@ MAY_INCLUDE = {
     # The queue is what the simulator simulates: the policies are judged on the order and the refusals of the real one.
     "bench/sim": ["operator/scaling", "operator/api", "dispatcher/queue", "runtime/core"],
     "bench/queue": ["bench", "dispatcher/queue", "runtime/core"],
-    "bench": ["bench", "dispatcher/contract", "operator/scaling", "operator/api", "operator/manifest", "runtime"],
+    "bench": ["bench", "dispatcher/contract", "operator/scaling", "operator/schedule", "operator/api", "operator/manifest", "runtime"],
 }
 
 # No I/O, clock, log or thread: `now` is an argument. Only the standard library, Boost.JSON values and results.

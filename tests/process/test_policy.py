@@ -73,3 +73,20 @@ def test_input_that_cannot_be_used_is_an_error_with_its_reason(tmp_path, flag, t
 @pytest.mark.parametrize("flags", [("--trace", "/no/such/file"), ("--runs", "0"), ("--service-ms", "10"), ("--nonsense",)])
 def test_wrong_flags_are_refused(flags):
     assert policy(*flags).returncode == 2
+
+
+def test_a_schedule_of_the_manifest_holds_from_begin_on(trace, tmp_path):
+    scheduled = tmp_path / "scheduled.yaml"
+    entry = '[{cron: "0 8 * * *", timeZone: Europe/Berlin, duration: 1h, minReplicas: 3}]'
+    scheduled.write_text(MANIFEST.replace("maxReplicas: 3", "maxReplicas: 3, schedule: " + entry))
+    wanted = {}
+    for begin in ("2026-01-05T07:30:00Z", "2026-01-05T09:30:00Z"):
+        out = tmp_path / begin
+        done = policy("--trace", trace, "--service-ms", 20, "--runs", 1, "--manifest", scheduled, "--begin", begin, "--out", out)
+        assert done.returncode == 0, done.stderr
+        rows = (out / "timeline/Latency.csv").read_text().splitlines()
+        wanted[begin] = rows[31].split(",")[1]
+        assert (out / "timeline/Hpa70.csv").read_text().splitlines()[31].split(",")[1] == "1", "an HPA knows no clock"
+    assert list(wanted.values()) == ["3", "1"]
+    refused = policy("--trace", trace, "--begin", "monday")
+    assert refused.returncode == 1 and "--begin 'monday': it must be a time such as" in refused.stderr

@@ -184,3 +184,17 @@ TEST_CASE("a million requests take seconds") {
   CHECK(outcome.latency_seconds.size() == 1'000'000);
   CHECK(took < 30s);  // an unoptimised build on a busy machine; optimised it is under one
 }
+
+TEST_CASE("the settings of our policy may change with the time") {
+  auto made = scenario({}, 0.03, 300);
+  ei::scaling::Settings settings;
+  auto const settings_at = [&](Time now) {
+    auto changed = settings;
+    if (now >= at(100) && now < at(200)) changed.min_replicas = 4;
+    return changed;
+  };
+  auto const outcome = simulate(made, policy_scaler(settings, {}, true, 1, {}, {}, settings_at));
+  CHECK(outcome.replicas[50] == 1);
+  CHECK(outcome.replicas[150] == 4);
+  CHECK(outcome.replicas[250] == 1);
+}
