@@ -60,7 +60,7 @@ void log_quarantine(Quarantine const& picture) {
              {"seconds", std::chrono::duration_cast<std::chrono::seconds>(kQuarantinedFor).count()}});
 }
 
-ExchangeOptions exchange_options(Flags const& flags) {
+ExchangeOptions exchange_options(Flags const& flags, Metrics& metrics) {
   ExchangeOptions options;
   options.model = flags.model;
   options.queue = flags.queue;
@@ -70,6 +70,7 @@ ExchangeOptions exchange_options(Flags const& flags) {
   options.digest = crypto::sha256_hex;
   options.on_death = log_death;
   options.on_quarantine = log_quarantine;
+  options.on_cold_start = [&metrics](Duration waited) { metrics.cold_start(waited); };
   return options;
 }
 
@@ -255,7 +256,7 @@ asio::awaitable<int> run(Flags const& flags) {
     co_return 1;
   }
   process::UsageMeter usage;
-  Service service(executor, exchange_options(flags));
+  Service service(executor, exchange_options(flags, metrics));
   RouteContext context{
       service, {{flags.model}, flags.request_timeout, flags.picture, flags.cors_allowed_origins}, {}};
   context.exposition = [&] {

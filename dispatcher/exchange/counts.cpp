@@ -4,6 +4,11 @@
 
 namespace ei::dispatcher {
 
+bool Exchange::anybody_serves() const {
+  return std::any_of(workers_.begin(), workers_.end(),
+                     [](auto const& entry) { return !entry.second.leaving && !entry.second.dropped; });
+}
+
 std::size_t Exchange::workers_by_output(std::string_view output) const {
   return static_cast<std::size_t>(std::count_if(workers_.begin(), workers_.end(), [&](auto const& entry) {
     return entry.second.hello.output == output;

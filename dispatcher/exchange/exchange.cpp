@@ -71,13 +71,14 @@ Result<void> Exchange::submit(std::shared_ptr<Submission> submission, Time now) 
   submission->answers_.resize(count);
   submission->missing_ = count;
   ++open_;
+  bool const cold = !anybody_serves();
   for (std::size_t i = 0; i < count; ++i) {
     // Room for all of them was made sure of above.
     Ticket const ticket =
         queue_.offer(now, submission->deadline, 0, submission->pictures[i].bytes.size()).value();
     submission->tickets_.push_back(ticket);
     if (ticket.slot >= pending_.size()) pending_.resize(ticket.slot + std::size_t{1});
-    pending_[ticket.slot] = {submission, i, 0, std::move(digests[i]), false};
+    pending_[ticket.slot] = {submission, i, 0, std::move(digests[i]), false, cold};
   }
   pump(now);
   return {};
@@ -89,11 +90,12 @@ void Exchange::cancel(std::shared_ptr<Submission> const& submission, Time now) {
   pump(now);
 }
 
-Result<WorkerId> Exchange::attach(link::Hello hello, WorkerPort port, Time) {
+Result<WorkerId> Exchange::attach(link::Hello hello, WorkerPort port, Time now) {
   if (hello.model != options_.model) {
     return make_error(ErrorKind::Conflict, "worker " + hello.worker + " serves model \"" + hello.model +
                                                "\"; this dispatcher serves \"" + options_.model + "\"");
   }
+  if (!anybody_serves()) served_since_ = now;
   WorkerId const id = next_worker_++;
   Worker& worker = workers_[id];
   worker.hello = std::move(hello);
@@ -355,6 +357,11 @@ void Exchange::answer(RunningJob const& job, std::size_t index, link::JobResult&
   }
   answer.queued = job.started - job.taken[index].arrived;
   answer.service = now - job.started;
+  if (pending.cold) {
+    auto const came = std::min(served_since_, job.started);
+    answer.cold_start = std::max(came - job.taken[index].arrived, Duration(0));
+    if (options_.on_cold_start) options_.on_cold_start(*answer.cold_start);
+  }
   answer.inference_ms = result.inference_ms;
   answer.model_version = from.model_version;
   if (--submission->missing_ == 0) finish(submission, std::move(submission->answers_));

@@ -53,7 +53,9 @@ struct Answer {
   std::vector<float> probabilities;   ///< of every class; empty unless asked for
   Duration queued{};                  ///< from arrival to the hand-out to the worker that answered
   Duration service{};                 ///< from that hand-out to the result
-  double inference_ms = 0;            ///< the worker's own figure for the model alone
+  /// Where no worker was there when it arrived: from then until one was. Part of `queued`.
+  std::optional<Duration> cold_start{};
+  double inference_ms = 0;  ///< the worker's own figure for the model alone
   /// Of the weights that gave it: link::Hello::model_version of the worker that answered.
   std::string model_version = std::string(link::kFormerModelVersion);
 };
@@ -141,6 +143,8 @@ struct ExchangeOptions {
   /// For the log. Must not call the exchange.
   std::function<void(Death const&)> on_death{};
   std::function<void(Quarantine const&)> on_quarantine{};
+  /// A picture that is answered waited so long for a worker to be there at all. Must not call the exchange.
+  std::function<void(Duration)> on_cold_start{};
 };
 
 /// Pictures that ended without an answer, by reason; see also QueueCounters.
@@ -222,6 +226,7 @@ class Exchange {
     std::uint64_t job = 0;  // that holds it; 0: it waits
     std::string digest;     // once it was needed
     bool proven = false;    // the same bytes were answered lately
+    bool cold = false;      // no worker was there when it arrived
   };
   struct RunningJob {
     WorkerId worker = 0;
@@ -247,6 +252,7 @@ class Exchange {
   };
 
   // exchange.cpp
+  [[nodiscard]] bool anybody_serves() const;
   void pump(Time now);
   void expire(Time now);
   bool hand_out(WorkerId worker, std::size_t size, Time now);
@@ -300,6 +306,7 @@ class Exchange {
   std::optional<Time> batch_ripe_;
   std::optional<Time> retry_ripe_;  // when a retry may go that may not yet
   std::optional<Time> last_worker_left_;
+  Time served_since_{};  // a worker has been there since then, where one is
   bool draining_ = false;
 };
 

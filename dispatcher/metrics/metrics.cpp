@@ -32,6 +32,11 @@ constexpr char const* kHandshakes = "dispatcher_tls_handshake_failures_total";
 constexpr char const* kHandshakesHelp = "TLS handshakes of clients and workers that failed, by reason.";
 constexpr char const* kDroppedHelp = "Valid requests that ended without an answer, by reason.";
 
+// A process starts in a second, a pod in some, a node in minutes.
+std::vector<double> start_buckets() {
+  return {0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 10, 20, 30, 60, 120, 300, 600};
+}
+
 // Counters only add; the exchange's own sums only grow.
 void raise_to(metrics::Counter& counter, double total) {
   counter.Increment(std::max(0.0, total - counter.Value()));
@@ -49,6 +54,11 @@ Metrics::Metrics(metrics::Registry& registry)
                       .Help(kByVersionHelp)
                       .Register(registry.raw())),
       requests_(registry, {kRequests, kRequestsHelp}, {metric::kResponseTime, kResponseTimeHelp}),
+      cold_starts_(
+          registry.histogram("dispatcher_cold_start_seconds",
+                             "Seconds from the arrival of a request that found no worker until one was "
+                             "linked, of those that were answered.",
+                             start_buckets())),
       queue_size_(registry.gauge(metric::kQueueSize, "Requests that wait for a worker.")),
       queue_capacity_(registry.gauge("dispatcher_queue_capacity", "Requests that may wait; above, 429.")),
       queue_bytes_(registry.gauge("dispatcher_queue_bytes", "Bytes of the waiting requests' pictures.")),
@@ -99,6 +109,10 @@ Metrics::Metrics(metrics::Registry& registry)
 
 void Metrics::completed(http::Completed const& answer) {
   requests_.answered(answer.method, answer.pattern, answer.status, answer.elapsed);
+}
+
+void Metrics::cold_start(std::chrono::nanoseconds waited) {
+  cold_starts_.Observe(std::chrono::duration<double>(waited).count());
 }
 
 void Metrics::collect(Exchange const& exchange, process::Usage const& usage, SteadyTime now) {

@@ -27,6 +27,9 @@ class Metrics {
   /// Counts one answer of the main port.
   void completed(http::Completed const& answer);
 
+  /// Counts a picture's answer that waited for a worker to be there at all.
+  void cold_start(std::chrono::nanoseconds waited);
+
   /// Brings every other figure up to date.
   void collect(Exchange const& exchange, process::Usage const& usage, SteadyTime now);
 
@@ -37,6 +40,7 @@ class Metrics {
   prometheus::Family<metrics::Gauge>& by_version_;
   std::map<std::string, metrics::Gauge*> versions_;
   metrics::RequestMetrics requests_;
+  metrics::Histogram& cold_starts_;
   metrics::Gauge& queue_size_;
   metrics::Gauge& queue_capacity_;
   metrics::Gauge& queue_bytes_;

@@ -47,10 +47,12 @@ asio::awaitable<http::Response> predict(RouteContext& context, http::Request req
   if (!answers) co_return problem_of(answers.error());
   Duration const total = std::chrono::steady_clock::now() - start;
   Answer const& answer = answers->front();
-  co_return prediction_answer(
-      answer.top, answer.model_version,
-      {{"queue_ms", to_ms(answer.queued)}, {"inference_ms", answer.inference_ms}, {"total_ms", to_ms(total)}},
-      context.service.exchange().queue().size());
+  std::vector<Timing> timing{{"queue_ms", to_ms(answer.queued)}};
+  if (answer.cold_start) timing.emplace_back("cold_start_ms", to_ms(*answer.cold_start));
+  timing.emplace_back("inference_ms", answer.inference_ms);
+  timing.emplace_back("total_ms", to_ms(total));
+  co_return prediction_answer(answer.top, answer.model_version, timing,
+                              context.service.exchange().queue().size());
 }
 
 }  // namespace ei::dispatcher

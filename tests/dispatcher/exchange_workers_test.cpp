@@ -118,3 +118,33 @@ TEST_CASE("with a latency target, late requests let fresh ones pass") {
   stage.ready(worker, at(700ms));
   CHECK(worker.jobs.at(0).payload == "fresh");
 }
+
+TEST_CASE("a request that finds no worker is told how long it waited for one, and the next one nothing") {
+  std::vector<Duration> told;
+  ExchangeOptions options;
+  options.on_cold_start = [&](Duration waited) { told.push_back(waited); };
+  Stage stage(options);
+  auto const cold = stage.submit("1", at(1s));
+  auto& worker = stage.worker("w", 1, at(3s));
+  stage.ready(worker, at(4s));
+  stage.answer(worker, at(5s));
+  CHECK(cold->outcome->value().at(0).cold_start == 2s);
+  CHECK(cold->outcome->value().at(0).queued == 3s);
+  auto const warm = stage.submit("2", at(6s));
+  stage.ready(worker, at(6s));
+  stage.answer(worker, at(7s));
+  CHECK_FALSE(warm->outcome->value().at(0).cold_start);
+  CHECK(told == std::vector<Duration>{2s});
+}
+
+TEST_CASE("a worker that leaves is none for who comes then") {
+  Stage stage;
+  auto& last = stage.worker("last");
+  stage.exchange.bye(last.id);
+  auto const request = stage.submit("1", at(1s));
+  stage.exchange.detach(last.id, at(2s), Ended::Closed);
+  auto& next = stage.worker("next", 1, at(4s));
+  stage.ready(next, at(4s));
+  stage.answer(next, at(5s));
+  CHECK(request->outcome->value().at(0).cold_start == 3s);
+}

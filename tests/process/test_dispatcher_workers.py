@@ -131,6 +131,20 @@ def test_the_worker_that_asked_first_is_served_first(dispatcher, link):
     assert len(first.jobs) == len(second.jobs) == 2
 
 
+def test_a_request_that_finds_no_worker_is_told_how_long_it_waited_for_one(dispatcher, link):
+    early = Background(post, dispatcher)
+    dispatcher.wait_for_metric("dispatcher_queue_size", 1)
+    worker = link()
+    worker.answer(worker.take())
+    timing = early.result().json()["timing"]
+    assert 0 < timing["cold_start_ms"] <= timing["queue_ms"]
+    later = Background(post, dispatcher)
+    dispatcher.wait_for_metric("dispatcher_queue_size", 1)
+    worker.answer(worker.take())
+    assert "cold_start_ms" not in later.result().json()["timing"]
+    assert dispatcher.metrics().get("dispatcher_cold_start_seconds_count") == 1
+
+
 def test_a_request_whose_worker_dies_is_answered_by_another_after_the_fresh(dispatcher, link):
     dying, other = link(name="dying"), link(name="other")
     asked = Background(post, dispatcher)

@@ -68,7 +68,7 @@ json::array top_of(std::vector<link::Prediction> const& predictions) {
 }
 
 http::Response prediction_answer(std::vector<link::Prediction> const& predictions,
-                                 std::string_view model_version, std::initializer_list<Timing> timing,
+                                 std::string_view model_version, std::vector<Timing> const& timing,
                                  std::optional<std::size_t> queue_size) {
   json::object body{{"prediction", percent(predictions.front())}};
   if (queue_size) body["queue_size"] = *queue_size;

@@ -4,7 +4,6 @@
 
 #include <boost/json/array.hpp>
 #include <cstddef>
-#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -35,7 +34,7 @@ using Timing = std::pair<std::string_view, double>;
 /// there is a queue; `model_version` names the weights. Precondition: a prediction.
 [[nodiscard]] http::Response prediction_answer(std::vector<link::Prediction> const& predictions,
                                                std::string_view model_version,
-                                               std::initializer_list<Timing> timing,
+                                               std::vector<Timing> const& timing,
                                                std::optional<std::size_t> queue_size = {});
 
 /// Three digits after the point: a microsecond.
