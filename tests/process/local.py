@@ -110,6 +110,11 @@ def predict(url, picture=None, timeout=30):
     return requests.post(url + "/predict", files={"image": ("p.png", picture or picture_files.picture("PNG"), "image/png")}, timeout=timeout)
 
 
+def told(answer):
+    """The status of an answer, and of one that is no 200 also its words: after an hour nobody can ask again."""
+    return 200 if answer.status_code == 200 else f"{answer.status_code} at {time.strftime('%H:%M:%S')}: {answer.text[:300]}"
+
+
 class KeptConnection:
     """One request after the other as clients with a connection pool send them, until stop()."""
 
@@ -123,11 +128,11 @@ class KeptConnection:
         with requests.Session() as session:
             while not self.stopping:
                 answer = session.post(url + "/predict", data=picture_files.picture("PNG"), headers={"Content-Type": "image/png"}, timeout=30)
-                statuses.append(answer.status_code)
+                statuses.append(told(answer))
         return statuses
 
     def stop(self):
-        """The status of every answer."""
+        """What was told of every answer."""
         self.stopping = True
         return self.answers.result()
 
@@ -149,11 +154,11 @@ class Load:
             wait = start + sent / rate - time.monotonic()
             if wait > 0:
                 time.sleep(wait)
-            self.answers.append(self.pool.submit(predict, url))
+            self.answers.append(self.pool.submit(lambda: told(predict(url))))
             sent += 1
 
     def stop(self):
-        """The status of every answer."""
+        """What was told of every answer."""
         self.stopping = True
         self.thread.join()
-        return [answer.result().status_code for answer in self.answers]
+        return [answer.result() for answer in self.answers]
