@@ -198,8 +198,8 @@ def start_worker(tmp_path):
 
 @pytest.fixture(scope="module")
 def slow():
-    """A picture that takes a good part of a second."""
-    return picture(size=(4000, 4000))
+    """A picture that takes a good part of a second: its scans have to be read whole, at whatever size it is decoded."""
+    return picture(size=(4000, 4000), progressive=True, subsampling=0)
 
 
 def test_a_worker_that_is_killed_under_a_picture_twice_is_told_as_such(start_dispatcher, start_worker, slow):
