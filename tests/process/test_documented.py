@@ -87,7 +87,9 @@ def served(tmp_path_factory):
         programs.append(dispatcher := Dispatcher(folder / "dispatcher"))
         programs.append(worker := Worker(folder / "worker", dispatchers=[dispatcher]))
         (folder / "operator").mkdir()
-        programs.append(operator := local.LocalOperator(folder / "operator", local.manifest(), "--metrics-port", "0"))
+        # Advice has a metric of its own.
+        manifest = local.manifest(scaling={"mode": "Advise"})
+        programs.append(operator := local.LocalOperator(folder / "operator", manifest, "--metrics-port", "0"))
         wait_until(lambda: dispatcher.metrics().get("dispatcher_workers", state="idle") == 1, what="a linked worker")
         assert local.predict(dispatcher.url).status_code == 200
         operator.wait_ready()
