@@ -105,7 +105,8 @@ def base(suite: str) -> None:
     scratch = cache_dir() / "debootstrap"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
-    command = ["debootstrap", "--variant=minbase", "--include=ca-certificates", suite, str(scratch)]
+    # What it mounts in there ends with it, also when it is killed: else the next one would clear away a mounted /proc.
+    command = ["unshare", "--mount", "debootstrap", "--variant=minbase", "--include=ca-certificates", suite, str(scratch)]
     done = subprocess.run(
         [*command, "http://deb.debian.org/debian"], capture_output=True, text=True, timeout=900
     )
