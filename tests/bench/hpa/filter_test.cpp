@@ -153,7 +153,7 @@ TEST_CASE("what is wrong with a line is told by its field") {
     INFO(row.line);
     auto const answer = HpaFilter(target(70)).feed(row.line);
     REQUIRE_FALSE(answer.has_value());
-    CHECK_THAT(answer.error().message, Catch::Matchers::Contains(row.says));
+    CHECK_THAT(answer.error().message, Catch::Contains(row.says));
   }
 }
 

@@ -151,11 +151,11 @@ TEST_CASE("an answer that cannot be meant names the key, its value and what is a
            Row{R"({"version":2,"replicas":3,"reason":"x"})", "version is \"2\": it must be 1"},
        }) {
     INFO(row.text);
-    CHECK_THAT(complaint(row.text), Catch::Matchers::Contains(row.says));
+    CHECK_THAT(complaint(row.text), Catch::Contains(row.says));
   }
   CHECK_THAT(complaint(R"({"replicas":3,"reason":")" + std::string(65, 'x') + "\"}"),
-             Catch::Matchers::Contains("64 letters"));
+             Catch::Contains("64 letters"));
   CHECK_THAT(complaint(R"({"replicas":3,"reason":"x","explanation":")" + std::string(513, 'x') + "\"}"),
-             Catch::Matchers::Contains("512 bytes"));
-  CHECK_THAT(complaint(std::string(20'000, '{')), Catch::Matchers::Contains("at most 16384"));
+             Catch::Contains("512 bytes"));
+  CHECK_THAT(complaint(std::string(20'000, '{')), Catch::Contains("at most 16384"));
 }
