@@ -33,10 +33,12 @@ api::InferenceService const* parse_of(json::object const& object, api::Parsed& p
   return parsed.service ? &*parsed.service : nullptr;
 }
 
-/// Whether a service owns it, or for a pod its ReplicaSet something: those are not made by hand here.
+/// Whether a service owns it, or for a pod its ReplicaSet something: those are not made by hand here. An
+/// orphan stays ours: the operator made it, as its managed fields tell.
 bool is_ours(json::object const& object) {
   auto const* owners = member_of(object, "metadata.ownerReferences");
-  return owners != nullptr && owners->is_array() && !owners->get_array().empty();
+  if (owners != nullptr && owners->is_array() && !owners->get_array().empty()) return true;
+  return !kube::extract_owned(object, kManager).is_null();
 }
 
 std::string template_of(json::object const& deployment) {

@@ -1,4 +1,5 @@
 #include "operator/backend/kube/children/labels.hpp"
+#include "operator/backend/kube/protocol/owned_fields.hpp"
 #include "tests/sim/api/members.hpp"
 #include "tests/sim/run/run.hpp"
 
@@ -42,9 +43,11 @@ json::object spec_of(kube::ResourceType const& type) {
           {"template", json::object{{"metadata", std::move(metadata)}, {"spec", json::object{}}}}};
 }
 
-bool has_owner(json::object const& object) {
+/// Made by somebody by hand: nobody owns it, and the operator has applied nothing to it.
+bool is_foreign(json::object const& object) {
   auto const* owners = member_of(object, "metadata.ownerReferences");
-  return owners != nullptr && owners->is_array() && !owners->get_array().empty();
+  bool const owned = owners != nullptr && owners->is_array() && !owners->get_array().empty();
+  return !owned && kube::extract_owned(object, "elastic-inference-operator").is_null();
 }
 
 }  // namespace
@@ -77,7 +80,7 @@ void Run::clear_foreign(std::size_t service) {
   for (auto const& [type, child] : names_of(service_name(service))) {
     kube::ObjectKey const key{kNamespace, child};
     auto const found = api_.storage().find(kind_of(type), key);
-    if (found != nullptr && !has_owner(found->object)) send("DELETE", kube::object_path(type, key), {});
+    if (found != nullptr && is_foreign(found->object)) send("DELETE", kube::object_path(type, key), {});
   }
 }
 
