@@ -116,7 +116,7 @@ asio::awaitable<Result<void>> Ensurer::put(Child child, Wanted& wanted, ObjectKe
   if (others) {
     applied = not_ours(*live, service);
   } else if (ours) {
-    applied = co_await client_.apply(child.type, key, child.object);
+    applied = co_await apply_ours(child, key, service, owner_uid);
   } else {
     applied = co_await apply_new(child, key, service, owner_uid);
   }
@@ -129,6 +129,22 @@ asio::awaitable<Result<void>> Ensurer::put(Child child, Wanted& wanted, ObjectKe
   auto const digest = owned.is_null() ? 0 : owned_digest(owned);
   if (digest != wanted.digest) wanted.accepted = digest;
   co_return Result<void>{};
+}
+
+/// For an object that is ours as far as the cache knows. Its uid goes with the write: without it an object
+/// that has taken the name meanwhile would be written by force, and made ours.
+asio::awaitable<Client::Value> Ensurer::apply_ours(Child const& child, ObjectKey const& key,
+                                                   std::string const& service, std::string const& owner_uid) {
+  auto const uid = caches_.find(child.type, key)->uid;
+  auto object = child.object;
+  object["metadata"].as_object()["uid"] = uid;
+  auto applied = co_await client_.apply(child.type, key, std::move(object));
+  bool const refused =
+      !applied && (applied.error().kind == ErrorKind::Conflict || applied.error().kind == ErrorKind::Invalid);
+  if (!refused) co_return applied;
+  auto const live = co_await client_.get(child.type, key);
+  if (live && string_or(*live, "metadata.uid") == uid) co_return applied;
+  co_return co_await apply_new(child, key, service, owner_uid);
 }
 
 /// For an object that is not in the cache: it does not exist, or the cache is behind, or it is somebody

@@ -79,6 +79,8 @@ class Ensurer {
   bool holds(Wanted const& wanted, ObjectKey const& key, std::string const& owner_uid) const;
   boost::asio::awaitable<Result<void>> put(Child child, Wanted& wanted, ObjectKey key, std::string service,
                                            std::string owner_uid);
+  boost::asio::awaitable<Client::Value> apply_ours(Child const& child, ObjectKey const& key,
+                                                   std::string const& service, std::string const& owner_uid);
   boost::asio::awaitable<Client::Value> apply_new(Child const& child, ObjectKey const& key,
                                                   std::string const& service, std::string const& owner_uid);
 

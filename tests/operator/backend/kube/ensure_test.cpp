@@ -85,6 +85,26 @@ TEST_CASE_METHOD(Ensured, "a child is written again when it shall be another, wa
   }
 }
 
+TEST_CASE_METHOD(Ensured, "an object that takes a child's name before the cache hears of it is left alone") {
+  REQUIRE(ensure("one").has_value());
+  pass(2s);
+  REQUIRE(send("DELETE", object_path(kConfigMaps, map)).status == 200);
+  occupy("");
+  auto const occupied = get(kConfigMaps, map);
+  auto const done = ensure("two");
+  REQUIRE_FALSE(done.has_value());
+  CHECK(done.error().kind == ErrorKind::AlreadyExists);
+  CHECK(get(kConfigMaps, map) == occupied);
+}
+
+TEST_CASE_METHOD(Ensured, "a child that was deleted before the cache hears of it is made anew") {
+  REQUIRE(ensure("one").has_value());
+  pass(2s);
+  REQUIRE(send("DELETE", object_path(kConfigMaps, map)).status == 200);
+  REQUIRE(ensure("two").has_value());
+  CHECK(document() == "two");
+}
+
 TEST_CASE_METHOD(Ensured, "what somebody else has under the name is left alone") {
   SECTION("owned by nobody") {
     occupy("");
