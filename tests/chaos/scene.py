@@ -137,6 +137,10 @@ class Auditor:
         client, number = None, 0
         while not self.stopping.wait(self.pause_seconds) and not self.fault:
             try:
+                # A dispatcher that leaves closes who waits between two requests; every client's pool looks for that first.
+                if client and client.left():
+                    client.close()
+                    client = None
                 client = client or RawClient(self.port)
                 number += 1
                 if not self._ask(client, f"audit-{number}"):

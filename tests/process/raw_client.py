@@ -41,6 +41,13 @@ class RawClient:
         except ConnectionResetError:
             return True
 
+    def left(self):
+        """True where the other side has closed and nothing that it sent is unread."""
+        try:
+            return not self.buffer and self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+        except OSError:
+            return False
+
     def reset(self):
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()

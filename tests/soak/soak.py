@@ -49,7 +49,8 @@ class Soak:
             self.totals["edits"] += 1
         if what == "dispatcher":
             old = self.scene.dispatcher()
-            self.scene.edit("dispatcher", requestTimeout=f"{self.dice.randint(20, 40)}s{self.dice.randint(1, 900)}ms")
+            # requestTimeout would replace the workers too, and with them the one that is to be seen for long.
+            self.scene.edit("dispatcher", queueCapacity=1001 + self.totals["replaced"])
             wait_until(lambda: self.scene.dispatcher() not in (old, None) and not alive(old), 60, "a new dispatcher")
             self.totals["edits"] += 1
             self.totals["replaced"] += 1
