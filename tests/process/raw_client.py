@@ -1,4 +1,5 @@
 """Requests that no HTTP library would send."""
+import select
 import socket
 import struct
 
@@ -43,8 +44,11 @@ class RawClient:
 
     def left(self):
         """True where the other side has closed and nothing that it sent is unread."""
+        # recv() alone would wait as long as the socket's timeout, whatever its flags.
+        if self.buffer or not select.select([self.socket], [], [], 0)[0]:
+            return False
         try:
-            return not self.buffer and self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+            return self.socket.recv(1, socket.MSG_PEEK) == b""
         except OSError:
             return False
 
