@@ -87,7 +87,7 @@ def test_a_release_pushes_the_chart_and_everybody_can_pull_it(tmp_path, registry
     release("chart", "--version", "1.2.3", "--push", url, "--plain-http", "--home", "https://example.org", "--source", "https://example.org/git",
             "--out", tmp_path)
     sums = (tmp_path / "SHA256SUMS").read_text()
-    assert re.fullmatch(r"[0-9a-f]{64}  elastic-inference-1\.2\.3\.tgz\n", sums)
+    assert re.fullmatch(r"[0-9a-f]{64}  chart-1\.2\.3\.intoto\.json\n[0-9a-f]{64}  elastic-inference-1\.2\.3\.tgz\n", sums)
     pulled = tmp_path / "pulled"
     rendered.helm("pull", f"{url}/elastic-inference", "--version", "1.2.3", "--plain-http", "--untar", "-d", pulled)
     told = yaml.safe_load((pulled / "elastic-inference/Chart.yaml").read_text())

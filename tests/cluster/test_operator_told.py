@@ -231,7 +231,7 @@ def test_a_child_that_only_carries_the_labels_is_told_and_left_alone(server, spa
         def told():
             workers = condition(server, space, "svc", "WorkersReady")
             assert (workers["status"], workers["reason"]) == ("False", "Refused")
-            assert "with this service's labels and not owned by it: remove it" in workers["message"]
+            assert "with this service's labels and not made by this operator: remove it" in workers["message"]
 
         eventually(told, 10)
         kept = server.get("pdb", "svc-dispatcher", "-n", space)
