@@ -30,11 +30,8 @@ bool is_idempotent(std::string_view method) {
 
 // Reads once and feeds the parser; feeds the end when the server closed.
 asio::awaitable<Result<void>> advance(Connection& connection, ResponseParser& parser, SteadyTime deadline) {
-  auto const old_size = connection.buffer.size();
-  connection.buffer.resize(old_size + kReadSize);
-  auto const target = asio::buffer(connection.buffer.data() + old_size, kReadSize);
-  auto const got = co_await connection.transport->read_some(target, deadline);
-  connection.buffer.resize(old_size + (got ? *got : 0));
+  // Not read_some: an idle watch would set kReadSize aside for as long as it waits.
+  auto const got = co_await connection.transport->read_into(connection.buffer, kReadSize, deadline);
   if (!got) co_return got.error();
   if (*got == 0) co_return parser.feed_end();
   co_return Result<void>(boost::system::in_place_value);
