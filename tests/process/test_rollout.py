@@ -60,12 +60,16 @@ def test_new_weights_take_over_worker_by_worker_under_load_and_every_answer_says
         url = operator.wait_ready(workers=2, seconds=90)
         wait_until(lambda: operator.status().get("model", {}).get("version") == old_version, what="the old weights' digest in the status")
         seen = Seen(operator, url, rate=5)
+        wait_until(lambda: any(answer.done() for answer in seen.answers), what="an answer before the edit")
         operator.write(manifest(model={"uri": new}, scaling=scaling))
 
         def done():
             arrived = operator.condition("Reconciling")
             return operator.status()["model"]["version"] == new_version and (arrived["status"], arrived["reason"]) == ("False", "Arrived")
         wait_until(done, 90, "the end of the rollout")
+        # One that was sent before the end may still be the last job of a worker that leaves.
+        sent = len(seen.answers)
+        wait_until(lambda: len(seen.answers) > sent + 1, what="requests after the rollout")
         answers = seen.end()
     finally:
         operator.stop(30)
