@@ -13,12 +13,12 @@ import resource
 import socket
 import statistics
 import subprocess
-import sys
 import time
 
 from bench import processes
+from bench.compare.experiment import say
 from bench.dispatcher import contestants
-from bench.plot import style
+from bench.plot import canvas, style
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SEED = 20270118
@@ -57,10 +57,6 @@ def flags():
         if name not in ("haproxy", "nginx", "aiohttp"):
             parser.error(f"--peers: has '{name}'; allowed are haproxy, nginx and aiohttp")
     return options
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
 
 
 def write_pictures(folder):
@@ -186,12 +182,7 @@ def ratio(rows, one, other, key="cpu_ms"):
 
 
 def draw(rows, path):
-    try:
-        import matplotlib
-        matplotlib.use("Agg")
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        say(f"no plot: {error}")
+    if (plt := canvas.pyplot()) is None:
         return
     shown = [row for row in rows if row["name"] != "direct"][::-1]
     figure, axes = plt.subplots(1, 2, figsize=(9, 0.4 * len(shown) + 1), sharey=True)

@@ -13,6 +13,9 @@ import subprocess
 import sys
 import time
 
+from bench.compare.experiment import say
+from bench.plot import canvas, style
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 # Of the Python package index, in an environment of their own: they want another numpy than Debian's torchvision.
@@ -45,10 +48,6 @@ def flags():
     options.rounds = options.rounds or (6 if options.quick else 30)
     options.starts = options.starts or (2 if options.quick else 5)
     return options
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
 
 
 def one_thread():
@@ -179,14 +178,8 @@ def ratio(medians, one, other):
 
 
 def draw(rows, path):
-    try:
-        import matplotlib
-        matplotlib.use("Agg")
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        say(f"no plot: {error}")
+    if (plt := canvas.pyplot()) is None:
         return
-    from bench.plot import style
     figure, axis = plt.subplots(figsize=(7, 0.4 * len(rows) + 1))
     names = [row["name"] for row in rows][::-1]
     axis.barh(names, [row["median_ms"] for row in rows][::-1],

@@ -94,17 +94,9 @@ json::array json_of(std::vector<plan::WorkerInstance> const& workers, WallTime n
 }
 
 json::object json_of(scaling::Decision const& decision, std::string const& id, WallTime time) {
-  auto const& in = decision.inputs;
   json::array terms;
-  auto const add = [&](std::string_view term, int workers) {
-    if (workers > 0) terms.push_back(json::object{{"name", term}, {"workers", workers}});
-  };
-  add(name(scaling::Term::Load), in.load_workers);
-  add(name(scaling::Term::Burst), in.burst_workers);
-  add(name(scaling::Term::Backlog), in.backlog_workers);
-  add(name(scaling::Term::QueueTarget), in.queue_target_workers);
-  add("Held", in.held_workers);
-  add("Recurring", in.recurring_workers);
+  for (auto const& asked : scaling::asked_for(decision.inputs))
+    terms.push_back(json::object{{"name", asked.name}, {"workers", asked.workers}});
   return {{"id", id},
           {"time", unix_milliseconds(time)},
           {"from", decision.from},
@@ -112,7 +104,7 @@ json::object json_of(scaling::Decision const& decision, std::string const& id, W
           {"reason", name(decision.reason)},
           {"term", name(decision.term)},
           {"formula", decision.formula},
-          {"measured", scaling::measured_in_words(in)},
+          {"measured", scaling::measured_in_words(decision.inputs)},
           {"terms", std::move(terms)},
           {"bound", scaling::limit_in_words(name(decision.limit))},
           {"why_not_more", decision.why_not_more},

@@ -120,7 +120,7 @@ Result<Page::Next> Page::begin_service(http::Request const& request) {
   });
 }
 
-asio::awaitable<void> Page::send(http::ResponseWriter& writer, Next next) {
+asio::awaitable<void> Page::send(http::Request const& request, http::ResponseWriter& writer, Next next) {
   http::Response head;
   head.headers.set("Content-Type", "text/event-stream");
   if (!co_await writer.begin(std::move(head))) co_return;
@@ -131,6 +131,7 @@ asio::awaitable<void> Page::send(http::ResponseWriter& writer, Next next) {
                : "event: gone\ndata: " + to_json_text(boost::json::value(object.error().message)) + "\n\n";
     if (!co_await writer.write(event) || !object) co_return;
     co_await sleep_until(due + kBeat);
+    if (refused(request)) co_return;  // its token was replaced
   }
 }
 
@@ -167,7 +168,7 @@ http::Route Page::stream_route(std::string pattern, std::function<Result<Next>(h
     }
     ++streams_;
     std::shared_ptr<void> const counted(nullptr, [this](void*) { --streams_; });
-    co_await send(writer, std::move(*next));
+    co_await send(request, writer, std::move(*next));
   };
   return route;
 }

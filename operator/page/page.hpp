@@ -44,7 +44,7 @@ class Page {
   http::Route stream_route(std::string pattern, std::function<Result<Next>(http::Request const&)> begin);
   Result<Next> begin_list(http::Request const& request);
   Result<Next> begin_service(http::Request const& request);
-  static asio::awaitable<void> send(http::ResponseWriter& writer, Next next);
+  asio::awaitable<void> send(http::Request const& request, http::ResponseWriter& writer, Next next);
   std::optional<http::Response> refused(http::Request const& request) const;
 
   Options options_;

@@ -6,6 +6,7 @@
 #include "operator/page/json.hpp"
 #include "operator/show/row.hpp"
 #include "runtime/core/json.hpp"
+#include "runtime/http/text.hpp"
 
 namespace ei::page {
 namespace {
@@ -40,8 +41,7 @@ Sample sample_of(reconcile::Decided const& decided) {
 }
 
 std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; });
+  std::transform(text.begin(), text.end(), text.begin(), http::lower);
   return text;
 }
 

@@ -15,12 +15,6 @@ void read(json::value const& object, std::string_view name, std::optional<double
   if (value != nullptr && value->is_number()) into = value->to_number<double>();
 }
 
-void read(json::value const& object, std::string_view name, double& into) {
-  std::optional<double> found;
-  read(object, name, found);
-  into = found.value_or(into);
-}
-
 void read(json::value const& object, std::string_view name, int& into) {
   auto const* value = find_member(object, name);
   json::error_code wrong;
@@ -56,19 +50,24 @@ std::string measured_in_words(Inputs const& inputs) {
   return words;
 }
 
+std::vector<Asked> asked_for(Inputs const& inputs) {
+  std::vector<Asked> asked{{name(Term::Load), "the load", inputs.load_workers},
+                           {name(Term::Burst), "a burst", inputs.burst_workers},
+                           {name(Term::Backlog), "the backlog", inputs.backlog_workers},
+                           {name(Term::QueueTarget), "queueTarget", inputs.queue_target_workers},
+                           {"Held", "the most within the hold window", inputs.held_workers},
+                           {"Recurring", "a surge that keeps coming back", inputs.recurring_workers}};
+  std::erase_if(asked, [](Asked const& each) { return each.workers <= 0; });
+  return asked;
+}
+
 std::string terms_in_words(Inputs const& inputs, std::string_view term) {
   std::string words;
-  auto const add = [&](char const* what, int workers) {
-    if (workers > 0) words += (words.empty() ? "" : ", ") + text("%s %d", what, workers);
-  };
-  add("the load", inputs.load_workers);
-  if (inputs.load_workers > 0 && inputs.spare_workers > 0)
-    words += text(" (%d of them because starts are slow)", inputs.spare_workers);
-  add("a burst", inputs.burst_workers);
-  add("the backlog", inputs.backlog_workers);
-  add("queueTarget", inputs.queue_target_workers);
-  add("the most within the hold window", inputs.held_workers);
-  add("a surge that keeps coming back", inputs.recurring_workers);
+  for (auto const& asked : asked_for(inputs)) {
+    words += (words.empty() ? "" : ", ") + std::string(asked.words) + " " + std::to_string(asked.workers);
+    if (asked.name == name(Term::Load) && inputs.spare_workers > 0)
+      words += text(" (%d of them because starts are slow)", inputs.spare_workers);
+  }
   if (term.empty() || term == name(Term::None)) return words;
   return words + (words.empty() ? "" : "; ") + "the term " + std::string(term) + " won";
 }

@@ -13,7 +13,7 @@ import pytest
 
 from bench.waiting import eventually
 from tests.cluster.faulty_proxy import FaultyProxy
-from tests.cluster.operator_process import PROGRAM, bare_server
+from tests.cluster.operator_process import MONITOR_CRD, PROGRAM, bare_server
 
 KINDS = "services,deployments,poddisruptionbudgets,networkpolicies,configmaps"
 CHILDREN = 9
@@ -32,6 +32,15 @@ def space(server):
     name = f"test-{os.urandom(4).hex()}"
     server.kubectl("create", "namespace", name)
     return name
+
+
+@pytest.fixture
+def monitors(server):
+    """The Prometheus operator's API, for one test."""
+    server.kubectl("apply", "-f", "-", stdin=json.dumps(MONITOR_CRD))
+    server.kubectl("wait", "--for=condition=Established", "crd", MONITOR_CRD["metadata"]["name"], "--timeout=30s")
+    yield
+    server.kubectl("delete", "crd", MONITOR_CRD["metadata"]["name"])
 
 
 @pytest.fixture

@@ -5,10 +5,7 @@ import json
 import threading
 import time
 
-import pytest
-
 from bench.waiting import eventually
-from tests.cluster.operator_process import MONITOR_CRD
 from tests.cluster.proxied_operator import (  # noqa: F401 (fixtures)
     CHILDREN,
     KINDS,
@@ -16,6 +13,7 @@ from tests.cluster.proxied_operator import (  # noqa: F401 (fixtures)
     condition,
     create,
     expect,
+    monitors,
     notes,
     operator,
     proxy,
@@ -93,14 +91,6 @@ def test_two_operators_with_different_defaults_do_not_fight_without_a_word(serve
             before = deployment(server, space)["metadata"]["generation"]
             time.sleep(12)
             assert deployment(server, space)["metadata"]["generation"] - before <= 20
-
-
-@pytest.fixture
-def monitors(server):
-    server.kubectl("apply", "-f", "-", stdin=json.dumps(MONITOR_CRD))
-    server.kubectl("wait", "--for=condition=Established", "crd", MONITOR_CRD["metadata"]["name"], "--timeout=30s")
-    yield
-    server.kubectl("delete", "crd", MONITOR_CRD["metadata"]["name"])
 
 
 def test_what_a_service_deleted_with_cascade_orphan_left_belongs_to_its_successor(server, space, proxy, tmp_path, monitors):

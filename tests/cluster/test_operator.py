@@ -12,8 +12,7 @@ import pytest
 
 from bench.waiting import eventually
 from tests.cluster.faulty_proxy import DROP, FaultyProxy
-from tests.cluster.operator_process import MONITOR_CRD
-from tests.cluster.proxied_operator import CHILDREN, KINDS, children, create, essence, operator, proxy, server, space, wait_for_children  # noqa: F401 (fixtures)
+from tests.cluster.proxied_operator import CHILDREN, KINDS, children, create, essence, monitors, operator, proxy, server, space, wait_for_children  # noqa: F401 (fixtures)
 
 
 def test_nothing_is_written_while_nothing_changes_nor_after_a_restart(server, space, proxy, tmp_path):
@@ -72,15 +71,6 @@ def test_drift_is_put_right_within_a_second(server, space, proxy, tmp_path):
         server.kubectl("-n", space, "annotate", "deployment", "svc-worker", "mine=1")
         time.sleep(1)
         assert children(server, space)["Deployment/svc-worker"]["metadata"]["annotations"]["mine"] == "1"
-
-
-@pytest.fixture
-def monitors(server):
-    """The Prometheus operator's API, for one test."""
-    server.kubectl("apply", "-f", "-", stdin=json.dumps(MONITOR_CRD))
-    server.kubectl("wait", "--for=condition=Established", "crd", MONITOR_CRD["metadata"]["name"], "--timeout=30s")
-    yield
-    server.kubectl("delete", "crd", MONITOR_CRD["metadata"]["name"])
 
 
 def test_a_service_monitor_that_drifts_is_put_right_and_one_of_somebody_else_left_alone(server, space, proxy, tmp_path, monitors):

@@ -1,5 +1,4 @@
 """The operator's live page: in a real browser, and as what programs read."""
-import datetime
 import json
 import signal
 import threading
@@ -54,32 +53,27 @@ def test_the_list_shows_a_service_and_a_scale_up_within_two_seconds(start_operat
     operator.wait_ready()
     # Something moves the bound, as nothing else is so sure to scale up.
     edit = threading.Timer(4, lambda: operator.write(manifest(scaling={"minReplicas": 2, "maxReplicas": 2})))
-    edit.start()
-    out = run_browser("""
-        page.goto(args[0])
-        row = page.get_by_role("row").filter(has_text="resnet18")
-        expect(row).to_contain_text("ready")
-        expect(row).to_contain_text("1/1")
-        expect(page.locator("#count")).to_have_text("1 service")
-        expect(row).to_contain_text("2/2")
-        seen = time.time()
-        row.get_by_role("link").click()
-        expect(page.get_by_role("heading", name="resnet18")).to_be_visible()
-        expect(page.locator(".decisions")).to_contain_text("1 → 2")
-        expect(page.locator(".chart canvas")).to_have_count(4)
-        out = [seen, faults]
-        """, url_of(operator))
-    edit.join()
-    seen, faults = out
-    assert faults == []
-    ready = wait_until(lambda: operator.events("ScaledUp"))[0]["ts"]
-    scaled = datetime.datetime.fromisoformat(ready).timestamp()
-    assert seen > scaled
-    # What a browser shows is as old as the stream's beat at most.
-    with requests.get(url_of(operator) + "/api/v1/streams/services", stream=True, timeout=10) as answer:
+    with requests.get(url_of(operator) + "/api/v1/streams/services", stream=True, timeout=30) as answer:
         stream = events_of(answer)
-        times = [next(stream)["now"] for _ in range(3)]
-    assert all(0 < later - earlier < 2_000 for earlier, later in zip(times, times[1:]))
+        edit.start()
+        faults = run_browser("""
+            page.goto(args[0])
+            row = page.get_by_role("row").filter(has_text="resnet18")
+            expect(row).to_contain_text("ready")
+            expect(row).to_contain_text("1/1")
+            expect(page.locator("#count")).to_have_text("1 service")
+            expect(row).to_contain_text("2/2")
+            row.get_by_role("link").click()
+            expect(page.get_by_role("heading", name="resnet18")).to_be_visible()
+            expect(page.locator(".decisions")).to_contain_text("1 → 2")
+            expect(page.locator(".chart canvas")).to_have_count(4)
+            out = faults
+            """, url_of(operator))
+        edit.join()
+        assert faults == []
+        # How late a browser hears of it, whatever its own speed: the moment of the event beside the second of the sample.
+        event, second = next((event, sample[0]) for event in stream for row in event["rows"] for sample in row["samples"] if sample[5] == 2)
+    assert event["now"] / 1000 - second <= 2
 
 
 def test_a_decision_s_explanation_is_what_the_status_says_of_it(start_operator):
@@ -219,8 +213,12 @@ def test_with_a_token_the_page_asks_for_it(start_operator, tmp_path):
             assert refused.status_code == 401 and refused.headers["WWW-Authenticate"] == "Bearer"
             assert "resnet18" not in refused.text
     assert get(operator, "/api/v1/services", Authorization="Bearer open sesame").status_code == 200
-    # A mounted Secret changes under the operator.
-    token.write_text("another\n")
+    # A mounted Secret changes under the operator. Who reads with the old one is not read to any more.
+    with requests.get(url_of(operator) + "/api/v1/streams/services", headers={"Authorization": "Bearer open sesame"}, stream=True, timeout=10) as old:
+        stream = events_of(old)
+        next(stream)
+        token.write_text("another\n")
+        assert len(list(stream)) <= 1
     assert get(operator, "/api/v1/services", Authorization="Bearer open sesame").status_code == 401
     assert get(operator, "/api/v1/services", Authorization="Bearer another").status_code == 200
 
