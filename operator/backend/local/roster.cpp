@@ -338,8 +338,8 @@ std::vector<int> Roster::cores_taken() const {
 }
 
 /// The one that runs, and where it is not as wanted also the one that takes over from it, or will once it may
-/// be started again.
-void Roster::observe_worker(Slot const& slot, std::optional<Command> const& wanted, int& waiting, Moment now,
+/// be started again. Where that failed in several slots, one of them is the next to try.
+void Roster::observe_worker(Slot const& slot, std::optional<Command> const& wanted, Told& told, Moment now,
                             plan::Observation& seen) const {
   auto const is_outdated = [&](Instance const& each) {
     return wanted && !same_template(each.command, *wanted);
@@ -350,15 +350,17 @@ void Roster::observe_worker(Slot const& slot, std::optional<Command> const& want
       worker = observed_worker(*each);
       worker.outdated = is_outdated(*each);
     } else {
-      worker.name = key_.name + "-worker-waiting-" + std::to_string(++waiting);
+      worker.name = key_.name + "-worker-waiting-" + std::to_string(++told.waiting);
       worker.created = now.wall;
     }
     worker.trouble = slot.trouble;
     seen.workers.push_back(std::move(worker));
   };
   add(slot.current);
-  bool const replaced = slot.current && (slot.next || (slot.trouble && is_outdated(*slot.current)));
-  if (replaced) add(slot.next);
+  bool const will_be = !told.takes_over && slot.current && slot.trouble && is_outdated(*slot.current);
+  if (!slot.current || (!slot.next && !will_be)) return;
+  told.takes_over = true;
+  add(slot.next);
 }
 
 void Roster::observe(plan::Observation& seen, Moment now) const {
@@ -375,8 +377,10 @@ void Roster::observe(plan::Observation& seen, Moment now) const {
   seen.worker_replicas = workers_wanted_;
   std::optional<Command> wanted;
   if (seen.spec && linked()) wanted = worker_template(*seen.spec, "");
-  int waiting = 0;
-  for (auto const& slot : workers_) observe_worker(slot, wanted, waiting, now, seen);
+  Told told;
+  told.takes_over =
+      std::any_of(workers_.begin(), workers_.end(), [](Slot const& slot) { return slot.next != nullptr; });
+  for (auto const& slot : workers_) observe_worker(slot, wanted, told, now, seen);
   for (auto const& instance : leaving_) {
     if (instance->program == Program::Worker) seen.workers.push_back(observed_worker(*instance));
   }

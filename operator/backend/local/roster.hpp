@@ -112,7 +112,12 @@ class Roster {
   [[nodiscard]] Command dispatcher_template(api::Spec const& spec, std::string const& name) const;
   [[nodiscard]] Command worker_template(api::Spec const& spec, std::string const& name) const;
   [[nodiscard]] std::filesystem::path ports_file(std::string const& name) const;
-  void observe_worker(Slot const& slot, std::optional<Command> const& wanted, int& waiting, Moment now,
+  /// What was told of the slots so far.
+  struct Told {
+    int waiting = 0;          ///< places without a process
+    bool takes_over = false;  ///< one that takes over, or will: there is one at a time
+  };
+  void observe_worker(Slot const& slot, std::optional<Command> const& wanted, Told& told, Moment now,
                       plan::Observation& seen) const;
 
   Settings settings_;
