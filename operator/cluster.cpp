@@ -3,8 +3,10 @@
 #include <boost/asio/io_context.hpp>
 #include <memory>
 
+#include "operator/backend/kube/client/reloading_file.hpp"
 #include "operator/kubernetes.hpp"
 #include "operator/metrics_server.hpp"
+#include "runtime/async/clock.hpp"
 #include "runtime/crypto/digest.hpp"
 #include "runtime/log/failed_task.hpp"
 #include "runtime/log/log.hpp"
@@ -28,12 +30,9 @@ KubernetesOptions kubernetes_options(Flags const& flags, kube::Access access, re
   options.identity = pod.empty() ? "operator-" + crypto::random_hex(4) : pod;
   options.lease_namespace = own_namespace.empty() ? access.namespace_name : own_namespace;
   options.lease_name = flags.lease_name;
-  reconcile.webhooks.cluster_ca = [ca = access.ca] {
-    constexpr std::size_t kMostBytes = 1U << 20U;  // a list of all public authorities is 200 KiB
-    if (ca.path.empty()) return ca.text;
-    auto text = process::read_file(ca.path, kMostBytes);
-    return text ? *std::move(text) : std::string();
-  };
+  auto const ca =
+      std::make_shared<kube::ReloadingFile>(access.ca, kube::holds_certificates, kube::read_credential);
+  reconcile.webhooks.cluster_ca = [ca] { return ca->read(steady_now()); };
   options.access = std::move(access);
   options.namespaces = flags.namespaces;
   options.children.dispatcher_image = flags.dispatcher_image;

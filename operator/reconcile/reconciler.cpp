@@ -173,6 +173,7 @@ void Reconciler::post(api::ServiceKey const& key, Entry& entry, Post wanted) {
                  }
                  auto const found = entries_.find(key);
                  if (found == entries_.end() || !found->second.memory.webhook) co_return;
+                 if (found->second.webhook != webhook) co_return;  // of a service that had the same name
                  if (!take_answer(*found->second.memory.webhook, std::move(answer), now().steady)) co_return;
                  queue_.add(key, now().steady);
                  wake();

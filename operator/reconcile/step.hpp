@@ -98,7 +98,7 @@ struct Scrape {
   milliseconds deadline{};
 };
 
-/// Posts a question to the service's webhook, and does not wait for the answer: see answered().
+/// Posts a question to the service's webhook, and does not wait for the answer: see take_answer().
 struct Post {
   api::Webhook webhook;
   std::string question;

@@ -50,7 +50,11 @@ Result<void> Webhook::connect() {
   };
   http::TlsClientOptions tls;
   tls.ca_pem = ca_pem_;
-  if (ca_pem_.empty() && reach_.cluster_ca && names_service(origin->host)) tls.ca_pem = reach_.cluster_ca();
+  if (ca_pem_.empty() && reach_.cluster_ca && names_service(origin->host)) {
+    auto authority = reach_.cluster_ca();
+    if (!authority) return with_context(authority.error(), "the cluster's certificate authority");
+    tls.ca_pem = *std::move(authority);
+  }
   client_.emplace(executor_, std::move(*origin), std::move(tls), std::move(limits));
   return {};
 }

@@ -18,8 +18,9 @@ namespace asio = boost::asio;
 struct WebhookReach {
   AllowedAddresses addresses;
   bool services = false;  ///< names of Services may lead to private addresses
-  /// The cluster's own authority as PEM, for names of Services; empty, or giving "": the system's store.
-  std::function<std::string()> cluster_ca = {};
+  /// The cluster's own authority as PEM, for names of Services; empty, or giving "": the system's store. Its
+  /// error is the answer's failure.
+  std::function<Result<std::string>()> cluster_ca = {};
 };
 
 /// Whether a host is a Service as DNS in a cluster has it: `NAME.NAMESPACE.svc`, perhaps with the domain

@@ -22,11 +22,16 @@ scrape::WebhookReach loopback() {
   return reach;
 }
 
-/// What a webhook at `host` says that answers so.
-ei::scaling::Answer answer_of(http::Response response, scrape::WebhookReach reach = loopback(),
-                              ei::milliseconds delay = 0ms) {
+struct Asked {
+  ei::scaling::Answer answer;
+  std::optional<std::string> question;  ///< none: nothing came to the webhook
+};
+
+/// Asks a webhook that answers so after `delay`.
+Asked ask(http::Response response, scrape::WebhookReach reach = loopback(), ei::milliseconds delay = 0ms,
+          ei::milliseconds deadline = 10s) {
   asio::io_context context(1);
-  std::string asked;
+  std::optional<std::string> asked;
   http::ServerOptions options;
   options.address = "127.0.0.1";
   http::Route route;
@@ -44,12 +49,14 @@ ei::scaling::Answer answer_of(http::Response response, scrape::WebhookReach reac
   scrape::Webhook webhook(context.get_executor(), url, "", std::move(reach));
   std::optional<ei::scaling::Answer> found;
   asio::co_spawn(
-      context, [&]() -> asio::awaitable<void> { found = co_await webhook.ask("the question", 300ms); },
+      context, [&]() -> asio::awaitable<void> { found = co_await webhook.ask("the question", deadline); },
       asio::detached);
   while (!found) context.run_one();
-  auto const answer = *found;
-  if (answer.failure.empty()) CHECK(asked == "the question");
-  return answer;
+  return {*found, asked};
+}
+
+ei::scaling::Answer answer_of(http::Response response) {
+  return ask(std::move(response)).answer;
 }
 
 std::string refusal(scrape::WebhookReach const& reach, std::string_view host, AddressKind kind) {
@@ -60,8 +67,9 @@ std::string refusal(scrape::WebhookReach const& reach, std::string_view host, Ad
 }  // namespace
 
 TEST_CASE("An answer is read as the exchange has it") {
-  auto const answer = answer_of({200, {}, R"({"replicas": 4, "reason": "Because", "explanation": "so"})"});
-  CHECK(answer == ei::scaling::Answer{4, "Because", "so", ""});
+  auto const asked = ask({200, {}, R"({"replicas": 4, "reason": "Because", "explanation": "so"})"});
+  CHECK(asked.answer == ei::scaling::Answer{4, "Because", "so", ""});
+  CHECK(asked.question == "the question");
 }
 
 TEST_CASE("What is no usable answer says why") {
@@ -69,13 +77,30 @@ TEST_CASE("What is no usable answer says why") {
   CHECK(answer_of({302, {{"Location", "http://169.254.169.254/"}}, ""}).failure == "HTTP status 302");
   CHECK_THAT(answer_of({200, {}, "{}"}).failure, Catch::StartsWith("replicas is missing"));
   CHECK_THAT(answer_of({200, {}, "<html>"}).failure, Catch::Contains("is not JSON"));
-  CHECK_FALSE(answer_of({200, {}, std::string(17000, ' ')}).failure.empty());
-  CHECK(answer_of({200, {}, "{}"}, loopback(), 2s).failure == "no answer within 300ms");
+  CHECK_THAT(answer_of({200, {}, std::string(17000, ' ')}).failure,
+             Catch::Contains("larger than 16384 bytes"));
+  CHECK(ask({200, {}, "{}"}, loopback(), 2s, 300ms).answer.failure == "no answer within 300ms");
 }
 
 TEST_CASE("An address that the administrator does not allow is not connected to") {
-  CHECK_THAT(answer_of({200, {}, "{}"}, {}).failure,
-             Catch::Contains("127.0.0.1 is a loopback address; an administrator"));
+  auto const asked = ask({200, {}, "{}"}, {});
+  CHECK_THAT(asked.answer.failure, Catch::Contains("127.0.0.1 is a loopback address; an administrator"));
+  CHECK_FALSE(asked.question);
+}
+
+TEST_CASE("A cluster's authority that cannot be read is what the answer names") {
+  auto reach = loopback();
+  reach.cluster_ca = []() -> ei::Result<std::string> {
+    return ei::make_error(ei::ErrorKind::Io, "ca.crt: permission denied");
+  };
+  asio::io_context context(1);
+  scrape::Webhook webhook(context.get_executor(), "https://policy.default.svc/decide", "", reach);
+  std::optional<ei::scaling::Answer> found;
+  asio::co_spawn(
+      context, [&]() -> asio::awaitable<void> { found = co_await webhook.ask("the question", 10s); },
+      asio::detached);
+  while (!found) context.run_one();
+  CHECK(found->failure == "the cluster's certificate authority: ca.crt: permission denied");
 }
 
 TEST_CASE("Services may have private addresses where services are allowed, and nothing more") {

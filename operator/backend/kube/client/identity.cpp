@@ -1,7 +1,6 @@
 #include "operator/backend/kube/client/identity.hpp"
 
 #include "operator/backend/kube/client/exec_plugin.hpp"
-#include "runtime/process/files.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -14,15 +13,8 @@ namespace {
 
 namespace asio = boost::asio;
 
-// A CA bundle of every public root is about 220 KiB.
-constexpr std::size_t kMaxFileBytes = 4U * 1024U * 1024U;
-
 // A credential is renewed before it expires, so that no request carries one that ends on its way.
 constexpr std::chrono::seconds kExpiryMargin{30};
-
-Result<std::string> read(std::filesystem::path const& path) {
-  return process::read_file(path, kMaxFileBytes);
-}
 
 bool not_blank(std::string_view text) {
   return !trimmed(text).empty();
@@ -38,10 +30,10 @@ PemSource token_source(Access const& access) {
 
 Identity::Identity(Access access)
     : access_(std::move(access)),
-      ca_(access_.ca, holds_certificates, read),
-      certificate_(access_.client_certificate, holds_certificates, read),
-      key_(access_.client_key, not_blank, read),
-      token_(token_source(access_), not_blank, read) {}
+      ca_(access_.ca, holds_certificates, read_credential),
+      certificate_(access_.client_certificate, holds_certificates, read_credential),
+      key_(access_.client_key, not_blank, read_credential),
+      token_(token_source(access_), not_blank, read_credential) {}
 
 asio::awaitable<Result<IdentitySnapshot>> Identity::current() {
   auto const now = steady_now();

@@ -9,10 +9,14 @@
 #include <memory>
 #include <utility>
 
+#include "runtime/process/files.hpp"
+
 namespace ei::kube {
 namespace {
 
 constexpr std::chrono::seconds kReloadPeriod{30};
+// A CA bundle of every public root is about 220 KiB.
+constexpr std::size_t kMostBytes = 4U * 1024U * 1024U;
 
 }  // namespace
 
@@ -32,6 +36,10 @@ Result<std::string> ReloadingFile::read(SteadyTime now) {
     return make_error(ErrorKind::Invalid, source_.path.string() + " holds nothing that can be used");
   }
   return text_;
+}
+
+Result<std::string> read_credential(std::filesystem::path const& path) {
+  return process::read_file(path, kMostBytes);
 }
 
 bool holds_certificates(std::string_view pem) {

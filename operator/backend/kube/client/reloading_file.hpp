@@ -34,6 +34,9 @@ class ReloadingFile {
   SteadyTime next_ = SteadyTime::min();
 };
 
+/// The reader of tokens, keys and certificates. Errors: as process::read_file.
+Result<std::string> read_credential(std::filesystem::path const& path);
+
 /// True when at least one certificate can be read and nothing that begins like one is broken.
 bool holds_certificates(std::string_view pem);
 
