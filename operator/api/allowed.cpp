@@ -67,29 +67,41 @@ std::optional<Place> place_of(std::string_view authority, std::uint16_t port = 4
   return number && !place.host.empty() ? std::optional(place) : std::nullopt;
 }
 
+/// Which hosts a field may name, and what the administrator's values for them are called.
+struct HostRule {
+  std::vector<std::string> const& hosts;
+  AllowedAddresses const& addresses;
+  char const* never;        ///< what is not done even if it is allowed
+  char const* not_allowed;  ///< why an address of its kind is refused
+  char const* address_flag;
+  char const* address_value;
+  char const* host_flag;
+  char const* host_value;
+};
+
+/// Why the rule refuses a place; empty: it does not.
+std::string host_fault(Place const& place, HostRule const& rule) {
+  auto const kind = kind_of_host(place.host);
+  auto const its_host = kind ? "its host is " + std::string(to_string(*kind)) : std::string();
+  if (kind == AddressKind::Never) return its_host + rule.never;
+  if (kind && !rule.addresses.admit(*kind))
+    return its_host + rule.not_allowed + administrator(rule.address_flag, rule.address_value);
+  if (!rule.hosts.empty() && host_allowed(rule.hosts, place.host, place.port)) return {};
+  return (rule.hosts.empty() ? "no host is allowed" : "allowed hosts are " + listed(rule.hosts)) +
+         administrator(rule.host_flag, rule.host_value);
+}
+
 std::optional<FieldError> refused_place(std::string const& field, std::string const& uri,
                                         Allowed const& allowed) {
   auto const place = place_of(parts_of(uri).authority);
   if (!place)
     return forbidden(field, display_url(uri),
                      "must have a host, perhaps a port from 1 to 65535, and no user info");
-  auto const kind = kind_of_host(place->host);
-  if (kind == AddressKind::Never) {
-    return forbidden(field, display_url(uri),
-                     "its host is " + std::string(to_string(*kind)) + ", from which nothing is ever loaded");
-  }
-  if (kind && !allowed.addresses.admit(*kind)) {
-    return forbidden(field, display_url(uri),
-                     "its host is " + std::string(to_string(*kind)) + ", and only public ones are allowed" +
-                         administrator("--allow-model-address", "allow.modelAddresses"));
-  }
-  if (!host_allowed(allowed.hosts, place->host, place->port) || allowed.hosts.empty()) {
-    return forbidden(
-        field, display_url(uri),
-        (allowed.hosts.empty() ? "no host is allowed" : "allowed hosts are " + listed(allowed.hosts)) +
-            administrator("--allow-model-host", "allow.modelHosts"));
-  }
-  return {};
+  auto const fault =
+      host_fault(*place, {allowed.hosts, allowed.addresses, ", from which nothing is ever loaded",
+                          ", and only public ones are allowed", "--allow-model-address",
+                          "allow.modelAddresses", "--allow-model-host", "allow.modelHosts"});
+  return fault.empty() ? std::nullopt : std::optional(forbidden(field, display_url(uri), fault));
 }
 
 /// What both URIs have in common.
@@ -162,20 +174,11 @@ void refuse_webhook(Webhook const& webhook, Allowed const& allowed, std::vector<
   auto const parts = parts_of(webhook.url);
   auto const place = place_of(parts.authority, parts.scheme == "http" ? 80 : 443);
   if (!place) return;  // the parser has told
-  auto const refuse = [&](std::string const& why) {
-    errors.push_back(forbidden(kField, display_url(webhook.url), why));
-  };
-  auto const kind = kind_of_host(place->host);
-  auto const& hosts = allowed.webhook_hosts;
-  if (kind == AddressKind::Never) {
-    refuse("its host is " + std::string(to_string(*kind)) + ", to which nothing is ever posted");
-  } else if (kind && !allowed.webhook_addresses.admit(*kind)) {
-    refuse("its host is " + std::string(to_string(*kind)) + ", and it is not among the allowed ones" +
-           administrator("--allow-webhook-address", "allow.webhookAddresses"));
-  } else if (hosts.empty() || !host_allowed(hosts, place->host, place->port)) {
-    refuse((hosts.empty() ? "no host is allowed" : "allowed hosts are " + listed(hosts)) +
-           administrator("--allow-webhook-host", "allow.webhookHosts"));
-  }
+  auto const fault = host_fault(
+      *place, {allowed.webhook_hosts, allowed.webhook_addresses, ", to which nothing is ever posted",
+               ", and it is not among the allowed ones", "--allow-webhook-address", "allow.webhookAddresses",
+               "--allow-webhook-host", "allow.webhookHosts"});
+  if (!fault.empty()) errors.push_back(forbidden(kField, display_url(webhook.url), fault));
 }
 
 }  // namespace

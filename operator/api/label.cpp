@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "operator/api/names.hpp"
+
 namespace ei::api {
 namespace {
 
@@ -11,9 +13,6 @@ constexpr std::size_t kMaxPrefix = 253;
 
 bool is_lower_alnum(char c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
-bool is_alnum(char c) {
-  return is_lower_alnum(c) || (c >= 'A' && c <= 'Z');
 }
 
 bool is_name_part(std::string_view text) {

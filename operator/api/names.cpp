@@ -18,10 +18,6 @@ bool is_lower(char c) {
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
-bool is_alnum(char c) {
-  return is_lower(c) || is_digit(c) || (c >= 'A' && c <= 'Z');
-}
-
 std::string lower(std::string_view text) {
   std::string out(text);
   std::transform(out.begin(), out.end(), out.begin(),
@@ -43,6 +39,10 @@ bool names_secret(std::string_view parameter) {
 }
 
 }  // namespace
+
+bool is_alnum(char c) {
+  return is_lower(c) || is_digit(c) || (c >= 'A' && c <= 'Z');
+}
 
 bool is_dns_label(std::string_view text, bool digit_first) {
   if (text.empty() || !(is_lower(text.front()) || (digit_first && is_digit(text.front())))) return false;

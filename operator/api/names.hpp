@@ -4,6 +4,9 @@
 
 namespace ei::api {
 
+/// An ASCII letter or digit.
+[[nodiscard]] bool is_alnum(char c);
+
 /// RFC 1035 label as Kubernetes wants it of a Service's name; `digit_first`: RFC 1123, as of most others.
 [[nodiscard]] bool is_dns_label(std::string_view text, bool digit_first);
 

@@ -14,10 +14,6 @@ namespace {
 namespace json = boost::json;
 constexpr auto kNone = std::string_view::npos;
 
-bool is_alnum(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
 bool is_host(std::string_view host) {
   if (host.empty()) return false;
   if (host.front() != '[') {
