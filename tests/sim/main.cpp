@@ -56,7 +56,7 @@ int run_job(Flags const& flags, unsigned job) {
   return failures == 0 ? 0 : 1;
 }
 
-/// A calm run in which the sender of one request dies: of the second when `crash` is 2 or 3; odd: that
+/// A calm run in which the sender of one request dies: of request `crash / 2`, counted from 1; odd: that
 /// request is still served. 0: nobody dies.
 ei::sim::Outcome run_with_crash(std::uint64_t seed, std::uint64_t crash, bool trace) {
   auto script = ei::sim::draw_calm_script(seed);

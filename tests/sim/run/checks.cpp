@@ -5,6 +5,7 @@
 #include "operator/backend/kube/children/pod_template.hpp"
 #include "operator/backend/kube/protocol/owned_fields.hpp"
 #include "tests/sim/api/members.hpp"
+#include "tests/sim/run/names.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
@@ -22,8 +23,6 @@ namespace json = boost::json;
 // The slowest that may go on by itself: back-offs of a minute, and a cooldown after it. Then nothing moves.
 constexpr std::chrono::seconds kSilence{20};
 
-constexpr std::string_view kManager = "elastic-inference-operator";
-
 bool is_news(Route const& route) {
   return route.kind->type == kube::kLeases || route.kind->type == kube::kEvents;
 }
@@ -31,14 +30,6 @@ bool is_news(Route const& route) {
 api::InferenceService const* parse_of(json::object const& object, api::Parsed& parsed) {
   parsed = api::parse_service(json::value(object), api::UnknownFields::Ignore);
   return parsed.service ? &*parsed.service : nullptr;
-}
-
-/// Whether a service owns it, or for a pod its ReplicaSet something: those are not made by hand here. An
-/// orphan stays ours: the operator made it, as its managed fields tell.
-bool is_ours(json::object const& object) {
-  auto const* owners = member_of(object, "metadata.ownerReferences");
-  if (owners != nullptr && owners->is_array() && !owners->get_array().empty()) return true;
-  return !kube::extract_owned(object, kManager).is_null();
 }
 
 std::string template_of(json::object const& deployment) {
@@ -65,6 +56,8 @@ void Checks::fail(std::string what) {
 
 void Checks::on_request(Peer const& peer, http::Request const& request, SteadyTime now) {
   auto const route = read_route(request.target);
+  if (route && request.method == "GET" && !route->key.name.empty())
+    looked_[{peer.name, request.target.substr(0, request.target.find('?'))}] = api_.storage().version();
   if (!route || request.method == "GET" || is_news(*route)) return;
   last_write_ = now;
   last_written_ = request.method + " " + request.target;

@@ -1,5 +1,6 @@
 #include "operator/backend/kube/children/labels.hpp"
 #include "tests/sim/api/members.hpp"
+#include "tests/sim/run/names.hpp"
 #include "tests/sim/run/run.hpp"
 
 #include <boost/json/array.hpp>
@@ -12,12 +13,6 @@ namespace ei::sim {
 namespace {
 
 namespace json = boost::json;
-
-constexpr char const* kNamespace = "default";
-
-std::string name_of(std::uint64_t number) {
-  return "service-" + std::to_string(number);
-}
 
 std::string draw_policy(bench::Rng& rng) {
   auto const drawn = rng.uniform();
@@ -66,7 +61,7 @@ void Run::create_service(std::size_t number) {
                     {"dispatcher", json::object{{"replicas", static_cast<int>(1 + rng.below(2))}}}};
   json::object body{{"apiVersion", api::kApiVersion},
                     {"kind", api::kKind},
-                    {"metadata", json::object{{"name", name_of(number)}, {"namespace", kNamespace}}},
+                    {"metadata", json::object{{"name", service_name(number)}, {"namespace", kNamespace}}},
                     {"spec", std::move(spec)}};
   send("POST", kube::collection_path(kube::kInferenceServices, kNamespace), body);
 }
@@ -90,7 +85,7 @@ void Run::edit_service(std::size_t number, Edit edit) {
   if (edit != Edit::Broken && rng_.uniform() < 0.5)
     spec["worker"] =
         json::object{{"resources", json::object{{"memory", std::to_string(1 + rng_.below(8)) + "Gi"}}}};
-  auto const path = kube::object_path(kube::kInferenceServices, {kNamespace, name_of(number)});
+  auto const path = kube::object_path(kube::kInferenceServices, {kNamespace, service_name(number)});
   send("PATCH", path, {{"spec", std::move(spec)}});
 }
 
@@ -124,7 +119,7 @@ void Run::perform(Script::Moment const& moment, SteadyTime now) {
   auto const service = static_cast<std::size_t>(moment.number % static_cast<std::uint64_t>(script_.services));
   auto const after = now + std::chrono::milliseconds(static_cast<std::int64_t>(moment.seconds * 1000));
   auto& process = places_[index].process;
-  auto const path = kube::object_path(kube::kInferenceServices, {kNamespace, name_of(service)});
+  auto const path = kube::object_path(kube::kInferenceServices, {kNamespace, service_name(service)});
   switch (moment.what) {
     case What::Weather:
       tell("the weather changes");
@@ -163,7 +158,8 @@ void Run::perform(Script::Moment const& moment, SteadyTime now) {
       break;
     case What::ScaleByHand:
       send("PATCH",
-           kube::object_path(kube::kDeployments, {kNamespace, kube::worker_name(name_of(service))}, "scale"),
+           kube::object_path(kube::kDeployments, {kNamespace, kube::worker_name(service_name(service))},
+                             "scale"),
            {{"spec", json::object{{"replicas", static_cast<int>(moment.number % 6)}}}});
       break;
     case What::EditChild:
@@ -180,7 +176,7 @@ void Run::perform(Script::Moment const& moment, SteadyTime now) {
            moment.number % 3 == 0 ? json::object{{"propagationPolicy", "Orphan"}} : json::object{});
       break;
     case What::ScaleService:
-      send("PATCH", kube::object_path(kube::kInferenceServices, {kNamespace, name_of(service)}, "scale"),
+      send("PATCH", kube::object_path(kube::kInferenceServices, {kNamespace, service_name(service)}, "scale"),
            {{"spec", json::object{{"replicas", static_cast<int>(moment.number % 7)}}}});
       break;
     case What::PutForeign:

@@ -22,7 +22,7 @@ constexpr Limit kLimits[] = {{std::chrono::seconds(1), 6, 20}, {std::chrono::sec
 bool is_collection(std::string_view method, std::string_view target) {
   if (method != "GET") return false;
   auto const path = target.substr(0, target.find('?'));
-  // One object of a namespace is five segments long at least: /api/v1/namespaces/NAMESPACE/PLURAL/NAME.
+  // The simulated operator watches all namespaces, so that only single objects have one in their path.
   return path.find("/namespaces/") == std::string_view::npos;
 }
 

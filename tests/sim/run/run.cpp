@@ -2,6 +2,7 @@
 
 #include "operator/backend/kube/children/link_keys.hpp"
 #include "tests/sim/api/members.hpp"
+#include "tests/sim/run/names.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
@@ -19,7 +20,6 @@ namespace json = boost::json;
 constexpr std::chrono::milliseconds kTick{500};
 // The garbage collector of a real cluster takes a second or two.
 constexpr int kCollectEvery = 4;
-constexpr char const* kNamespace = "default";
 // 2026-01-01: any day, but always the same.
 constexpr std::chrono::seconds kEpoch{1'767'225'600};
 

@@ -1,6 +1,6 @@
 #include "operator/backend/kube/children/labels.hpp"
-#include "operator/backend/kube/protocol/owned_fields.hpp"
 #include "tests/sim/api/members.hpp"
+#include "tests/sim/run/names.hpp"
 #include "tests/sim/run/run.hpp"
 
 #include <boost/json/array.hpp>
@@ -13,12 +13,6 @@ namespace ei::sim {
 namespace {
 
 namespace json = boost::json;
-
-constexpr char const* kNamespace = "default";
-
-std::string service_name(std::size_t number) {
-  return "service-" + std::to_string(number);
-}
 
 /// The names that a service's children have.
 std::vector<std::pair<kube::ResourceType, std::string>> names_of(std::string const& service) {
@@ -41,13 +35,6 @@ json::object spec_of(kube::ResourceType const& type) {
   return {{"replicas", 1},
           {"selector", json::object{{"matchLabels", labels}}},
           {"template", json::object{{"metadata", std::move(metadata)}, {"spec", json::object{}}}}};
-}
-
-/// Made by somebody by hand: nobody owns it, and the operator has applied nothing to it.
-bool is_foreign(json::object const& object) {
-  auto const* owners = member_of(object, "metadata.ownerReferences");
-  bool const owned = owners != nullptr && owners->is_array() && !owners->get_array().empty();
-  return !owned && kube::extract_owned(object, "elastic-inference-operator").is_null();
 }
 
 }  // namespace
@@ -80,7 +67,7 @@ void Run::clear_foreign(std::size_t service) {
   for (auto const& [type, child] : names_of(service_name(service))) {
     kube::ObjectKey const key{kNamespace, child};
     auto const found = api_.storage().find(kind_of(type), key);
-    if (found != nullptr && is_foreign(found->object)) send("DELETE", kube::object_path(type, key), {});
+    if (found != nullptr && !is_ours(found->object)) send("DELETE", kube::object_path(type, key), {});
   }
 }
 
