@@ -11,12 +11,12 @@ def seen(objects):
     return [each for each in container["args"] if "page" in each], [each["name"] for each in container["ports"]], services
 
 
-def test_only_port_forward_reaches_the_page(render):  # noqa: F811
+def test_only_port_forward_reaches_the_page(render):
     assert seen(render({})) == (["--page-port=8082"], ["metrics", "probes", "page"], ["metrics"])
     assert seen(render({"page": {"port": 9997}}))[0] == ["--page-port=9997"]
 
 
-def test_with_a_token_the_page_has_a_service_and_reads_the_secret(render):  # noqa: F811
+def test_with_a_token_the_page_has_a_service_and_reads_the_secret(render):
     objects = render({"page": {"tokenSecret": "people"}, "networkPolicy": {"enabled": True}})
     flags = ["--page-port=8082", "--page-address=0.0.0.0", "--page-token-file=/etc/elastic-inference/page/token"]
     assert seen(objects) == (flags, ["metrics", "probes", "page"], ["metrics", "page"])
@@ -28,5 +28,5 @@ def test_with_a_token_the_page_has_a_service_and_reads_the_secret(render):  # no
     assert {"port": "page"} in policy["spec"]["ingress"][0]["ports"]
 
 
-def test_the_page_can_be_switched_off(render):  # noqa: F811
+def test_the_page_can_be_switched_off(render):
     assert seen(render({"page": {"enabled": False, "tokenSecret": "people"}})) == ([], ["metrics", "probes"], ["metrics"])

@@ -65,6 +65,6 @@ with sync_playwright() as playwright:
 """
 
 
-def run_browser(code, *arguments, timeout=90):
+def run_browser(code, *arguments, timeout=120):
     """run_in() with `page` of a headless Chromium; `faults` collects what its console calls an error."""
     return run_in(environment_with(*BROWSER), OPENED + textwrap.indent(textwrap.dedent(code), "    ") + "\n    browser.close()", arguments, timeout)

@@ -1,7 +1,10 @@
 
+import signal
+
 import pytest
 
 from tests.process.fake_worker import FakeWorker
+from tests.process.local import LocalOperator, alive
 from tests.process.programs import Dispatcher
 from tests.process.worker import Worker
 
@@ -45,6 +48,31 @@ def no_sanitizer_reports(sanitizer_reports):
 def start_dispatcher(tmp_path):
     """Starts dispatchers with the given flags. At the test's end each must stop on SIGTERM with 0."""
     yield from started(Dispatcher, tmp_path / "dispatcher")
+
+
+@pytest.fixture
+def start_operator(tmp_path):
+    """Starts operators; at the end each must stop on SIGTERM with 0 and leave no process and no folder behind."""
+    started = []
+
+    def start(documents, *flags, **options):
+        folder = tmp_path / f"operator{len(started)}"
+        folder.mkdir()
+        started.append(LocalOperator(folder, documents, *flags, **options))
+        return started[-1]
+
+    yield start
+    for operator in started:
+        children = operator.processes()
+        try:
+            code = operator.stop(30)
+        except BaseException:
+            operator.kill()
+            raise
+        assert code in (0, -signal.SIGKILL), operator.log_text()[-4000:]
+        assert not [name for name, pid in children.items() if alive(pid)]
+        if code == 0:
+            assert not list(operator.directory.glob("inference-operator-*"))
 
 
 @pytest.fixture

@@ -17,38 +17,13 @@ import requests
 
 from bench.waiting import wait_until
 from tests.process import picture_files
-from tests.process.local import KeptConnection, Load, LocalOperator, alive, fake_bin_dir, manifest, predict
+from tests.process.local import KeptConnection, Load, alive, fake_bin_dir, manifest, predict
 from tests.process.metrics import Metrics
 from tests.process.plain_json import read_json
 from tests.process.programs import BIN, ROOT
 
 CORES = len(os.sched_getaffinity(0))
 two_cores = pytest.mark.skipif(CORES < 2, reason="two workers need two cores")
-
-
-@pytest.fixture
-def start_operator(tmp_path):
-    """Starts operators; at the end each must stop on SIGTERM with 0 and leave no process and no folder behind."""
-    started = []
-
-    def start(documents, *flags, **options):
-        folder = tmp_path / f"operator{len(started)}"
-        folder.mkdir()
-        started.append(LocalOperator(folder, documents, *flags, **options))
-        return started[-1]
-
-    yield start
-    for operator in started:
-        children = operator.processes()
-        try:
-            code = operator.stop(30)
-        except BaseException:
-            operator.kill()
-            raise
-        assert code in (0, -signal.SIGKILL), operator.log_text()[-4000:]
-        assert not [name for name, pid in children.items() if alive(pid)]
-        if code == 0:
-            assert not list(operator.directory.glob("inference-operator-*"))
 
 
 def operator_of(start_operator, **spec):

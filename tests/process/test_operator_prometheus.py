@@ -10,7 +10,7 @@ import requests
 
 from bench.waiting import wait_until
 from tests.process.local import Load, manifest
-from tests.process.test_operator_local import start_operator, two_cores  # noqa: F401
+from tests.process.test_operator_local import two_cores
 
 QUERY = "sum(dispatcher_queue_size)"
 
@@ -79,7 +79,7 @@ def scaling(**more):
 
 
 @two_cores
-def test_workers_follow_the_queue_that_prometheus_knows_and_its_loss_is_told(start_operator, prometheus):  # noqa: F811
+def test_workers_follow_the_queue_that_prometheus_knows_and_its_loss_is_told(start_operator, prometheus):
     prometheus.start()
     operator = start_operator(manifest(scaling=scaling()),
                               environment={"FAKE_SERVICE_SECONDS": "0.1", "PROMETHEUS_URL": prometheus.url})
@@ -112,7 +112,7 @@ def test_workers_follow_the_queue_that_prometheus_knows_and_its_loss_is_told(sta
     wait_until(lambda: metrics("False", "bad_data: "), 10, "the refusal of the query")
 
 
-def test_a_query_without_a_prometheus_is_told(start_operator):  # noqa: F811
+def test_a_query_without_a_prometheus_is_told(start_operator):
     operator = start_operator(manifest(scaling=scaling(maxReplicas=1)))
     operator.wait_ready()
     wait_until(lambda: "PROMETHEUS_URL" in operator.condition("MetricsAvailable")["message"], 10, "what is missing")

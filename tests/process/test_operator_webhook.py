@@ -14,7 +14,7 @@ from bench.waiting import wait_until
 from tests.process.certificates import Authority
 from tests.process.local import Load, manifest
 from tests.process.programs import BIN, ROOT
-from tests.process.test_operator_local import start_operator, two_cores  # noqa: F401
+from tests.process.test_operator_local import two_cores
 
 
 class Policy:
@@ -89,7 +89,7 @@ def asking(url, **more):
 
 @two_cores
 @pytest.mark.parametrize("example", ["pid", "queueing", "learner"])
-def test_an_example_steers_a_service_as_it_is(start_operator, served, example):  # noqa: F811
+def test_an_example_steers_a_service_as_it_is(start_operator, served, example):
     operator = start_operator(asking(served(example)), environment={"FAKE_SERVICE_SECONDS": "0.1"})
     url = operator.wait_ready()
     load = Load(url, rate=17)  # one worker answers 10 a second
@@ -102,7 +102,7 @@ def test_an_example_steers_a_service_as_it_is(start_operator, served, example): 
 
 
 @two_cores
-def test_a_new_number_counts_within_the_bounds_and_the_question_follows_the_schema(start_operator, policy):  # noqa: F811
+def test_a_new_number_counts_within_the_bounds_and_the_question_follows_the_schema(start_operator, policy):
     import jsonschema
     schema = json.loads((ROOT / "bench/policies/schema.json").read_text())
     operator = start_operator(asking(policy.url))
@@ -116,7 +116,7 @@ def test_a_new_number_counts_within_the_bounds_and_the_question_follows_the_sche
 
 
 @two_cores
-def test_what_goes_wrong_is_in_the_condition_and_the_decision_and_the_number_stays(start_operator, policy):  # noqa: F811
+def test_what_goes_wrong_is_in_the_condition_and_the_decision_and_the_number_stays(start_operator, policy):
     operator = start_operator(asking(policy.url, timeout="100ms"))
     operator.wait_ready()
     policy.answer = lambda question: (200, {"replicas": 2, "reason": "Two"})
@@ -142,7 +142,7 @@ def test_what_goes_wrong_is_in_the_condition_and_the_decision_and_the_number_sta
     assert operator.events("WebhookAnswered")
 
 
-def test_over_https_the_given_authority_counts_and_no_other(start_operator, tmp_path):  # noqa: F811
+def test_over_https_the_given_authority_counts_and_no_other(start_operator, tmp_path):
     authority = Authority(tmp_path, "authority")
     policy = Policy(authority.issue("policy", "IP:127.0.0.1"))
     bundle = base64.b64encode(authority.certificate.read_bytes()).decode()
@@ -156,7 +156,7 @@ def test_over_https_the_given_authority_counts_and_no_other(start_operator, tmp_
         policy.stop()
 
 
-def test_a_webhook_that_hangs_holds_no_other_service_up(start_operator, policy):  # noqa: F811
+def test_a_webhook_that_hangs_holds_no_other_service_up(start_operator, policy):
     hang = threading.Event()
     policy.answer = lambda question: (hang.wait(20), (200, {}))[1]
     first = asking(policy.url, interval="30s", timeout="30s")
