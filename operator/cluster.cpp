@@ -57,10 +57,7 @@ boost::asio::awaitable<int> serve_cluster(Flags const& flags, KubernetesOptions 
   Common common(executor, std::move(reporting), flags);
   if (auto const started = common.reporter.start(); !started) co_return fail(started.error().message);
   KubernetesOperator kubernetes(executor, std::move(options), common.metrics, common.listener());
-  Unready const unready = [&kubernetes]() -> std::string {
-    if (!kubernetes.makes_way().empty()) return kubernetes.makes_way();
-    return kubernetes.ready() ? "" : "what there is has not been read yet, or cannot be: see the log";
-  };
+  Unready const unready = [&kubernetes] { return kubernetes.unready(); };
   auto const server = make_server(executor, "0.0.0.0", flags.metrics_port.value_or(kClusterMetricsPort),
                                   common.registry, unready);
   std::unique_ptr<http::Server> probes;

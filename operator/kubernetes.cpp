@@ -107,13 +107,18 @@ asio::awaitable<Result<void>> KubernetesOperator::run() {
   co_await election_.stop();
   if (leader_) co_await leader_->release();
   metrics_.leader(false);
-  if (lost_) co_return make_error(ErrorKind::Canceled, makes_way_.empty() ? "leadership lost" : makes_way_);
+  if (!lost_.empty()) co_return make_error(ErrorKind::Canceled, lost_);
   co_return Result<void>{};
 }
 
 void KubernetesOperator::stop() {
   stopping_ = true;
   ended_.set();
+}
+
+std::string KubernetesOperator::unready() const {
+  if (!makes_way_.empty()) return makes_way_;
+  return backend_.ready() ? "" : "what there is has not been read yet, or cannot be: see the log";
 }
 
 asio::awaitable<void> KubernetesOperator::greet() {
@@ -144,20 +149,25 @@ asio::awaitable<void> KubernetesOperator::lead() {
 asio::awaitable<void> KubernetesOperator::wait_alone() {
   while (true) {
     auto const other = co_await lookout_->earlier_release();
-    makes_way_ = other ? to_string(*other) : std::string();
-    if (!other) co_return;
+    if (other && !*other) break;
+    if (other) {
+      makes_way_ = to_string(**other);
+    } else if (makes_way_.empty()) {
+      makes_way_ = "whether another release does the work is not known: " + other.error().message;
+      log::warn("other_releases_not_seen", {{"error", other.error().message}});
+    }
     co_await sleep_for(kLookAgain);
   }
+  makes_way_.clear();
 }
 
 asio::awaitable<void> KubernetesOperator::watch_neighbours() {
   while (true) {
     co_await sleep_for(kLookAround);
     auto const other = co_await lookout_->earlier_release();
-    if (!other) continue;
+    if (!other || !*other) continue;
     // The next process waits until that one is gone.
-    makes_way_ = to_string(*other);
-    lost_ = true;
+    lost_ = makes_way_ = to_string(**other);
     ended_.set();
     co_return;
   }
@@ -165,7 +175,7 @@ asio::awaitable<void> KubernetesOperator::watch_neighbours() {
 
 asio::awaitable<void> KubernetesOperator::watch_leadership() {
   co_await leader_->wait_lost();
-  lost_ = true;
+  lost_ = "leadership lost";
   ended_.set();
 }
 

@@ -44,10 +44,8 @@ class KubernetesOperator {
   [[nodiscard]] asio::awaitable<Result<void>> run();
   void stop();
 
-  /// Whether the caches are filled, and no other release does the work.
-  [[nodiscard]] bool ready() const { return backend_.ready() && makes_way_.empty(); }
-  /// Why another release does the work; empty where none does.
-  [[nodiscard]] std::string const& makes_way() const { return makes_way_; }
+  /// Why it does not do its work; empty where it does, or where another of this release does it.
+  [[nodiscard]] std::string unready() const;
 
  private:
   asio::awaitable<void> greet();
@@ -72,8 +70,8 @@ class KubernetesOperator {
   Event ended_;           ///< run() is to end
   bool leading_ = false;  ///< the reconciler was started
   bool stopping_ = false;
-  bool lost_ = false;
-  std::string makes_way_;  ///< for which release
+  std::string lost_;       ///< why the leadership was lost; empty: it was not
+  std::string makes_way_;  ///< for which release, or why it cannot be known whether for one
 };
 
 }  // namespace ei

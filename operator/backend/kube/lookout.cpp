@@ -24,17 +24,17 @@ std::string event_name(std::string const& lease) {
 
 }  // namespace
 
-asio::awaitable<std::optional<Neighbour>> Lookout::earlier_release() {
+asio::awaitable<Result<std::optional<Neighbour>>> Lookout::earlier_release() {
   ListQuery query;
   query.label_selector = std::string(kOperatorLeaseLabel) + "=" + std::string(kOperatorLease);
   query.limit = kMostLeases;
   auto const list = co_await client_.list_page(kLeases, "", std::move(query));
   if (!list) {
-    // An API server that is away for a moment is none of our business here.
-    bool const denied = list.error().kind == ErrorKind::Forbidden;
-    if (denied && !blind_told_) log::warn("other_releases_not_looked_for", {{"error", list.error().message}});
-    blind_told_ = blind_told_ || denied;
-    co_return std::nullopt;
+    // Who may not look works all the same. Any other error says nothing about who else is there.
+    if (list.error().kind != ErrorKind::Forbidden) co_return list.error();
+    if (!blind_told_) log::warn("other_releases_not_looked_for", {{"error", list.error().message}});
+    blind_told_ = true;
+    co_return std::optional<Neighbour>();
   }
   std::optional<Neighbour> first;
   for (auto& each : neighbours_.look(*list, steady_now())) {

@@ -20,8 +20,8 @@ class Lookout {
       : client_(client), own_(own), neighbours_(std::move(own)), instance_(std::move(instance)) {}
 
   /// The release that was here first and watches all namespaces as this one does; nothing where there is
-  /// none, or where this operator may not look.
-  boost::asio::awaitable<std::optional<Neighbour>> earlier_release();
+  /// none, or where this operator may not look. Errors: the server's own; then nobody knows.
+  boost::asio::awaitable<Result<std::optional<Neighbour>>> earlier_release();
 
  private:
   boost::asio::awaitable<void> tell(Neighbour neighbour, std::string reason);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "operator/api/parse.hpp"
 #include "operator/backend/kube/client/client.hpp"
 #include "runtime/async/clock.hpp"
 #include "runtime/async/task_group.hpp"
