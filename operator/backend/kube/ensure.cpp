@@ -53,24 +53,26 @@ void log_write(Child const& child, ObjectKey const& key) {
 
 }  // namespace
 
-bool Ensurer::holds(Wanted const& wanted, ObjectKey const& key, std::string const& owner_uid) const {
-  auto const* live = caches_.find(wanted.plural, key);
+bool Ensurer::holds(Wanted const& wanted, api::ServiceKey const& service, std::string const& owner_uid) {
+  auto const* live = caches_.find(wanted.plural, {service.namespace_name, wanted.name});
   if (live == nullptr || live->owner_uid != owner_uid) return false;
   // One that is on its way out cannot be changed to stay; its end will bring us back.
   if (live->deleting) return true;
-  bool const as_wanted = live->owned_digest == wanted.digest;
-  return as_wanted || (wanted.accepted != 0 && live->owned_digest == wanted.accepted);
+  bool const as_wanted =
+      live->owned_digest == wanted.digest || (wanted.accepted != 0 && live->owned_digest == wanted.accepted);
+  if (!as_wanted) return false;
+  // Who contested it may have given way.
+  if (auto* contest = find_contest(service, wanted.plural, wanted.name)) contest->pace.stands(steady_now());
+  return true;
 }
 
 asio::awaitable<Result<void>> Ensurer::ensure(api::ServiceKey service, std::string group, Stamp stamp,
                                               Render render) {
   auto& set = sets_[service][group];
-  auto const key_of = [&](Wanted const& wanted) { return ObjectKey{service.namespace_name, wanted.name}; };
   bool const current = set.stamp == stamp && !set.wanted.empty();
   bool const all_hold =
-      current && std::all_of(set.wanted.begin(), set.wanted.end(), [&](Wanted const& wanted) {
-        return holds(wanted, key_of(wanted), stamp.owner_uid);
-      });
+      current && std::all_of(set.wanted.begin(), set.wanted.end(),
+                             [&](Wanted const& wanted) { return holds(wanted, service, stamp.owner_uid); });
   if (all_hold) co_return Result<void>{};
   auto children = render();
   // A new count alone is no edit: it is written by itself while the rest is contested.
@@ -93,8 +95,8 @@ asio::awaitable<Result<void>> Ensurer::ensure(api::ServiceKey service, std::stri
   // `set` may be gone after a suspension: the service may have been forgotten.
   for (std::size_t i = 0; i < children.size(); ++i) {
     auto& wanted = next.wanted[i];
-    auto const key = key_of(wanted);
-    if (holds(wanted, key, stamp.owner_uid)) continue;
+    ObjectKey const key{service.namespace_name, wanted.name};
+    if (holds(wanted, service, stamp.owner_uid)) continue;
     if (written[i]) co_await note_undone(children[i], key, service);
     auto* contest = find_contest(service, wanted.plural, wanted.name);
     if (contest != nullptr && !edited && contest->pace.waits(steady_now())) continue;

@@ -76,7 +76,8 @@ class Ensurer {
   boost::asio::awaitable<void> note_undone(Child const& child, ObjectKey key, api::ServiceKey service);
   Contested* find_contest(api::ServiceKey const& service, std::string_view plural, std::string const& name);
 
-  bool holds(Wanted const& wanted, ObjectKey const& key, std::string const& owner_uid) const;
+  /// Whether there is nothing to write. A contest of what is as it shall is told so.
+  bool holds(Wanted const& wanted, api::ServiceKey const& service, std::string const& owner_uid);
   boost::asio::awaitable<Result<void>> put(Child child, Wanted& wanted, ObjectKey key, std::string service,
                                            std::string owner_uid);
   boost::asio::awaitable<Client::Value> apply_ours(Child const& child, ObjectKey const& key,

@@ -21,4 +21,8 @@ void Contest::written(SteadyTime now) {
   written_ = now;
 }
 
+void Contest::stands(SteadyTime now) {
+  if (undone_) written(now);
+}
+
 }  // namespace ei::kube

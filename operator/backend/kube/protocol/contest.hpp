@@ -13,17 +13,19 @@ class Contest {
   static constexpr milliseconds kFirst{1'000};
   /// One undone write a minute costs nobody anything, and once the other ends nobody waits longer.
   static constexpr milliseconds kLongest{60'000};
-  /// A write that has stood for so long is not contested any more: longer than kLongest, so that the next
+  /// What has stood for so long is not contested any more: longer than kLongest, so that the next
   /// undoing after the longest pause still counts.
   static constexpr milliseconds kQuiet{120'000};
 
   /// What was written is found to be otherwise.
   void undone(SteadyTime now);
   void written(SteadyTime now);
+  /// It is found to be as it shall. Where it was undone, another has put it right.
+  void stands(SteadyTime now);
 
   /// True while it is not to be written yet.
   [[nodiscard]] bool waits(SteadyTime now) const { return undone_ && now < next_; }
-  /// True from an undoing to the next write.
+  /// True from an undoing until it is put right.
   [[nodiscard]] bool is_undone() const { return undone_; }
   /// Often enough to be told.
   [[nodiscard]] bool lasts() const { return times_ > kAtOnce; }
@@ -35,7 +37,7 @@ class Contest {
   int times_ = 0;
   bool undone_ = false;
   SteadyTime next_{};
-  SteadyTime written_{};
+  SteadyTime written_{};  ///< or put right by another
 };
 
 }  // namespace ei::kube

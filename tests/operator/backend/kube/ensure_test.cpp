@@ -16,6 +16,7 @@ struct Ensured : MemoryApi {
       *api, {{}, "elastic-inference-operator", true, 1}, [](auto const&) {}, [](auto const&, auto const&) {}};
   Ensurer ensurer{*api, caches, "elastic-inference-operator"};
   api::Metadata service = make_service(*this, "s");
+  std::int64_t generation = 1;
   ObjectKey const map{"default", keys_name("s")};
 
   Ensured() {
@@ -28,7 +29,7 @@ struct Ensured : MemoryApi {
     pass(1s);
   }
   Result<void> ensure(std::string const& document) {
-    Ensurer::Stamp const stamp{service.uid, 1, 1, std::hash<std::string>{}(document)};
+    Ensurer::Stamp const stamp{service.uid, generation, 1, std::hash<std::string>{}(document)};
     Ensurer::Render render = [this, document] { return std::vector<Child>{link_keys(service, document)}; };
     auto work = ensurer.ensure(service.key(), "keys", stamp, std::move(render));
     return await(std::move(work));
@@ -37,6 +38,15 @@ struct Ensured : MemoryApi {
     auto const object = get(kConfigMaps, map);
     auto const* data = sim::member_of(object, "data");
     return data == nullptr ? std::string() : std::string(data->as_object().begin()->value().as_string());
+  }
+  /// Somebody else changes the child back so many times, a second apart, and it is ensured after each.
+  void contest(int times) {
+    for (int i = 0; i < times; ++i) {
+      send("PATCH", object_path(kConfigMaps, map),
+           R"({"metadata":{"labels":{"app.kubernetes.io/name":"x"}}})");
+      pass(1s);
+      REQUIRE(ensure("one").has_value());
+    }
   }
   /// A ConfigMap of the child's name, owned by `uid` or by nobody.
   void occupy(std::string const& uid) {
@@ -166,6 +176,30 @@ TEST_CASE_METHOD(
   CHECK(document() == "two");
   pass(121s);
   CHECK(ensurer.contested(key) == nullptr);
+}
+
+TEST_CASE_METHOD(Ensured,
+                 "a contest that the other side settles is over, with the next edit or without one") {
+  REQUIRE(ensure("one").has_value());
+  contest(4);
+  REQUIRE(ensurer.waits(service.key(), kConfigMaps, map.name));
+  // Another operator, which goes by our name, writes what we want.
+  auto const before = writes;
+  REQUIRE(await(api->apply(kConfigMaps, map, link_keys(service, "one").object, {}, true)).has_value());
+  pass(100ms);
+  SECTION("seen by itself") {
+    REQUIRE(ensure("one").has_value());
+  }
+  SECTION("seen with an edit that leaves the child as it is") {
+    ++generation;
+    REQUIRE(ensure("one").has_value());
+  }
+  CHECK(writes == before + 1);
+  CHECK(ensurer.contested(service.key()) != nullptr);
+  pass(119s);
+  CHECK(ensurer.contested(service.key()) != nullptr);
+  pass(2s);
+  CHECK(ensurer.contested(service.key()) == nullptr);
 }
 
 TEST_CASE_METHOD(Ensured, "a child on its way out is not written, and made anew once it is gone") {

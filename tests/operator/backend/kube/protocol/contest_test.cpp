@@ -32,6 +32,22 @@ TEST_CASE("An object that is seen to be undone twice before it is written was un
   CHECK(contest.times() == 1);
 }
 
+TEST_CASE("A contest that the other side settles is over as one that a write has settled") {
+  Contest contest;
+  SteadyTime const now{1h};
+  for (int i = 0; i < 5; ++i) {
+    contest.undone(now);
+    contest.written(now);
+  }
+  contest.undone(now);
+  contest.stands(now + 10s);
+  CHECK_FALSE(contest.is_undone());
+  CHECK_FALSE(contest.waits(now + 10s));
+  contest.stands(now + 60s);
+  CHECK_FALSE(contest.over(now + 129s));
+  CHECK(contest.over(now + 130s));
+}
+
 TEST_CASE("A contest is over once what was written has stood for two minutes") {
   Contest contest;
   SteadyTime const now{1h};
