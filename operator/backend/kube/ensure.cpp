@@ -177,12 +177,12 @@ asio::awaitable<void> Ensurer::note_undone(Child const& child, ObjectKey key, ap
   if (!found->pace.lasts()) co_return;
   auto const what = std::string(child.type.kind) + " " + key.name;
   auto const live = co_await client_.get(child.type, key);
-  auto told = what + " is deleted again and again. It is made anew once a minute at least";
   Rival rival;
-  if (live && live->is_object()) {
-    rival = find_rival(child.object, live->get_object(), field_manager_);
-    told = to_string(rival, what, field_manager_);
-  }
+  if (live && live->is_object()) rival = find_rival(child.object, live->get_object(), field_manager_);
+  auto told = to_string(rival, what, field_manager_);
+  // Any other error leaves open what became of it.
+  if (!live && live.error().kind == ErrorKind::NotFound)
+    told = what + " is deleted again and again. It is made anew once a minute at least";
   // It may have been forgotten meanwhile.
   found = find_contest(service, child.type.plural, key.name);
   if (found == nullptr) co_return;

@@ -202,6 +202,33 @@ TEST_CASE_METHOD(Ensured,
   CHECK(ensurer.contested(service.key()) == nullptr);
 }
 
+TEST_CASE_METHOD(Ensured,
+                 "only what is not there is told to be deleted, and nobody is named who was not seen") {
+  REQUIRE(ensure("one").has_value());
+  contest(3);
+  auto const told = [&] {
+    REQUIRE(ensure("one").has_value());
+    auto const* words = ensurer.contested(service.key());
+    REQUIRE(words != nullptr);
+    return *words;
+  };
+  SECTION("deleted") {
+    send("DELETE", object_path(kConfigMaps, map));
+    pass(1s);
+    CHECK_THAT(told(), Catch::Contains("ConfigMap s-link-keys is deleted again and again"));
+  }
+  SECTION("not to be read") {
+    send("PATCH", object_path(kConfigMaps, map), R"({"metadata":{"labels":{"app.kubernetes.io/name":"x"}}})");
+    pass(1s);
+    network.weather.refused_share = 1;
+    network.weather.refused_code = GENERATE(403, 500);
+    auto const words = told();
+    CHECK_THAT(words, Catch::Contains("ConfigMap s-link-keys is changed back again and again"));
+    CHECK(words.find("delete") == std::string::npos);
+    CHECK(words.find("manager") == std::string::npos);
+  }
+}
+
 TEST_CASE_METHOD(Ensured, "a child on its way out is not written, and made anew once it is gone") {
   REQUIRE(ensure("one").has_value());
   send("PATCH", object_path(kConfigMaps, map), R"({"metadata":{"finalizers":["example.org/hold"]}})");
