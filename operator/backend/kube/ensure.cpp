@@ -151,10 +151,12 @@ asio::awaitable<Client::Value> Ensurer::apply_ours(Child const& child, ObjectKey
 
 /// For an object that is not in the cache: it does not exist, or the cache is behind, or it is somebody
 /// else's. An apply by itself would not tell: it meets a conflict only in fields that somebody else has set.
+/// The uid of what was looked at goes with the write, as in apply_ours().
 asio::awaitable<Client::Value> Ensurer::apply_new(Child const& child, ObjectKey const& key,
                                                   std::string const& service, std::string const& owner_uid) {
   auto live = co_await client_.get(child.type, key);
   if (!live && live.error().kind != ErrorKind::NotFound) co_return live;
+  auto object = child.object;
   if (live) {
     auto const identity = identity_of(*live);
     if (!identity) co_return identity.error();
@@ -163,8 +165,9 @@ asio::awaitable<Client::Value> Ensurer::apply_new(Child const& child, ObjectKey 
     if (adopted)
       log::info("child_adopted",
                 {{"namespace", key.namespace_name}, {"kind", child.type.kind}, {"child", key.name}});
+    object["metadata"].as_object()["uid"] = identity->uid;
   }
-  co_return co_await client_.apply(child.type, key, child.object, {}, live.has_value());
+  co_return co_await client_.apply(child.type, key, std::move(object), {}, live.has_value());
 }
 
 asio::awaitable<void> Ensurer::note_undone(Child const& child, ObjectKey key, api::ServiceKey service) {

@@ -115,6 +115,25 @@ TEST_CASE_METHOD(Ensured, "a child that was deleted before the cache hears of it
   CHECK(document() == "two");
 }
 
+TEST_CASE_METHOD(Ensured, "an object that takes the name after it was looked at is left alone") {
+  // Ours, and the cache has not heard of it.
+  occupy(service.uid);
+  auto const count = network.on_request;
+  bool taken = false;
+  network.on_request = [&](sim::Peer const& who, http::Request const& request) {
+    count(who, request);
+    if (request.method != "PATCH" || std::exchange(taken, true)) return;
+    REQUIRE(send("DELETE", object_path(kConfigMaps, map)).status == 200);
+    occupy("another");
+  };
+  CHECK(ensure("one").has_error());
+  network.on_request = count;
+  REQUIRE(taken);
+  CHECK(document().empty());
+  auto const live = get(kConfigMaps, map);
+  CHECK(string_or(sim::member_of(live, "metadata.ownerReferences")->as_array().at(0), "uid") == "another");
+}
+
 TEST_CASE_METHOD(Ensured, "what somebody else has under the name is left alone") {
   SECTION("owned by nobody") {
     occupy("");
