@@ -185,7 +185,7 @@ asio::awaitable<void> Ensurer::note_undone(Child const& child, ObjectKey key, ap
   auto told = to_string(rival, what, field_manager_);
   // Any other error leaves open what became of it.
   if (!live && live.error().kind == ErrorKind::NotFound)
-    told = what + " is deleted again and again. It is made anew once a minute at least";
+    told = (what + " is deleted again and again. It is made anew ").append(kWrittenAgain);
   // It may have been forgotten meanwhile.
   found = find_contest(service, child.type.plural, key.name);
   if (found == nullptr) co_return;

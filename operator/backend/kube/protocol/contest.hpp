@@ -11,7 +11,8 @@ class Contest {
   /// A person who tries something does it two or three times.
   static constexpr int kAtOnce = 3;
   static constexpr milliseconds kFirst{1'000};
-  /// One undone write a minute costs nobody anything, and once the other ends nobody waits longer.
+  /// One undone write a minute costs nobody anything, and once the other ends nobody waits longer than
+  /// that and one interval of the service's decisions.
   static constexpr milliseconds kLongest{60'000};
   /// What has stood for so long is not contested any more: longer than kLongest, so that the next
   /// undoing after the longest pause still counts.

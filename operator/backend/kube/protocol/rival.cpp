@@ -188,7 +188,7 @@ std::string to_string(Rival const& rival, std::string_view child, std::string_vi
   } else if (!rival.field.empty()) {
     text += ": " + rival.field + " is not as it was applied, and nobody says who changes it";
   }
-  return text + ". It is put right once a minute at least";
+  return text.append(". It is put right ").append(kWrittenAgain);
 }
 
 }  // namespace ei::kube

@@ -21,6 +21,10 @@ struct Rival {
 Rival find_rival(boost::json::object const& applied, boost::json::object const& live,
                  std::string_view field_manager);
 
+/// When a child is written again that somebody undoes: Contest's wait, and the next look at the service.
+inline constexpr std::string_view kWrittenAgain =
+    "after a wait of at most a minute, with the next decision (spec.scaling.interval)";
+
 /// What to tell the owner of a service. `child` names the object: `Deployment svc-worker`.
 std::string to_string(Rival const& rival, std::string_view child, std::string_view field_manager);
 

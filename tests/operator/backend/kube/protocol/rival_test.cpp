@@ -45,7 +45,8 @@ TEST_CASE("Who changes a field back is named by the field that it owns") {
   CHECK(to_string(rival, "Deployment a", kUs) ==
         "Deployment a is changed back again and again: the field manager \"argocd-controller\" sets "
         "spec.template.spec.containers[worker].image. Take that out of what it writes, or let it ignore this "
-        "object. It is put right once a minute at least");
+        "object. It is put right after a wait of at most a minute, with the next decision "
+        "(spec.scaling.interval)");
 }
 
 TEST_CASE("A writer of the scale subresource is named too") {
