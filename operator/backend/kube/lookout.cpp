@@ -1,9 +1,9 @@
 #include "operator/backend/kube/lookout.hpp"
 
+#include "operator/backend/kube/protocol/event.hpp"
 #include "runtime/async/clock.hpp"
 #include "runtime/log/log.hpp"
 
-#include <cstdio>
 #include <utility>
 
 namespace ei::kube {
@@ -13,14 +13,6 @@ namespace asio = boost::asio;
 
 // Leases with the operators' label: more than a cluster has releases.
 constexpr int kMostLeases = 500;
-
-std::string event_name(std::string const& lease) {
-  auto const micros =
-      std::chrono::duration_cast<std::chrono::microseconds>(wall_now().time_since_epoch()).count();
-  char suffix[24];
-  std::snprintf(suffix, sizeof suffix, ".%llx", static_cast<unsigned long long>(micros));
-  return lease + suffix;
-}
 
 }  // namespace
 
@@ -49,31 +41,31 @@ asio::awaitable<Result<std::optional<Neighbour>>> Lookout::earlier_release() {
 }
 
 asio::awaitable<void> Lookout::tell(Neighbour neighbour, std::string reason) {
-  if (!told_.insert(neighbour.lease).second) co_return;
+  if (told_.contains(neighbour.lease)) co_return;
   auto const note = to_string(neighbour);
-  log::error(reason, {{"lease", neighbour.lease.namespace_name + "/" + neighbour.lease.name},
-                      {"holder", neighbour.holder},
-                      {"watches", neighbour.watches},
-                      {"error", note}});
-  boost::json::object metadata{{"name", event_name(own_.name)}, {"namespace", own_.namespace_name}};
-  boost::json::object regarding{{"apiVersion", api_version(kLeases)},
-                                {"kind", kLeases.kind},
-                                {"namespace", own_.namespace_name},
-                                {"name", own_.name},
-                                {"uid", neighbours_.own_uid()}};
-  boost::json::object body{{"apiVersion", api_version(kEvents)},
-                           {"kind", kEvents.kind},
-                           {"metadata", std::move(metadata)},
-                           {"eventTime", format_rfc3339(wall_now())},
-                           {"reportingController", "elasticinference.dev/operator"},
-                           {"reportingInstance", instance_},
-                           {"type", "Warning"},
-                           {"reason", neighbour.watches_all() ? "AnotherRelease" : "ReleaseBeside"},
-                           {"action", "Lead"},
-                           {"note", note},
-                           {"regarding", std::move(regarding)}};
-  auto const written = co_await client_.create(kEvents, own_.namespace_name, std::move(body));
-  if (!written) log::debug("event_not_written", {{"what", "create"}, {"error", written.error().message}});
+  if (logged_.insert(neighbour.lease).second) {
+    log::error(reason, {{"lease", neighbour.lease.namespace_name + "/" + neighbour.lease.name},
+                        {"holder", neighbour.holder},
+                        {"watches", neighbour.watches},
+                        {"error", note}});
+  }
+  EventContent content{kLeases,
+                       own_,
+                       neighbours_.own_uid(),
+                       "Warning",
+                       neighbour.watches_all() ? "AnotherRelease" : "ReleaseBeside",
+                       "Lead",
+                       note,
+                       std::string(kEventController),
+                       instance_};
+  auto event = new_event(std::move(content), wall_now(), events_++);
+  auto const written = co_await client_.create(kEvents, event.key.namespace_name, std::move(event.body));
+  if (written) {
+    told_.insert(neighbour.lease);
+  } else {
+    // With the next look it is tried again.
+    log::debug("event_not_written", {{"what", "create"}, {"error", written.error().message}});
+  }
 }
 
 }  // namespace ei::kube

@@ -5,6 +5,7 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include <cstdint>
 #include <optional>
 #include <set>
 #include <string>
@@ -30,7 +31,9 @@ class Lookout {
   ObjectKey own_;
   Neighbours neighbours_;
   std::string instance_;
-  std::set<ObjectKey> told_;
+  std::set<ObjectKey> logged_;
+  std::set<ObjectKey> told_;  ///< by an Event that was written
+  std::uint64_t events_ = 0;  ///< that were tried to write
   bool blind_told_ = false;
 };
 

@@ -35,7 +35,7 @@ bool passes_by_itself(ErrorKind kind) {
 
 Recorder::Recorder(asio::any_io_executor executor, Client& client, std::string instance)
     : client_(client),
-      series_("elasticinference.dev/operator", std::move(instance)),
+      series_(std::string(kEventController), std::move(instance)),
       wake_(std::move(executor)) {}
 
 void Recorder::record(Occurrence const& occurrence) {

@@ -1,12 +1,8 @@
 #include "operator/backend/kube/protocol/event_series.hpp"
 
-#include "runtime/core/encoding.hpp"
-
 #include <boost/json/value.hpp>
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <utility>
 
 namespace ei::kube {
@@ -33,24 +29,6 @@ constexpr double kTotalPerSecond = 20;
 
 // client-go's cache size.
 constexpr std::size_t kMaxTracked = 4096;
-
-// The API server refuses a longer note.
-constexpr std::size_t kMaxNoteBytes = 1024;
-
-std::string cut_note(std::string const& note) {
-  if (note.size() <= kMaxNoteBytes) return note;
-  return std::string(clipped(note, kMaxNoteBytes - 3)) + "...";
-}
-
-/// "name.17a3f…": unique as long as one operator does not create two in one
-/// microsecond; `serial` takes care of it.
-std::string event_name(std::string const& subject, WallTime wall, std::uint64_t serial) {
-  auto const micros = std::chrono::duration_cast<std::chrono::microseconds>(wall.time_since_epoch()).count();
-  std::array<char, 40> suffix{};
-  std::snprintf(suffix.data(), suffix.size(), ".%llx%04llx", static_cast<unsigned long long>(micros),
-                static_cast<unsigned long long>(serial & 0xFFFFU));
-  return subject + suffix.data();
-}
 
 }  // namespace
 
@@ -103,31 +81,17 @@ bool EventSeries::allowed(std::string const& subject_uid, SteadyTime now) {
 }
 
 EventWrite EventSeries::create(Key const& key, Occurrence const& occurrence, SteadyTime now, WallTime wall) {
+  auto write = new_event({kInferenceServices, occurrence.subject, occurrence.subject_uid, key.kind.type,
+                          key.kind.reason, key.kind.action, key.note, controller_, instance_},
+                         wall, created_++);
+  if (!occurrence.decision_id.empty()) {
+    write.body["metadata"].as_object()["annotations"] =
+        boost::json::object{{"elasticinference.dev/decision", occurrence.decision_id}};
+  }
   Series series;
-  series.event = {occurrence.subject.namespace_name, event_name(occurrence.subject.name, wall, created_++)};
+  series.event = write.key;
   series.last_observed = wall;
   series.last_seen = series.written = now;
-  boost::json::object metadata{{"name", series.event.name}, {"namespace", series.event.namespace_name}};
-  if (!occurrence.decision_id.empty()) {
-    metadata["annotations"] = boost::json::object{{"elasticinference.dev/decision", occurrence.decision_id}};
-  }
-  boost::json::object regarding{{"apiVersion", api_version(kInferenceServices)},
-                                {"kind", kInferenceServices.kind},
-                                {"namespace", occurrence.subject.namespace_name},
-                                {"name", occurrence.subject.name},
-                                {"uid", occurrence.subject_uid}};
-  EventWrite write{series.event, true, {}};
-  write.body = {{"apiVersion", api_version(kEvents)},
-                {"kind", kEvents.kind},
-                {"metadata", std::move(metadata)},
-                {"eventTime", format_rfc3339(wall)},
-                {"reportingController", controller_},
-                {"reportingInstance", instance_},
-                {"type", key.kind.type},
-                {"reason", key.kind.reason},
-                {"action", key.kind.action},
-                {"note", key.note},
-                {"regarding", std::move(regarding)}};
   series_.emplace(key, std::move(series));
   return write;
 }

@@ -1,10 +1,9 @@
 #pragma once
 
+#include "operator/backend/kube/protocol/event.hpp"
 #include "operator/backend/kube/protocol/rate_limit.hpp"
 #include "operator/backend/kube/protocol/resource.hpp"
 #include "runtime/core/units.hpp"
-
-#include <boost/json/object.hpp>
 
 #include <compare>
 #include <map>
@@ -23,14 +22,6 @@ struct Occurrence {
   std::string action;  ///< what the operator was doing: Scale, Reconcile …
   std::string note;
   std::string decision_id;  ///< empty when no decision caused it
-};
-
-/// One request of the events.k8s.io/v1 API: a new Event, or a merge patch of an existing one's series.
-struct EventWrite {
-  ObjectKey key;
-  bool create = false;
-  boost::json::object body;
-  std::optional<SteadyTime> first_failed = {};  ///< when it could first not be written
 };
 
 /// Turns occurrences into few writes. The same occurrence again within ten minutes makes a series (count and
