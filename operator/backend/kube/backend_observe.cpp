@@ -180,7 +180,7 @@ void KubeBackend::read_workers(plan::Observation& seen) {
   if (deployment != nullptr) seen.worker_replicas = wanted_replicas(*deployment);
   // Workers that are about to be adopted stay as many as they are, until there is data.
   auto const* left = caches_.find(kDeployments, {key.namespace_name, worker_name(key.name)});
-  if (left != nullptr && left->owner_uid.empty() && left->owned_digest != 0 && !left->deleting)
+  if (left != nullptr && is_orphan(*left, key.name) && !left->deleting)
     seen.worker_replicas = wanted_replicas(*left);
   if (auto const asked = asked_replicas_.find(key); asked != asked_replicas_.end() && seen.worker_replicas) {
     seen.worker_replicas = asked->second;

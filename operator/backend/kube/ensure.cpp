@@ -34,16 +34,13 @@ Error not_ours(CachedObject const& live, std::string const& service) {
   return make_error(ErrorKind::AlreadyExists, std::string(whose) + ": remove it, or rename the service");
 }
 
-/// What an earlier service of the name left when it was deleted with --cascade=orphan, or whose owner
-/// reference somebody took away: nobody controls it, and this operator made it for a service of that name.
-bool is_orphan(boost::json::value const& live, CachedObject const& identity, std::string const& service,
-               std::string_view field_manager) {
-  return identity.owner_uid.empty() && is_of(identity, service) && live.is_object() &&
-         !extract_owned(live.get_object(), field_manager).is_null();
-}
-
-Result<CachedObject> identity_of(boost::json::value const& object) {
-  return read_identity(object, {kServiceLabel});
+/// As the caches keep it.
+Result<CachedObject> identity_of(boost::json::value const& object, std::string_view field_manager) {
+  auto identity = read_identity(object, {kServiceLabel});
+  if (!identity) return identity;
+  auto const owned = extract_owned(object.get_object(), field_manager);
+  if (!owned.is_null()) identity->owned_digest = owned_digest(owned);
+  return identity;
 }
 
 void log_write(Child const& child, ObjectKey const& key) {
@@ -52,6 +49,10 @@ void log_write(Child const& child, ObjectKey const& key) {
 }
 
 }  // namespace
+
+bool is_orphan(CachedObject const& object, std::string const& service) {
+  return object.owner_uid.empty() && is_of(object, service) && object.owned_digest != 0;
+}
 
 bool Ensurer::holds(Wanted const& wanted, api::ServiceKey const& service, std::string const& owner_uid) {
   auto const* live = caches_.find(wanted.plural, {service.namespace_name, wanted.name});
@@ -158,9 +159,9 @@ asio::awaitable<Client::Value> Ensurer::apply_new(Child const& child, ObjectKey 
   if (!live && live.error().kind != ErrorKind::NotFound) co_return live;
   auto object = child.object;
   if (live) {
-    auto const identity = identity_of(*live);
+    auto const identity = identity_of(*live, field_manager_);
     if (!identity) co_return identity.error();
-    bool const adopted = is_orphan(*live, *identity, service, field_manager_);
+    bool const adopted = is_orphan(*identity, service);
     if (identity->owner_uid != owner_uid && !adopted) co_return not_ours(*identity, service);
     if (adopted)
       log::info("child_adopted",

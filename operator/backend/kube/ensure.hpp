@@ -16,6 +16,11 @@
 
 namespace ei::kube {
 
+/// What an earlier service of the name left when it was deleted with --cascade=orphan, or whose owner
+/// reference somebody took away: nobody controls it, and this operator made it for a service of that name.
+/// It is adopted. `object` is as the caches keep it.
+bool is_orphan(CachedObject const& object, std::string const& service);
+
 /// Makes children be as they shall, and writes nothing where they are: what our field manager owns of the
 /// live object is compared with what would be applied.
 class Ensurer {

@@ -112,6 +112,27 @@ TEST_CASE_METHOD(Backed, "a count that somebody sets by hand is drift, not a new
   CHECK(replicas() == 2);
 }
 
+TEST_CASE_METHOD(Backed, "workers that are to be adopted stay as many as they are, and no others count") {
+  start();
+  REQUIRE(apply({plan::EnsureWorkers{2}}).has_value());
+  auto const patch = [&](std::string const& metadata) {
+    REQUIRE(send("PATCH", object_path(kDeployments, workers), R"({"metadata":)" + metadata + "}").status ==
+            200);
+    pass(1s);
+  };
+  SECTION("left by an earlier service of the name") {
+    patch(R"({"ownerReferences":null})");
+    CHECK(observe().worker_replicas == 2);
+  }
+  SECTION("made for another service") {
+    patch(R"({"ownerReferences":null,"labels":{")" + std::string(kServiceLabel) + R"(":"other"}})");
+    CHECK_FALSE(observe().worker_replicas.has_value());
+    auto const done = apply({plan::EnsureWorkers{2}});
+    REQUIRE(done.has_error());
+    CHECK(done.error().kind == ErrorKind::AlreadyExists);
+  }
+}
+
 TEST_CASE_METHOD(Backed,
                  "a worker hangs since this process saw it, also where the node's clock is an hour behind") {
   start();
