@@ -78,7 +78,7 @@ Result<void> Exchange::submit(std::shared_ptr<Submission> submission, Time now) 
         queue_.offer(now, submission->deadline, 0, submission->pictures[i].bytes.size()).value();
     submission->tickets_.push_back(ticket);
     if (ticket.slot >= pending_.size()) pending_.resize(ticket.slot + std::size_t{1});
-    pending_[ticket.slot] = {submission, i, 0, std::move(digests[i]), false, cold};
+    pending_[ticket.slot] = {submission, i, 0, std::move(digests[i]), false, cold, {}};
   }
   pump(now);
   return {};
@@ -95,7 +95,11 @@ Result<WorkerId> Exchange::attach(link::Hello hello, WorkerPort port, Time now) 
     return make_error(ErrorKind::Conflict, "worker " + hello.worker + " serves model \"" + hello.model +
                                                "\"; this dispatcher serves \"" + options_.model + "\"");
   }
-  if (!anybody_serves()) served_since_ = now;
+  if (!anybody_serves()) {
+    for (auto& pending : pending_) {
+      if (pending.cold && !pending.served_at) pending.served_at = now;
+    }
+  }
   WorkerId const id = next_worker_++;
   Worker& worker = workers_[id];
   worker.hello = std::move(hello);
@@ -358,13 +362,15 @@ void Exchange::answer(RunningJob const& job, std::size_t index, link::JobResult&
   answer.queued = job.started - job.taken[index].arrived;
   answer.service = now - job.started;
   if (pending.cold) {
-    auto const came = std::min(served_since_, job.started);
+    auto const came = std::min(pending.served_at.value_or(job.started), job.started);
     answer.cold_start = std::max(came - job.taken[index].arrived, Duration(0));
-    if (options_.on_cold_start) options_.on_cold_start(*answer.cold_start);
   }
   answer.inference_ms = result.inference_ms;
   answer.model_version = from.model_version;
-  if (--submission->missing_ == 0) finish(submission, std::move(submission->answers_));
+  if (--submission->missing_ > 0) return;
+  // Its pictures arrived together, so that one of them tells of all.
+  if (answer.cold_start && options_.on_cold_start) options_.on_cold_start(*answer.cold_start);
+  finish(submission, std::move(submission->answers_));
 }
 
 void Exchange::drop_stuck(Time now) {

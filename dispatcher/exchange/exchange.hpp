@@ -143,7 +143,8 @@ struct ExchangeOptions {
   /// For the log. Must not call the exchange.
   std::function<void(Death const&)> on_death{};
   std::function<void(Quarantine const&)> on_quarantine{};
-  /// A picture that is answered waited so long for a worker to be there at all. Must not call the exchange.
+  /// A request that is answered waited so long for a worker to be there at all; called once for all of its
+  /// pictures. Must not call the exchange.
   std::function<void(Duration)> on_cold_start{};
 };
 
@@ -222,11 +223,12 @@ class Exchange {
   // A picture that waits or is being served; in the place of its ticket's slot.
   struct Pending {
     std::shared_ptr<Submission> submission;
-    std::size_t index = 0;  // of the picture in it
-    std::uint64_t job = 0;  // that holds it; 0: it waits
-    std::string digest;     // once it was needed
-    bool proven = false;    // the same bytes were answered lately
-    bool cold = false;      // no worker was there when it arrived
+    std::size_t index = 0;               // of the picture in it
+    std::uint64_t job = 0;               // that holds it; 0: it waits
+    std::string digest;                  // once it was needed
+    bool proven = false;                 // the same bytes were answered lately
+    bool cold = false;                   // no worker was there when it arrived
+    std::optional<Time> served_at = {};  // when the first one came, for a cold one
   };
   struct RunningJob {
     WorkerId worker = 0;
@@ -306,7 +308,6 @@ class Exchange {
   std::optional<Time> batch_ripe_;
   std::optional<Time> retry_ripe_;  // when a retry may go that may not yet
   std::optional<Time> last_worker_left_;
-  Time served_since_{};  // a worker has been there since then, where one is
   bool draining_ = false;
 };
 

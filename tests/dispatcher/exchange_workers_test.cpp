@@ -148,3 +148,47 @@ TEST_CASE("a worker that leaves is none for who comes then") {
   stage.answer(next, at(5s));
   CHECK(request->outcome->value().at(0).cold_start == 3s);
 }
+
+TEST_CASE("a request whose first worker was lost waited for that one alone") {
+  std::vector<Duration> told;
+  ExchangeOptions options;
+  options.on_cold_start = [&](Duration waited) { told.push_back(waited); };
+  Stage stage(options);
+  auto const request = stage.submit("1", at(0s));
+  auto& lost = stage.asking("lost", at(1s));
+  REQUIRE(lost.jobs.size() == 1);
+  stage.die(lost, at(2s));
+  auto const later = stage.submit("2", at(3s));
+  auto& next = stage.asking("next", at(10s));
+  stage.answer(next, at(11s));
+  stage.ready(next, at(11s));
+  stage.answer(next, at(12s));
+  CHECK(later->outcome->value().at(0).cold_start == 7s);
+  CHECK(request->outcome->value().at(0).cold_start == 1s);
+  CHECK(told == std::vector<Duration>{1s, 7s});
+}
+
+TEST_CASE("a cold start is told once for all pictures of a request, and not where one of them fails") {
+  std::vector<Duration> told;
+  ExchangeOptions options;
+  options.batch.max_size = 2;
+  options.on_cold_start = [&](Duration waited) { told.push_back(waited); };
+  Stage stage(options);
+  auto const answered = stage.submit("a", at(0s), 30s, 2);
+  auto& worker = stage.asking("w", at(2s));
+  REQUIRE(worker.jobs.at(0).items.size() == 2);
+  stage.answer(worker, at(3s));
+  CHECK(answered->outcome->value().at(0).cold_start == 2s);
+  CHECK(answered->outcome->value().at(1).cold_start == 2s);
+  CHECK(told == std::vector<Duration>{2s});
+  stage.die(worker, at(4s), Ended::Closed);
+
+  auto const failed = stage.submit("b", at(5s), 30s, 2);
+  auto& next = stage.asking("next", at(6s));
+  auto result = Stage::result_of(next.jobs.at(0));
+  REQUIRE(result.items.size() == 2);
+  result.items[1] = link::ItemError{400, "no picture"};
+  REQUIRE(stage.exchange.result(next.id, result, at(7s)).has_value());
+  CHECK(status(*failed) == 400);
+  CHECK(told == std::vector<Duration>{2s});
+}
