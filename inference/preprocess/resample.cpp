@@ -15,12 +15,6 @@
 namespace ei::inference {
 namespace {
 
-constexpr std::int32_t kHalf = 1 << (kWeightBits - 1);
-
-std::uint8_t clip(std::int32_t fixed) {
-  return static_cast<std::uint8_t>(std::clamp(fixed >> kWeightBits, 0, 255));
-}
-
 /// One output row from `used` rows that are `stride` apart, vertically: every sample by itself.
 EI_VECTOR_CLONES
 void blend_rows(std::uint8_t const* __restrict rows, int stride, std::int32_t const* weights, int used,
@@ -30,7 +24,7 @@ void blend_rows(std::uint8_t const* __restrict rows, int stride, std::int32_t co
     std::int32_t const weight = weights[tap];
     for (int i = 0; i < stride; ++i) sums[i] += rows[i] * weight;
   }
-  for (int i = 0; i < stride; ++i) out[i] = clip(sums[i]);
+  for (int i = 0; i < stride; ++i) out[i] = sample_of(sums[i]);
 }
 
 }  // namespace

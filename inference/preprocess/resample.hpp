@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -39,6 +40,12 @@ struct Filter {
   std::vector<std::int32_t> weights;  ///< count × taps, fixed point with kWeightBits fraction bits
 };
 inline constexpr int kWeightBits = 22;  // 32 bits less 8 of a sample less 2 of headroom, as Pillow
+/// What a sum of products begins with, so that it is rounded.
+inline constexpr std::int32_t kHalf = 1 << (kWeightBits - 1);
+/// The sample of such a sum.
+[[nodiscard]] inline std::uint8_t sample_of(std::int32_t sum) {
+  return static_cast<std::uint8_t>(std::clamp(sum >> kWeightBits, 0, 255));
+}
 /// For the outputs [first, first + count) of `out`, from `in` samples, which show `extent` (0: `in`) of them:
 /// a reduced picture's last sample may stand for less than the others.
 [[nodiscard]] Filter make_filter(int in, int out, int first, int count, double extent = 0);

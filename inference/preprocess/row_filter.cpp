@@ -12,8 +12,6 @@
 namespace ei::inference {
 namespace {
 
-constexpr std::int32_t kHalf = 1 << (kWeightBits - 1);
-
 void one_by_one(std::uint8_t const* row, Filter const& filter, std::size_t first, std::uint8_t* out) {
   for (auto x = first; x < filter.start.size(); ++x) {
     auto const* weights = filter.weights.data() + static_cast<std::ptrdiff_t>(x) * filter.taps;
@@ -22,8 +20,7 @@ void one_by_one(std::uint8_t const* row, Filter const& filter, std::size_t first
     for (int tap = 0; tap < filter.used[x]; ++tap) {
       for (int c = 0; c < 3; ++c) sums[c] += from[3 * tap + c] * weights[tap];
     }
-    for (std::size_t c = 0; c < 3; ++c)
-      out[3 * x + c] = static_cast<std::uint8_t>(std::clamp(sums[c] >> kWeightBits, 0, 255));
+    for (std::size_t c = 0; c < 3; ++c) out[3 * x + c] = sample_of(sums[c]);
   }
 }
 

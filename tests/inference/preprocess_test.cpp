@@ -108,6 +108,37 @@ TEST_CASE("rows: each sample is the sum of its products, whichever instructions 
   }
 }
 
+TEST_CASE("resize: columns are rounded as rows are, to the same bits") {
+  int const length = 600, other = 5, wanted = 301;
+  Pixels wide{length, other, 3, {}}, tall{other, length, 3, {}};
+  wide.samples.resize(static_cast<std::size_t>(length * other * 3));
+  tall.samples.resize(wide.samples.size());
+  auto const at = [](int x, int y, int width, int channel) {
+    return static_cast<std::size_t>((y * width + x) * 3 + channel);
+  };
+  for (int i = 0; i < length; ++i) {
+    for (int k = 0; k < other; ++k) {
+      for (int c = 0; c < 3; ++c) {
+        // Both ends of a sample's range among others.
+        auto const sample = static_cast<std::uint8_t>(((i * other + k) * 3 + c) * 7919 % 256);
+        wide.samples[at(i, k, length, c)] = sample;
+        tall.samples[at(k, i, other, c)] = sample;
+      }
+    }
+  }
+  auto const across =
+      resize_bilinear({wide.samples.data(), length, other, length * 3}, wanted, other, {0, 0, wanted, other});
+  auto const down =
+      resize_bilinear({tall.samples.data(), other, length, other * 3}, other, wanted, {0, 0, other, wanted});
+  for (int i = 0; i < wanted; ++i) {
+    for (int k = 0; k < other; ++k) {
+      for (int c = 0; c < 3; ++c) {
+        REQUIRE(across.samples[at(i, k, wanted, c)] == down.samples[at(k, i, other, c)]);
+      }
+    }
+  }
+}
+
 TEST_CASE("pixels: channels are turned to RGB planes and normalised as ToTensor and Normalize do") {
   std::vector<std::uint8_t> bgr;
   for (int i = 0; i < 256 * 256; ++i) bgr.insert(bgr.end(), {0, 128, 255});
