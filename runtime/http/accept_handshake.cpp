@@ -133,18 +133,21 @@ asio::awaitable<std::optional<Transport::FailedHandshake>> Transport::accept_han
     std::shared_ptr<HandshakeQueue> queue, std::string origin, SteadyTime deadline) {
   auto* tls = std::get_if<TlsStream>(&stream_);
   if (tls == nullptr) co_return std::nullopt;
+  HandshakeQueue::Place place(std::move(queue), std::move(origin));
+  place_ = &place;
+  // However it ends.
+  struct Leave {
+    Transport& transport;
+    ~Leave() { transport.place_ = nullptr; }
+  };
+  Leave const leave{*this};
   read_deadline_.arm(deadline);
   auto [code] = co_await socket().async_wait(tcp::socket::wait_read, kAwait);
   if (!code && waits_plain_http(socket())) {
     read_deadline_.disarm();
     co_return FailedHandshake{HandshakeFault::PlainHttp, "the client does not speak TLS"};
   }
-  if (!code) {
-    HandshakeQueue::Place place(std::move(queue), std::move(origin));
-    place_ = &place;
-    code = co_await shake_hands(*tls, place);
-    place_ = nullptr;
-  }
+  if (!code) code = co_await shake_hands(*tls, place);
   bool const expired = read_deadline_.disarm();
   if (!code) co_return std::nullopt;
   if (code == asio::error::try_again && !expired)

@@ -27,7 +27,13 @@ HandshakeQueue::Turn::~Turn() {
 HandshakeQueue::Place::Place(std::shared_ptr<HandshakeQueue> queue, std::string origin)
     : queue_(std::move(queue)), origin_(std::move(origin)), timer_(queue_->again_.get_executor()) {}
 
+void HandshakeQueue::Place::cancel() {
+  cancelled_ = true;
+  timer_.cancel();
+}
+
 asio::awaitable<std::optional<HandshakeQueue::Turn>> HandshakeQueue::Place::turn(bool begun) {
+  if (cancelled_) co_return std::nullopt;
   auto& queue = *queue_;
   auto const ticket = queue.turns_.enter(origin_, begun);
   called_ = false;
@@ -48,7 +54,10 @@ asio::awaitable<std::optional<HandshakeQueue::Turn>> HandshakeQueue::Place::turn
   waited_ = !called_;
   if (waited_) co_await timer_.async_wait(asio::as_tuple(asio::use_awaitable));
   if (!called_) co_return std::nullopt;
-  co_return Turn(queue_);
+  Turn turn(queue_);
+  // Called and cancelled in one round of the loop: the next one gets the turn.
+  if (cancelled_) co_return std::nullopt;
+  co_return std::move(turn);
 }
 
 // Whoever is called runs in this round of the loop, or is already doing so.

@@ -35,9 +35,9 @@ class HandshakeQueue : public std::enable_shared_from_this<HandshakeQueue> {
   class Place {
    public:
     Place(std::shared_ptr<HandshakeQueue> queue, std::string origin);
-    /// Waits for a step's turn; none after the patience, or cancel().
+    /// Waits for a step's turn; none after the patience, and none any more after cancel().
     [[nodiscard]] asio::awaitable<std::optional<Turn>> turn(bool begun);
-    void cancel() { timer_.cancel(); }
+    void cancel();
     /// Whether the last turn was waited for.
     [[nodiscard]] bool waited() const { return waited_; }
 
@@ -47,6 +47,7 @@ class HandshakeQueue : public std::enable_shared_from_this<HandshakeQueue> {
     std::string origin_;
     asio::steady_timer timer_;
     bool called_ = false;
+    bool cancelled_ = false;
     bool waited_ = false;
   };
 

@@ -1,10 +1,14 @@
 // Handshakes of a server under TLS, in their turns.
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/ssl/context.hpp>
 #include <catch2/catch.hpp>
 #include <memory>
 
 #include "runtime/http/handshake.hpp"
 #include "runtime/http/handshake_queue.hpp"
+#include "runtime/http/transport.hpp"
 #include "tests/runtime/identity.hpp"
 #include "tests/runtime/loop.hpp"
 #include "tests/runtime/raw_client.hpp"
@@ -46,7 +50,147 @@ asio::awaitable<void> until_waiting(http::HandshakeQueue const& queue, std::size
   CHECK(queue.waiting() == count);
 }
 
+// A connection whose handshake a test runs by itself.
+struct Accepted {
+  Identity identity = make_identity("server", "IP:127.0.0.1", nullptr);
+  std::shared_ptr<http::ServerTls> tls =
+      http::ServerTls::make({identity.certificate_pem(), identity.key_pem(), {}}).value();
+  std::unique_ptr<http::Transport> transport;
+  std::optional<test::RawClient> client;
+  std::optional<http::Transport::FailedHandshake> failed;
+  std::exception_ptr thrown;
+  bool ended = false;
+
+  asio::awaitable<void> connect() {
+    asio::ip::tcp::endpoint const endpoint(asio::ip::address_v4::loopback(), 0);
+    asio::ip::tcp::acceptor acceptor(co_await asio::this_coro::executor, endpoint);
+    client.emplace(co_await test::RawClient::connect(acceptor.local_endpoint().port()));
+    http::TlsStream stream(co_await acceptor.async_accept(asio::use_awaitable), *tls->context());
+    transport = std::make_unique<http::Transport>(http::AnyStream(std::move(stream)));
+  }
+  // `cancel` takes the coroutine's life, as its server's end does.
+  void begin(asio::any_io_executor executor, std::shared_ptr<http::HandshakeQueue> queue,
+             asio::cancellation_slot cancel = {}) {
+    auto const deadline = std::chrono::steady_clock::now() + 5s;
+    asio::co_spawn(
+        executor, transport->accept_handshake(std::move(queue), "client", deadline),
+        asio::bind_cancellation_slot(cancel, [this](std::exception_ptr exception,
+                                                    std::optional<http::Transport::FailedHandshake> result) {
+          thrown = exception;
+          failed = std::move(result);
+          ended = true;
+        }));
+  }
+  asio::awaitable<void> until_ended() {
+    for (int i = 0; i < 2000 && !ended; ++i) co_await sleep_for(5ms);
+    REQUIRE(ended);
+  }
+};
+
 }  // namespace
+
+TEST_CASE("a place that is cancelled has no turn, also where it was called just before or is just after") {
+  bool const called_before = GENERATE(true, false);
+  CAPTURE(called_before);
+  test::run([called_before]() -> asio::awaitable<void> {
+    auto const executor = co_await asio::this_coro::executor;
+    auto const queue = std::make_shared<http::HandshakeQueue>(executor, http::HandshakeLimits{0.9, 10s, 5s});
+    http::HandshakeQueue::Place first(queue, "first");
+    auto turn = co_await first.turn(false);
+    REQUIRE(turn);
+    http::HandshakeQueue::Place place(queue, "another");
+    bool ended = false;
+    asio::co_spawn(
+        executor,
+        [&]() -> asio::awaitable<void> {
+          auto const none = co_await place.turn(false);
+          CHECK_FALSE(none);
+          ended = true;
+        },
+        asio::detached);
+    co_await until_waiting(*queue, 1);
+    turn.reset();  // the next one is called in the loop's next round, and runs in the one after it
+    if (called_before) {
+      asio::post(executor, [&] { place.cancel(); });
+    } else {
+      place.cancel();
+    }
+    co_await until_waiting(*queue, 0);
+    for (int i = 0; i < 400 && !ended; ++i) co_await sleep_for(5ms);
+    REQUIRE(ended);
+    auto const again = co_await place.turn(true);
+    CHECK_FALSE(again);
+    CHECK(queue->waiting() == 0);
+    // Nobody else's turn is lost.
+    http::HandshakeQueue::Place next(queue, "next");
+    auto const its = co_await next.turn(false);
+    CHECK(its);
+  });
+}
+
+TEST_CASE("a handshake that is cancelled as its turn comes does not go on") {
+  test::run([]() -> asio::awaitable<void> {
+    auto const executor = co_await asio::this_coro::executor;
+    auto const queue = std::make_shared<http::HandshakeQueue>(executor);
+    Accepted accepted;
+    co_await accepted.connect();
+    http::HandshakeQueue::Place place(queue, "another");
+    auto turn = co_await place.turn(false);
+    REQUIRE(turn);
+    accepted.begin(executor, queue);
+    co_await accepted.client->send("\x16\x03\x01\x02");
+    co_await until_waiting(*queue, 1);
+    turn.reset();
+    accepted.transport->cancel_read();  // as its deadline does
+    co_await accepted.until_ended();
+    REQUIRE(accepted.failed);
+    CHECK(accepted.failed->fault == http::HandshakeFault::Crowded);  // and not its deadline, seconds later
+  });
+}
+
+TEST_CASE("a handshake that is cancelled as its first bytes come does not begin") {
+  test::run([]() -> asio::awaitable<void> {
+    auto const executor = co_await asio::this_coro::executor;
+    auto const queue = std::make_shared<http::HandshakeQueue>(executor);
+    Accepted accepted;
+    co_await accepted.connect();
+    // Who waited first for the same bytes runs first.
+    accepted.transport->socket().async_wait(
+        asio::ip::tcp::socket::wait_read,
+        [&](boost::system::error_code const&) { accepted.transport->cancel_read(); });
+    accepted.begin(executor, queue);
+    co_await sleep_for(1ms);  // so that it waits too
+    co_await accepted.client->send("\x16\x03\x01\x02");
+    co_await accepted.until_ended();
+    REQUIRE(accepted.failed);
+    CHECK(accepted.failed->fault == http::HandshakeFault::Crowded);
+    CHECK(queue->spent() == 0ns);
+  });
+}
+
+// Without the address sanitizer nothing shows that a place is used after its end.
+TEST_CASE("a connection whose handshake ends by an exception can be cancelled and closed") {
+  test::run([]() -> asio::awaitable<void> {
+    auto const executor = co_await asio::this_coro::executor;
+    auto const queue = std::make_shared<http::HandshakeQueue>(executor);
+    Accepted accepted;
+    co_await accepted.connect();
+    http::HandshakeQueue::Place place(queue, "another");
+    auto turn = co_await place.turn(false);
+    REQUIRE(turn);
+    asio::cancellation_signal signal;
+    accepted.begin(executor, queue, signal.slot());
+    co_await accepted.client->send("\x16\x03\x01\x02");
+    co_await until_waiting(*queue, 1);
+    turn.reset();
+    // After the call, so that nothing is left to cancel but the next wait, which throws.
+    asio::post(executor, [&] { signal.emit(asio::cancellation_type::terminal); });
+    co_await accepted.until_ended();
+    CHECK(accepted.thrown);
+    accepted.transport->cancel_read();
+    accepted.transport->close();
+  });
+}
 
 TEST_CASE("while handshakes wait for their share, who is connected is served") {
   test::run([]() -> asio::awaitable<void> {
