@@ -74,7 +74,7 @@ scaling::Settings answered(scaling::Settings settings) {
 
 /// Under the bounds of the schedule, where there is one.
 Scaler scheduled(scaling::Settings const& settings, MetricsPath path, bool late_lane, Rules const& rules,
-                 std::uint64_t seed) {
+                 std::uint64_t seed, Answerer answerer = {}) {
   SettingsAt settings_at;
   if (!rules.schedule.empty()) {
     settings_at = [settings, entries = rules.schedule, begin = rules.begin](Time now) {
@@ -82,7 +82,7 @@ Scaler scheduled(scaling::Settings const& settings, MetricsPath path, bool late_
       return schedule::in_force(settings, entries, begin + since).settings;
     };
   }
-  return policy_scaler(settings, path, late_lane, seed, {}, {}, std::move(settings_at));
+  return policy_scaler(settings, path, late_lane, seed, {}, std::move(answerer), std::move(settings_at));
 }
 
 /// The caller says whether the match has the late lane.
@@ -239,8 +239,8 @@ Result<Outcome> run_once(Scenario const& scenario, Match const& match, Player co
     return simulate(scenario, std::move(scaler));
   }
   Examinee examinee(player, match, run);
-  Outcome outcome = simulate(scenario, policy_scaler(answered(rules.settings), {}, late_lane,
-                                                     scenario.fault_seed, {}, std::ref(examinee)));
+  Outcome outcome = simulate(scenario, scheduled(answered(rules.settings), {}, late_lane, rules,
+                                                 scenario.fault_seed, std::ref(examinee)));
   if (examinee.fault()) return *examinee.fault();
   return outcome;
 }

@@ -36,7 +36,8 @@ struct Rules {
   /// The dispatcher's late lane for everybody, as in a real run. Else a baseline, which knows no such lane,
   /// meets each match both with it and first come, first served, and the better p99 counts.
   bool lane_for_all = false;
-  /// Our own policies' bounds by the clock. The others here know no clock.
+  /// Bounds by the clock, of our own policies and of programs, as on a service. The models of other systems
+  /// know no clock.
   std::vector<schedule::Entry> schedule{};
   WallTime begin{};                              ///< of each trace
   std::vector<std::chrono::milliseconds> slo{};  ///< more targets to count by, besides the settings' own

@@ -70,9 +70,9 @@ struct PolicyRun {
     } else if (!view.metrics_lost) {
       snapshot.sample = sample_of(view, now);
     }
-    if (answerer) snapshot.answer = answerer(settings, snapshot, now);
-    scaling::Decision const decision =
-        scaling::decide(settings_at ? settings_at(now) : settings, state, snapshot, now);
+    scaling::Settings const in_force = settings_at ? settings_at(now) : settings;
+    if (answerer) snapshot.answer = answerer(in_force, snapshot, now);
+    scaling::Decision const decision = scaling::decide(in_force, state, snapshot, now);
     if (on_decision) on_decision(snapshot, decision, now);
     Order order;
     if (decision.to != decision.from) order.replicas = decision.to;

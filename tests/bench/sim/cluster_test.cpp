@@ -198,3 +198,27 @@ TEST_CASE("the settings of our policy may change with the time") {
   CHECK(outcome.replicas[150] == 4);
   CHECK(outcome.replicas[250] == 1);
 }
+
+TEST_CASE("who answers is asked under the settings that the decision is made under") {
+  auto made = scenario({}, 0.03, 300);
+  ei::scaling::Settings settings;
+  settings.policy = ei::scaling::Policy::Webhook;
+  auto const settings_at = [&](Time now) {
+    auto changed = settings;
+    if (now >= at(100) && now < at(200)) changed.min_replicas = 4;
+    return changed;
+  };
+  int asked_for_four = 0;
+  auto const answerer = [&](ei::scaling::Settings const& asked, auto const&, Time now) {
+    CHECK(asked.min_replicas == settings_at(now).min_replicas);
+    asked_for_four += asked.min_replicas == 4 ? 1 : 0;
+    ei::scaling::Answer answer;
+    answer.replicas = 1;
+    return answer;
+  };
+  auto const outcome = simulate(made, policy_scaler(settings, {}, true, 1, {}, answerer, settings_at));
+  CHECK(asked_for_four == 100);
+  CHECK(outcome.replicas[50] == 1);
+  CHECK(outcome.replicas[150] == 4);
+  CHECK(outcome.replicas[250] == 1);
+}
