@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from bench.report import figures, svg
+from bench.report import experiment, figures, pages, svg
 from tests.process.programs import ROOT
 
 REQUESTS = "request,file,intended_s,sent_s,ended_s,latency_ms,status,fault,label,right".split(",")
@@ -151,6 +151,13 @@ def test_the_page_stands_alone_and_holds_all_that_belongs_to_the_result(result):
         assert part in page.text.replace("\u00a0", " "), part
     # Not a colour is left that would not follow the reader's.
     assert not re.search(r"(?:stroke|fill): #(?!ffffff)", text)
+
+
+def test_of_two_equal_sentences_each_has_its_own_list(result, monkeypatch):
+    monkeypatch.setattr(pages, "findings", lambda *_: ["Alone.", "The same:", ["first"], "The same:", ["second", "third"]])
+    text = pages.page(experiment.read(result), [], {})
+    assert ("<ul><li>Alone.</li><li>The same:<ul><li>first</li></ul></li>"
+            "<li>The same:<ul><li>second</li><li>third</li></ul></li></ul>") in text
 
 
 def test_the_markdown_shows_the_plots_and_the_manifests(result):
