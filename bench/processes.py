@@ -1,6 +1,7 @@
 """Child processes that never outlive this one."""
 import ctypes
 import signal
+import socket
 import subprocess
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -26,3 +27,10 @@ def end(process, patience_seconds=5):
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def free_port():
+    """A TCP port of loopback that nobody listens on, for a child that has to be told one."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

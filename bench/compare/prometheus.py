@@ -1,6 +1,5 @@
 """Prometheus (Debian's) on the cluster of a comparison: its configuration, its process, its answers."""
 import json
-import socket
 import subprocess
 import urllib.parse
 import urllib.request
@@ -8,7 +7,7 @@ import urllib.request
 import yaml
 
 from bench.compare.experiment import EverySecond
-from bench.processes import end, spawn
+from bench.processes import end, free_port, spawn
 from bench.waiting import Failed, wait_until
 
 # As often as the operator itself looks; the kubelet measures containers every 5 s or more seldom.
@@ -136,9 +135,3 @@ class Prometheus:
         """{job: targets that were scraped}."""
         result = self._ask("query", query="sum by (job) (up)")
         return {each["metric"]["job"]: int(float(each["value"][1])) for each in result}
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -6,9 +6,9 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 
 from bench import processes
+from bench.waiting import Failed, wait_until
 
 HERE = pathlib.Path(__file__).resolve().parent
 # Loading Python on a busy machine takes seconds.
@@ -70,23 +70,23 @@ http {{
 """
 
 
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
-def wait_for_port(port, process, what):
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end:
+def wait_until_started(process, ready, what, log=None, passing=()):
+    """Ends the process where it does not get ready."""
+    def alive():
         if process.poll() is not None:
-            raise RuntimeError(f"{what} ended with {process.returncode}")
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise RuntimeError(f"{what} does not listen after {START_SECONDS} s")
+            raise Failed(f"{what} ended with {process.returncode}{f': see {log}' if log else ''}")
+    try:
+        wait_until(ready, START_SECONDS, f"the start of {what}", interval=0.02, passing=passing, alive=alive)
+    except Failed:
+        processes.end(process)
+        raise
+
+
+def wait_for_port(port, process, what, log=None):
+    def listens():
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    wait_until_started(process, listens, what, log, OSError)
 
 
 def null_workers(core, *arguments):
@@ -97,7 +97,7 @@ def null_workers(core, *arguments):
     line = process.stdout.readline() if ready else b""
     if not line:
         processes.end(process)
-        raise RuntimeError("the null workers did not start")
+        raise Failed("the null workers did not start")
     return process, json.loads(line)
 
 
@@ -134,23 +134,18 @@ def ours(binaries, folder, core, others, workers):
         ["taskset", "-c", core, binaries / "inference-dispatcher", "--address", "127.0.0.1", "--port", 0, "--metrics-port", 0,
          "--link-port", 0, "--grpc-port", 0, "--max-connections", CONNECTIONS, "--max-connections-per-address", 0,
          "--ports-file", ports], stdout=subprocess.DEVNULL, stderr=open(folder / "dispatcher.log", "wb"))
-    end = time.monotonic() + START_SECONDS
-    while not ports.exists() and time.monotonic() < end and process.poll() is None:
-        time.sleep(0.02)
-    if not ports.exists():
-        processes.end(process)
-        raise RuntimeError(f"the dispatcher does not start: see {folder}/dispatcher.log")
+    wait_until_started(process, ports.exists, "the dispatcher", folder / "dispatcher.log")
     found = json.loads(ports.read_text())
     null, _ = null_workers(others, "link", str(found["link"]), str(workers))
     return Contestant("ours", found["http"], process, [null])
 
 
 def configured(name, folder, core, text, command):
-    path, port = folder / f"{name}.conf", free_port()
+    path, log, port = folder / f"{name}.conf", folder / f"{name}.log", processes.free_port()
     path.write_text(text(port))
     process = processes.spawn(["taskset", "-c", core, *command(path)], stdout=subprocess.DEVNULL,
-                              stderr=open(folder / f"{name}.log", "wb"))
-    wait_for_port(port, process, name)
+                              stderr=open(log, "wb"))
+    wait_for_port(port, process, name, log)
     return Contestant(name, port, process)
 
 
@@ -168,7 +163,7 @@ def nginx(folder, core, ports):
 
 
 def aiohttp(core, ports):
-    port = free_port()
+    port = processes.free_port()
     urls = [f"http://127.0.0.1:{one}/predict" for one in ports]
     process = processes.spawn(["taskset", "-c", core, sys.executable, HERE / "aiohttp_dispatcher.py", port, *urls])
     wait_for_port(port, process, "aiohttp")

@@ -13,12 +13,14 @@ import resource
 import socket
 import statistics
 import subprocess
+import sys
 import time
 
 from bench import processes
 from bench.compare.experiment import say
 from bench.dispatcher import contestants
 from bench.plot import canvas, style
+from bench.waiting import Failed
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SEED = 20270118
@@ -102,7 +104,7 @@ def start(options, binaries, core, others):
             continue
         try:
             loaded.append(starters[name]())
-        except RuntimeError as error:
+        except Failed as error:
             if name == "ours":
                 raise
             say(f"{name}: left out: {error}")
@@ -115,8 +117,11 @@ def turn(one, way, number, options, binaries, others):
     command = ["taskset", "-c", others, binaries / "inference-bench", "load", "--url", one.url, "--images", options.out / "pictures",
                "--rate", options.rate, "--seconds", options.seconds, "--seed", number, "--json", report]
     before = one.cpu_seconds()
-    subprocess.run([str(word) for word in command] + (["--form"] if way == "form" else []), check=True, stdout=subprocess.DEVNULL,
-                   timeout=options.seconds + PATIENCE_SECONDS)
+    try:
+        subprocess.run([str(word) for word in command] + (["--form"] if way == "form" else []), check=True, stdout=subprocess.DEVNULL,
+                       timeout=options.seconds + PATIENCE_SECONDS)
+    except subprocess.SubprocessError as error:
+        raise Failed(f"the load on {one.name}, {way}: {error}") from error
     spent = one.cpu_seconds() - before
     found = json.loads(report.read_text())
     return {"name": one.name, "way": way, "requests": found["requests"], "errors": found["errors"],
@@ -162,7 +167,7 @@ def idle_memory(one, count):
             connections.append(connection)
             connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             if not connection.recv(4096).startswith(b"HTTP/1.1 "):
-                raise RuntimeError(f"{one.name} does not answer on connection {len(connections)}")
+                raise Failed(f"{one.name} does not answer on connection {len(connections)}")
         time.sleep(0.5)
         return one.resident_bytes() - before
     finally:
@@ -201,8 +206,7 @@ def write(turns, rows, out):
     draw(rows, out / "dispatcher.png")
 
 
-def main():
-    options = flags()
+def compare(options):
     binaries = pathlib.Path(os.environ.get("EI_BIN", ROOT / "build/release/bin"))
     options.out.mkdir(parents=True, exist_ok=True)
     if not (options.out / "pictures" / f"{PICTURES - 1:02}.jpg").exists():
@@ -242,5 +246,15 @@ def main():
                                                  ("form", "aiohttp", "form"))}}))
 
 
+def main():
+    options = flags()
+    try:
+        compare(options)
+    except Failed as failed:
+        say(f"FAILED: {failed}")
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

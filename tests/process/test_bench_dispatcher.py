@@ -14,9 +14,9 @@ pytest.importorskip("aiohttp")
 RUN = [sys.executable, "-m", "bench.dispatcher.run"]
 
 
-def run(*flags):
+def run(*flags, binaries=BIN):
     return subprocess.run([*RUN, *map(str, flags)], cwd=ROOT, capture_output=True, text=True, timeout=300,
-                          env={**os.environ, "EI_BIN": str(BIN)})
+                          env={**os.environ, "EI_BIN": str(binaries)})
 
 
 def test_it_measures_each_way_and_ends_with_json(tmp_path):
@@ -45,3 +45,13 @@ def test_a_bad_flag_is_told(flags, words):
     done = run(*flags)
     assert done.returncode == 2
     assert words in done.stderr
+
+
+def test_a_dispatcher_that_does_not_start_is_told_in_one_line(tmp_path):
+    program = tmp_path / "bin/inference-dispatcher"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\nexit 3\n")
+    program.chmod(0o755)
+    done = run("--peers", "", "--out", tmp_path / "out", binaries=program.parent)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr == f"==> FAILED: the dispatcher ended with 3: see {tmp_path}/out/dispatcher.log\n"
