@@ -94,18 +94,33 @@ def test_scripts_know_the_options_that_the_documents_name():
     assert not wrong, wrong
 
 
+def levels_of_the_tests():
+    return set(re.search(r'all_levels="([^"]+)"', (ROOT / "tests/run").read_text())[1].split(", "))
+
+
 def test_the_documents_name_levels_and_fuzz_targets_that_exist():
-    text = (ROOT / "tests/run").read_text()
-    levels = set(re.search(r'all_levels="([^"]+)"', text)[1].split(", "))
+    levels = levels_of_the_tests()
     targets = {path.name.removesuffix("_fuzz.cpp") for path in (ROOT / "tests/fuzz").glob("*_fuzz.cpp")}
     wrong = []
     for page in documents.pages():
         for program, *words in documents.commands(page.read_text()):
             if program == "tests/run":
                 # In capitals is what a reader replaces, and a number is an option's value.
-                named = [word for word in words if re.fullmatch(r"[a-z_]+", word)]
+                named = [word for word in words if re.fullmatch(r"[a-z][a-z_-]*", word)]
                 wrong += [f"{shown(page)}: {word}" for word in named if word not in levels | targets]
     assert not wrong, wrong
+
+
+def test_the_table_of_levels_has_each_level():
+    table = re.search(r"^\| level \|.*\n\|[-|]+\n((?:\|.*\n)+)", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)[1]
+    # `\|` within a cell is no border.
+    first_cells = [re.split(r"(?<!\\)\|", row)[1] for row in table.splitlines()]
+    assert {code.split()[0] for cell in first_cells for code in documents.INLINE.findall(cell)} == levels_of_the_tests()
+
+
+def test_a_release_to_run_the_tests_on_is_named_first():
+    done = subprocess.run(["tests/run", "unit", "--on", "nowhere"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and "--on stands behind other words" in done.stderr
 
 
 def field(schema, path):
