@@ -70,11 +70,9 @@ def test_every_script_in_a_command_exists_and_runs():
 def script_of(command):
     """The key of documents.HELP for a command, or None for a program that tests/process asks."""
     program, *words = command
-    if program == "bench/run" and words[:1] == ["cluster"]:
-        return "bench/run cluster --local" if "--local" in words else "bench/run cluster"
-    if program == "tests/cluster/cluster" and words[:1] == ["up"]:
-        return "tests/cluster/cluster up"
-    return program if program in documents.HELP else None
+    if program == "bench/run" and words[:1] == ["cluster"] and "--local" in words:
+        return "bench/run cluster --local"
+    return next((key for key in (" ".join([program, *words[:1]]), program) if key in documents.HELP), None)
 
 
 def test_scripts_know_the_options_that_the_documents_name():
@@ -83,7 +81,8 @@ def test_scripts_know_the_options_that_the_documents_name():
         for command in documents.commands(page.read_text()):
             if (script := script_of(command)) is not None:
                 used.setdefault(script, []).extend((shown(page), flag) for flag in documents.flags_of(command[1:]))
-    assert {"bench/demo", "bench/run cluster", "bench/run cluster --local", "tests/run"} <= set(used)
+    assert {"bench/demo", "bench/run cluster", "bench/run cluster --local", "bench/run dispatcher", "bench/run inference",
+            "tests/cluster/cluster up", "tests/run"} <= set(used)
     wrong = []
     for script, flags in used.items():
         if not flags:
