@@ -11,11 +11,12 @@ import json
 import multiprocessing
 
 import numpy as np
+import torch
+from torchvision.models import resnet18
+
 import pictures
 import shapes
-import torch
 import weights_file
-from torchvision.models import resnet18
 
 
 def load_model(path):

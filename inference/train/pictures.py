@@ -7,10 +7,11 @@ import random
 
 import cv2
 import numpy as np
-import shapes
 import torch
 from PIL import Image
 from torchvision import transforms
+
+import shapes
 
 HELD_OUT_SEED = 1_000_000
 # ImageNet's statistics, as torchvision's classification transform has them.

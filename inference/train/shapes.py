@@ -20,6 +20,7 @@ import os
 
 import cv2
 import numpy as np
+
 from outlines import OUTLINES
 from textures import TEXTURES
 

@@ -17,14 +17,15 @@ import math
 import os
 import time
 
-import evaluate
 import numpy as np
-import pictures
-import shapes
 import torch
-import weights_file
 from torch import nn
 from torchvision.models import resnet18
+
+import evaluate
+import pictures
+import shapes
+import weights_file
 
 BATCH = 64
 PEAK_RATE = 0.1  # SGD with Nesterov momentum 0.9 at batch 64

@@ -3,11 +3,11 @@ import os
 import re
 import subprocess
 
-import api_reference
 import pytest
-import values_reference
 import yaml
 
+import api_reference
+import values_reference
 from tests.tidy import documents
 from tests.tidy.documents import ROOT
 
