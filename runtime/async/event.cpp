@@ -82,4 +82,12 @@ asio::awaitable<bool> Event::wait(SteadyTime deadline) {
   co_return false;
 }
 
+asio::awaitable<bool> Event::wait_or_cancel(SteadyTime deadline) {
+  try {
+    co_return co_await wait(deadline);
+  } catch (boost::system::system_error const&) {
+    co_return false;
+  }
+}
+
 }  // namespace ei

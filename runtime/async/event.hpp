@@ -28,6 +28,8 @@ class Event {
 
   /// Until set() or notify(): true. False when `deadline` has passed first.
   [[nodiscard]] asio::awaitable<bool> wait(SteadyTime deadline = SteadyTime::max());
+  /// wait() for a coroutine that cleans up after its cancellation: false then, instead of the exception.
+  [[nodiscard]] asio::awaitable<bool> wait_or_cancel(SteadyTime deadline = SteadyTime::max());
 
  private:
   struct State;

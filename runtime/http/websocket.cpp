@@ -1,12 +1,12 @@
 #include "runtime/http/websocket.hpp"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <deque>
 #include <numeric>
 
+#include "runtime/async/event.hpp"
 #include "runtime/http/dial.hpp"
 #include "runtime/http/websocket_accept.hpp"
 #include "runtime/http/websocket_frames.hpp"
@@ -15,20 +15,18 @@ namespace ei::http {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
 struct Outgoing {
-  explicit Outgoing(asio::any_io_executor executor) : left(std::move(executor), kNever) {}
+  explicit Outgoing(asio::any_io_executor executor) : left(std::move(executor)) {}
   WebSocket::Message message;
-  asio::steady_timer left;  // cancelled when the message has left, or never will
-  bool done = false;
+  Event left;  // or never will
   std::optional<Error> failure;
 };
 
 // Everything that pending operations use; they hold it, so the WebSocket itself may go at any time.
 struct Connection : std::enable_shared_from_this<Connection> {
   Connection(AnyStream stream, WebSocketLimits const& given)
-      : limits(given), frames(std::move(stream), given), queue_moved(frames.executor(), kNever) {}
+      : limits(given), frames(std::move(stream), given), emptied(frames.executor()) {}
 
   asio::awaitable<Result<WebSocket::Message>> receive();
   asio::awaitable<Result<void>> send(WebSocket::Message message);
@@ -39,7 +37,7 @@ struct Connection : std::enable_shared_from_this<Connection> {
 
   WebSocketLimits limits;
   WebSocketFrames frames;
-  asio::steady_timer queue_moved;  // cancelled when the queue has become empty
+  Event emptied;  // the queue
   std::deque<std::shared_ptr<Outgoing>> queue;
   std::size_t queued_bytes = 0;
   bool pumping = false;
@@ -70,9 +68,8 @@ asio::awaitable<Result<void>> Connection::send(WebSocket::Message message) {
     pumping = true;
     asio::co_spawn(frames.executor(), self->pump(), asio::detached);
   }
-  // The timer never fires: the wait ends with the message's fate, or with the caller's cancellation.
-  if (!item->done) co_await item->left.async_wait(kAwait);
-  if (!item->done) co_return make_error(ErrorKind::Canceled, "the sender was cancelled");
+  if (!co_await item->left.wait_or_cancel())
+    co_return make_error(ErrorKind::Canceled, "the sender was cancelled");
   if (item->failure) co_return *item->failure;
   co_return Result<void>(boost::system::in_place_value);
 }
@@ -89,11 +86,10 @@ asio::awaitable<void> Connection::pump() {
     }
     queued_bytes -= item->message.size();
     queue.pop_front();
-    item->done = true;
-    item->left.cancel();
+    item->left.set();
   }
   pumping = false;
-  queue_moved.cancel();
+  emptied.notify();
 }
 
 // The first failure is every later call's answer.
@@ -101,12 +97,11 @@ void Connection::fail(Error const& error) {
   if (!failure) failure = error;
   for (auto const& item : queue) {
     item->failure = failure;
-    item->done = true;
-    item->left.cancel();
+    item->left.set();
   }
   queue.clear();
   queued_bytes = 0;
-  queue_moved.cancel();
+  emptied.notify();
   frames.drop();
 }
 
@@ -116,7 +111,7 @@ asio::awaitable<void> Connection::close(std::string reason) {
   closing = true;
   Watchdog watchdog(frames.executor(), [self] { self->abort(); });
   watchdog.arm(Clock::now() + limits.close_timeout);
-  while (pumping && !failure) co_await queue_moved.async_wait(kAwait);
+  (void)co_await until(emptied, [this] { return !pumping || failure; });
   if (!failure) co_await frames.close(reason);
   watchdog.disarm();
   fail(make_error(ErrorKind::Canceled, "the connection was closed here"));

@@ -1,26 +1,20 @@
 #include "operator/backend/kube/leader.hpp"
 
+#include "runtime/async/clock.hpp"
 #include "runtime/async/task_group.hpp"
 #include "runtime/core/json.hpp"
 #include "runtime/log/log.hpp"
-
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
 #include <utility>
 
 namespace ei::kube {
-namespace {
-
-namespace asio = boost::asio;
-
-}  // namespace
 
 Leader::Leader(asio::any_io_executor executor, Client& client, ObjectKey lease, Elector::Options options)
-    : client_(client), lease_(std::move(lease)), elector_(std::move(options)), changed_(std::move(executor)) {
-  changed_.expires_at(SteadyTime::max());
-}
+    : client_(client),
+      lease_(std::move(lease)),
+      elector_(std::move(options)),
+      changed_(std::move(executor)) {}
 
 bool Leader::may_write() const {
   return elector_.may_write(steady_now());
@@ -76,14 +70,11 @@ void Leader::tell(bool led_before) {
   if (leads == led_before) return;
   log::info(leads ? "leadership_gained" : "leadership_lost",
             {{"lease", lease_.namespace_name + "/" + lease_.name}, {"holder", elector_.holder()}});
-  changed_.cancel();
+  changed_.notify();
 }
 
 asio::awaitable<void> Leader::wait_gained() {
-  while (!may_write()) {
-    changed_.expires_at(SteadyTime::max());
-    co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
-  }
+  (void)co_await until(changed_, [this] { return may_write(); });
 }
 
 asio::awaitable<void> Leader::wait_lost() {

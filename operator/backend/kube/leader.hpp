@@ -2,7 +2,7 @@
 
 #include "operator/backend/kube/client/client.hpp"
 #include "operator/backend/kube/protocol/election.hpp"
-#include "runtime/async/clock.hpp"
+#include "runtime/async/event.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -39,7 +39,7 @@ class Leader {
   Client& client_;
   ObjectKey lease_;
   Elector elector_;
-  Timer changed_;
+  Event changed_;
 };
 
 }  // namespace ei::kube

@@ -1,10 +1,8 @@
 #include "operator/backend/kube/recorder.hpp"
 
+#include "runtime/async/clock.hpp"
 #include "runtime/async/deadline.hpp"
 #include "runtime/log/log.hpp"
-
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <iterator>
 #include <utility>
@@ -42,7 +40,7 @@ void Recorder::record(Occurrence const& occurrence) {
   auto next = series_.record(occurrence, steady_now(), wall_now());
   if (!next) return;
   push(std::move(*next));
-  wake_.cancel();
+  wake_.notify();
 }
 
 void Recorder::push(EventWrite next) {
@@ -54,8 +52,7 @@ asio::awaitable<void> Recorder::run() {
   while (true) {
     // Where it is not to be had now: again with the next flush.
     (void)co_await write_all();
-    wake_.expires_after(kFlushPeriod);
-    co_await wake_.async_wait(asio::as_tuple(asio::use_awaitable));
+    (void)co_await wake_.wait(steady_now() + kFlushPeriod);
     for (auto& next : series_.flush(steady_now())) push(std::move(next));
   }
 }

@@ -2,7 +2,7 @@
 
 #include "operator/backend/kube/client/client.hpp"
 #include "operator/backend/kube/protocol/event_series.hpp"
-#include "runtime/async/clock.hpp"
+#include "runtime/async/event.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -36,7 +36,7 @@ class Recorder {
   Client& client_;
   EventSeries series_;
   std::deque<EventWrite> waiting_;
-  Timer wake_;
+  Event wake_;
 };
 
 }  // namespace ei::kube
