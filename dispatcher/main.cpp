@@ -8,9 +8,9 @@
 
 #include "dispatcher/flags.hpp"
 #include "dispatcher/grpc/server.hpp"
+#include "dispatcher/live/live_exchange.hpp"
 #include "dispatcher/metrics/metrics.hpp"
 #include "dispatcher/routes/routes.hpp"
-#include "dispatcher/service/service.hpp"
 #include "dispatcher/workers/link_route.hpp"
 #include "runtime/async/task_group.hpp"
 #include "runtime/core/version.hpp"
@@ -197,18 +197,18 @@ Result<void> listen_all(Flags const& flags, Listeners& listeners) {
 
 // While load balancers still send requests here they are served, each on its connection's last answer; a
 // client that keeps its connection alive is so moved without losing a request. False: a signal cut it short.
-asio::awaitable<bool> serve_on(Flags const& flags, Service& service, process::Signals& signals,
+asio::awaitable<bool> serve_on(Flags const& flags, LiveExchange& live, process::Signals& signals,
                                Listeners& listeners) {
   using asio::experimental::awaitable_operators::operator||;
   if (flags.shutdown_delay <= milliseconds(0)) co_return true;
-  service.leave();
-  listeners.main.retire();
-  if (listeners.grpc) listeners.grpc->retire();
+  live.leave();
+  listeners.main.leave();
+  if (listeners.grpc) listeners.grpc->leave();
   log::info("leaving", {{"connections", listeners.main.connections()}});
   auto const ended = co_await (sleep_for(flags.shutdown_delay) || signals.next());
   if (ended.index() != 0) co_return false;
   if (listeners.grpc) {
-    auto const gone = co_await (listeners.grpc->let_go() || signals.next());
+    auto const gone = co_await (listeners.grpc->drain_connections() || signals.next());
     if (gone.index() != 0) co_return false;
   }
   // Whoever is silent now was so all the time: the next request comes on a connection
@@ -218,18 +218,18 @@ asio::awaitable<bool> serve_on(Flags const& flags, Service& service, process::Si
 }
 
 // Refuses what is new, finishes the queue, and only then lets the workers go. A second signal cuts it short.
-asio::awaitable<void> drain(Flags const& flags, Service& service, process::Signals& signals,
+asio::awaitable<void> drain(Flags const& flags, LiveExchange& live, process::Signals& signals,
                             Listeners& listeners) {
   using asio::experimental::awaitable_operators::operator||;
-  bool const in_peace = co_await serve_on(flags, service, signals, listeners);
-  service.drain();
-  log::info("draining", {{"queue", service.exchange().queue().size()},
-                         {"in_flight", service.exchange().queue().in_flight()}});
+  bool const in_peace = co_await serve_on(flags, live, signals, listeners);
+  live.drain();
+  log::info("draining",
+            {{"queue", live.exchange().queue().size()}, {"in_flight", live.exchange().queue().in_flight()}});
   auto const patience = in_peace ? flags.drain_timeout : milliseconds(0);
-  auto const ended = co_await (service.wait_idle(patience) || signals.next());
+  auto const ended = co_await (live.wait_idle(patience) || signals.next());
   bool const finished = ended.index() == 0 && std::get<0>(ended);
-  std::size_t const open = service.exchange().open();
-  if (!finished) service.give_up();
+  std::size_t const open = live.exchange().open();
+  if (!finished) live.abort();
   auto const grace = finished ? kAnswerGrace : kRefusalGrace;
   co_await listeners.main.drain(grace);
   if (listeners.grpc) co_await listeners.grpc->drain(grace);
@@ -256,11 +256,11 @@ asio::awaitable<int> run(Flags const& flags) {
     co_return 1;
   }
   process::UsageMeter usage;
-  Service service(executor, exchange_options(flags, metrics));
+  LiveExchange live(executor, exchange_options(flags, metrics));
   RouteContext context{
-      service, {{flags.model}, flags.request_timeout, flags.picture, flags.cors_allowed_origins}, {}};
+      live, {{flags.model}, flags.request_timeout, flags.picture, flags.cors_allowed_origins}, {}};
   context.exposition = [&] {
-    metrics.collect(service.exchange(), usage.sample(), std::chrono::steady_clock::now());
+    metrics.collect(live.exchange(), usage.sample(), std::chrono::steady_clock::now());
     if (auto* const tls = secured->get()) tls->metrics.collect(*tls->handshakes);
     return registry.exposition();
   };
@@ -277,13 +277,13 @@ asio::awaitable<int> run(Flags const& flags) {
   http::Server metrics_server(executor, metrics_options(flags), metrics_routes(context));
   LinkOptions link_options{std::move(*gate)};
   std::vector<http::WebSocketRoute> link_routes;
-  link_routes.push_back(link_route(executor, service, std::move(link_options)));
+  link_routes.push_back(link_route(executor, live, std::move(link_options)));
   http::Server link(executor, std::move(linked), {}, std::move(link_routes));
 
   std::optional<GrpcServer> grpc;
   if (flags.grpc_port != 0 || flags.grpc_fd) {
-    grpc.emplace(executor, service, grpc_options(flags, bodies, metrics));
-    service.on_readiness([&grpc] { grpc->readiness_changed(); });
+    grpc.emplace(executor, live, grpc_options(flags, bodies, metrics));
+    live.on_readiness([&grpc] { grpc->readiness_changed(); });
   }
   Listeners listeners{main, metrics_server, link, grpc};
   if (auto const listening = listen_all(flags, listeners); !listening) {
@@ -300,8 +300,8 @@ asio::awaitable<int> run(Flags const& flags) {
   }
   int const signal = co_await signals.next();
   log::info("signal", {{"number", signal}});
-  co_await drain(flags, service, signals, listeners);
-  service.on_readiness({});
+  co_await drain(flags, live, signals, listeners);
+  live.on_readiness({});
   co_await background.stop();
   co_return 0;
 }

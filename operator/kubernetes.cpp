@@ -99,7 +99,7 @@ asio::awaitable<Result<void>> KubernetesOperator::run() {
   tasks_.spawn("lead", [this] { return lead(); });
   (void)co_await ended_.wait();
   // Nothing more is decided, then nothing more is written, then another may take over.
-  backend_.end();
+  backend_.cancel_wait();
   reconciler_.stop();
   if (leading_) co_await tasks_.wait(kLastReconcile);
   co_await tasks_.stop();

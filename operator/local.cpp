@@ -33,11 +33,11 @@ boost::asio::awaitable<void> run_local(backend::local::LocalBackend& backend,
     int const second = co_await signals.next();
     if (second == 0) co_return;
     log::warn("killing", {{"signal", second}});
-    backend.kill();
+    backend.abort();
   });
   auto const ended = co_await reconciler.run();
   if (!ended) log::error("reconciler_ended", {{"error", ended.error().message}});
-  co_await backend.shut_down();
+  co_await backend.stop();
   log::info("stopped");
   co_await tasks.stop();
 }

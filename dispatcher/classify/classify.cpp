@@ -44,12 +44,12 @@ Result<void> check_version(std::vector<Answer> const& answers, std::string const
 
 }  // namespace
 
-asio::awaitable<Result<std::vector<Answer>>> classify(Service& service, oip::InferRequest& request,
+asio::awaitable<Result<std::vector<Answer>>> classify(LiveExchange& live, oip::InferRequest& request,
                                                       PictureLimits const& limits, SteadyTime deadline,
                                                       std::optional<std::string> version) {
   if (auto const checked = check_pictures(request.pictures, limits); !checked) co_return checked.error();
   auto answers =
-      co_await service.ask(std::move(request.pictures), request.probabilities(), deadline, request.top());
+      co_await live.ask(std::move(request.pictures), request.probabilities(), deadline, request.top());
   if (!answers) co_return answers.error();
   if (auto const same = check_classes(*answers); !same) co_return same.error();
   if (version) {
@@ -58,18 +58,18 @@ asio::awaitable<Result<std::vector<Answer>>> classify(Service& service, oip::Inf
   co_return std::move(*answers);
 }
 
-oip::Versions served_versions(Service const& service) {
+oip::Versions served_versions(LiveExchange const& live) {
   oip::Versions out;
-  for (auto const& [version, workers] : service.exchange().workers_by_version()) out.push_back(version);
+  for (auto const& [version, workers] : live.exchange().workers_by_version()) out.push_back(version);
   return out;
 }
 
-bool model_ready(Service const& service) {
-  return service.exchange().workers() > 0;
+bool model_ready(LiveExchange const& live) {
+  return live.exchange().workers() > 0;
 }
 
-bool inference_ready(Service const& service) {
-  return !service.leaving() && model_ready(service);
+bool inference_ready(LiveExchange const& live) {
+  return !live.leaving() && model_ready(live);
 }
 
 }  // namespace ei::dispatcher

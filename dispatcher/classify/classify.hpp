@@ -7,28 +7,28 @@
 #include <vector>
 
 #include "dispatcher/contract/picture/inspect.hpp"
+#include "dispatcher/live/live_exchange.hpp"
 #include "dispatcher/oip/infer.hpp"
-#include "dispatcher/service/service.hpp"
 
 namespace ei::dispatcher {
 
-/// Checks the request's pictures, takes them, and waits for their answers as Service::ask() does. `version`:
-/// the one that the request names; none: any. Errors: those, of a picture with its place (400, 413, 415), and
-/// 503 when the model was replaced meanwhile by one of other classes, or by another version than the named
-/// one; Error::http_status is set, but for ErrorKind::Canceled.
-[[nodiscard]] asio::awaitable<Result<std::vector<Answer>>> classify(Service& service,
+/// Checks the request's pictures, takes them, and waits for their answers as LiveExchange::ask() does.
+/// `version`: the one that the request names; none: any. Errors: those, of a picture with its place (400,
+/// 413, 415), and 503 when the model was replaced meanwhile by one of other classes, or by another version
+/// than the named one; Error::http_status is set, but for ErrorKind::Canceled.
+[[nodiscard]] asio::awaitable<Result<std::vector<Answer>>> classify(LiveExchange& live,
                                                                     oip::InferRequest& request,
                                                                     PictureLimits const& limits,
                                                                     SteadyTime deadline,
                                                                     std::optional<std::string> version);
 
 /// The versions of the model that linked workers compute with.
-[[nodiscard]] oip::Versions served_versions(Service const& service);
+[[nodiscard]] oip::Versions served_versions(LiveExchange const& live);
 
 /// Whether a model's requests would be computed now: a worker is linked.
-[[nodiscard]] bool model_ready(Service const& service);
+[[nodiscard]] bool model_ready(LiveExchange const& live);
 
 /// Whether requests are taken, and would be computed now.
-[[nodiscard]] bool inference_ready(Service const& service);
+[[nodiscard]] bool inference_ready(LiveExchange const& live);
 
 }  // namespace ei::dispatcher

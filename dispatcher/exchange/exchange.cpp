@@ -186,7 +186,7 @@ Result<void> Exchange::overrun(WorkerId id, std::uint64_t job, Time now) {
   return {};
 }
 
-void Exchange::give_up() {
+void Exchange::abort() {
   Error error = failure(ErrorKind::Unavailable, 503, "this dispatcher left before the request was answered");
   error.retry_after = std::chrono::seconds(1);  // as for those whom a draining dispatcher refuses
   for (auto const& pending : pending_) {

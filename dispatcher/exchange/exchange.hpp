@@ -200,7 +200,7 @@ class Exchange {
   void drain() { draining_ = true; }
   [[nodiscard]] bool draining() const { return draining_; }
   /// Ends every open submission with Unavailable/503 and retry_after: the drain has taken too long.
-  void give_up();
+  void abort();
 
   [[nodiscard]] RequestQueue const& queue() const { return queue_; }
   [[nodiscard]] DropCounters const& drops() const { return drops_; }

@@ -3,9 +3,7 @@
 #include <grpc/grpc.h>
 #include <grpcpp/support/slice.h>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <utility>
 #include <vector>
 
@@ -50,8 +48,8 @@ Call::Call(asio::any_io_executor executor, ::grpc::GenericCallbackServerContext&
       outbox_(outbox),
       patience_(executor, SteadyTime::max()),
       on_done_(std::move(on_done)),
-      read_event_(executor, SteadyTime::max()),
-      write_event_(executor, SteadyTime::max()),
+      read_done_(executor),
+      write_done_(executor),
       core_(context.c_call()) {}
 
 std::shared_ptr<Call> Call::make(asio::any_io_executor executor,
@@ -69,9 +67,10 @@ void Call::post(Report report) {
 
 asio::awaitable<Result<std::optional<std::string>>> Call::read() {
   read_ok_.reset();
+  read_done_.clear();
   incoming_.Clear();
   StartRead(&incoming_);
-  if (!read_ok_) co_await read_event_.async_wait(asio::as_tuple(asio::use_awaitable));
+  (void)co_await read_done_.wait_or_cancel();
   if (cancelled_ || !read_ok_) co_return client_left();
   if (!*read_ok_) co_return std::optional<std::string>();
   std::optional<std::string> bytes = bytes_of(incoming_);
@@ -81,10 +80,11 @@ asio::awaitable<Result<std::optional<std::string>>> Call::read() {
 
 asio::awaitable<Result<void>> Call::write(std::string_view bytes) {
   write_ok_.reset();
+  write_done_.clear();
   outgoing_ = buffer_of(bytes);
   sending(bytes.size());
   StartWrite(&outgoing_);
-  if (!write_ok_) co_await write_event_.async_wait(asio::as_tuple(asio::use_awaitable));
+  (void)co_await write_done_.wait_or_cancel();
   sent();
   if (cancelled_ || !write_ok_.value_or(false)) co_return client_left();
   co_return Result<void>();
@@ -100,10 +100,10 @@ void Call::finish(::grpc::Status status, std::optional<std::string_view> last) {
 }
 
 void Call::sending(std::size_t bytes) {
-  waiting_ = outbox_.add(bytes, std::chrono::steady_clock::now(), [this] { give_up(); });
+  waiting_ = outbox_.add(bytes, std::chrono::steady_clock::now(), [this] { abort(); });
   patience_.expires_at((*waiting_)->deadline);
   patience_.async_wait([self = shared_from_this()](boost::system::error_code const& code) {
-    if (!code && self->waiting_) self->outbox_.end(*self->waiting_);
+    if (!code && self->waiting_) self->outbox_.abort(*self->waiting_);
   });
 }
 
@@ -113,7 +113,7 @@ void Call::sent() {
 }
 
 // Its client does not take what it asked for. gRPC drops the message, and reports later the call's end.
-void Call::give_up() {
+void Call::abort() {
   waiting_.reset();
   patience_.cancel();
   grpc_call* core = nullptr;
@@ -131,14 +131,14 @@ void Call::give_up() {
 void Call::OnReadDone(bool ok) {
   post([ok](Call& call) {
     call.read_ok_ = ok;
-    call.read_event_.cancel();
+    call.read_done_.set();
   });
 }
 
 void Call::OnWriteDone(bool ok) {
   post([ok](Call& call) {
     call.write_ok_ = ok;
-    call.write_event_.cancel();
+    call.write_done_.set();
   });
 }
 

@@ -15,6 +15,7 @@
 #include <string>
 
 #include "dispatcher/grpc/outbox.hpp"
+#include "runtime/async/event.hpp"
 #include "runtime/core/result.hpp"
 #include "runtime/core/units.hpp"
 
@@ -58,7 +59,7 @@ class Call final : public ::grpc::ServerGenericBidiReactor, public std::enable_s
        std::function<void()> on_done);
   void sending(std::size_t bytes);
   void sent();
-  void give_up();
+  void abort();
   // Runs `report` on the executor.
   template <class Report>
   void post(Report report);
@@ -73,8 +74,8 @@ class Call final : public ::grpc::ServerGenericBidiReactor, public std::enable_s
   std::function<void()> on_done_;
   std::shared_ptr<Call> self_;
   asio::cancellation_signal cancel_;
-  asio::steady_timer read_event_;  // cancelled when a read or a write has ended
-  asio::steady_timer write_event_;
+  Event read_done_;
+  Event write_done_;
   std::mutex core_mutex_;
   grpc_call* core_;  // null once gRPC has done with the call, which one of its threads hears
   std::optional<bool> read_ok_;

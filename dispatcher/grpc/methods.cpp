@@ -3,8 +3,6 @@
 #include <health.pb.h>
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
 #include "dispatcher/classify/classify.hpp"
@@ -84,8 +82,7 @@ std::optional<std::string> named_version(std::string const& version) {
 
 // 404 for another model than ours, or a version of it that no worker has.
 Result<void> check_named(MethodContext const& context, std::string const& name, std::string const& version) {
-  return oip::check_model(context.options.model, served_versions(context.service), name,
-                          named_version(version));
+  return oip::check_model(context.options.model, served_versions(context.live), name, named_version(version));
 }
 
 asio::awaitable<Result<void>> infer(MethodContext& context, Call& call) {
@@ -100,7 +97,7 @@ asio::awaitable<Result<void>> infer(MethodContext& context, Call& call) {
   SteadyTime const deadline = std::min(call.deadline(), call.started() + options.request_timeout);
   auto version = named_version(message->version);
   auto const answers =
-      co_await classify(context.service, message->request, options.picture, deadline, std::move(version));
+      co_await classify(context.live, message->request, options.picture, deadline, std::move(version));
   if (!answers) co_return answers.error();
   send_last(call, write_infer(options.model, *message, *answers));
   co_return Result<void>();
@@ -128,7 +125,7 @@ Result<inference::ServerLiveResponse> server_live(MethodContext const&, inferenc
 Result<inference::ServerReadyResponse> server_ready(MethodContext const& context,
                                                     inference::ServerReadyRequest const&) {
   inference::ServerReadyResponse out;
-  out.set_ready(inference_ready(context.service));
+  out.set_ready(inference_ready(context.live));
   return out;
 }
 
@@ -137,7 +134,7 @@ Result<inference::ModelReadyResponse> named_model_ready(MethodContext const& con
   auto const found = check_named(context, asked.name(), asked.version());
   if (!found) return found.error();
   inference::ModelReadyResponse out;
-  out.set_ready(model_ready(context.service));
+  out.set_ready(model_ready(context.live));
   return out;
 }
 
@@ -150,7 +147,7 @@ Result<inference::ModelMetadataResponse> about_model(MethodContext const& contex
                                                      inference::ModelMetadataRequest const& asked) {
   auto const found = check_named(context, asked.name(), asked.version());
   if (!found) return found.error();
-  return grpc_front::model_metadata(context.options.model, served_versions(context.service));
+  return grpc_front::model_metadata(context.options.model, served_versions(context.live));
 }
 
 // The server as a whole is ready like HTTP's /readyz, while it takes requests: without workers they wait. The
@@ -158,9 +155,9 @@ Result<inference::ModelMetadataResponse> about_model(MethodContext const& contex
 HealthCheckResponse::ServingStatus health_of(MethodContext const& context, std::string const& service) {
   bool serving = false;
   if (service.empty()) {
-    serving = !context.service.leaving();
+    serving = !context.live.leaving();
   } else if (service == kInferService) {
-    serving = inference_ready(context.service);
+    serving = inference_ready(context.live);
   } else {
     return HealthCheckResponse::SERVICE_UNKNOWN;
   }
@@ -192,9 +189,9 @@ asio::awaitable<Result<void>> watch_health(MethodContext& context, Call& call) {
       sent = status;
       continue;  // it may have changed while it was written
     }
-    if (context.letting_go) co_return failed(503, ErrorKind::Unavailable, "this dispatcher is draining");
-    co_await context.health_changed.async_wait(asio::as_tuple(asio::use_awaitable));
-    if (call.cancelled()) co_return make_error(ErrorKind::Canceled, "the client left");
+    if (context.draining) co_return failed(503, ErrorKind::Unavailable, "this dispatcher is draining");
+    if (!co_await context.health_changed.wait_or_cancel() || call.cancelled())
+      co_return make_error(ErrorKind::Canceled, "the client left");
   }
 }
 

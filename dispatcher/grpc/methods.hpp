@@ -2,21 +2,21 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <memory>
 #include <string_view>
 
 #include "dispatcher/grpc/call.hpp"
 #include "dispatcher/grpc/server.hpp"
+#include "runtime/async/event.hpp"
 
 namespace ei::dispatcher::grpc_front {
 
 /// What the methods share. Outlives every call.
 struct MethodContext {
-  Service& service;
+  LiveExchange& live;
   GrpcOptions const& options;
-  asio::steady_timer health_changed;  ///< cancelled when it has
-  bool letting_go = false;            ///< streams that wait for changes end
+  Event health_changed;
+  bool draining = false;  ///< streams that wait for changes end
 };
 
 /// The path of a method that is served, as it stands in metrics; empty for any other.

@@ -21,34 +21,34 @@ struct OutboxLimits {
 /// that has been waiting longest. Pure.
 class Outbox {
  public:
-  /// One message. `give_up` ends its call; the message's bytes count no more from then on.
+  /// One message. `abort_call` ends its call; the message's bytes count no more from then on.
   struct Entry {
     std::size_t bytes = 0;
     SteadyTime deadline{};
-    std::function<void()> give_up;
+    std::function<void()> abort_call;
   };
   using Place = std::list<Entry>::iterator;
 
   explicit Outbox(OutboxLimits limits) : limits_(limits) {}
 
-  [[nodiscard]] Place add(std::size_t bytes, SteadyTime now, std::function<void()> give_up) {
+  [[nodiscard]] Place add(std::size_t bytes, SteadyTime now, std::function<void()> abort_call) {
     // One message always has room.
-    while (bytes_ + bytes > limits_.max_bytes && !entries_.empty()) end(entries_.begin());
+    while (bytes_ + bytes > limits_.max_bytes && !entries_.empty()) abort(entries_.begin());
     SteadyTime deadline = SteadyTime::max();
     if (limits_.min_rate != 0) deadline = now + limits_.grace + milliseconds(bytes * 1000 / limits_.min_rate);
     bytes_ += bytes;
-    return entries_.insert(entries_.end(), Entry{bytes, deadline, std::move(give_up)});
+    return entries_.insert(entries_.end(), Entry{bytes, deadline, std::move(abort_call)});
   }
   /// It has left, or its call has ended.
   void remove(Place place) {
     bytes_ -= place->bytes;
     entries_.erase(place);
   }
-  /// Calls its give_up, which must leave `place` alone, and removes it.
-  void end(Place place) {
-    auto const give_up = std::move(place->give_up);
+  /// Calls its abort_call, which must leave `place` alone, and removes it.
+  void abort(Place place) {
+    auto const abort_call = std::move(place->abort_call);
     remove(place);
-    give_up();
+    abort_call();
   }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
 

@@ -84,10 +84,10 @@ Error too_many_calls() {
 }  // namespace
 
 struct GrpcServer::Impl : ::grpc::CallbackGenericService, std::enable_shared_from_this<GrpcServer::Impl> {
-  Impl(asio::any_io_executor ex, Service& service, GrpcOptions given)
+  Impl(asio::any_io_executor ex, LiveExchange& live, GrpcOptions given)
       : executor(std::move(ex)),
         options(std::move(given)),
-        context{service, options, asio::steady_timer(executor, SteadyTime::max())},
+        context{live, options, Event(executor)},
         acceptor(executor),
         connections(options.max_connections, options.max_connections_per_address),
         outbox({options.max_answer_bytes, options.min_rate, options.min_rate_grace}) {
@@ -254,8 +254,8 @@ void GrpcServer::Impl::count(Call const& call, int status) const {
   options.on_completed(completed);
 }
 
-GrpcServer::GrpcServer(asio::any_io_executor executor, Service& service, GrpcOptions options)
-    : impl_(std::make_shared<Impl>(std::move(executor), service, std::move(options))) {}
+GrpcServer::GrpcServer(asio::any_io_executor executor, LiveExchange& live, GrpcOptions options)
+    : impl_(std::make_shared<Impl>(std::move(executor), live, std::move(options))) {}
 
 GrpcServer::~GrpcServer() {
   impl_->stop_accepting();
@@ -286,18 +286,18 @@ Result<void> GrpcServer::start() {
 }
 
 void GrpcServer::readiness_changed() {
-  impl_->context.health_changed.cancel();
+  impl_->context.health_changed.notify();
 }
 
-void GrpcServer::retire() {
+void GrpcServer::leave() {
   if (impl_->options.descriptor) impl_->stop_accepting();
 }
 
-asio::awaitable<void> GrpcServer::let_go() {
+asio::awaitable<void> GrpcServer::drain_connections() {
   auto const impl = impl_;
   impl->stop_accepting();
-  impl->context.letting_go = true;
-  impl->context.health_changed.cancel();
+  impl->context.draining = true;
+  impl->context.health_changed.notify();
   if (impl->last_accept == SteadyTime::min()) co_return;
   SteadyTime const until = impl->last_accept + longest_age(impl->options.connection_age);
   while (impl->connections.open() > 0 && std::chrono::steady_clock::now() < until) co_await sleep_for(kLook);
@@ -306,16 +306,16 @@ asio::awaitable<void> GrpcServer::let_go() {
 asio::awaitable<void> GrpcServer::drain(milliseconds grace) {
   auto const impl = impl_;
   impl->stop_accepting();
-  impl->context.letting_go = true;
-  impl->context.health_changed.cancel();
+  impl->context.draining = true;
+  impl->context.health_changed.notify();
   if (!impl->server || std::exchange(impl->shut_down, true)) co_return;
-  asio::steady_timer done(impl->executor, SteadyTime::max());
+  Event done(impl->executor);
   // It blocks until the last call has ended.
   std::thread shutdown([&] {
     impl->server->Shutdown(std::chrono::system_clock::now() + grace);
-    asio::post(impl->executor, [&done] { done.expires_at(SteadyTime::min()); });
+    asio::post(impl->executor, [&done] { done.set(); });
   });
-  co_await done.async_wait(asio::as_tuple(asio::use_awaitable));
+  (void)co_await done.wait_or_cancel();
   shutdown.join();
   // What gRPC has reported is still to be heard.
   while (impl->calls > 0) co_await sleep_for(milliseconds(1));

@@ -13,8 +13,8 @@
 #include "dispatcher/contract/capacity.hpp"
 #include "dispatcher/contract/picture/inspect.hpp"
 #include "dispatcher/contract/ports.hpp"
+#include "dispatcher/live/live_exchange.hpp"
 #include "dispatcher/oip/infer.hpp"
-#include "dispatcher/service/service.hpp"
 #include "runtime/core/units.hpp"
 #include "runtime/http/body_budget.hpp"
 #include "runtime/http/server.hpp"
@@ -51,7 +51,7 @@ struct GrpcOptions {
 /// Runs gRPC's server. All of it but gRPC's own threads runs on the executor, which must be one thread.
 class GrpcServer {
  public:
-  GrpcServer(asio::any_io_executor executor, Service& service, GrpcOptions options);
+  GrpcServer(asio::any_io_executor executor, LiveExchange& live, GrpcOptions options);
   ~GrpcServer();
   GrpcServer(GrpcServer const&) = delete;
   GrpcServer& operator=(GrpcServer const&) = delete;
@@ -65,11 +65,11 @@ class GrpcServer {
   /// The service's readiness has changed: tells those who watch its health.
   void readiness_changed();
   /// Of an inherited socket, nobody else is accepted: who connects later is the successor's.
-  void retire();
+  void leave();
   /// Accepts nobody else, and serves on until every connection has been told to go by its age and has ended,
   /// or its client had the time to: at most the age and a tenth. gRPC has no other way to end a busy
   /// connection without losing the calls that are on their way to it.
-  [[nodiscard]] asio::awaitable<void> let_go();
+  [[nodiscard]] asio::awaitable<void> drain_connections();
   /// Refuses what is new, lets calls finish, and cancels them after `grace`. Idempotent.
   [[nodiscard]] asio::awaitable<void> drain(milliseconds grace);
 

@@ -18,7 +18,7 @@ std::optional<std::string> named_version(http::Request const& request) {
 
 // 404 when the path names another model than ours, or a version of it that no worker has.
 Result<void> check_path(RouteContext const& context, http::Request const& request) {
-  return oip::check_model(context.options.model, served_versions(context.service), request.params.at("model"),
+  return oip::check_model(context.options.model, served_versions(context.live), request.params.at("model"),
                           named_version(request));
 }
 
@@ -46,7 +46,7 @@ asio::awaitable<http::Response> infer(RouteContext& context, http::Request reque
   auto version = named_version(request);
   request = {};  // its bytes are not needed while it waits
   auto const answers =
-      co_await classify(context.service, *parsed, context.options.picture, *deadline, std::move(version));
+      co_await classify(context.live, *parsed, context.options.picture, *deadline, std::move(version));
   if (!answers) co_return problem_of(answers.error());
   auto written = oip::write_infer(context.options.model, *parsed, *answers);
   http::Response out = plain_json(std::move(written.body));
@@ -59,17 +59,17 @@ asio::awaitable<http::Response> infer(RouteContext& context, http::Request reque
 
 http::Response model(RouteContext& context, http::Request const& request) {
   if (auto const found = check_path(context, request); !found) return problem_of(found.error());
-  return plain_json(oip::model_metadata(context.options.model, served_versions(context.service)));
+  return plain_json(oip::model_metadata(context.options.model, served_versions(context.live)));
 }
 
 http::Response model_ready(RouteContext& context, http::Request const& request) {
   if (auto const found = check_path(context, request); !found) return problem_of(found.error());
   boost::json::object body{{"name", context.options.model.name}};
-  return ready_answer(model_ready(context.service), std::move(body));
+  return ready_answer(model_ready(context.live), std::move(body));
 }
 
 http::Response inference_ready(RouteContext& context) {
-  return ready_answer(inference_ready(context.service), {});
+  return ready_answer(inference_ready(context.live), {});
 }
 
 }  // namespace ei::dispatcher

@@ -43,7 +43,7 @@ asio::awaitable<http::Response> predict(RouteContext& context, http::Request req
   std::vector<Work> pictures;
   pictures.push_back(std::move(*picture));
   request = {};  // the form's bytes are not needed while it waits
-  auto const answers = co_await context.service.ask(std::move(pictures), false, *deadline);
+  auto const answers = co_await context.live.ask(std::move(pictures), false, *deadline);
   if (!answers) co_return problem_of(answers.error());
   Duration const total = std::chrono::steady_clock::now() - start;
   Answer const& answer = answers->front();
@@ -52,7 +52,7 @@ asio::awaitable<http::Response> predict(RouteContext& context, http::Request req
   timing.emplace_back("inference_ms", answer.inference_ms);
   timing.emplace_back("total_ms", to_ms(total));
   co_return prediction_answer(answer.top, answer.model_version, timing,
-                              context.service.exchange().queue().size());
+                              context.live.exchange().queue().size());
 }
 
 }  // namespace ei::dispatcher

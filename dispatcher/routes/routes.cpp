@@ -44,7 +44,7 @@ asio::awaitable<http::Response> answer_later(RouteContext& context, Handle handl
                                              std::size_t max_body) {
   http::Response response = co_await decode_and_handle(context, handle, std::move(request), max_body);
   // A client that comes back on a new connection reaches another dispatcher.
-  if (context.service.exchange().draining()) response.headers.set("Connection", "close");
+  if (context.live.exchange().draining()) response.headers.set("Connection", "close");
   co_return response;
 }
 
@@ -69,7 +69,7 @@ http::Response exposition(RouteContext& context) {
 
 // Ready means that requests are taken; without workers they wait, which is what the queue is for.
 http::Response ready(RouteContext& context) {
-  if (!context.service.leaving()) return http::text(200, "ready\n");
+  if (!context.live.leaving()) return http::text(200, "ready\n");
   return problem_of(status_error(503, "this dispatcher is draining"));
 }
 

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "dispatcher/contract/picture/inspect.hpp"
+#include "dispatcher/live/live_exchange.hpp"
 #include "dispatcher/oip/infer.hpp"
-#include "dispatcher/service/service.hpp"
 #include "runtime/http/cors.hpp"
 #include "runtime/http/server.hpp"
 
@@ -26,7 +26,7 @@ struct RouteOptions {
 
 /// What every handler needs. Must outlive the server.
 struct RouteContext {
-  Service& service;
+  LiveExchange& live;
   RouteOptions options;
   std::function<std::string()> exposition;  ///< of the metrics, at the present time
 };

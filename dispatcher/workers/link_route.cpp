@@ -75,15 +75,14 @@ asio::awaitable<Result<link::Hello>> receive_hello(Socket socket) {
   co_return std::move(*hello);
 }
 
-Result<void> handle(Service& service, WorkerId worker, link::FromWorker message) {
-  if (std::holds_alternative<link::Ready>(message)) return service.ready(worker);
-  if (auto* result = std::get_if<link::JobResult>(&message))
-    return service.result(worker, std::move(*result));
+Result<void> handle(LiveExchange& live, WorkerId worker, link::FromWorker message) {
+  if (std::holds_alternative<link::Ready>(message)) return live.ready(worker);
+  if (auto* result = std::get_if<link::JobResult>(&message)) return live.result(worker, std::move(*result));
   if (std::holds_alternative<link::Bye>(message)) {
-    service.bye(worker);
+    live.bye(worker);
     return {};
   }
-  if (auto const* overrun = std::get_if<link::Overrun>(&message)) return service.overrun(worker, overrun->id);
+  if (auto const* overrun = std::get_if<link::Overrun>(&message)) return live.overrun(worker, overrun->id);
   return make_error(ErrorKind::Protocol, "worker link: a second hello");
 }
 
@@ -95,28 +94,28 @@ Ended ended_by(Error const& why) {
 
 // However a session ends, what its worker held is taken back; when it is cancelled, this side has closed it.
 struct Attached {
-  Service& service;
+  LiveExchange& live;
   WorkerId id;
   Ended how = Ended::Closed;
-  Attached(Service& given, WorkerId worker) : service(given), id(worker) {}
+  Attached(LiveExchange& given, WorkerId worker) : live(given), id(worker) {}
   Attached(Attached const&) = delete;
   Attached& operator=(Attached const&) = delete;
-  ~Attached() { service.detach(id, how); }
+  ~Attached() { live.detach(id, how); }
 };
 
 // Until the connection ends or the worker breaks the protocol; the reason, for the log and for the worker.
-asio::awaitable<Error> serve(Service& service, WorkerId id, Socket socket) {
-  Attached attached(service, id);
+asio::awaitable<Error> serve(LiveExchange& live, WorkerId id, Socket socket) {
+  Attached attached(live, id);
   for (;;) {
     auto message = co_await receive(socket);
-    auto const handled = message ? handle(service, id, std::move(*message)) : message.error();
+    auto const handled = message ? handle(live, id, std::move(*message)) : message.error();
     if (handled) continue;
     attached.how = ended_by(handled.error());
     co_return handled.error();
   }
 }
 
-asio::awaitable<void> session(asio::any_io_executor executor, Service& service, milliseconds hello_timeout,
+asio::awaitable<void> session(asio::any_io_executor executor, LiveExchange& live, milliseconds hello_timeout,
                               Socket socket) {
   auto hello = co_await within(hello_timeout, "the worker's hello", receive_hello(socket));
   if (!hello) {
@@ -126,7 +125,7 @@ asio::awaitable<void> session(asio::any_io_executor executor, Service& service, 
   }
   std::string const name = hello->worker;
   std::size_t const classes = hello->classes;
-  auto const id = service.attach(std::move(*hello), port_of(executor, socket));
+  auto const id = live.attach(std::move(*hello), port_of(executor, socket));
   if (!id) {
     log::warn("worker_rejected",
               {{"peer", socket->peer()}, {"worker", name}, {"reason", id.error().message}});
@@ -134,22 +133,22 @@ asio::awaitable<void> session(asio::any_io_executor executor, Service& service, 
     co_return;
   }
   log::info("worker_linked", {{"worker", name}, {"peer", socket->peer()}, {"classes", classes}});
-  Error const why = co_await serve(service, *id, socket);
+  Error const why = co_await serve(live, *id, socket);
   log::info("worker_unlinked", {{"worker", name}, {"peer", socket->peer()}, {"reason", why.message}});
   if (why.kind == ErrorKind::Protocol) co_await socket->close(why.message);
 }
 
 }  // namespace
 
-http::WebSocketRoute link_route(asio::any_io_executor executor, Service& service, LinkOptions options) {
+http::WebSocketRoute link_route(asio::any_io_executor executor, LiveExchange& live, LinkOptions options) {
   http::WebSocketRoute route;
   route.pattern = std::string(link::kPath);
   route.limits.max_message = link::kMaxFrameBytes;
   auto const door = std::make_shared<Door>(Door{std::move(options.gate), {}});
   route.authorize = [door](http::Request const& request) { return authorize(request, *door); };
-  route.handler = [executor, &service, timeout = options.hello_timeout](
+  route.handler = [executor, &live, timeout = options.hello_timeout](
                       http::Request, std::unique_ptr<http::WebSocket> socket) {
-    return session(executor, service, timeout, Socket(std::move(socket)));
+    return session(executor, live, timeout, Socket(std::move(socket)));
   };
   return route;
 }

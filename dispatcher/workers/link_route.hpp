@@ -4,7 +4,7 @@
 #include <boost/asio/any_io_executor.hpp>
 
 #include "dispatcher/credential/gate.hpp"
-#include "dispatcher/service/service.hpp"
+#include "dispatcher/live/live_exchange.hpp"
 #include "runtime/http/server.hpp"
 
 namespace ei::dispatcher {
@@ -17,7 +17,7 @@ struct LinkOptions {
 };
 
 /// The WebSocket route that workers connect to. `service` must outlive the server.
-[[nodiscard]] http::WebSocketRoute link_route(asio::any_io_executor executor, Service& service,
+[[nodiscard]] http::WebSocketRoute link_route(asio::any_io_executor executor, LiveExchange& live,
                                               LinkOptions options);
 
 }  // namespace ei::dispatcher

@@ -44,7 +44,7 @@ asio::awaitable<Error> LinkSession::serve(link::Hello hello) {
   std::size_t const slots = hello.slots;
   link::FromWorker greeting = std::move(hello);
   if (auto const said = co_await say(std::move(greeting)); !said) co_return said.error();
-  if (!leaving_) {
+  if (!draining_) {
     link::FromWorker ready = link::Ready{};
     if (auto const said = co_await say(std::move(ready)); !said) co_return said.error();
   }
@@ -75,7 +75,7 @@ asio::awaitable<Error> LinkSession::serve(link::Hello hello) {
   }
   // What is being computed is finished for nobody: the dispatcher has given it to another worker already.
   co_await tasks_.stop();
-  if (leaving_) why = make_error(ErrorKind::Canceled, "the worker leaves");
+  if (draining_) why = make_error(ErrorKind::Canceled, "the worker leaves");
   co_return why;
 }
 
@@ -101,7 +101,7 @@ asio::awaitable<void> LinkSession::answer(std::shared_ptr<link::Job const> job) 
   std::erase(jobs_, job);
   answered_.notify();
   if (!said) co_return;  // receive() fails as well, which ends the session
-  if (leaving_) {
+  if (draining_) {
     if (jobs_.empty()) co_await say_goodbye();
     co_return;
   }
@@ -109,14 +109,14 @@ asio::awaitable<void> LinkSession::answer(std::shared_ptr<link::Job const> job) 
   static_cast<void>(co_await say(std::move(ready)));
 }
 
-void LinkSession::leave() {
-  if (leaving_) return;
-  leaving_ = true;
+void LinkSession::drain() {
+  if (draining_) return;
+  draining_ = true;
   if (jobs_.empty()) tasks_.spawn("goodbye", [self = shared_from_this()] { return self->say_goodbye(); });
 }
 
 void LinkSession::overrun(std::shared_ptr<link::Job const> const& job) {
-  leaving_ = true;
+  draining_ = true;
   goodbye_said_ = true;
   link::FromWorker message = link::Bye{};
   if (std::find(jobs_.begin(), jobs_.end(), job) != jobs_.end()) message = link::Overrun{job->id};

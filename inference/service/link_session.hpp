@@ -17,11 +17,11 @@ class LinkSession : public std::enable_shared_from_this<LinkSession> {
   LinkSession(asio::any_io_executor executor, Worker& worker, Metrics& metrics,
               std::unique_ptr<http::WebSocket> socket);
 
-  /// Serves until the link ends; returns why. After leave() that is ErrorKind::Canceled.
+  /// Serves until the link ends; returns why. After drain() that is ErrorKind::Canceled.
   [[nodiscard]] asio::awaitable<Error> serve(dispatcher::link::Hello hello);
 
   /// Asks for no more jobs; the link is closed once the job it holds is answered.
-  void leave();
+  void drain();
 
   /// The worker ends because of this job: the dispatcher that it came from hears so, any other that the
   /// worker leaves, so that it does not hold this against what it has sent.
@@ -38,7 +38,7 @@ class LinkSession : public std::enable_shared_from_this<LinkSession> {
   Event answered_;  ///< a job is
   TaskGroup tasks_;
   std::vector<std::shared_ptr<dispatcher::link::Job const>> jobs_;  ///< received and not yet answered
-  bool leaving_ = false;
+  bool draining_ = false;
   bool goodbye_said_ = false;
 };
 

@@ -185,7 +185,7 @@ asio::awaitable<Error> Links::State::link_once(Address address) {
   auto const session = std::make_shared<LinkSession>(executor, worker, metrics, std::move(*socket));
   sessions.insert(session);
   metrics.set_links(sessions.size());
-  if (leaving) session->leave();
+  if (leaving) session->drain();
   log::info("linked", {{"dispatcher", address.first + ":" + std::to_string(address.second)}});
   auto why = co_await session->serve(std::move(hello));
   sessions.erase(session);
@@ -208,7 +208,7 @@ void Links::start() {
 asio::awaitable<bool> Links::drain(milliseconds timeout) {
   auto const state = state_;
   state->leaving = true;
-  for (auto const& session : state->sessions) session->leave();
+  for (auto const& session : state->sessions) session->drain();
   co_await state->resolving.stop();
   // A task without a session is between two attempts and ends when it looks next; it holds nothing.
   auto const deadline = std::chrono::steady_clock::now() + timeout;

@@ -10,6 +10,7 @@
 #include <list>
 #include <map>
 
+#include "runtime/async/event.hpp"
 #include "runtime/http/eviction.hpp"
 #include "runtime/http/handshake_queue.hpp"
 #include "runtime/http/listener.hpp"
@@ -62,7 +63,7 @@ Origin origin_of(tcp::socket const& socket) {
 }  // namespace
 
 struct Server::Impl : std::enable_shared_from_this<Impl> {
-  Impl(asio::any_io_executor ex) : executor(ex), acceptor(ex), ended(ex, kNever) {}
+  Impl(asio::any_io_executor ex) : executor(ex), acceptor(ex), ended(ex) {}
 
   Result<void> listen();
   asio::awaitable<void> accept();
@@ -79,7 +80,7 @@ struct Server::Impl : std::enable_shared_from_this<Impl> {
 
   asio::any_io_executor executor;
   tcp::acceptor acceptor;
-  asio::steady_timer ended;  // cancelled whenever a session ends
+  Event ended;  // one of the sessions has
   std::shared_ptr<ServerRoutes> shared = std::make_shared<ServerRoutes>();
   struct Connected {
     std::shared_ptr<Session> session;
@@ -134,7 +135,7 @@ void Server::Impl::serve(tcp::socket socket) {
   auto done = [self = shared_from_this(), place](std::exception_ptr exception) {
     if (--self->from_origin[place->origin] == 0) self->from_origin.erase(place->origin);
     self->sessions.erase(place);
-    self->ended.cancel();
+    self->ended.notify();
     if (!exception) return;
     try {
       std::rethrow_exception(exception);
@@ -232,12 +233,8 @@ void Server::Impl::abort_all() {
 
 asio::awaitable<bool> Server::Impl::wait_until_empty(SteadyTime deadline) {
   auto const self = shared_from_this();
-  asio::steady_timer limit(executor, deadline);
-  limit.async_wait([self](boost::system::error_code const& code) {
-    if (!code) self->ended.cancel();
-  });
-  while (!sessions.empty() && Clock::now() < deadline) co_await ended.async_wait(kAwait);
-  co_return sessions.empty();
+  co_return co_await until(
+      ended, [this] { return sessions.empty(); }, deadline);
 }
 
 Server::Server(asio::any_io_executor executor, ServerOptions options, std::vector<Route> routes,
@@ -288,7 +285,7 @@ void Server::start() {
   asio::co_spawn(impl_->executor, impl_->accept(), std::move(done));
 }
 
-void Server::retire() {
+void Server::leave() {
   impl_->shared->draining = true;
   if (impl_->shared->options.descriptor) impl_->stop_accepting();
 }
@@ -299,7 +296,7 @@ void Server::close_idle() {
 
 asio::awaitable<void> Server::drain(milliseconds grace) {
   auto const impl = impl_;
-  retire();
+  leave();
   auto const end = Clock::now() + grace;
   impl->stop_accepting();
   impl->close_idle(false);

@@ -144,7 +144,7 @@ class Server {
   /// Every answer from now on says `Connection: close` and is its connection's last. New connections are
   /// still accepted and served: their clients do not know yet that this server is leaving. On an inherited
   /// socket only connections that wait already are: the successor accepts later ones. drain() ends it.
-  void retire();
+  void leave();
   /// Closes the connections that wait between two requests. Not those that have not asked anything yet.
   void close_idle();
 

@@ -76,7 +76,7 @@ class Session {
     std::size_t most = kReadSize;
     bool more = false;  // the last read took all that it asked for
   };
-  struct Exchange;  // a handler in progress
+  struct Handling;  // a handler in progress
   class Writer;     // a streamed answer
 
   asio::awaitable<void> end_handshake(Transport::FailedHandshake const& failed);
@@ -92,8 +92,8 @@ class Session {
   asio::awaitable<Next> dispatch(RequestParser& parser);
   asio::awaitable<Next> upgrade(RequestParser& parser, std::size_t index);
   asio::awaitable<Next> run_handler(Route const& route, Request request);
-  asio::awaitable<Next> conclude(Route const& route, Exchange& exchange, Writer& writer);
-  asio::awaitable<void> watch_client(std::shared_ptr<Exchange> exchange);
+  asio::awaitable<Next> conclude(Route const& route, Handling& handling, Writer& writer);
+  asio::awaitable<void> watch_client(std::shared_ptr<Handling> handling);
   asio::awaitable<Next> answer(Response response, Next next);
   asio::awaitable<Result<void>> send(std::string_view first, std::string_view second);
   void hold_answer(std::size_t bytes);
@@ -112,7 +112,7 @@ class Session {
   std::size_t moved_ = 0;                                // bytes read since
   bool answered_ = false;                                // at least one request
   std::string buffer_;                                   // received, not yet parsed
-  std::shared_ptr<Exchange> exchange_;                   // set while a handler runs
+  std::shared_ptr<Handling> handling_;                   // set while a handler runs
   std::shared_ptr<BodyBudget::Claim> claim_;             // set while a body is read
   std::unique_ptr<BodyBudget::Claim> answer_claim_;      // set while an answer is written
   std::uint64_t taken_before_ = 0;                       // acknowledged before that answer

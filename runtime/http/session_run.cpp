@@ -44,8 +44,8 @@ asio::awaitable<void> invoke_websocket(WebSocketRoute const& route, Request requ
 }  // namespace
 
 // Shared by the session and the handler's completion, whichever ends last.
-struct Session::Exchange {
-  explicit Exchange(asio::any_io_executor executor) : finished(std::move(executor), kNever) {}
+struct Session::Handling {
+  explicit Handling(asio::any_io_executor executor) : finished(std::move(executor), kNever) {}
 
   // What a coroutine's end calls.
   void finish(std::exception_ptr thrown) {
@@ -125,8 +125,8 @@ void Session::abort() {
   claim_.reset();
   answer_claim_.reset();
   // Held here: a handler that ends at once takes it away.
-  auto const exchange = exchange_;
-  if (exchange) exchange->cancel_handler();
+  auto const handling = handling_;
+  if (handling) handling->cancel_handler();
   if (!transport_) return;
   // Closed in order, the system would keep for minutes what nobody takes.
   if (untaken) transport_->reset();
@@ -137,39 +137,39 @@ void Session::abort() {
 asio::awaitable<Session::Next> Session::run_handler(Route const& route, Request request) {
   enter(State::Running);
   auto const executor = transport_->socket().get_executor();
-  auto exchange = std::make_shared<Exchange>(executor);
-  exchange_ = exchange;
+  auto handling = std::make_shared<Handling>(executor);
+  handling_ = handling;
   Writer writer(*this, request.method == "HEAD");
-  auto slot = exchange->cancel.slot();
+  auto slot = handling->cancel.slot();
   if (route.stream) {
-    auto done = [exchange](std::exception_ptr thrown) { exchange->finish(thrown); };
+    auto done = [handling](std::exception_ptr thrown) { handling->finish(thrown); };
     asio::co_spawn(executor, invoke_stream(route.stream, std::move(request), writer),
                    asio::bind_cancellation_slot(slot, std::move(done)));
   } else {
-    auto done = [exchange](std::exception_ptr thrown, Response response) {
-      exchange->response = std::move(response);
-      exchange->finish(thrown);
+    auto done = [handling](std::exception_ptr thrown, Response response) {
+      handling->response = std::move(response);
+      handling->finish(thrown);
     };
     asio::co_spawn(executor, invoke(route.handler, std::move(request)),
                    asio::bind_cancellation_slot(slot, std::move(done)));
   }
   // The handler goes first: one that answers at once does so even to a client that has shut its side down.
   co_await asio::post(executor, asio::use_awaitable);
-  co_await watch_client(exchange);
-  co_await exchange->wait();
-  exchange_.reset();
-  co_return co_await conclude(route, *exchange, writer);
+  co_await watch_client(handling);
+  co_await handling->wait();
+  handling_.reset();
+  co_return co_await conclude(route, *handling, writer);
 }
 
 // What follows from a handler's end.
-asio::awaitable<Session::Next> Session::conclude(Route const& route, Exchange& exchange, Writer& writer) {
-  if (exchange.canceled) {
+asio::awaitable<Session::Next> Session::conclude(Route const& route, Handling& handling, Writer& writer) {
+  if (handling.canceled) {
     completed(kClientClosed);
     co_return Next::Drop;
   }
-  if (exchange.exception) {
+  if (handling.exception) {
     log::error("handler_failed",
-               {{"method", method_}, {"pattern", pattern_}, {"what", describe(exchange.exception)}});
+               {{"method", method_}, {"pattern", pattern_}, {"what", describe(handling.exception)}});
     if (writer.begun()) {
       completed(writer.status());
       co_return Next::Drop;
@@ -177,7 +177,7 @@ asio::awaitable<Session::Next> Session::conclude(Route const& route, Exchange& e
     co_return co_await answer(problem(500, "Internal error", "the request could not be served"),
                               Next::KeepAlive);
   }
-  if (!route.stream) co_return co_await answer(std::move(exchange.response), Next::KeepAlive);
+  if (!route.stream) co_return co_await answer(std::move(handling.response), Next::KeepAlive);
   if (!writer.begun()) {
     co_return co_await answer(problem(500, "Internal error", "the stream never began"), Next::KeepAlive);
   }
@@ -188,19 +188,19 @@ asio::awaitable<Session::Next> Session::conclude(Route const& route, Exchange& e
 }
 
 // Reads ahead while the handler runs: an end or an error means that nobody waits for the answer any more.
-asio::awaitable<void> Session::watch_client(std::shared_ptr<Exchange> exchange) {
-  if (exchange->done) co_return;
+asio::awaitable<void> Session::watch_client(std::shared_ptr<Handling> handling) {
+  if (handling->done) co_return;
   // The handler's end wakes `finished`, which ends the read; a read that ended by
   // itself just before is left alone.
-  exchange->finished.async_wait([this, exchange](boost::system::error_code const&) {
-    if (exchange->watching) transport_->cancel_read();
+  handling->finished.async_wait([this, handling](boost::system::error_code const&) {
+    if (handling->watching) transport_->cancel_read();
   });
-  while (!exchange->done && buffer_.size() < kMaxPipelined) {
-    exchange->watching = true;
+  while (!handling->done && buffer_.size() < kMaxPipelined) {
+    handling->watching = true;
     auto const got = co_await fill(kNever, kMaxPipelined - buffer_.size());
-    exchange->watching = false;
-    if (got || exchange->done) continue;
-    exchange->cancel_handler();
+    handling->watching = false;
+    if (got || handling->done) continue;
+    handling->cancel_handler();
     co_return;
   }
 }
@@ -229,15 +229,15 @@ asio::awaitable<Session::Next> Session::upgrade(RequestParser& parser, std::size
   completed(accepted ? 101 : 400);
   if (!accepted) co_return Next::Drop;
   if (state_ == State::Closed) co_return Next::Drop;
-  auto exchange = std::make_shared<Exchange>(executor);
-  exchange_ = exchange;
-  auto done = [exchange](std::exception_ptr thrown) { exchange->finish(thrown); };
+  auto handling = std::make_shared<Handling>(executor);
+  handling_ = handling;
+  auto done = [handling](std::exception_ptr thrown) { handling->finish(thrown); };
   asio::co_spawn(executor, invoke_websocket(route, std::move(request), std::move(*accepted)),
-                 asio::bind_cancellation_slot(exchange->cancel.slot(), std::move(done)));
-  co_await exchange->wait();
-  exchange_.reset();
-  if (exchange->exception && !exchange->canceled) {
-    log::error("websocket_handler_failed", {{"pattern", pattern_}, {"what", describe(exchange->exception)}});
+                 asio::bind_cancellation_slot(handling->cancel.slot(), std::move(done)));
+  co_await handling->wait();
+  handling_.reset();
+  if (handling->exception && !handling->canceled) {
+    log::error("websocket_handler_failed", {{"pattern", pattern_}, {"what", describe(handling->exception)}});
   }
   co_return Next::Drop;
 }

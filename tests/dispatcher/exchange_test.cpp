@@ -141,7 +141,7 @@ TEST_CASE("whoever is left when a drain ends is told so, in the queue and at a w
   auto const computed = stage.submit("1");
   auto const waiting = stage.submit("2", at(0s), 30s, 2);
   stage.exchange.drain();
-  stage.exchange.give_up();
+  stage.exchange.abort();
   for (auto const& request : {computed, waiting}) {
     CHECK(status(*request) == 503);
     CHECK(request->outcome->error().retry_after == 1000ms);

@@ -275,7 +275,7 @@ TEST_CASE("messages that clients do not take are bounded, and each has its time"
   CHECK(given_up == "abc");
   CHECK(box.bytes() == 5000);
   box.remove(whole);
-  box.end(box.add(1, now, ender('e')));
+  box.abort(box.add(1, now, ender('e')));
   CHECK(given_up == "abce");
   CHECK(box.bytes() == 0);
   CHECK(Outbox({1000, 0, 5s}).add(400, now, {})->deadline == SteadyTime::max());

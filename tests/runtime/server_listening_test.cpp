@@ -63,7 +63,7 @@ TEST_CASE("who has connected before an inherited socket is given up is served, a
       // At once: the server has had no moment to accept.
       clients.emplace_back(executor).connect({asio::ip::address_v4::loopback(), port});
     }
-    server->retire();
+    server->leave();
     for (auto& client : clients) {
       asio::write(client, asio::buffer(std::string("GET /echo HTTP/1.1\r\nHost: a\r\n\r\n")));
       std::string answer;
@@ -89,7 +89,7 @@ TEST_CASE("whoever connects to an inherited socket waits from one server to the 
     co_await kept.send("GET /echo HTTP/1.1\r\nHost: a\r\n\r\n");
     co_await kept.read_until("GET /echo ");
 
-    (*first)->retire();
+    (*first)->leave();
     auto waiting = co_await RawClient::connect(port);
     co_await waiting.send("GET /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     co_await kept.send("GET /echo HTTP/1.1\r\nHost: a\r\n\r\n");

@@ -4,12 +4,10 @@
 #include "operator/backend/kube/children/instances.hpp"
 #include "operator/backend/kube/children/labels.hpp"
 #include "operator/backend/kube/children/link_keys.hpp"
+#include "runtime/async/clock.hpp"
 #include "runtime/core/json.hpp"
 #include "runtime/log/failed_task.hpp"
 #include "runtime/log/log.hpp"
-
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
 #include <functional>
@@ -52,7 +50,7 @@ ObjectKey object_key(api::ServiceKey const& key) {
 KubeBackend::KubeBackend(asio::any_io_executor executor, Client& client, BackendOptions options)
     : client_(client),
       options_(std::move(options)),
-      wake_(executor, SteadyTime::max()),
+      wake_(executor),
       claims_(client, options_.children.allowed.claims),
       caches_(
           client,
@@ -60,7 +58,7 @@ KubeBackend::KubeBackend(asio::any_io_executor executor, Client& client, Backend
                           options_.seed},
           [this](api::ServiceKey const& key) {
             changed_.insert(key);
-            wake_.cancel();
+            wake_.notify();
           },
           [this](CachedObject const& before, CachedObject const& after) { keep_valid_spec(before, after); }),
       ensurer_(client, caches_, options_.field_manager),
@@ -77,13 +75,13 @@ void KubeBackend::start() {
   if (options_.service_monitors) tasks_.spawn("monitors", [this] { return look_for_monitors(); });
 }
 
-void KubeBackend::end() {
+void KubeBackend::cancel_wait() {
   ended_ = true;
-  wake_.cancel();
+  wake_.notify();
 }
 
 asio::awaitable<void> KubeBackend::stop(milliseconds grace) {
-  end();
+  cancel_wait();
   co_await tasks_.stop();
   co_await recorder_.drain(grace);
 }
@@ -135,17 +133,14 @@ asio::awaitable<void> KubeBackend::look_at_claims_again() {
     if (refused_claims_.empty()) continue;
     changed_.merge(refused_claims_);
     refused_claims_.clear();
-    wake_.cancel();
+    wake_.notify();
   }
 }
 
 asio::awaitable<Result<std::vector<api::ServiceKey>>> KubeBackend::wait_change() {
   // Before the caches are whole every service would look as if it had no children.
   while (!ended_ && !synced()) co_await sleep_for(kSyncPoll);
-  while (!ended_ && changed_.empty()) {
-    wake_.expires_at(SteadyTime::max());
-    co_await wake_.async_wait(asio::as_tuple(asio::use_awaitable));
-  }
+  (void)co_await until(wake_, [this] { return ended_ || !changed_.empty(); });
   if (ended_) co_return make_error(ErrorKind::Canceled, "this process does not lead any more");
   std::vector<api::ServiceKey> keys(changed_.begin(), changed_.end());
   changed_.clear();

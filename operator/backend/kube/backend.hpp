@@ -7,7 +7,7 @@
 #include "operator/backend/kube/client/client.hpp"
 #include "operator/backend/kube/ensure.hpp"
 #include "operator/backend/kube/recorder.hpp"
-#include "runtime/async/clock.hpp"
+#include "runtime/async/event.hpp"
 #include "runtime/async/task_group.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -39,7 +39,7 @@ class KubeBackend final : public backend::Backend {
   /// Fills the caches and keeps them fresh from here on, whether this process leads or not.
   void start();
   /// Makes wait_change() return Canceled: shutdown, or leadership lost.
-  void end();
+  void cancel_wait();
   /// Ends the background work. Events that are not written yet get `grace`.
   boost::asio::awaitable<void> stop(milliseconds grace);
 
@@ -99,7 +99,7 @@ class KubeBackend final : public backend::Backend {
   Client& client_;
   BackendOptions options_;
   std::set<api::ServiceKey> changed_;
-  Timer wake_;  ///< cancelled when changed_ grows or the end comes
+  Event wake_;  ///< changed_ has grown, or the end has come
   bool ended_ = false;
   bool monitors_served_ = false;
   bool keys_asked_ = false;

@@ -4,6 +4,7 @@
 #include "operator/backend/kube/children/instances.hpp"
 #include "operator/backend/kube/children/labels.hpp"
 #include "operator/backend/kube/children/pod_template.hpp"
+#include "runtime/async/clock.hpp"
 #include "runtime/core/json.hpp"
 
 #include <chrono>

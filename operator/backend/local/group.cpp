@@ -45,7 +45,7 @@ Group::Group(Surroundings& surroundings, api::ServiceKey key, std::uint16_t port
 
 Group::~Group() {
   due_.cancel();
-  kill();
+  abort();
 }
 
 Result<void> Group::prepare() {
@@ -203,7 +203,7 @@ asio::awaitable<void> Group::stop() {
   (void)co_await until(process_ended_, [this] { return roster_.running().empty(); });
 }
 
-void Group::kill() {
+void Group::abort() {
   roster_.stop();
   for (auto const& instance : roster_.running()) surroundings_.processes.signal(instance->pid, SIGKILL);
 }

@@ -48,8 +48,8 @@ class Group : public std::enable_shared_from_this<Group> {
   void replace_worker(std::string const& name);
   /// Ends everything as Roster::stop() says. Kills what has not ended after the drain time-out.
   asio::awaitable<void> stop();
-  /// Ends everything at once.
-  void kill();
+  /// Kills everything at once.
+  void abort();
 
   /// Fills in dispatchers, workers, count and endpoint.
   void observe(plan::Observation& seen) const;

@@ -177,7 +177,7 @@ void LocalBackend::remove(api::ServiceKey const& key) {
   });
 }
 
-asio::awaitable<void> LocalBackend::shut_down() {
+asio::awaitable<void> LocalBackend::stop() {
   std::vector<api::ServiceKey> keys;
   for (auto const& [key, service] : services_) keys.push_back(key);
   for (auto const& key : keys) remove(key);
@@ -185,9 +185,9 @@ asio::awaitable<void> LocalBackend::shut_down() {
   co_await tasks_.stop();
 }
 
-void LocalBackend::kill() {
-  for (auto const& [key, service] : services_) service.group->kill();
-  for (auto const& group : leaving_) group->kill();
+void LocalBackend::abort() {
+  for (auto const& [key, service] : services_) service.group->abort();
+  for (auto const& group : leaving_) group->abort();
 }
 
 }  // namespace ei::backend::local

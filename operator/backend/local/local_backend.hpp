@@ -30,11 +30,11 @@ class LocalBackend final : public Backend {
   asio::awaitable<Result<void>> apply(plan::Observation const& seen, plan::Actions const& actions) override;
   asio::awaitable<Result<std::vector<api::ServiceKey>>> wait_change() override;
 
-  /// Ends every process in the order that loses nothing, and waits for it. Call once
+  /// Stops every process in the order that loses nothing, and waits for it. Call once
   /// the reconciler has stopped.
-  asio::awaitable<void> shut_down();
-  /// Ends every process at once: shut_down returns soon.
-  void kill();
+  asio::awaitable<void> stop();
+  /// Kills every process at once: stop() returns soon.
+  void abort();
 
  private:
   struct Service {

@@ -89,19 +89,19 @@ Update ManifestSet::update(std::string const& file, Result<manifest::Contents> c
   // by a text that is not valid.
   bool valid = true;
   for (auto const& entry : content->entries) valid = valid && entry.errors.empty();
-  if (valid) give_up(file, present, now, result);
+  if (valid) forget(file, present, now, result);
   return result;
 }
 
 Update ManifestSet::remove(std::string const& file, WallTime now) {
   Update result;
   offered_.erase(file);
-  give_up(file, {}, now, result);
+  forget(file, {}, now, result);
   return result;
 }
 
-void ManifestSet::give_up(std::string const& file, std::set<api::ServiceKey> const& except, WallTime now,
-                          Update& update) {
+void ManifestSet::forget(std::string const& file, std::set<api::ServiceKey> const& except, WallTime now,
+                         Update& update) {
   for (auto each = services_.begin(); each != services_.end();) {
     bool const given_up = each->second.file == file && except.count(each->first) == 0;
     bool const gone = given_up && !hand_over(each->first, each->second, now, update);

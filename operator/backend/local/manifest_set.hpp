@@ -46,8 +46,7 @@ class ManifestSet {
  private:
   void take(manifest::Entry const& entry, WallTime now, Update& update);
   /// Lets go of the file's services, all but `except`.
-  void give_up(std::string const& file, std::set<api::ServiceKey> const& except, WallTime now,
-               Update& update);
+  void forget(std::string const& file, std::set<api::ServiceKey> const& except, WallTime now, Update& update);
   bool hand_over(api::ServiceKey const& key, Declared& declared, WallTime now, Update& update);
 
   api::Allowed allowed_;

@@ -1,6 +1,6 @@
 #include "operator/backend/kube/client/client.hpp"
 
-#include "operator/backend/kube/client/exchange.hpp"
+#include "operator/backend/kube/client/caller.hpp"
 #include "runtime/core/json.hpp"
 
 #include <utility>
@@ -41,18 +41,18 @@ Result<json::value> body_of(Result<http::Response> const& answer) {
 }  // namespace
 
 struct Client::Impl {
-  Exchange exchange;
+  Caller caller;
 
-  milliseconds timeout() const { return exchange.options().timeout; }
+  milliseconds timeout() const { return caller.options().timeout; }
 
   asio::awaitable<Value> value(Call call) {
-    auto answer = co_await exchange.send(std::move(call));
+    auto answer = co_await caller.send(std::move(call));
     co_return body_of(answer);
   }
 };
 
 Client::Client(asio::any_io_executor executor, Access access, ClientOptions options)
-    : impl_(new Impl{Exchange(std::move(executor), std::move(access), std::move(options))}) {}
+    : impl_(new Impl{Caller(std::move(executor), std::move(access), std::move(options))}) {}
 
 Client::~Client() = default;
 
@@ -83,29 +83,29 @@ asio::awaitable<Result<std::unique_ptr<http::ResponseStream>>> Client::watch(Res
                               {"resourceVersionMatch", query.initial_events ? "NotOlderThan" : ""},
                               {"timeoutSeconds", std::to_string(query.timeout.count())}});
   auto call = make_call("GET", type.plural, std::move(target), impl_->timeout());
-  return impl_->exchange.open(std::move(call));
+  return impl_->caller.open(std::move(call));
 }
 
 asio::awaitable<Client::Value> Client::create(ResourceType type, std::string namespace_name,
                                               json::object object) {
   auto target = collection_path(type, namespace_name) +
-                query_string({{"fieldManager", impl_->exchange.options().field_manager}});
+                query_string({{"fieldManager", impl_->caller.options().field_manager}});
   auto call = make_call("POST", type.plural, std::move(target), impl_->timeout());
   return impl_->value(with_body(std::move(call), "application/json", object));
 }
 
 asio::awaitable<Client::Value> Client::replace(ResourceType type, ObjectKey key, json::object object) {
   auto target =
-      object_path(type, key) + query_string({{"fieldManager", impl_->exchange.options().field_manager}});
+      object_path(type, key) + query_string({{"fieldManager", impl_->caller.options().field_manager}});
   auto call = make_call("PUT", type.plural, std::move(target), impl_->timeout());
   return impl_->value(with_body(std::move(call), "application/json", object));
 }
 
 asio::awaitable<Client::Value> Client::apply(ResourceType type, ObjectKey key, json::object object,
                                              std::string subresource, bool force) {
-  auto target = object_path(type, key, subresource) +
-                query_string({{"fieldManager", impl_->exchange.options().field_manager},
-                              {"force", force ? "true" : ""}});
+  auto target =
+      object_path(type, key, subresource) +
+      query_string({{"fieldManager", impl_->caller.options().field_manager}, {"force", force ? "true" : ""}});
   auto call = make_call("PATCH", type.plural, std::move(target), impl_->timeout());
   // The type is called YAML; JSON is a part of it.
   return impl_->value(with_body(std::move(call), "application/apply-patch+yaml", object));
@@ -114,7 +114,7 @@ asio::awaitable<Client::Value> Client::apply(ResourceType type, ObjectKey key, j
 asio::awaitable<Client::Value> Client::merge_patch(ResourceType type, ObjectKey key, json::object patch,
                                                    std::string subresource) {
   auto target = object_path(type, key, subresource) +
-                query_string({{"fieldManager", impl_->exchange.options().field_manager}});
+                query_string({{"fieldManager", impl_->caller.options().field_manager}});
   auto call = make_call("PATCH", type.plural, std::move(target), impl_->timeout());
   return impl_->value(with_body(std::move(call), "application/merge-patch+json", patch));
 }
@@ -128,7 +128,7 @@ asio::awaitable<Result<void>> Client::remove(ResourceType type, ObjectKey key, D
   if (!preconditions.empty()) options["preconditions"] = std::move(preconditions);
   auto call = make_call("DELETE", type.plural, object_path(type, key), impl_->timeout());
   call = with_body(std::move(call), "application/json", options);
-  auto answer = co_await impl_->exchange.send(std::move(call));
+  auto answer = co_await impl_->caller.send(std::move(call));
   if (!answer) co_return answer.error();
   co_return Result<void>{};
 }

@@ -72,7 +72,7 @@ TEST_CASE_METHOD(Backed, "the first wait names every service, the next one what 
   auto second = await(backend.wait_change());
   REQUIRE(second.has_value());
   CHECK(second->front().name == "t");
-  backend.end();
+  backend.cancel_wait();
   CHECK(await(backend.wait_change()).has_error());
 }
 

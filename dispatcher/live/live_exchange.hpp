@@ -16,9 +16,9 @@ namespace asio = boost::asio;
 
 /// Runs an Exchange on the real clock. Use from the executor's thread only;
 /// must outlive every coroutine in ask().
-class Service {
+class LiveExchange {
  public:
-  Service(asio::any_io_executor executor, ExchangeOptions options);
+  LiveExchange(asio::any_io_executor executor, ExchangeOptions options);
 
   /// Queues the pictures and waits for their answers. `deadline` bounds the wait; `probabilities` and `top`
   /// as in Submission. When the calling coroutine is cancelled or destroyed, the pictures leave the queue at
@@ -43,7 +43,7 @@ class Service {
   /// `changed` is called whenever leaving() or the workers' number may have changed.
   void on_readiness(std::function<void()> changed) { on_readiness_ = std::move(changed); }
   /// Refuses what is still open as well.
-  void give_up();
+  void abort();
   /// Waits until nothing waits or is computed any more, or for `timeout`; true when nothing is left.
   [[nodiscard]] asio::awaitable<bool> wait_idle(milliseconds timeout);
 

@@ -1,4 +1,4 @@
-#include "dispatcher/service/service.hpp"
+#include "dispatcher/live/live_exchange.hpp"
 
 #include <boost/system/system_error.hpp>
 
@@ -11,11 +11,11 @@ Time now() {
 
 }  // namespace
 
-Service::Service(asio::any_io_executor executor, ExchangeOptions options)
+LiveExchange::LiveExchange(asio::any_io_executor executor, ExchangeOptions options)
     : executor_(executor), exchange_(std::move(options)), wake_(executor), idle_(executor) {}
 
-asio::awaitable<Result<std::vector<Answer>>> Service::ask(std::vector<Work> pictures, bool probabilities,
-                                                          SteadyTime deadline, std::size_t top) {
+asio::awaitable<Result<std::vector<Answer>>> LiveExchange::ask(std::vector<Work> pictures, bool probabilities,
+                                                               SteadyTime deadline, std::size_t top) {
   Event done(executor_);
   auto submission = std::make_shared<Submission>();
   submission->pictures = std::move(pictures);
@@ -26,13 +26,13 @@ asio::awaitable<Result<std::vector<Answer>>> Service::ask(std::vector<Work> pict
 
   // However this coroutine ends, nothing of it stays behind.
   struct Leave {
-    Service& service;
+    LiveExchange& live;
     std::shared_ptr<Submission> submission;
     ~Leave() {
       submission->on_done = nullptr;
       if (submission->outcome) return;
-      service.exchange_.cancel(submission, now());
-      service.rearm();
+      live.exchange_.cancel(submission, now());
+      live.rearm();
     }
   };
 
@@ -48,60 +48,60 @@ asio::awaitable<Result<std::vector<Answer>>> Service::ask(std::vector<Work> pict
   co_return make_error(ErrorKind::Canceled, "the client left");
 }
 
-Result<WorkerId> Service::attach(link::Hello hello, WorkerPort port) {
+Result<WorkerId> LiveExchange::attach(link::Hello hello, WorkerPort port) {
   auto out = exchange_.attach(std::move(hello), std::move(port), now());
   readiness_changed();
   return out;
 }
 
-Result<void> Service::ready(WorkerId worker) {
+Result<void> LiveExchange::ready(WorkerId worker) {
   auto out = exchange_.ready(worker, now());
   rearm();
   return out;
 }
 
-Result<void> Service::result(WorkerId worker, link::JobResult result) {
+Result<void> LiveExchange::result(WorkerId worker, link::JobResult result) {
   auto out = exchange_.result(worker, std::move(result), now());
   rearm();
   return out;
 }
 
-void Service::bye(WorkerId worker) {
+void LiveExchange::bye(WorkerId worker) {
   exchange_.bye(worker);
 }
 
-Result<void> Service::overrun(WorkerId worker, std::uint64_t job) {
+Result<void> LiveExchange::overrun(WorkerId worker, std::uint64_t job) {
   auto out = exchange_.overrun(worker, job, now());
   rearm();
   return out;
 }
 
-void Service::detach(WorkerId worker, Ended how) {
+void LiveExchange::detach(WorkerId worker, Ended how) {
   exchange_.detach(worker, now(), how);
   rearm();
   readiness_changed();
 }
 
-void Service::leave() {
+void LiveExchange::leave() {
   leaving_ = true;
   readiness_changed();
 }
 
-void Service::drain() {
+void LiveExchange::drain() {
   exchange_.drain();
   readiness_changed();
 }
 
-void Service::give_up() {
-  exchange_.give_up();
+void LiveExchange::abort() {
+  exchange_.abort();
   rearm();
 }
 
-void Service::readiness_changed() const {
+void LiveExchange::readiness_changed() const {
   if (on_readiness_) on_readiness_();
 }
 
-asio::awaitable<bool> Service::wait_idle(milliseconds timeout) {
+asio::awaitable<bool> LiveExchange::wait_idle(milliseconds timeout) {
   Time const deadline = now() + timeout;
   co_return co_await until(
       idle_, [this] { return exchange_.open() == 0; }, deadline);
@@ -109,7 +109,7 @@ asio::awaitable<bool> Service::wait_idle(milliseconds timeout) {
 
 // Sees to it that tick() runs when it next has something to do,
 // and that wait_idle() learns of the end.
-void Service::rearm() {
+void LiveExchange::rearm() {
   if (exchange_.open() == 0) idle_.notify();
   Time const next = exchange_.next_tick();
   // A timer that fires early only ticks once more; that is cheaper than setting it anew for every request.

@@ -23,9 +23,9 @@ struct Call {
 
 /// Carries calls out: rate limit, credentials, the connection pool that fits them,
 /// repetition, the right to write.
-class Exchange {
+class Caller {
  public:
-  Exchange(boost::asio::any_io_executor executor, Access access, ClientOptions options);
+  Caller(boost::asio::any_io_executor executor, Access access, ClientOptions options);
 
   boost::asio::awaitable<Result<http::Response>> send(Call call);
   boost::asio::awaitable<Result<std::unique_ptr<http::ResponseStream>>> open(Call call);

@@ -1,4 +1,4 @@
-#include "operator/backend/kube/client/exchange.hpp"
+#include "operator/backend/kube/client/caller.hpp"
 
 #include "operator/backend/kube/protocol/watch_event.hpp"
 #include "runtime/async/deadline.hpp"
@@ -67,7 +67,7 @@ Error error_from_answer(http::Response const& answer) {
   return *status;
 }
 
-Exchange::Exchange(asio::any_io_executor executor, Access access, ClientOptions options)
+Caller::Caller(asio::any_io_executor executor, Access access, ClientOptions options)
     : options_(std::move(options)),
       identity_(access),
       server_(access.server),
@@ -80,17 +80,17 @@ Exchange::Exchange(asio::any_io_executor executor, Access access, ClientOptions 
   if (base_.ends_with('/')) base_.pop_back();
 }
 
-bool Exchange::may_write(Call const& call) const {
+bool Caller::may_write(Call const& call) const {
   return !call.writes || !options_.may_write || options_.may_write();
 }
 
-void Exchange::tell(Call const& call, int status, SteadyTime since) const {
+void Caller::tell(Call const& call, int status, SteadyTime since) const {
   if (options_.on_answer) {
     options_.on_answer({call.request.method, call.resource, status, steady_now() - since});
   }
 }
 
-Result<std::shared_ptr<Transport>> Exchange::transport_for(http::TlsClientOptions const& tls) {
+Result<std::shared_ptr<Transport>> Caller::transport_for(http::TlsClientOptions const& tls) {
   auto wanted = material(tls);
   if (transport_ && wanted == transport_material_) return transport_;
   auto transport = options_.dial(server_, tls);
@@ -100,7 +100,7 @@ Result<std::shared_ptr<Transport>> Exchange::transport_for(http::TlsClientOption
   return transport_;
 }
 
-asio::awaitable<Result<Exchange::Prepared>> Exchange::prepare(Call const& call) {
+asio::awaitable<Result<Caller::Prepared>> Caller::prepare(Call const& call) {
   auto identity = co_await identity_.current();
   if (!identity) co_return identity.error();
   auto transport = transport_for(identity->tls);
@@ -118,7 +118,7 @@ asio::awaitable<Result<Exchange::Prepared>> Exchange::prepare(Call const& call) 
   co_return prepared;
 }
 
-asio::awaitable<Result<http::Response>> Exchange::attempt(Call const& call, milliseconds timeout) {
+asio::awaitable<Result<http::Response>> Caller::attempt(Call const& call, milliseconds timeout) {
   for (bool fresh = false;; fresh = true) {
     auto prepared = co_await prepare(call);
     if (!prepared) co_return prepared.error();
@@ -132,7 +132,7 @@ asio::awaitable<Result<http::Response>> Exchange::attempt(Call const& call, mill
   }
 }
 
-asio::awaitable<Result<http::Response>> Exchange::send(Call call) {
+asio::awaitable<Result<http::Response>> Caller::send(Call call) {
   auto const deadline = steady_now() + call.timeout;
   if (auto const wait = bucket_.reserve(steady_now()); wait > milliseconds(0)) co_await sleep_for(wait);
   for (int attempts = 1;; ++attempts) {
@@ -149,7 +149,7 @@ asio::awaitable<Result<http::Response>> Exchange::send(Call call) {
   }
 }
 
-asio::awaitable<Result<std::unique_ptr<http::ResponseStream>>> Exchange::open(Call call) {
+asio::awaitable<Result<std::unique_ptr<http::ResponseStream>>> Caller::open(Call call) {
   for (bool fresh = false;; fresh = true) {
     auto prepared = co_await prepare(call);
     if (!prepared) co_return prepared.error();
