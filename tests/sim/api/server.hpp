@@ -68,6 +68,8 @@ class ApiServer {
   http::Response patch(Route const& route, http::Request const& request, WallTime now);
   http::Response apply(Route const& route, boost::json::object applied, WallTime now);
   http::Response patch_scale(Route const& route, boost::json::object const& patch, WallTime now);
+  /// By a JSON patch of `test` and `replace`.
+  http::Response patch_scale_tested(Route const& route, std::string const& patch, WallTime now);
   http::Response erase(Route const& route, http::Request const& request, WallTime now);
   http::Response store(Write const& write, RevisionPtr const& before, boost::json::object next,
                        Ownership* owned, int status);

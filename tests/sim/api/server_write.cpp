@@ -143,9 +143,11 @@ http::Response ApiServer::replace(Route const& route, http::Request const& reque
 }
 
 http::Response ApiServer::patch(Route const& route, http::Request const& request, WallTime now) {
+  auto const type = http::media_type(request.headers.get("Content-Type").value_or(""));
+  if (type == "application/json-patch+json" && route.subresource == "scale")
+    return patch_scale_tested(route, request.body, now);
   auto body = body_of(request);
   if (!body) return unreadable(body.error());
-  auto const type = http::media_type(request.headers.get("Content-Type").value_or(""));
   if (type == "application/apply-patch+yaml") return apply(route, std::move(*body), now);
   if (type != "application/merge-patch+json")
     return failure(415, "UnsupportedMediaType", "the body of the request was in an unknown format");
@@ -173,6 +175,24 @@ http::Response ApiServer::patch_scale(Route const& route, json::object const& pa
   Write const write{*route.kind, route.key, {manager_of(route), "scale", false}, now};
   auto const written = store(write, before, std::move(next), &owned, 200);
   return written.status == 200 ? get(route) : written;
+}
+
+http::Response ApiServer::patch_scale_tested(Route const& route, std::string const& patch, WallTime now) {
+  auto const scale = get(route);
+  if (scale.status != 200) return scale;
+  auto next = json::parse(scale.body);
+  auto const steps = json::parse(patch);
+  for (auto const& step : steps.as_array()) {
+    boost::system::error_code missing;
+    auto const path = std::string(string_or(step, "path"));
+    auto* const place = next.find_pointer(path, missing);
+    auto const& value = step.at("value");
+    bool const tests = string_or(step, "op") == "test";
+    if (place == nullptr || (tests && *place != value))
+      return failure(422, "Invalid", "testing path " + path + " failed");
+    if (!tests) *place = value;
+  }
+  return patch_scale(route, next.as_object(), now);
 }
 
 http::Response ApiServer::apply(Route const& route, json::object applied, WallTime now) {

@@ -24,7 +24,7 @@ Call make_call(std::string method, std::string_view resource, std::string target
   return call;
 }
 
-Call with_body(Call call, std::string media_type, json::object const& body) {
+Call with_body(Call call, std::string media_type, json::value const& body) {
   call.writes = true;
   call.request.headers.set("Content-Type", std::move(media_type));
   call.request.body = json::serialize(body);
@@ -117,6 +117,16 @@ asio::awaitable<Client::Value> Client::merge_patch(ResourceType type, ObjectKey 
                 query_string({{"fieldManager", impl_->caller.options().field_manager}});
   auto call = make_call("PATCH", type.plural, std::move(target), impl_->timeout());
   return impl_->value(with_body(std::move(call), "application/merge-patch+json", patch));
+}
+
+asio::awaitable<Client::Value> Client::scale(ResourceType type, ObjectKey key, std::string uid,
+                                             int replicas) {
+  auto target = object_path(type, key, "scale") +
+                query_string({{"fieldManager", impl_->caller.options().field_manager}});
+  auto call = make_call("PATCH", type.plural, std::move(target), impl_->timeout());
+  json::array const patch{{{"op", "test"}, {"path", "/metadata/uid"}, {"value", std::move(uid)}},
+                          {{"op", "replace"}, {"path", "/spec/replicas"}, {"value", replicas}}};
+  return impl_->value(with_body(std::move(call), "application/json-patch+json", patch));
 }
 
 asio::awaitable<Result<void>> Client::remove(ResourceType type, ObjectKey key, DeleteQuery query) {

@@ -99,6 +99,10 @@ class Client {
   /// JSON merge patch (RFC 7396).
   boost::asio::awaitable<Value> merge_patch(ResourceType type, ObjectKey key, boost::json::object patch,
                                             std::string subresource = {});
+  /// Sets spec.replicas by the scale subresource, of the object that has this uid and no other: a JSON patch
+  /// (RFC 6902) that tests it first. The server looks at no uid in a merge patch or an apply of a scale.
+  /// Errors: also Invalid when another object has the name.
+  boost::asio::awaitable<Value> scale(ResourceType type, ObjectKey key, std::string uid, int replicas);
   /// Errors: also NotFound when it is gone already.
   boost::asio::awaitable<Result<void>> remove(ResourceType type, ObjectKey key, DeleteQuery query);
 

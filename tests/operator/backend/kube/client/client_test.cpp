@@ -204,6 +204,8 @@ TEST_CASE("who may not write sends no write, and still reads") {
     CHECK(answer9.error().kind == ErrorKind::Canceled);
     auto const answer10 = co_await client.merge_patch(kPods, kKey, body);
     CHECK(answer10.error().kind == ErrorKind::Canceled);
+    auto const answer12 = co_await client.scale(kPods, kKey, "uid", 1);
+    CHECK(answer12.error().kind == ErrorKind::Canceled);
     auto const answer11 = co_await client.remove(kPods, kKey, any);
     CHECK(answer11.error().kind == ErrorKind::Canceled);
     CHECK(api.seen().empty());
