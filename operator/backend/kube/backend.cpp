@@ -194,7 +194,7 @@ asio::awaitable<Result<void>> KubeBackend::perform(plan::Observation const& seen
   co_return Result<void>{};
 }
 
-asio::awaitable<Result<void>> KubeBackend::ensure_children(plan::Observation const& seen, std::string group,
+asio::awaitable<Result<bool>> KubeBackend::ensure_children(plan::Observation const& seen, std::string group,
                                                            int replicas, Children render) {
   Ensurer::Stamp const stamp{seen.metadata.uid, seen.metadata.generation, replicas, 0};
   Ensurer::Render rendered = [this, &seen, &stamp, render] {
@@ -216,21 +216,23 @@ asio::awaitable<Result<void>> KubeBackend::ensure_keys(plan::Observation const& 
   Ensurer::Render rendered = [this, &seen] {
     return std::vector<Child>{link_keys(seen.metadata, link_keys_)};
   };
-  co_return co_await ensurer_.ensure(seen.metadata.key(), "keys", stamp, std::move(rendered));
+  auto const done = co_await ensurer_.ensure(seen.metadata.key(), "keys", stamp, std::move(rendered));
+  co_return done ? Result<void>{} : done.error();
 }
 
 asio::awaitable<Result<void>> KubeBackend::ensure_dispatcher(plan::Observation const& seen, int replicas) {
   if (!seen.spec) co_return Result<void>{};
   if (auto keys = co_await ensure_keys(seen); !keys) co_return keys;
   auto done = co_await ensure_children(seen, "dispatcher", replicas, dispatcher_children);
-  if (!done) co_return done;
+  if (!done) co_return done.error();
   co_return co_await ensure_monitor(seen);
 }
 
 asio::awaitable<Result<void>> KubeBackend::ensure_workers(plan::Observation const& seen, int replicas) {
   if (!seen.spec) co_return Result<void>{};
   auto done = co_await ensure_children(seen, "workers", replicas, worker_children);
-  if (!done) co_return done;
+  if (!done) co_return done.error();
+  if (!*done) co_return Result<void>{};  // the next decision knows of the workers that were found
   auto const key = seen.metadata.key();
   // While somebody else changes the Deployment back, a new count is written by itself.
   bool const contested = ensurer_.waits(key, kDeployments, worker_name(key.name));
@@ -238,7 +240,7 @@ asio::awaitable<Result<void>> KubeBackend::ensure_workers(plan::Observation cons
   if (contested && (asked == asked_replicas_.end() || asked->second != replicas))
     co_return co_await scale_workers(seen, replicas);
   asked_replicas_[key] = replicas;
-  co_return done;
+  co_return Result<void>{};
 }
 
 /// By the scale subresource: what refuses the template, or an admission webhook for Deployments that is
@@ -248,8 +250,7 @@ asio::awaitable<Result<void>> KubeBackend::scale_workers(plan::Observation const
   auto const* live = own_deployment(seen, key.name);
   if (live == nullptr || live->deleting) co_return Result<void>{};
   if (wanted_replicas(*live) != replicas) {
-    boost::json::object patch{{"spec", boost::json::object{{"replicas", replicas}}}};
-    auto done = co_await client_.merge_patch(kDeployments, key, std::move(patch), "scale");
+    auto done = co_await client_.scale(kDeployments, key, live->uid, replicas);
     if (!done) co_return with_context(done.error(), "Deployment " + key.name);
   }
   asked_replicas_[seen.metadata.key()] = replicas;
@@ -267,7 +268,8 @@ asio::awaitable<Result<void>> KubeBackend::ensure_monitor(plan::Observation cons
   Ensurer::Render rendered = [&seen] { return std::vector<Child>{service_monitor(seen.metadata)}; };
   auto done = co_await ensurer_.ensure(key, "monitor", stamp, std::move(rendered));
   monitor_failed_.erase(key);
-  if (done || done.error().kind == ErrorKind::Canceled) co_return done;
+  if (done) co_return Result<void>{};
+  if (done.error().kind == ErrorKind::Canceled) co_return done.error();
   // Serving goes on without being watched. That of a service that had the same name is gone in a moment.
   if (done.error().kind == ErrorKind::Conflict) co_return Result<void>{};
   monitor_failed_[key] = now;

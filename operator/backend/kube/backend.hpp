@@ -80,7 +80,7 @@ class KubeBackend final : public backend::Backend {
   boost::asio::awaitable<Result<void>> perform(plan::Observation const& seen, plan::Action const& action);
   /// dispatcher_children or worker_children.
   using Children = std::vector<Child> (*)(api::Metadata const&, api::Spec const&, int, ChildOptions const&);
-  boost::asio::awaitable<Result<void>> ensure_children(plan::Observation const& seen, std::string group,
+  boost::asio::awaitable<Result<bool>> ensure_children(plan::Observation const& seen, std::string group,
                                                        int replicas, Children render);
   boost::asio::awaitable<Result<void>> ensure_keys(plan::Observation const& seen);
   boost::asio::awaitable<Result<void>> ensure_dispatcher(plan::Observation const& seen, int replicas);

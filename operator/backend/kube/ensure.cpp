@@ -67,14 +67,14 @@ bool Ensurer::holds(Wanted const& wanted, api::ServiceKey const& service, std::s
   return true;
 }
 
-asio::awaitable<Result<void>> Ensurer::ensure(api::ServiceKey service, std::string group, Stamp stamp,
+asio::awaitable<Result<bool>> Ensurer::ensure(api::ServiceKey service, std::string group, Stamp stamp,
                                               Render render) {
   auto& set = sets_[service][group];
   bool const current = set.stamp == stamp && !set.wanted.empty();
   bool const all_hold =
       current && std::all_of(set.wanted.begin(), set.wanted.end(),
                              [&](Wanted const& wanted) { return holds(wanted, service, stamp.owner_uid); });
-  if (all_hold) co_return Result<void>{};
+  if (all_hold) co_return true;
   auto children = render();
   // A new count alone is no edit: it is written by itself while the rest is contested.
   auto last_stamp = set.stamp;
@@ -93,6 +93,7 @@ asio::awaitable<Result<void>> Ensurer::ensure(api::ServiceKey service, std::stri
     written.push_back(current && known != set.wanted.end());
   }
   set.wanted.clear();
+  bool as_rendered = true;
   // `set` may be gone after a suspension: the service may have been forgotten.
   for (std::size_t i = 0; i < children.size(); ++i) {
     auto& wanted = next.wanted[i];
@@ -102,15 +103,17 @@ asio::awaitable<Result<void>> Ensurer::ensure(api::ServiceKey service, std::stri
     auto* contest = find_contest(service, wanted.plural, wanted.name);
     if (contest != nullptr && !edited && contest->pace.waits(steady_now())) continue;
     auto done = co_await put(std::move(children[i]), wanted, key, service.name, stamp.owner_uid);
-    if (!done) co_return done;
+    if (!done) co_return done.error();
+    as_rendered = as_rendered && *done;
     contest = find_contest(service, wanted.plural, wanted.name);
     if (contest != nullptr) contest->pace.written(steady_now());
   }
-  sets_[service][group] = std::move(next);
-  co_return Result<void>{};
+  // The write of what was found brings us back, and what is decided then knows of it.
+  if (as_rendered) sets_[service][group] = std::move(next);
+  co_return as_rendered;
 }
 
-asio::awaitable<Result<void>> Ensurer::put(Child child, Wanted& wanted, ObjectKey key, std::string service,
+asio::awaitable<Result<bool>> Ensurer::put(Child child, Wanted& wanted, ObjectKey key, std::string service,
                                            std::string owner_uid) {
   auto const* live = caches_.find(child.type, key);
   bool const ours = live != nullptr && live->owner_uid == owner_uid;
@@ -131,12 +134,12 @@ asio::awaitable<Result<void>> Ensurer::put(Child child, Wanted& wanted, ObjectKe
   auto const owned = extract_owned(applied->as_object(), field_manager_);
   auto const digest = owned.is_null() ? 0 : owned_digest(owned);
   if (digest != wanted.digest) wanted.accepted = digest;
-  co_return Result<void>{};
+  co_return owned_digest(child.object) == wanted.digest;
 }
 
 /// For an object that is ours as far as the cache knows. Its uid goes with the write: without it an object
 /// that has taken the name meanwhile would be written by force, and made ours.
-asio::awaitable<Client::Value> Ensurer::apply_ours(Child const& child, ObjectKey const& key,
+asio::awaitable<Client::Value> Ensurer::apply_ours(Child& child, ObjectKey const& key,
                                                    std::string const& service, std::string const& owner_uid) {
   auto const uid = caches_.find(child.type, key)->uid;
   auto object = child.object;
@@ -152,12 +155,14 @@ asio::awaitable<Client::Value> Ensurer::apply_ours(Child const& child, ObjectKey
 
 /// For an object that is not in the cache: it does not exist, or the cache is behind, or it is somebody
 /// else's. An apply by itself would not tell: it meets a conflict only in fields that somebody else has set.
-/// The uid of what was looked at goes with the write, as in apply_ours().
-asio::awaitable<Client::Value> Ensurer::apply_new(Child const& child, ObjectKey const& key,
+/// The uid of what was looked at goes with the write, as in apply_ours(). A Deployment that is found keeps
+/// its count, also in `child`: the count in `child` was decided without knowing of those replicas.
+asio::awaitable<Client::Value> Ensurer::apply_new(Child& child, ObjectKey const& key,
                                                   std::string const& service, std::string const& owner_uid) {
   auto live = co_await client_.get(child.type, key);
   if (!live && live.error().kind != ErrorKind::NotFound) co_return live;
-  auto object = child.object;
+  std::string uid;
+  bool keeps_count = false;
   if (live) {
     auto const identity = identity_of(*live, field_manager_);
     if (!identity) co_return identity.error();
@@ -166,8 +171,15 @@ asio::awaitable<Client::Value> Ensurer::apply_new(Child const& child, ObjectKey 
     if (adopted)
       log::info("child_adopted",
                 {{"namespace", key.namespace_name}, {"kind", child.type.kind}, {"child", key.name}});
-    object["metadata"].as_object()["uid"] = identity->uid;
+    auto const* const count = find_member(*live, "spec.replicas");
+    keeps_count = child.type == kDeployments && count != nullptr && caches_.find(child.type, key) == nullptr;
+    if (keeps_count) child.object["spec"].as_object()["replicas"] = *count;
+    uid = identity->uid;
   }
+  auto object = child.object;
+  if (live) object["metadata"].as_object()["uid"] = std::move(uid);
+  if (keeps_count)
+    object["metadata"].as_object()["resourceVersion"] = string_or(*live, "metadata.resourceVersion");
   co_return co_await client_.apply(child.type, key, std::move(object), {}, live.has_value());
 }
 

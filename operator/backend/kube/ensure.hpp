@@ -40,10 +40,12 @@ class Ensurer {
   };
   using Render = std::function<std::vector<Child>()>;
 
-  /// `group` tells a service's sets apart. Errors: AlreadyExists when a name is taken by somebody
+  /// `group` tells a service's sets apart. Whether the children are as they were rendered: not so where a
+  /// Deployment was found that the caches had lost sight of. It keeps its count, which was not known when the
+  /// count of `render` was decided. Errors: AlreadyExists when a name is taken by somebody
   /// else's object, Conflict while an object of a service that had the same name is still being
   /// removed, and the server's own.
-  boost::asio::awaitable<Result<void>> ensure(api::ServiceKey service, std::string group, Stamp stamp,
+  boost::asio::awaitable<Result<bool>> ensure(api::ServiceKey service, std::string group, Stamp stamp,
                                               Render render);
 
   /// What is told of a child of the service that somebody else changes back again and again; null while there
@@ -83,11 +85,12 @@ class Ensurer {
 
   /// Whether there is nothing to write. A contest of what is as it shall is told so.
   bool holds(Wanted const& wanted, api::ServiceKey const& service, std::string const& owner_uid);
-  boost::asio::awaitable<Result<void>> put(Child child, Wanted& wanted, ObjectKey key, std::string service,
+  /// Whether it was written as it was rendered: not so where apply_new() keeps the count that it found.
+  boost::asio::awaitable<Result<bool>> put(Child child, Wanted& wanted, ObjectKey key, std::string service,
                                            std::string owner_uid);
-  boost::asio::awaitable<Client::Value> apply_ours(Child const& child, ObjectKey const& key,
+  boost::asio::awaitable<Client::Value> apply_ours(Child& child, ObjectKey const& key,
                                                    std::string const& service, std::string const& owner_uid);
-  boost::asio::awaitable<Client::Value> apply_new(Child const& child, ObjectKey const& key,
+  boost::asio::awaitable<Client::Value> apply_new(Child& child, ObjectKey const& key,
                                                   std::string const& service, std::string const& owner_uid);
 
   Client& client_;

@@ -32,6 +32,21 @@ api::InferenceService const* parse_of(json::object const& object, api::Parsed& p
   return parsed.service ? &*parsed.service : nullptr;
 }
 
+/// The object that is written; of a JSON patch what it tests and replaces, in its place.
+json::object body_of(http::Request const& request) {
+  auto const body = json::parse(request.body);
+  if (body.is_object()) return body.get_object();
+  json::object object;
+  for (auto const& step : body.get_array()) {
+    auto const path = std::string(string_or(step, "path"));  // "/metadata/uid"
+    auto const slash = path.find('/', 1);
+    auto& parent = object[path.substr(1, slash - 1)];
+    if (!parent.is_object()) parent.emplace_object();
+    parent.get_object()[path.substr(slash + 1)] = step.at("value");
+  }
+  return object;
+}
+
 std::string template_of(json::object const& deployment) {
   auto const* annotations = member_of(deployment, "spec.template.metadata.annotations");
   auto const* digest =
@@ -83,7 +98,7 @@ void Checks::check_foreign(Peer const& peer, http::Request const& request) {
   auto const live = api_.storage().find(kind, route->key);
   if (!child || live == nullptr || is_ours(live->object)) return;
   auto const uid = text_of(live->object, "metadata.uid");
-  auto const body = json::parse(request.body).as_object();
+  auto const body = body_of(request);
   for (auto const* path : {"metadata.uid", "preconditions.uid"}) {
     auto const meant = text_of(body, path);
     if (!meant.empty() && meant != uid) return;  // the server refuses it
@@ -107,7 +122,7 @@ void Checks::check_status(Peer const& peer, http::Request const& request, Steady
   auto const route = read_route(request.target);
   if (route->kind->type != kube::kInferenceServices || route->subresource != "status") return;
   auto const live = api_.storage().find(*route->kind, route->key);
-  auto const body = json::parse(request.body).as_object();
+  auto const body = body_of(request);
   if (live == nullptr || text_of(body, "metadata.uid") != text_of(live->object, "metadata.uid")) return;
   auto const told = number_of(body, "status.observedGeneration");
   auto const generation = number_of(live->object, "metadata.generation");
@@ -144,12 +159,12 @@ void Checks::check_replicas(Peer const& peer, http::Request const& request, Stea
   if (route->kind->type != kube::kDeployments || !route->key.name.ends_with("-worker")) return;
   auto const live = api_.storage().find(*route->kind, route->key);
   if (live == nullptr || request.body.empty()) return;
-  auto const body = json::parse(request.body).as_object();
+  auto const body = body_of(request);
   auto const* count = member_of(body, "spec.replicas");
   if (count == nullptr || !count->is_int64()) return;
   auto name = route->key.name.substr(0, route->key.name.size() - std::string_view("-worker").size());
-  auto const found =
-      counts_.on_write(peer.name, {route->key.namespace_name, std::move(name)}, count->get_int64(), now);
+  auto const found = counts_.on_write(peer.name, {route->key.namespace_name, std::move(name)},
+                                      number_of(live->object, "spec.replicas", 1), count->get_int64(), now);
   if (!found.empty()) fail(found);
 }
 

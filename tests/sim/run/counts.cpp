@@ -88,8 +88,8 @@ Counts::Finding Counts::judge(api::ServiceKey const& service, Decision const& de
   return falls && !decision.on_data ? Finding::Fell : Finding::Right;
 }
 
-std::string Counts::on_write(std::string const& process, api::ServiceKey const& service, std::int64_t count,
-                             SteadyTime now) {
+std::string Counts::on_write(std::string const& process, api::ServiceKey const& service, std::int64_t live,
+                             std::int64_t count, SteadyTime now) {
   Place const place{process, service};
   auto const found = decisions_.find(place);
   std::optional<Finding> best;
@@ -102,6 +102,7 @@ std::string Counts::on_write(std::string const& process, api::ServiceKey const& 
     }
   }
   asked_[place] = count;
+  if (count == live) return {};  // what was found may stay, whatever was decided
   auto const what = std::to_string(count) + " for " + service.name + ", by " + process;
   if (!best) return "a count that nobody decided: " + what;
   if (*best == Finding::Fell) return "replicas fell on missing data: " + what;

@@ -28,7 +28,7 @@ struct Ensured : MemoryApi {
     asio::co_spawn(context, tasks.stop(), asio::detached);
     pass(1s);
   }
-  Result<void> ensure(std::string const& document) {
+  Result<bool> ensure(std::string const& document) {
     Ensurer::Stamp const stamp{service.uid, generation, 1, std::hash<std::string>{}(document)};
     Ensurer::Render render = [this, document] { return std::vector<Child>{link_keys(service, document)}; };
     auto work = ensurer.ensure(service.key(), "keys", stamp, std::move(render));
@@ -249,6 +249,32 @@ TEST_CASE_METHOD(Ensured,
     CHECK(words.find("delete") == std::string::npos);
     CHECK(words.find("manager") == std::string::npos);
   }
+}
+
+TEST_CASE_METHOD(Ensured,
+                 "workers that the cache lost sight of stay as many as they are, until they were counted") {
+  ObjectKey const key{"default", worker_name("s")};
+  auto const ensure_workers = [&](int replicas) {
+    Ensurer::Stamp const stamp{service.uid, generation, replicas, 0};
+    auto work = ensurer.ensure(service.key(), "workers", stamp, [&, replicas] {
+      return std::vector<Child>{worker_children(service, api::Spec{}, replicas, {}).back()};
+    });
+    return await(std::move(work));
+  };
+  auto const count = [&] { return sim::number_of(get(kDeployments, key), "spec.replicas"); };
+  REQUIRE(ensure_workers(5).value());
+  REQUIRE(count() == 5);
+  // It is ours still, or an orphan that is adopted; without the label that caches select by.
+  auto const owners = GENERATE("", R"(,"ownerReferences":null)");
+  auto const labels = R"({"metadata":{"labels":{")" + std::string(kManagedByLabel) + R"(":"somebody"})";
+  send("PATCH", object_path(kDeployments, key), labels + owners + "}}");
+  pass(2s);
+  REQUIRE(caches.find(kDeployments, key) == nullptr);
+  REQUIRE_FALSE(ensure_workers(1).value());
+  CHECK(count() == 5);
+  REQUIRE(caches.find(kDeployments, key) != nullptr);
+  REQUIRE(ensure_workers(1).value());
+  CHECK(count() == 1);
 }
 
 TEST_CASE_METHOD(Ensured, "a child on its way out is not written, and made anew once it is gone") {
