@@ -41,6 +41,11 @@ constexpr std::chrono::seconds kTrimPeriod{30};
 // Who labels a claim that a service waits for looks at the service next.
 constexpr std::chrono::seconds kClaimPeriod{10};
 
+// How long the answer that a service is gone is believed against a cache that has it still. A watch that is
+// broken is open again by then. And where only the CRD is not served yet, by an API server that has just
+// started, the service must not wait longer than that.
+constexpr std::chrono::seconds kGoneFor{5};
+
 ObjectKey object_key(api::ServiceKey const& key) {
   return {key.namespace_name, key.name};
 }
@@ -190,6 +195,7 @@ asio::awaitable<Result<void>> KubeBackend::perform(plan::Observation const& seen
     templates_.erase(seen.metadata.key());
     refused_claims_.erase(seen.metadata.key());
     monitor_failed_.erase(seen.metadata.key());
+    gone_.erase(seen.metadata.key());
   }
   co_return Result<void>{};
 }
@@ -311,6 +317,8 @@ asio::awaitable<Result<void>> KubeBackend::write_status(plan::Observation const&
                            {"metadata", std::move(metadata)},
                            {"status", api::to_json(status)}};
   auto applied = co_await client_.apply(kInferenceServices, key, std::move(body), "status");
+  if (!applied && applied.error().kind == ErrorKind::NotFound)
+    gone_[seen.metadata.key()] = {seen.metadata.uid, steady_now() + kGoneFor};
   if (!applied) co_return with_context(applied.error(), "status");
   caches_.learn(kInferenceServices, *applied);
   co_return Result<void>{};

@@ -117,6 +117,12 @@ class KubeBackend final : public backend::Backend {
   Recorder recorder_;
   /// The counts this process asked for. A Deployment scaled by hand is drift, not a new count to start from.
   std::map<api::ServiceKey, int> asked_replicas_;
+  /// Services that the server no longer has, and until when that is believed against the cache.
+  struct Gone {
+    std::string uid;
+    SteadyTime until;
+  };
+  std::map<api::ServiceKey, Gone> gone_;
   TaskGroup tasks_;
 };
 

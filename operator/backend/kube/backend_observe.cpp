@@ -40,6 +40,12 @@ asio::awaitable<Result<plan::Observation>> KubeBackend::observe(api::ServiceKey 
   if (!synced()) co_return not_synced();
   auto const* service = caches_.find(kInferenceServices, object_key(key));
   if (service == nullptr) co_return make_error(ErrorKind::NotFound, "no service " + api::to_string(key));
+  if (auto const gone = gone_.find(key); gone != gone_.end()) {
+    if (gone->second.uid == service->uid && steady_now() < gone->second.until)
+      co_return make_error(ErrorKind::Unavailable,
+                           "the API server does not have it any more, and its watch has not told so yet");
+    gone_.erase(gone);
+  }
   plan::Observation seen;
   auto const object = read_service(*service);
   read_spec(object, key, seen);

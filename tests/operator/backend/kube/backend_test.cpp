@@ -102,6 +102,33 @@ TEST_CASE_METHOD(Backed,
   CHECK(replicas() == 4);
 }
 
+TEST_CASE_METHOD(Backed, "nothing is made for a service that is gone, also before its watch tells so") {
+  start();
+  auto const seen = observe();
+  network.weather.late_share = 1;
+  pass(1s);
+  REQUIRE(send("DELETE", object_path(kInferenceServices, {"default", "s"})).status == 200);
+  api::Status status;
+  status.observed_generation = 1;
+  auto const written = await(backend.apply(seen, {plan::WriteStatus{status}}));
+  REQUIRE(written.has_error());
+  CHECK(written.error().kind == ErrorKind::NotFound);
+  auto const early = await(backend.observe({"default", "s"}));
+  REQUIRE(early.has_error());
+  CHECK(early.error().kind == ErrorKind::Unavailable);
+  SECTION("and when the watch told so") {
+    pass(10s);
+    auto const late = await(backend.observe({"default", "s"}));
+    REQUIRE(late.has_error());
+    CHECK(late.error().kind == ErrorKind::NotFound);
+  }
+  SECTION("and one that has the name by then is another") {
+    make_service(*this, "s");
+    pass(30s);
+    CHECK(observe().metadata.uid != seen.metadata.uid);
+  }
+}
+
 TEST_CASE_METHOD(Backed, "a count that somebody sets by hand is drift, not a new one to start from") {
   start();
   REQUIRE(apply({plan::EnsureWorkers{2}}).has_value());
