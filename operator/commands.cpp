@@ -8,10 +8,12 @@
 #include <cstring>
 #include <fstream>
 #include <iostream>
+#include <map>
 #include <vector>
 
 #include "operator/api/parse.hpp"
 #include "operator/backend/kube/client/client.hpp"
+#include "operator/backend/kube/protocol/event_series.hpp"
 #include "operator/show/explain.hpp"
 #include "operator/show/row.hpp"
 #include "runtime/core/json.hpp"
@@ -79,16 +81,50 @@ int explain_log(Asked const& asked) {
   return 0;
 }
 
+/// What decisions rest on, by their ids.
+using Explanations = std::map<std::string, api::Explanation>;
+
 /// The newest last, as in a log.
 void explain_status(std::string const& name, std::string const& space, api::Status const& status,
-                    std::size_t last) {
+                    Explanations const& known, std::size_t last) {
   std::size_t const count = std::min(last, status.history.size());
-  for (std::size_t i = count; i > 0; --i) print(show::explain({name, space, status.history[i - 1]}));
+  auto const tell = [&](api::DecisionRecord const& record) {
+    auto const found = known.find(record.id);
+    print(show::explain(
+        show::told_of(name, space, record, found == known.end() ? api::Explanation{} : found->second)));
+  };
+  for (std::size_t i = count; i > 0; --i) tell(status.history[i - 1]);
   bool const shown =
       count > 0 && status.last_decision && status.history.front().id == status.last_decision->id;
-  if (status.last_decision && !shown) print(show::explain({name, space, *status.last_decision}));
+  if (status.last_decision && !shown) tell(*status.last_decision);
   if (!status.last_decision && count == 0) std::cout << name << " has no decision yet\n";
   print(show::explain_state(status));
+}
+
+/// Of changes of the count within the last hour: so long a cluster keeps Events. Without the right to read
+/// them there is less to tell, which is said.
+asio::awaitable<void> read_events(kube::Client& client, kube::ObjectKey key, Explanations& into) {
+  kube::ListQuery query;
+  query.limit = kPage;
+  query.field_selector =
+      "regarding.kind=" + std::string(kube::kInferenceServices.kind) + ",regarding.name=" + key.name;
+  auto const page = co_await client.list_page(kube::kEvents, key.namespace_name, std::move(query));
+  if (!page) {
+    std::cerr << "Events of " << key.namespace_name << "/" << key.name << ": " << page.error().message
+              << "; what earlier decisions rested on is not told\n";
+    co_return;
+  }
+  auto const* items = find_member(*page, "items");
+  if (items == nullptr || !items->is_array()) co_return;
+  for (auto const& item : items->get_array()) {
+    auto const* all = find_member(item, "metadata.annotations");
+    if (all == nullptr || !all->is_object()) continue;
+    auto const* id = all->get_object().if_contains(kube::kDecisionAnnotation);
+    auto const* text = all->get_object().if_contains(kube::kExplanationAnnotation);
+    if (id == nullptr || text == nullptr || !id->is_string() || !text->is_string()) continue;
+    if (auto const read = parse_json(text->get_string()))
+      into.insert_or_assign(std::string(id->get_string()), api::explanation_from_json(*read));
+  }
 }
 
 asio::awaitable<int> explain_cluster(kube::Access access, Asked asked) {
@@ -99,9 +135,13 @@ asio::awaitable<int> explain_cluster(kube::Access access, Asked asked) {
   auto const found = co_await client.get(kube::kInferenceServices, key);
   if (!found)
     co_return fail("InferenceService " + key.namespace_name + "/" + key.name + ": " + found.error().message);
-  auto const* status = find_member(*found, "status");
-  explain_status(key.name, key.namespace_name,
-                 status == nullptr ? api::Status{} : api::status_from_json(*status), asked.query.last);
+  auto const* member = find_member(*found, "status");
+  auto const status = member == nullptr ? api::Status{} : api::status_from_json(*member);
+  Explanations known;
+  if (!status.history.empty()) co_await read_events(client, key, known);
+  if (auto const* last = find_member(*found, "status.lastDecision"); last != nullptr && status.last_decision)
+    known.insert_or_assign(status.last_decision->id, api::explanation_from_json(*last));
+  explain_status(key.name, key.namespace_name, status, known, asked.query.last);
   co_return 0;
 }
 

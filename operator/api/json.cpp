@@ -38,6 +38,14 @@ json::object to_json(Model const& model) {
   return object;
 }
 
+constexpr std::pair<std::string_view, std::string Explanation::*> kSentences[] = {
+    {"measured", &Explanation::measured},
+    {"terms", &Explanation::terms},
+    {"bound", &Explanation::bound},
+    {"whyNotMore", &Explanation::why_not_more},
+    {"whyNotLess", &Explanation::why_not_less},
+};
+
 json::object to_json(ModelStatus const& model) {
   json::object object;
   if (!model.version.empty()) object["version"] = model.version;
@@ -242,6 +250,22 @@ json::object to_json(Status const& status) {
   for (auto const& condition : status.conditions) conditions.push_back(to_json(condition));
   object["conditions"] = std::move(conditions);
   return object;
+}
+
+json::object to_json(Explanation const& explanation) {
+  json::object object;
+  for (auto const& [name, member] : kSentences) {
+    if (!(explanation.*member).empty()) object[name] = explanation.*member;
+  }
+  return object;
+}
+
+Explanation explanation_from_json(json::value const& value) {
+  Explanation explanation;
+  auto const* object = value.if_object();
+  if (!object) return explanation;
+  for (auto const& [name, member] : kSentences) explanation.*member = text_of(*object, name);
+  return explanation;
 }
 
 ModelStatus model_from_json(json::object const& object) {

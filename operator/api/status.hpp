@@ -51,6 +51,20 @@ struct DecisionRecord {
   bool operator==(DecisionRecord const&) const = default;
 };
 
+/// All that a decision rests on, in sentences, each of at most kExplanationBytes. It is written and not kept:
+/// for a thousand services it would be megabytes of the operator's memory.
+struct Explanation {
+  std::string measured;
+  std::string terms;  ///< what each term of the rule asked for, and which won
+  std::string bound;  ///< what kept the answer from being that
+  std::string why_not_more;
+  std::string why_not_less;
+
+  bool operator==(Explanation const&) const = default;
+};
+/// A sentence has some 200; all five fit into an Event's annotation and into a status many times over.
+inline constexpr std::size_t kExplanationBytes = 512;
+
 /// Decisions that changed the count, newest first.
 inline constexpr std::size_t kHistoryLength = 10;
 
@@ -72,6 +86,10 @@ struct Status {
 
 /// The API's form; times in RFC 3339, ages as durations.
 [[nodiscard]] boost::json::object to_json(Status const& status);
+
+/// Its sentences by the names that they have in `status.lastDecision`; empty ones are left out.
+[[nodiscard]] boost::json::object to_json(Explanation const& explanation);
+[[nodiscard]] Explanation explanation_from_json(boost::json::value const& value);
 
 /// Reads a status as an API server returns it. Never fails: what is missing or of another shape keeps its
 /// default, because only this operator writes a status and the next write puts it right.

@@ -26,7 +26,9 @@ object json_of(RecordEvent const& action) {
   return json;
 }
 object json_of(WriteStatus const& action) {
-  return {{"action", "WriteStatus"}, {"status", api::to_json(action.status)}};
+  object json{{"action", "WriteStatus"}, {"status", api::to_json(action.status)}};
+  if (action.explanation) json["explanation"] = api::to_json(*action.explanation);
+  return json;
 }
 object json_of(RemoveChildren const&) {
   return {{"action", "RemoveChildren"}};

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -43,15 +44,17 @@ enum class EventType { Normal, Warning };
 /// A line for `kubectl describe` and the log.
 struct RecordEvent {
   EventType type = EventType::Normal;
-  std::string reason;       ///< CamelCase: `ScaledUp`
-  std::string message;      ///< for people; for a decision its formula in numbers
-  std::string decision_id;  ///< empty when no decision caused it
+  std::string reason;                                ///< CamelCase: `ScaledUp`
+  std::string message;                               ///< for people; for a decision its formula in numbers
+  std::string decision_id;                           ///< empty when no decision caused it
+  std::optional<api::Explanation> explanation = {};  ///< of a decision that changed the count
   bool operator==(RecordEvent const&) const = default;
 };
 
 /// The service's status becomes this.
 struct WriteStatus {
   api::Status status;
+  std::optional<api::Explanation> explanation = {};  ///< of status.last_decision
   bool operator==(WriteStatus const&) const = default;
 };
 

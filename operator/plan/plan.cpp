@@ -112,7 +112,7 @@ void events_of_decision(Observation const& seen, Verdict const& verdict, Actions
   actions.push_back(RecordEvent{EventType::Normal, to > decision.from ? "ScaledUp" : "ScaledDown",
                                 std::to_string(decision.from) + " -> " + std::to_string(to) + ", " +
                                     std::string(scaling::name(decision.reason)) + ": " + decision.formula,
-                                verdict.decision_id});
+                                verdict.decision_id, explanation_of(decision)});
 }
 
 void event_of_quarantine(Verdict const& verdict, Actions& actions) {
@@ -148,6 +148,17 @@ void plan_children(Observation const& seen, Verdict const& verdict, Actions& act
   }
 }
 
+/// With what the decision rests on. One that kept the count stands for those before it that said the same.
+WriteStatus write_of(api::Status& status, Verdict const& verdict, WallTime now) {
+  bool const made = verdict.decision && !(verdict.failure && verdict.failure->count_refused);
+  if (!made || !status.last_decision) return {status};
+  auto const current = record_of(verdict.decision_id, *verdict.decision, status.desired_replicas, now);
+  if (current.from == current.to && current.reason == status.last_decision->reason)
+    status.last_decision = current;
+  if (status.last_decision->id != verdict.decision_id) return {status};
+  return {status, explanation_of(*verdict.decision)};
+}
+
 }  // namespace
 
 Plan make_plan(Observation const& seen, Verdict const& verdict, WallTime now) {
@@ -160,7 +171,7 @@ Plan make_plan(Observation const& seen, Verdict const& verdict, WallTime now) {
   event_of_quarantine(verdict, plan.actions);
   events_of_conditions(seen.status.conditions, plan.status.conditions, plan.actions);
   if (worth_writing(seen.status, plan.status, verdict.since_status_write)) {
-    plan.actions.push_back(WriteStatus{plan.status});
+    plan.actions.push_back(write_of(plan.status, verdict, now));
   }
   return plan;
 }

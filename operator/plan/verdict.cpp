@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <chrono>
 
+#include "operator/scaling/words.hpp"
+#include "runtime/core/encoding.hpp"
+
 namespace ei::plan {
 namespace {
 
@@ -52,6 +55,14 @@ scaling::Workers workers_of(Observation const& seen, scaling::Settings const& se
 
 int granted(scaling::Decision const& decision, std::optional<Shortage> const& shortage) {
   return shortage && shortage->maximum ? std::min(decision.to, *shortage->maximum) : decision.to;
+}
+
+api::Explanation explanation_of(scaling::Decision const& decision) {
+  auto const cut = [](std::string const& text) { return std::string(clipped(text, api::kExplanationBytes)); };
+  return {cut(scaling::measured_in_words(decision.inputs)),
+          cut(scaling::terms_in_words(decision.inputs, scaling::name(decision.term))),
+          cut(scaling::limit_in_words(scaling::name(decision.limit))), cut(decision.why_not_more),
+          cut(decision.why_not_less)};
 }
 
 api::DecisionRecord record_of(std::string id, scaling::Decision const& decision, int to, WallTime now) {

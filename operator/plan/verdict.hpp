@@ -58,6 +58,9 @@ struct Verdict {
 /// How many workers may run of those the decision asks for.
 [[nodiscard]] int granted(scaling::Decision const& decision, std::optional<Shortage> const& shortage);
 
+/// What it rests on, in words.
+[[nodiscard]] api::Explanation explanation_of(scaling::Decision const& decision);
+
 /// What status, event and log say of a decision.
 [[nodiscard]] api::DecisionRecord record_of(std::string id, scaling::Decision const& decision, int to,
                                             WallTime now);

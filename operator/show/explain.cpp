@@ -65,6 +65,18 @@ std::string known_services(std::set<std::string> const& names) {
 
 }  // namespace
 
+Told told_of(std::string service, std::string namespace_name, api::DecisionRecord record,
+             api::Explanation explanation) {
+  return {std::move(service),
+          std::move(namespace_name),
+          std::move(record),
+          std::move(explanation.measured),
+          std::move(explanation.terms),
+          std::move(explanation.bound),
+          std::move(explanation.why_not_more),
+          std::move(explanation.why_not_less)};
+}
+
 std::vector<std::string> explain(Told const& told) {
   std::vector<std::string> lines{headline(told)};
   auto const add = [&](char const* what, std::string const& words) {

@@ -25,6 +25,10 @@ struct Told {
   std::string why_not_less = {};
 };
 
+/// With the sentences that a status or an Event tells beside the record.
+[[nodiscard]] Told told_of(std::string service, std::string namespace_name, api::DecisionRecord record,
+                           api::Explanation explanation);
+
 /// The decision as sentences, one a line: the change with its reason, what was measured, what each term asked
 /// for and which won, the bound, why not more and why not fewer. What a status does not say has no line.
 [[nodiscard]] std::vector<std::string> explain(Told const& told);

@@ -2,12 +2,14 @@
 
 import copy
 import json
+import subprocess
 import time
 
 import yaml
 
 from bench.waiting import eventually
 from tests.cluster.conftest import CRD_FILE
+from tests.cluster.operator_process import PROGRAM
 from tests.cluster.played_pods import Played, owned_by
 from tests.cluster.proxied_operator import (  # noqa: F401 (fixtures)
     CHILDREN,
@@ -304,3 +306,30 @@ def test_claims_are_allowed_by_their_label(server, space, proxy, tmp_path):
             assert claims == ["models"]
 
         eventually(kept, 20)
+
+
+def test_explain_tells_the_same_from_the_cluster_as_from_the_decision_log(server, space, proxy, tmp_path):
+    def explained(*words):
+        command = [PROGRAM, "explain", "svc", *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0 and not done.stderr, done
+        decisions = [each.splitlines() for each in ("\n" + done.stdout).partition("\nnow: ")[0].split("Z  svc ")[1:]]
+        # Without what begins the next one: its time. By the decision's id.
+        return {each[0].partition("(decision ")[2]: [each[0], *(line for line in each[1:] if line.startswith("  "))] for each in decisions}
+
+    create(server, space, "svc", scaling={"policy": "External", "minReplicas": 1, "maxReplicas": 3})
+    log = tmp_path / "decisions.jsonl"
+    with operator(proxy, space, tmp_path, "operator-0", "--decision-log", log):
+        wait_for_children(server, space)
+        server.kubectl("scale", "eis", "svc", "-n", space, "--replicas=2")
+
+        def told():
+            here = explained("-n", space, "--kubeconfig", server.kubeconfig)
+            there = explained("--log", log, "--all", "--last", "10000")
+            assert here.items() <= there.items(), (here, there)
+            heads = [lines[0].partition(":")[0] for lines in here.values()]
+            # The change from its Event, and the last one, which kept the count, from the status.
+            assert heads[-1] == "stays at 2 workers" and "goes from 1 to 2 workers" in heads, heads
+            assert all(any(line.startswith("  measured: ") for line in lines) for lines in here.values()), here
+
+        eventually(told, 30, 1)

@@ -13,11 +13,19 @@ from tests.process.programs import BIN
 
 STATUS = {
     "observedGeneration": 1, "replicas": 3, "readyReplicas": 2, "desiredReplicas": 3, "queue": {"depth": 12},
-    "lastDecision": {"id": "d-2", "time": "2026-01-01T12:00:05Z", "from": 3, "to": 3, "reason": "HoldingAfterLoad", "formula": "R = 0.8"},
+    "lastDecision": {"id": "d-2", "time": "2026-01-01T12:00:05Z", "from": 3, "to": 3, "reason": "HoldingAfterLoad", "formula": "R = 0.8",
+                     "measured": "12 wait", "terms": "the load 2", "bound": "nothing", "whyNotMore": "enough", "whyNotLess": "held"},
     "history": [{"id": "d-1", "time": "2026-01-01T12:00:00Z", "from": 2, "to": 3, "reason": "LoadRose", "formula": "R = 1.9"}],
     "conditions": [{"type": "Ready", "status": "True", "reason": "Serving", "message": ""},
                    {"type": "ScalingLimited", "status": "True", "reason": "AtMaximum", "message": "the load needs more"}],
 }
+
+
+EVENTS = {"items": [
+    {"metadata": {"annotations": {"elasticinference.dev/decision": "d-1", "elasticinference.dev/explanation": '{"measured": "40 wait", "whyNotMore": "three do"}'}}},
+    {"metadata": {"annotations": {"elasticinference.dev/decision": "d-0", "elasticinference.dev/explanation": "no JSON"}}},
+    {"metadata": {}},
+], "metadata": {}}
 
 
 def service(name, status):
@@ -38,6 +46,8 @@ def api_server(tmp_path_factory):
         def do_GET(self):
             path, _, query = self.path.partition("?")
             found = services.get(path.removeprefix(at + "/"))
+            if path == "/apis/events.k8s.io/v1/namespaces/vision/events" and "regarding.name%3Dresnet18" in query:
+                found = EVENTS
             if path in (at, "/apis/elasticinference.dev/v1alpha1/inferenceservices"):
                 page = "young" if "continue=more" in query else "resnet18"
                 found = {"items": [services[page]], "metadata": {} if page == "young" else {"continue": "more"}}
@@ -75,9 +85,16 @@ def test_a_service_s_last_decisions_are_told_from_the_cluster(api_server):
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         "2026-01-01T12:00:00.000000Z  resnet18 goes from 2 to 3 workers: LoadRose (decision d-1)",
+        "  measured:  40 wait",
         "  rule:      R = 1.9",
+        "  not more:  three do",
         "2026-01-01T12:00:05.000000Z  resnet18 stays at 3 workers: HoldingAfterLoad (decision d-2)",
+        "  measured:  12 wait",
+        "  asked for: the load 2",
         "  rule:      R = 0.8",
+        "  bound:     nothing",
+        "  not more:  enough",
+        "  not fewer: held",
         "now: 2 of 3 wanted workers are ready, 12 requests wait",
         "  ScalingLimited is True (AtMaximum): the load needs more",
     ]

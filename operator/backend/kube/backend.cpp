@@ -184,7 +184,7 @@ asio::awaitable<Result<void>> KubeBackend::perform(plan::Observation const& seen
     co_return co_await replace_worker(seen, replace->name);
   }
   if (auto const* write = std::get_if<plan::WriteStatus>(&action))
-    co_return co_await write_status(seen, write->status);
+    co_return co_await write_status(seen, *write);
   if (auto const* event = std::get_if<plan::RecordEvent>(&action)) {
     record(seen, *event);
   } else {
@@ -302,7 +302,8 @@ asio::awaitable<Result<void>> KubeBackend::replace_worker(plan::Observation cons
 }
 
 asio::awaitable<Result<void>> KubeBackend::write_status(plan::Observation const& seen,
-                                                        api::Status const& status) {
+                                                        plan::WriteStatus const& write) {
+  auto const& status = write.status;
   auto const key = object_key(seen.metadata.key());
   if (auto const* live = caches_.find(kInferenceServices, key)) {
     auto const object = read_service(*live);
@@ -316,6 +317,10 @@ asio::awaitable<Result<void>> KubeBackend::write_status(plan::Observation const&
                            {"kind", api::kKind},
                            {"metadata", std::move(metadata)},
                            {"status", api::to_json(status)}};
+  if (write.explanation && status.last_decision) {
+    auto& told = body["status"].as_object()["lastDecision"].as_object();
+    for (auto const& [name, sentence] : api::to_json(*write.explanation)) told[name] = sentence;
+  }
   auto applied = co_await client_.apply(kInferenceServices, key, std::move(body), "status");
   if (!applied && applied.error().kind == ErrorKind::NotFound)
     gone_[seen.metadata.key()] = {seen.metadata.uid, steady_now() + kGoneFor};
@@ -333,6 +338,7 @@ void KubeBackend::record(plan::Observation const& seen, plan::RecordEvent const&
   occurrence.action = event.decision_id.empty() ? "Reconcile" : "Scale";
   occurrence.note = event.message;
   occurrence.decision_id = event.decision_id;
+  if (event.explanation) occurrence.explanation = boost::json::serialize(api::to_json(*event.explanation));
   recorder_.record(occurrence);
 }
 

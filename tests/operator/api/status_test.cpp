@@ -27,6 +27,14 @@ TEST_CASE("A status survives the way through the API server") {
   CHECK(api::status_from_json(to_json(status)) == status);
 }
 
+TEST_CASE("What a decision rests on reads back as it was written") {
+  api::Explanation const explanation{"2 wait", "the load 3", "nothing", "enough", ""};
+  auto const json = to_json(explanation);
+  CHECK(json.size() == 4);
+  CHECK(api::explanation_from_json(json) == explanation);
+  CHECK(api::explanation_from_json(boost::json::parse(R"({"terms": 5})")) == api::Explanation{});
+}
+
 TEST_CASE("A status of another shape reads as if those parts were missing") {
   auto const status = api::status_from_json(boost::json::parse(
       R"({"replicas": "three", "queue": [], "conditions": [5, {"type": "Ready"}], "history": null, "more": 1})"));

@@ -39,6 +39,19 @@ TEST_CASE("A service at rest asks for the same children and writes nothing") {
   CHECK(made.status == seen.status);
 }
 
+TEST_CASE("A status that is written for another reason explains the decision that it names") {
+  auto const seen = settled(service(), verdict(steady()));
+  auto last = verdict(steady());
+  last.decision_id = "d-7";
+  last.metrics_fault = "no answer";
+  last.decision->why_not_less = std::string(1000, 'x');
+  auto const written = all<plan::WriteStatus>(plan::make_plan(seen, last, kNow + 1min));
+  REQUIRE(written.size() == 1);
+  CHECK(written[0].status.last_decision->id == "d-7");
+  REQUIRE(written[0].explanation);
+  CHECK(written[0].explanation->why_not_less.size() == api::kExplanationBytes);
+}
+
 TEST_CASE("A change of the count goes into children, event, status and history under one id") {
   auto const seen = settled(service(), verdict(steady()));
   auto last = verdict(change(2, 5, Reason::LoadRose, "λ = 40/s"));
@@ -47,12 +60,15 @@ TEST_CASE("A change of the count goes into children, event, status and history u
   CHECK(all<plan::EnsureWorkers>(made).front().replicas == 5);
   auto const told = all<plan::RecordEvent>(made);
   REQUIRE_FALSE(told.empty());
-  CHECK(told.front() ==
-        plan::RecordEvent{plan::EventType::Normal, "ScaledUp", "2 -> 5, LoadRose: λ = 40/s", "d-9"});
+  auto event = told.front();
+  CHECK(event.explanation == plan::explanation_of(*last.decision));
+  event.explanation.reset();
+  CHECK(event == plan::RecordEvent{plan::EventType::Normal, "ScaledUp", "2 -> 5, LoadRose: λ = 40/s", "d-9"});
   auto const written = all<plan::WriteStatus>(made);
   REQUIRE(written.size() == 1);
   CHECK(written[0].status.desired_replicas == 5);
   CHECK(written[0].status.last_decision->id == "d-9");
+  CHECK(written[0].explanation == plan::explanation_of(*last.decision));
   REQUIRE(written[0].status.history.size() == 1);
   CHECK(written[0].status.history[0] == *written[0].status.last_decision);
   CHECK(std::holds_alternative<plan::WriteStatus>(made.actions.back()));

@@ -191,6 +191,14 @@ json::value keep_service(json::value const& service) {
       annotations->get_object().erase("kubectl.kubernetes.io/last-applied-configuration");
     }
   }
+  // Nobody here reads what a decision rested on.
+  auto* status = kept.if_contains("status");
+  auto* decision =
+      status != nullptr && status->is_object() ? status->get_object().if_contains("lastDecision") : nullptr;
+  if (decision != nullptr && decision->is_object()) {
+    for (auto const& member : {"measured", "terms", "bound", "whyNotMore", "whyNotLess"})
+      decision->get_object().erase(member);
+  }
   return json::value(json::serialize(kept));
 }
 

@@ -64,6 +64,7 @@ asio::awaitable<Client::Value> Client::list_page(ResourceType type, std::string 
                                                  ListQuery query) {
   auto target = collection_path(type, namespace_name) +
                 query_string({{"labelSelector", query.label_selector},
+                              {"fieldSelector", query.field_selector},
                               {"limit", query.limit > 0 ? std::to_string(query.limit) : std::string()},
                               {"continue", query.continue_token}});
   auto call = make_call("GET", type.plural, std::move(target), kListTimeout);

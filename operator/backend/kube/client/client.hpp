@@ -50,6 +50,7 @@ struct ListQuery {
   std::string label_selector;
   int limit = 0;
   std::string continue_token;
+  std::string field_selector = {};
 };
 
 struct WatchQuery {

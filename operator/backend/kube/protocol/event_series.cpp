@@ -85,8 +85,9 @@ EventWrite EventSeries::create(Key const& key, Occurrence const& occurrence, Ste
                           key.kind.reason, key.kind.action, key.note, controller_, instance_},
                          wall, created_++);
   if (!occurrence.decision_id.empty()) {
-    write.body["metadata"].as_object()["annotations"] =
-        boost::json::object{{"elasticinference.dev/decision", occurrence.decision_id}};
+    boost::json::object annotations{{kDecisionAnnotation, occurrence.decision_id}};
+    if (!occurrence.explanation.empty()) annotations[kExplanationAnnotation] = occurrence.explanation;
+    write.body["metadata"].as_object()["annotations"] = std::move(annotations);
   }
   Series series;
   series.event = write.key;

@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ei::kube {
@@ -22,7 +23,12 @@ struct Occurrence {
   std::string action;  ///< what the operator was doing: Scale, Reconcile …
   std::string note;
   std::string decision_id;  ///< empty when no decision caused it
+  std::string explanation;  ///< of that decision, as JSON; may be empty
 };
+
+/// Annotations of an Event that a decision caused.
+inline constexpr std::string_view kDecisionAnnotation = "elasticinference.dev/decision";
+inline constexpr std::string_view kExplanationAnnotation = "elasticinference.dev/explanation";
 
 /// Turns occurrences into few writes. The same occurrence again within ten minutes makes a series (count and
 /// time of the last one); more than ten different notes for one reason are folded into the latest event's

@@ -231,7 +231,8 @@ TEST_CASE("what is kept of a service is all but the bookkeeping of others") {
   CachedObject service;
   service.content =
       keep_service(ei::parse_json(R"({"metadata": {"name": "s", "managedFields": [1], "annotations": {
-    "kubectl.kubernetes.io/last-applied-configuration": "{}", "mine": "1"}}, "spec": {"a": 1}, "status": {"b": 2}})")
+    "kubectl.kubernetes.io/last-applied-configuration": "{}", "mine": "1"}}, "spec": {"a": 1}, "status": {"b": 2, "lastDecision": {
+    "id": "d-1", "measured": "m", "terms": "t", "bound": "b", "whyNotMore": "n", "whyNotLess": "l"}}})")
                        .value());
   CHECK(service.content.is_string());
   auto const kept = read_service(service);
@@ -239,4 +240,5 @@ TEST_CASE("what is kept of a service is all but the bookkeeping of others") {
   CHECK(ei::find_member(kept, "metadata.annotations")->as_object().size() == 1);
   CHECK(ei::find_member(kept, "spec.a") != nullptr);
   CHECK(ei::find_member(kept, "status.b") != nullptr);
+  CHECK(ei::find_member(kept, "status.lastDecision")->as_object().size() == 1);
 }

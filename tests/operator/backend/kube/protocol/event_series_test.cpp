@@ -44,6 +44,17 @@ TEST_CASE("the first occurrence is an Event that the API server accepts") {
   CHECK_FALSE(body.contains("series"));
 }
 
+TEST_CASE("an Event tells what its decision rests on, where that is known") {
+  Script script;
+  auto const annotations = [](EventWrite const& write) {
+    return boost::json::value(write.body.at("metadata").at("annotations"));
+  };
+  CHECK_FALSE(annotations(*script(occurrence("1 -> 3"))).as_object().contains(kExplanationAnnotation));
+  auto explained = occurrence("3 -> 4");
+  explained.explanation = R"({"measured":"12 wait"})";
+  CHECK(annotations(*script(explained)).at(kExplanationAnnotation).as_string() == explained.explanation);
+}
+
 TEST_CASE("the same occurrence again makes a series, written at most every ten seconds") {
   Script script;
   auto const first = script(occurrence("same"));
