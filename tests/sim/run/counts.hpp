@@ -26,8 +26,7 @@ class Counts {
   /// A process has decided; `version` is the storage's.
   void on_decided(std::string const& process, reconcile::Decided const& decided, std::uint64_t version,
                   SteadyTime now);
-  /// `process` writes this count of workers where there are `live`. What is wrong with that, in words; empty:
-  /// nothing.
+  /// `process` writes this count of workers where there are `live`. What is wrong with that, or nothing.
   std::string on_write(std::string const& process, api::ServiceKey const& service, std::int64_t live,
                        std::int64_t count, SteadyTime now);
   /// The version of Deployments from which on what `process` says of the service may be true: what it had
