@@ -155,6 +155,25 @@ def test_a_list_of_parts_has_what_a_program_runs_on(tmp_path, why, more, wanted)
             assert each["sourceInfo"] == "built from one-source 1.5"
 
 
+def test_a_list_of_parts_has_what_was_built_into_the_program(tmp_path):
+    (tmp_path / "status").write_text(STATUS)
+    digest = "a" * 64
+    told = sbom("app", "1.0.0", "--status", tmp_path / "status", "--depends", "", "--contains", "pkg:npm/%40own/charts@2.0.1", "MIT", digest)
+    own, part = told["packages"]
+    assert part["name"] == "@own/charts" and part["versionInfo"] == "2.0.1" and part["licenseDeclared"] == "MIT"
+    assert part["downloadLocation"] == "https://registry.npmjs.org/@own/charts/-/charts-2.0.1.tgz"
+    assert part["checksums"] == [{"algorithm": "SHA256", "checksumValue": digest}]
+    assert {"spdxElementId": own["SPDXID"], "relationshipType": "CONTAINS", "relatedSpdxElement": part["SPDXID"]} in told["relationships"]
+
+
+@pytest.mark.parametrize("purl, digest, told", [("pkg:pypi/a@1", "a" * 64, "allowed: pkg:npm/NAME@VERSION"), ("pkg:npm/a", "a" * 64, "pkg:npm/a;"),
+                                                ("pkg:npm/a@1", "A" * 64, "allowed: a SHA-256")])
+def test_a_part_without_a_name_a_version_or_a_digest_is_refused(tmp_path, purl, digest, told):
+    done = subprocess.run([sys.executable, SBOM, "a", "1", "--status", "/var/lib/dpkg/status", "--contains", purl, "MIT", digest],
+                          capture_output=True, text=True, timeout=20)
+    assert done.returncode == 2 and told in done.stderr
+
+
 def test_a_file_that_is_no_status_is_refused(tmp_path):
     (tmp_path / "status").write_text("nothing\n")
     done = subprocess.run([sys.executable, SBOM, "a", "1", "--status", tmp_path / "status"], capture_output=True, text=True, timeout=20)
@@ -224,8 +243,10 @@ def test_a_release_builds_each_image_for_its_commit_and_lists_its_parts(tmp_path
         f" --build-arg SUITE=bookworm {stamp.format(time=time)} -t {name} .")
     lists = sorted((tmp_path / "dist").glob("*.spdx.json"))
     assert [file.name for file in lists] == [f"image-{each}-1.2.3.spdx.json" for each in ("dispatcher", "operator", "worker")]
-    told = json.loads(lists[1].read_text())
-    assert told["packages"][0]["sourceInfo"] == f"built from commit {commit}" and len(told["packages"]) == 6
+    own, *others = json.loads(lists[1].read_text())["packages"]
+    assert own["sourceInfo"] == f"built from commit {commit}"
+    assert [each["name"] for each in others] == ["uplot", "app", "first", "one", "real", "unrelated"]
+    assert "uplot" not in lists[0].read_text() + lists[2].read_text()
     sums = (tmp_path / "dist/SHA256SUMS").read_text().splitlines()
     assert [line.split()[1] for line in sums] == [*(file.name for file in lists), "images-1.2.3.intoto.json"]
 
