@@ -42,14 +42,17 @@ constexpr std::size_t kSpareDescriptors = 256 + kGrpcConnections;
 
 void log_death(Death const& death) {
   json::array pictures;
+  json::array requests;
   for (auto const& picture : death.pictures) {
     json::object entry{{"bytes", picture.bytes}};
     if (!picture.digest.empty()) entry["sha256"] = picture.digest;
+    requests.push_back(json::string(picture.request_id));
     pictures.push_back(std::move(entry));
   }
-  log::warn(
-      "worker_lost",
-      {{"worker", death.worker}, {"reason", to_string(death.reason)}, {"pictures", std::move(pictures)}});
+  log::warn("worker_lost", {{"worker", death.worker},
+                            {"reason", to_string(death.reason)},
+                            {"pictures", std::move(pictures)},
+                            {"request_ids", std::move(requests)}});
 }
 
 void log_quarantine(Quarantine const& picture) {
@@ -266,6 +269,7 @@ asio::awaitable<int> run(Flags const& flags) {
   };
   auto const bodies = std::make_shared<http::BodyBudget>(flags.upload_max_bytes);
   auto served = main_options(flags, bodies, metrics);
+  served.request_ids = true;
   served.add_headers = [cors = cors_options(context.options)](std::string_view origin,
                                                               http::Headers& headers) {
     http::add_cors_headers(cors, origin, headers);

@@ -72,8 +72,13 @@ constexpr milliseconds kOverrunGrace{1'000};
 // The pictures of a job, so that a reader of the log finds the one that is at fault.
 json::array pictures_of(dispatcher::link::Job const& job) {
   json::array pictures;
-  for (auto const part : dispatcher::link::parts(job)) {
-    pictures.push_back({{"sha256", crypto::sha256_hex(part)}, {"bytes", part.size()}});
+  auto const parts = dispatcher::link::parts(job);
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    json::object entry{{"sha256", crypto::sha256_hex(parts[i])}, {"bytes", parts[i].size()}};
+    auto const& tag = job.items[i].tag;
+    if (!tag.id.empty()) entry["request_id"] = tag.id;
+    if (!tag.traceparent.empty()) entry["traceparent"] = tag.traceparent;
+    pictures.push_back(std::move(entry));
   }
   return pictures;
 }
@@ -158,6 +163,7 @@ asio::awaitable<int> run(Flags const& flags) {
     return registry.exposition();
   };
   auto main_options = server_options(flags, flags.port.value_or(0));
+  main_options.request_ids = true;
   main_options.on_completed = [&metrics](http::Completed const& answer) { metrics.completed(answer); };
   http::Server main(executor, std::move(main_options), main_routes(context));
   http::Server metrics_server(executor, metrics_options(flags), metrics_routes(context));

@@ -46,10 +46,10 @@ Result<void> check_version(std::vector<Answer> const& answers, std::string const
 
 asio::awaitable<Result<std::vector<Answer>>> classify(LiveExchange& live, oip::InferRequest& request,
                                                       PictureLimits const& limits, SteadyTime deadline,
-                                                      std::optional<std::string> version) {
+                                                      RequestTag tag, std::optional<std::string> version) {
   if (auto const checked = check_pictures(request.pictures, limits); !checked) co_return checked.error();
-  auto answers =
-      co_await live.ask(std::move(request.pictures), request.probabilities(), deadline, request.top());
+  auto answers = co_await live.ask(std::move(request.pictures), request.probabilities(), deadline,
+                                   request.top(), std::move(tag));
   if (!answers) co_return answers.error();
   if (auto const same = check_classes(*answers); !same) co_return same.error();
   if (version) {

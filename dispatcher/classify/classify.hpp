@@ -19,7 +19,7 @@ namespace ei::dispatcher {
 [[nodiscard]] asio::awaitable<Result<std::vector<Answer>>> classify(LiveExchange& live,
                                                                     oip::InferRequest& request,
                                                                     PictureLimits const& limits,
-                                                                    SteadyTime deadline,
+                                                                    SteadyTime deadline, RequestTag tag,
                                                                     std::optional<std::string> version);
 
 /// The versions of the model that linked workers compute with.

@@ -255,7 +255,7 @@ bool Exchange::hand_out(WorkerId id, std::size_t size, Time now) {
     pending.job = job.id;
     Work const& work = pending.submission->pictures[pending.index];
     flying_.emplace(work.bytes.size(), taken->ticket.slot);
-    job.items.push_back({work.kind, work.bytes.size(), 1});
+    job.items.push_back({work.kind, work.bytes.size(), 1, pending.submission->tag});
     job.probabilities = job.probabilities || pending.submission->probabilities;
     job.top = std::max(job.top, pending.submission->top);
     frame.pictures.push_back(work.bytes);

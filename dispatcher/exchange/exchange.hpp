@@ -67,6 +67,7 @@ struct Submission {
   std::size_t top =
       0;  ///< labels wanted of each picture, [0, link::kMaxTop]; at least ExchangeOptions::top come
   Time deadline{};
+  RequestTag tag = {};  ///< for workers and the log
   /// Called once, when `outcome` is set; not from within submit(). Must not call the exchange.
   std::function<void()> on_done;
 
@@ -114,6 +115,7 @@ struct Death {
   struct Picture {
     std::string digest;  ///< SHA-256; empty where nothing tells against it, or the table was full
     std::size_t bytes = 0;
+    std::string request_id = {};  ///< see Submission::tag
   };
   std::string worker;
   DeathReason reason{};

@@ -221,7 +221,8 @@ void Exchange::take_jobs(Worker& worker, DeathReason reason, std::optional<std::
     for (Taken const& taken : job.taken) {
       Pending& pending = pending_[taken.ticket.slot];
       if (blamed) accuse(taken.ticket.slot, job, now);
-      death.pictures.push_back({blamed ? pending.digest : std::string(), bytes_of(pending).size()});
+      death.pictures.push_back(
+          {blamed ? pending.digest : std::string(), bytes_of(pending).size(), pending.submission->tag.id});
       if (blamed) loss.digests.push_back(pending.digest);
     }
     for (Taken const& taken : job.taken) return_picture(taken, blamed, now);

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/http/request_tag.hpp"
+
 namespace ei::dispatcher::grpc_front {
 namespace {
 
@@ -33,6 +35,14 @@ std::string bytes_of(::grpc::ByteBuffer const& buffer) {
   return out;
 }
 
+// gRPC gives several values of a name one by one.
+RequestTag tag_of(::grpc::CallbackServerContext const& context) {
+  http::Headers headers;
+  for (auto const& [name, value] : context.client_metadata())
+    headers.add(std::string(name.data(), name.size()), std::string(value.data(), value.size()));
+  return http::read_tag(headers);
+}
+
 Error client_left() {
   return make_error(ErrorKind::Canceled, "the client left");
 }
@@ -43,6 +53,7 @@ Call::Call(asio::any_io_executor executor, ::grpc::GenericCallbackServerContext&
            std::function<void()> on_done)
     : executor_(executor),
       method_(context.method()),
+      tag_(tag_of(context)),
       started_(std::chrono::steady_clock::now()),
       deadline_(steady_deadline(context, started_)),
       outbox_(outbox),
@@ -50,7 +61,9 @@ Call::Call(asio::any_io_executor executor, ::grpc::GenericCallbackServerContext&
       on_done_(std::move(on_done)),
       read_done_(executor),
       write_done_(executor),
-      core_(context.c_call()) {}
+      core_(context.c_call()) {
+  context.AddInitialMetadata("x-request-id", tag_.id);
+}
 
 std::shared_ptr<Call> Call::make(asio::any_io_executor executor,
                                  ::grpc::GenericCallbackServerContext& context, Outbox& outbox,

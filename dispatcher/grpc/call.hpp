@@ -16,6 +16,7 @@
 
 #include "dispatcher/grpc/outbox.hpp"
 #include "runtime/async/event.hpp"
+#include "runtime/core/request_tag.hpp"
 #include "runtime/core/result.hpp"
 #include "runtime/core/units.hpp"
 
@@ -33,6 +34,8 @@ class Call final : public ::grpc::ServerGenericBidiReactor, public std::enable_s
                                     std::function<void()> on_done);
 
   [[nodiscard]] std::string const& method() const { return method_; }  ///< `/package.Service/Method`
+  /// From the client's metadata, as of HTTP's headers; its id is in the answer's.
+  [[nodiscard]] RequestTag const& tag() const { return tag_; }
   [[nodiscard]] SteadyTime started() const { return started_; }
   /// The client's; Time::max() for none.
   [[nodiscard]] SteadyTime deadline() const { return deadline_; }
@@ -66,6 +69,7 @@ class Call final : public ::grpc::ServerGenericBidiReactor, public std::enable_s
 
   asio::any_io_executor executor_;
   std::string method_;
+  RequestTag tag_;
   SteadyTime started_;
   SteadyTime deadline_;
   Outbox& outbox_;

@@ -96,8 +96,8 @@ asio::awaitable<Result<void>> infer(MethodContext& context, Call& call) {
     co_return found.error();
   SteadyTime const deadline = std::min(call.deadline(), call.started() + options.request_timeout);
   auto version = named_version(message->version);
-  auto const answers =
-      co_await classify(context.live, message->request, options.picture, deadline, std::move(version));
+  auto const answers = co_await classify(context.live, message->request, options.picture, deadline,
+                                         call.tag(), std::move(version));
   if (!answers) co_return answers.error();
   send_last(call, write_infer(options.model, *message, *answers));
   co_return Result<void>();

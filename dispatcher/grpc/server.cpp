@@ -219,7 +219,8 @@ asio::awaitable<Result<void>> GrpcServer::Impl::outcome_of(Call& call) {
   } catch (std::exception const& thrown) {
     // A cancelled coroutine ends by an exception too.
     if (call.cancelled()) co_return make_error(ErrorKind::Canceled, "the client left");
-    log::error("grpc_call_failed", {{"method", call.method()}, {"error", thrown.what()}});
+    log::error("grpc_call_failed",
+               {{"method", call.method()}, {"request_id", call.tag().id}, {"error", thrown.what()}});
     co_return make_error(ErrorKind::Io, "internal error");
   }
 }

@@ -15,13 +15,15 @@ LiveExchange::LiveExchange(asio::any_io_executor executor, ExchangeOptions optio
     : executor_(executor), exchange_(std::move(options)), wake_(executor), idle_(executor) {}
 
 asio::awaitable<Result<std::vector<Answer>>> LiveExchange::ask(std::vector<Work> pictures, bool probabilities,
-                                                               SteadyTime deadline, std::size_t top) {
+                                                               SteadyTime deadline, std::size_t top,
+                                                               RequestTag tag) {
   Event done(executor_);
   auto submission = std::make_shared<Submission>();
   submission->pictures = std::move(pictures);
   submission->probabilities = probabilities;
   submission->top = top;
   submission->deadline = deadline;
+  submission->tag = std::move(tag);
   submission->on_done = [&done] { done.set(); };
 
   // However this coroutine ends, nothing of it stays behind.

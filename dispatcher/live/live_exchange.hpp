@@ -20,12 +20,12 @@ class LiveExchange {
  public:
   LiveExchange(asio::any_io_executor executor, ExchangeOptions options);
 
-  /// Queues the pictures and waits for their answers. `deadline` bounds the wait; `probabilities` and `top`
-  /// as in Submission. When the calling coroutine is cancelled or destroyed, the pictures leave the queue at
-  /// once. Errors: those of Exchange::submit() and of Submission::outcome; Error::http_status is set.
+  /// Queues the pictures and waits for their answers. `deadline` bounds the wait; the rest is as in
+  /// Submission. When the calling coroutine is cancelled or destroyed, the pictures leave the queue at once.
+  /// Errors: those of Exchange::submit() and of Submission::outcome; Error::http_status is set.
   [[nodiscard]] asio::awaitable<Result<std::vector<Answer>>> ask(std::vector<Work> pictures,
                                                                  bool probabilities, SteadyTime deadline,
-                                                                 std::size_t top = 0);
+                                                                 std::size_t top = 0, RequestTag tag = {});
 
   /// As in Exchange, at the present time.
   [[nodiscard]] Result<WorkerId> attach(link::Hello hello, WorkerPort port);

@@ -44,9 +44,10 @@ asio::awaitable<http::Response> infer(RouteContext& context, http::Request reque
   auto parsed = oip::parse_infer(request.body, request.headers.get(oip::kHeaderLength));
   if (!parsed) co_return problem_of(parsed.error());
   auto version = named_version(request);
+  auto tag = std::move(request.tag);
   request = {};  // its bytes are not needed while it waits
-  auto const answers =
-      co_await classify(context.live, *parsed, context.options.picture, *deadline, std::move(version));
+  auto const answers = co_await classify(context.live, *parsed, context.options.picture, *deadline,
+                                         std::move(tag), std::move(version));
   if (!answers) co_return problem_of(answers.error());
   auto written = oip::write_infer(context.options.model, *parsed, *answers);
   http::Response out = plain_json(std::move(written.body));

@@ -42,8 +42,9 @@ asio::awaitable<http::Response> predict(RouteContext& context, http::Request req
   if (!picture) co_return problem_of(picture.error());
   std::vector<Work> pictures;
   pictures.push_back(std::move(*picture));
+  auto tag = std::move(request.tag);
   request = {};  // the form's bytes are not needed while it waits
-  auto const answers = co_await context.live.ask(std::move(pictures), false, *deadline);
+  auto const answers = co_await context.live.ask(std::move(pictures), false, *deadline, 0, std::move(tag));
   if (!answers) co_return problem_of(answers.error());
   Duration const total = std::chrono::steady_clock::now() - start;
   Answer const& answer = answers->front();

@@ -10,6 +10,7 @@
 #include "dispatcher/routes/predict.hpp"
 #include "runtime/core/version.hpp"
 #include "runtime/http/content.hpp"
+#include "runtime/http/request_tag.hpp"
 #include "runtime/metrics/registry.hpp"
 
 namespace ei::dispatcher {
@@ -105,8 +106,10 @@ std::vector<http::Route> metrics_routes(RouteContext& context) {
 
 http::CorsOptions cors_options(RouteOptions const& options) {
   return {options.cors_allowed_origins,
-          {"Content-Type", "Content-Encoding", std::string(oip::kHeaderLength), std::string(kTimeoutHeader)},
-          {"Retry-After", "Accept", "Accept-Encoding", "Allow", std::string(oip::kHeaderLength)}};
+          {"Content-Type", "Content-Encoding", std::string(oip::kHeaderLength), std::string(kTimeoutHeader),
+           std::string(http::kRequestId), std::string(http::kTraceparent), std::string(http::kTracestate)},
+          {"Retry-After", "Accept", "Accept-Encoding", "Allow", std::string(oip::kHeaderLength),
+           std::string(http::kRequestId)}};
 }
 
 std::vector<http::Route> main_routes(RouteContext& context) {

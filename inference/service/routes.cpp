@@ -30,7 +30,7 @@ Result<std::shared_ptr<link::Job const>> job_of(http::Request const& request,
   auto const bytes = dispatcher::submitted_picture(request, limits);
   if (!bytes) return bytes.error();
   auto job = std::make_shared<link::Job>();
-  job->items.push_back({link::ItemKind::Image, bytes->size(), 1});
+  job->items.push_back({link::ItemKind::Image, bytes->size(), 1, request.tag});
   job->payload = std::string(*bytes);
   return std::shared_ptr<link::Job const>(std::move(job));
 }

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/core/request_tag.hpp"
+
 namespace ei::http {
 
 /// HTTP header fields in the order they came; names compare without case.
@@ -50,6 +52,7 @@ struct Request {
   std::string body;
   std::string peer;                           ///< the client's address and port
   std::map<std::string, std::string> params;  ///< path parameters of the route, percent-decoded
+  RequestTag tag = {};                        ///< see ServerOptions::request_ids
   /// What the body holds of the server's budget for bodies: given back with the last copy of the request, so
   /// drop the request where the body is not needed any more.
   std::shared_ptr<void const> body_claim = {};

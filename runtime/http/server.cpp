@@ -14,6 +14,7 @@
 #include "runtime/http/eviction.hpp"
 #include "runtime/http/handshake_queue.hpp"
 #include "runtime/http/listener.hpp"
+#include "runtime/http/request_tag.hpp"
 #include "runtime/http/session.hpp"
 #include "runtime/http/turn_away.hpp"
 #include "runtime/log/log.hpp"
@@ -150,6 +151,7 @@ void Server::Impl::serve(tcp::socket socket) {
 void Server::Impl::turn_away(tcp::socket socket) {
   Response response = problem(503, "Service Unavailable", "too many connections");
   response.headers.set("Retry-After", "1");
+  if (shared->options.request_ids) response.headers.set(std::string(kRequestId), new_request_id());
   if (shared->options.add_headers) shared->options.add_headers("", response.headers);
   if (!shared->options.tls) {
     Transport transport{AnyStream(std::move(socket))};

@@ -106,6 +106,8 @@ struct ServerOptions {
   /// Bytes of answers that clients have not taken yet. One that finds no room takes the slowest one's.
   std::size_t max_answer_bytes = std::size_t{64} << 20;
   std::function<void(Completed const&)> on_completed;
+  /// Gives every request a tag (read_tag). Its id is in every answer as X-Request-Id.
+  bool request_ids = false;
   /// Adds headers to every answer, also to the server's own. `origin`: the request's Origin; "" where it has
   /// none, or could not be read.
   std::function<void(std::string_view origin, Headers&)> add_headers = {};

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "runtime/http/head.hpp"
+#include "runtime/http/request_tag.hpp"
 #include "runtime/http/text.hpp"
 #include "runtime/http/turn_away.hpp"
 #include "runtime/http/wire.hpp"
@@ -85,8 +86,8 @@ asio::awaitable<void> Session::end_handshake(Transport::FailedHandshake const& f
                                        {"held_back", *held_back}});
   }
   if (failed.fault != HandshakeFault::PlainHttp) co_return;
-  Response const refusal =
-      problem(400, "Bad Request", "this port speaks HTTPS: the URL must begin with https");
+  Response refusal = problem(400, "Bad Request", "this port speaks HTTPS: the URL must begin with https");
+  add_headers(refusal.headers);
   ResponseHeadOptions head;
   head.keep_alive = false;
   head.body_size = refusal.body.size();
@@ -119,7 +120,7 @@ Standing Session::standing() const {
 void Session::give_way() {
   if (state_ == State::Reading) {
     Response late = problem(408, "Request Timeout", "others needed this slow connection's place");
-    if (shared_->options.add_headers) shared_->options.add_headers(origin_, late.headers);
+    add_headers(late.headers);
     say_at_once(*transport_, late);
     completed(408);
   }
@@ -156,6 +157,7 @@ asio::awaitable<Session::Next> Session::serve_one() {
   method_.clear();
   pattern_.clear();
   origin_.clear();
+  tag_ = {};
   keep_alive_ = false;
   http_1_0_ = false;
   RequestParser parser(shared_->options.max_header);
@@ -196,6 +198,7 @@ asio::awaitable<Session::Next> Session::read_header(RequestParser& parser) {
     if (!used) co_return co_await refuse(used.error());
     buffer_.erase(0, *used);
   }
+  if (shared_->options.request_ids) tag_ = read_tag(parser.request().headers);
   co_return Next::KeepAlive;
 }
 
@@ -297,6 +300,7 @@ asio::awaitable<Session::Next> Session::dispatch(RequestParser& parser) {
   if (next != Next::KeepAlive) co_return next;
   request.params = std::move(match.params);
   request.peer = transport_->peer();
+  request.tag = tag_;
   co_return co_await run_handler(route, std::move(request));
 }
 
@@ -313,7 +317,7 @@ asio::awaitable<Session::Next> Session::answer(Response response, Next next) {
   if (shared_->draining) keep_alive_ = false;
   if (has_token(response.headers.get("Connection").value_or(""), "close")) keep_alive_ = false;
   if (next != Next::KeepAlive) keep_alive_ = false;
-  if (shared_->options.add_headers) shared_->options.add_headers(origin_, response.headers);
+  add_headers(response.headers);
   ResponseHeadOptions options = head_options();
   options.body_size = response.body.size();
   std::string const head = response_head(response, options);
@@ -323,6 +327,16 @@ asio::awaitable<Session::Next> Session::answer(Response response, Next next) {
   completed(written ? response.status : kClientClosed);
   if (!written) co_return Next::Drop;
   co_return keep_alive_ ? Next::KeepAlive : Next::Linger;
+}
+
+// Where the request could not be read as far as its id, it gets one.
+void Session::add_headers(Headers& headers) {
+  auto const& options = shared_->options;
+  if (options.request_ids) {
+    if (tag_.id.empty()) tag_.id = new_request_id();
+    headers.set(std::string(kRequestId), tag_.id);
+  }
+  if (options.add_headers) options.add_headers(origin_, headers);
 }
 
 // Answers a request that could not be read, or not be taken; what follows it on the wire is unknown.

@@ -102,6 +102,7 @@ class Session {
   asio::awaitable<Result<void>> say_continue(RequestParser& parser);
   [[nodiscard]] std::size_t body_limit(RouteMatch const& match) const;
   [[nodiscard]] ResponseHeadOptions head_options() const;
+  void add_headers(Headers& headers);
   void completed(int status);
 
   std::unique_ptr<Transport> transport_;
@@ -122,6 +123,7 @@ class Session {
   std::string method_;
   std::string pattern_;
   std::string origin_;
+  RequestTag tag_;
   bool keep_alive_ = false;
   bool http_1_0_ = false;
 };

@@ -6,6 +6,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
+#include "runtime/http/request_tag.hpp"
 #include "runtime/http/session.hpp"
 #include "runtime/http/websocket_accept.hpp"
 #include "runtime/log/log.hpp"
@@ -100,6 +101,7 @@ asio::awaitable<Result<void>> Session::Writer::begin(Response head) {
   begun_ = true;
   status_ = head.status;
   if (session_.shared_->draining || session_.http_1_0_) session_.keep_alive_ = false;
+  if (session_.shared_->options.request_ids) head.headers.set(std::string(kRequestId), session_.tag_.id);
   ResponseHeadOptions options = session_.head_options();
   options.framing = session_.http_1_0_ ? Framing::UntilClose : Framing::Chunked;
   std::string const text = response_head(head, options);
@@ -168,8 +170,10 @@ asio::awaitable<Session::Next> Session::conclude(Route const& route, Handling& h
     co_return Next::Drop;
   }
   if (handling.exception) {
-    log::error("handler_failed",
-               {{"method", method_}, {"pattern", pattern_}, {"what", describe(handling.exception)}});
+    log::error("handler_failed", {{"method", method_},
+                                  {"pattern", pattern_},
+                                  {"request_id", tag_.id},
+                                  {"what", describe(handling.exception)}});
     if (writer.begun()) {
       completed(writer.status());
       co_return Next::Drop;

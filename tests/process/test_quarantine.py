@@ -220,7 +220,8 @@ def test_a_worker_that_is_killed_under_a_picture_twice_is_told_as_such(start_dis
 def test_a_worker_whose_job_overruns_says_so_and_ends(start_dispatcher, start_worker, slow):
     dispatcher = start_dispatcher("--batch-max-size", "16", "--batch-max-delay", "5s")
     pictures = [slow + b"\0" * i for i in range(16)]  # bytes after the end marker are part of the file
-    asked = [Background(post, dispatcher, each) for each in pictures]
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    asked = [Background(post, dispatcher, each, **{"X-Request-Id": f"id-{i}", "traceparent": trace}) for i, each in enumerate(pictures)]
     dispatcher.wait_for_metric("dispatcher_queue_size", 16)
     one = start_worker("--job-limit", "100ms", dispatchers=[dispatcher], ready=False)
     health = []
@@ -235,6 +236,8 @@ def test_a_worker_whose_job_overruns_says_so_and_ends(start_dispatcher, start_wo
     line, = one.log("job_overrun")
     expected = sorted((hashlib.sha256(each).hexdigest(), len(each)) for each in pictures)
     assert sorted((each["sha256"], each["bytes"]) for each in line["pictures"]) == expected
+    assert {each["request_id"] for each in line["pictures"]} == {f"id-{i}" for i in range(16)}
+    assert {each["traceparent"] for each in line["pictures"]} == {trace}
     assert dispatcher.metrics().get("dispatcher_worker_deaths_total", reason="overrun") == 1
     # Each alone, they are innocent.
     start_worker(dispatchers=[dispatcher])

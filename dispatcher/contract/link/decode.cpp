@@ -231,6 +231,21 @@ Result<FromWorker> overrun(Frame const& frame) {
   return FromWorker(out);
 }
 
+// What names a request is no part of the job: one that this worker cannot read, of a later dispatcher
+// perhaps, is left out.
+RequestTag tag_of(json::object const& object) {
+  auto const text = [&](char const* name) {
+    auto const* value = object.if_contains(name);
+    return value != nullptr && value->is_string() ? std::string_view(value->get_string())
+                                                  : std::string_view();
+  };
+  RequestTag tag;
+  if (auto const id = text("request_id"); is_request_id(id)) tag.id = id;
+  tag.traceparent = read_traceparent(text("traceparent")).value_or("");
+  if (!tag.traceparent.empty()) tag.tracestate = read_tracestate({text("tracestate")});
+  return tag;
+}
+
 Result<JobItem> job_item(json::object const& object, std::string const& where) {
   Fields fields(object, where);
   JobItem out;
@@ -248,6 +263,7 @@ Result<JobItem> job_item(json::object const& object, std::string const& where) {
     }
   }
   if (fields.error()) return *fields.error();
+  out.tag = tag_of(object);
   return out;
 }
 

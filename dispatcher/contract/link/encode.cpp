@@ -39,6 +39,11 @@ json::object job_header(Job const& job) {
   for (auto const& item : job.items) {
     json::object object{{"kind", item.kind == ItemKind::Image ? "image" : "tensor"}, {"bytes", item.bytes}};
     if (item.kind == ItemKind::Tensor) object["count"] = item.count;
+    for (auto const& [name, value] : {std::pair("request_id", &item.tag.id),
+                                      {"traceparent", &item.tag.traceparent},
+                                      {"tracestate", &item.tag.tracestate}}) {
+      if (!value->empty()) object[name] = *value;
+    }
     items.push_back(std::move(object));
   }
   return {{"type", "job"},

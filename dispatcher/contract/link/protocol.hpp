@@ -19,6 +19,7 @@
 #include <variant>
 #include <vector>
 
+#include "runtime/core/request_tag.hpp"
 #include "runtime/core/result.hpp"
 
 namespace ei::dispatcher::link {
@@ -132,6 +133,7 @@ struct JobItem {
   std::size_t bytes =
       0;  ///< of the payload that belong to this item; a tensor has exactly count·kTensorBytes
   std::size_t count = 1;  ///< pictures in this item; 1 for an image
+  RequestTag tag = {};    ///< of the request it is of; empty from a dispatcher that does not say it
   bool operator==(JobItem const&) const = default;
 };
 

@@ -199,3 +199,31 @@ TEST_CASE("damaged frames never do more than fail to decode") {
     }
   }
 }
+
+TEST_CASE("a job names the requests that its pictures are of") {
+  ei::RequestTag const tag{"id-1", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "a=1,b=2"};
+  Job job;
+  job.items = {{ItemKind::Image, 2, 1, tag}, {ItemKind::Image, 1, 1, {}}};
+  job.payload = "abc";
+  auto const frame = encode(FromDispatcher(job));
+  auto const read = decode_from_dispatcher(frame);
+  REQUIRE(read.has_value());
+  CHECK(std::get<Job>(*read) == job);
+  // Of the picture without a tag nothing is said: so is the frame of a dispatcher that knows none.
+  CHECK(frame.find("request_id") == frame.rfind("request_id"));
+}
+
+TEST_CASE("a job whose request is named in no readable way is a job all the same") {
+  for (std::string const members :
+       {R"("request_id":5,"traceparent":[],"tracestate":null)", R"("request_id":"a b")",
+        R"("traceparent":"ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01","tracestate":"a=1")",
+        R"("tracestate":"a=1")"}) {
+    std::string const header = R"({"type":"job","id":1,"items":[{"kind":"image","bytes":0,)" + members +
+                               R"(}],"top":1,"probabilities":false,"deadline_ms":1})";
+    std::string const frame = std::string("\0\0", 2) + static_cast<char>(header.size() >> 8) +
+                              static_cast<char>(header.size() & 0xff) + header;
+    auto const read = decode_from_dispatcher(frame);
+    REQUIRE(read.has_value());
+    CHECK(std::get<Job>(*read).items[0].tag == ei::RequestTag{});
+  }
+}
