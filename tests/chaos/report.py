@@ -47,7 +47,8 @@ def chaos_page(results, goals, opening, seconds, slow_clients):
     """results: phase -> {"seconds", "fault", "figures"}; goals: as chaos.goals gives them."""
     lines = ["# Chaos", "", opening, "",
              f"One operator (`--local`), one dispatcher, two real workers, an open-loop load; each fault for {seconds} s, {slow_clients:,} slow "
-             "clients. Every answer was compared with the one that the picture must get. What each phase promises: "
+             "clients. Overload and slow clients have a worker fewer than there are cores: clients and dispatcher have the last one. "
+             "Every answer was compared with the one that the picture must get. What each phase promises: "
              "[security](security.md#how-it-is-tested).", "",
              "| phase | what goes wrong | requests | right answers | p99 | errors, each honest | promise |", "|---|---|---|---|---|---|---|"]
     for name, result in results.items():

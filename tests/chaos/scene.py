@@ -161,21 +161,22 @@ class Auditor:
 
 
 class Scene:
-    """An operator with one service of two real workers, its address and its pictures."""
+    """An operator with one service of real workers (two), its address and its pictures."""
 
-    def __init__(self, directory, seed, environment=(), spec=None, flags=()):
+    def __init__(self, directory, seed, environment=(), spec=None, flags=(), workers=WORKERS):
+        self.count = workers
         self.directory = pathlib.Path(directory)
         self.dice = random.Random(seed)
         self.numbers = iter(range(1 << 30))
         self.pictures = draw_pictures(self.directory / "pictures")
         self.home = self.directory / "operator"
         self.home.mkdir(exist_ok=True)
-        self.spec = spec or {"scaling": {"minReplicas": WORKERS, "maxReplicas": WORKERS}, "dispatcher": {"requestTimeout": "20s"}}
+        self.spec = spec or {"scaling": {"minReplicas": workers, "maxReplicas": workers}, "dispatcher": {"requestTimeout": "20s"}}
         self.operator = LocalOperator(self.home, manifest(**self.spec), "--no-table", *flags, fake=False, environment=environment)
         self.loads = []
         self.askers = concurrent.futures.ThreadPoolExecutor(8)
         try:
-            self.url = self.operator.wait_ready(workers=WORKERS, seconds=READY_SECONDS)
+            self.url = self.operator.wait_ready(workers=workers, seconds=READY_SECONDS)
             learn_answers(self.url, self.pictures)
         except BaseException:
             self.close()
@@ -223,7 +224,7 @@ class Scene:
 
     def wait_whole(self):
         """All workers are there again."""
-        self.operator.wait_ready(workers=WORKERS, seconds=READY_SECONDS)
+        self.operator.wait_ready(workers=self.count, seconds=READY_SECONDS)
 
     def capacity_rps(self, seconds=4):
         """What the service answers in a second when a little more than that is asked."""
