@@ -250,7 +250,9 @@ Result<Window> read_window(std::string_view text) {
     if (auto const number = count_of(part, static_cast<int>(kMostTraceSeconds)))
       return static_cast<std::size_t>(*number);
     auto const duration = parse_duration(part);
-    if (!duration || duration->count() % 1000 != 0 || duration->count() > 1000 * kMostTraceSeconds) return {};
+    if (!duration || duration->count() % 1000 != 0 ||
+        static_cast<double>(duration->count()) > 1000 * kMostTraceSeconds)
+      return {};
     return static_cast<std::size_t>(duration->count() / 1000);
   };
   auto const plus = text.find('+');

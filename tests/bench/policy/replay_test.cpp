@@ -96,7 +96,8 @@ TEST_CASE("after a restart the log goes on, with a state that begins anew") {
   for (std::size_t i = 1; i < twice->size(); ++i) CHECK(twice->records[i - 1].now < twice->records[i].now);
   auto const match = match_of_log(twice->records);
   REQUIRE(match.has_value());
-  CHECK(match->trace.size() > 1.9 * static_cast<double>(match_of_log(once->records)->trace.size()));
+  CHECK(static_cast<double>(match->trace.size()) >
+        1.9 * static_cast<double>(match_of_log(once->records)->trace.size()));
 }
 
 TEST_CASE("logs of two operators are put in the order of their time, with the pause between them") {
