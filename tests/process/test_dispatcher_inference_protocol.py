@@ -94,9 +94,10 @@ def test_ready_made_tensors_are_passed_on_exactly(dispatcher, link, binary):
         body, headers = binary_request({"inputs": [{**tensor, "parameters": {"binary_data_size": len(TENSOR)}}]}, TENSOR)
     else:
         body, headers = {"inputs": [{**tensor, "data": [0.5] * 150528}]}, {}
-    assert infer(dispatcher, body, **headers).status_code == 200
+    answer = infer(dispatcher, body, **headers)
+    assert answer.status_code == 200
     (header, payload), = worker.jobs
-    assert header["items"] == [{"kind": "tensor", "bytes": len(TENSOR), "count": 1}]
+    assert header["items"] == [{"kind": "tensor", "bytes": len(TENSOR), "count": 1, "request_id": answer.headers["X-Request-Id"]}]
     assert payload == TENSOR
 
 

@@ -43,12 +43,12 @@ def test_a_picture_is_classified(dispatcher, link, path, form):
     job = worker.take()
     header, payload = job
     assert payload == JPEG
-    assert header["items"] == [{"kind": "image", "bytes": len(JPEG)}]
     assert header["top"] == 5 and header["probabilities"] is False
     assert 29_000 < header["deadline_ms"] <= 30_000
     worker.answer(job)
     response = asked.result()
     assert response.status_code == 200
+    assert header["items"] == [{"kind": "image", "bytes": len(JPEG), "request_id": response.headers["X-Request-Id"]}]
     assert response.headers["Content-Type"] == "application/json"
     body = response.json()
     assert body["prediction"] == "tabby: 93.1%"
