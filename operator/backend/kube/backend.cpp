@@ -255,6 +255,8 @@ asio::awaitable<Result<void>> KubeBackend::scale_workers(plan::Observation const
   ObjectKey const key{seen.metadata.namespace_name, worker_name(seen.metadata.name)};
   auto const* live = own_deployment(seen, key.name);
   if (live == nullptr || live->deleting) co_return Result<void>{};
+  // Found since: `replicas` was decided without knowing of those workers.
+  if (!seen.worker_replicas) co_return Result<void>{};
   if (wanted_replicas(*live) != replicas) {
     auto done = co_await client_.scale(kDeployments, key, live->uid, replicas);
     if (!done) co_return with_context(done.error(), "Deployment " + key.name);

@@ -151,6 +151,16 @@ TEST_CASE_METHOD(Backed, "workers that are to be adopted stay as many as they ar
     patch(R"({"ownerReferences":null})");
     CHECK(observe().worker_replicas == 2);
   }
+  SECTION("lost sight of, as the label is gone by which caches select") {
+    patch(R"({"labels":{")" + std::string(kManagedByLabel) + R"(":"somebody"}})");
+    auto const seen = observe();
+    REQUIRE_FALSE(seen.worker_replicas.has_value());
+    REQUIRE(await(backend.apply(seen, {plan::EnsureWorkers{1}})).has_value());
+    CHECK(replicas() == 2);
+    REQUIRE(await(backend.apply(seen, {plan::ScaleWorkers{1}})).has_value());
+    CHECK(replicas() == 2);
+    CHECK(observe().worker_replicas == 2);
+  }
   SECTION("made for another service") {
     patch(R"({"ownerReferences":null,"labels":{")" + std::string(kServiceLabel) + R"(":"other"}})");
     CHECK_FALSE(observe().worker_replicas.has_value());
