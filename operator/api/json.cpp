@@ -260,6 +260,10 @@ json::object to_json(Explanation const& explanation) {
   return object;
 }
 
+void erase_explanation(json::object& last_decision) {
+  for (auto const& [name, member] : kSentences) last_decision.erase(name);
+}
+
 Explanation explanation_from_json(json::value const& value) {
   Explanation explanation;
   auto const* object = value.if_object();

@@ -90,6 +90,8 @@ struct Status {
 /// Its sentences by the names that they have in `status.lastDecision`; empty ones are left out.
 [[nodiscard]] boost::json::object to_json(Explanation const& explanation);
 [[nodiscard]] Explanation explanation_from_json(boost::json::value const& value);
+/// Takes them out of a `status.lastDecision`.
+void erase_explanation(boost::json::object& last_decision);
 
 /// Reads a status as an API server returns it. Never fails: what is missing or of another shape keeps its
 /// default, because only this operator writes a status and the next write puts it right.

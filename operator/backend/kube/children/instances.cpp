@@ -1,5 +1,6 @@
 #include "operator/backend/kube/children/instances.hpp"
 
+#include "operator/api/status.hpp"
 #include "operator/backend/kube/children/labels.hpp"
 #include "operator/plan/last_words.hpp"
 #include "runtime/core/encoding.hpp"
@@ -195,10 +196,7 @@ json::value keep_service(json::value const& service) {
   auto* status = kept.if_contains("status");
   auto* decision =
       status != nullptr && status->is_object() ? status->get_object().if_contains("lastDecision") : nullptr;
-  if (decision != nullptr && decision->is_object()) {
-    for (auto const& member : {"measured", "terms", "bound", "whyNotMore", "whyNotLess"})
-      decision->get_object().erase(member);
-  }
+  if (decision != nullptr && decision->is_object()) api::erase_explanation(decision->get_object());
   return json::value(json::serialize(kept));
 }
 
