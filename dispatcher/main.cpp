@@ -42,17 +42,15 @@ constexpr std::size_t kSpareDescriptors = 256 + kGrpcConnections;
 
 void log_death(Death const& death) {
   json::array pictures;
-  json::array requests;
   for (auto const& picture : death.pictures) {
     json::object entry{{"bytes", picture.bytes}};
     if (!picture.digest.empty()) entry["sha256"] = picture.digest;
-    requests.push_back(json::string(picture.request_id));
+    if (!picture.request_id.empty()) entry["request_id"] = picture.request_id;
     pictures.push_back(std::move(entry));
   }
-  log::warn("worker_lost", {{"worker", death.worker},
-                            {"reason", to_string(death.reason)},
-                            {"pictures", std::move(pictures)},
-                            {"request_ids", std::move(requests)}});
+  log::warn(
+      "worker_lost",
+      {{"worker", death.worker}, {"reason", to_string(death.reason)}, {"pictures", std::move(pictures)}});
 }
 
 void log_quarantine(Quarantine const& picture) {

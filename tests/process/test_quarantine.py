@@ -66,7 +66,8 @@ def quarantined(dispatcher):
 
 def test_a_picture_takes_two_workers_and_then_none(dispatcher, link):
     workers = [link(Mortal, name=f"w{i}") for i in range(4)]
-    assert refused(post(dispatcher, DEADLY))
+    first = post(dispatcher, DEADLY)
+    assert refused(first)
     assert sum(one.killed for one in workers) == 2
     begin = time.monotonic()
     assert refused(post(dispatcher, DEADLY))
@@ -77,7 +78,8 @@ def test_a_picture_takes_two_workers_and_then_none(dispatcher, link):
     assert metrics.get("dispatcher_worker_deaths_total", reason="crash") == 2
     assert metrics.get("dispatcher_dropped_total", reason="quarantined") == 2
     assert metrics.get("dispatcher_requests_total", method="POST", endpoint="/predict", status=422) == 2
-    assert [line["pictures"] for line in dispatcher.log("worker_lost")] == [[{"bytes": len(DEADLY), "sha256": DIGEST}]] * 2
+    assert [line["pictures"] for line in dispatcher.log("worker_lost")] == [
+        [{"bytes": len(DEADLY), "sha256": DIGEST, "request_id": first.headers["X-Request-Id"]}]] * 2
 
 
 @pytest.mark.parametrize("seconds", [0, 0.3])

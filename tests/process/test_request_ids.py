@@ -106,7 +106,7 @@ def test_the_log_of_a_lost_worker_names_the_requests_that_it_held(dispatcher, li
     assert asked.result().status_code == 200
     assert rescuer.jobs[-1][0]["items"][0]["request_id"] == "held"
     line, = dispatcher.log("worker_lost")
-    assert line["request_ids"] == ["held"]
+    assert [each["request_id"] for each in line["pictures"]] == ["held"]
 
 
 def test_grpc_gives_the_id_back_in_its_metadata(start_dispatcher):
