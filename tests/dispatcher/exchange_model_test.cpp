@@ -15,7 +15,8 @@ TEST_CASE("whatever happens, every request has exactly one outcome") {
   INFO("EI_SEED=" << seed);
   std::mt19937 random(seed);
   std::size_t quarantines = 0;
-  for (int run = 0; run < 30; ++run) {
+  // Some seeds come to no quarantine in thirty runs.
+  for (int run = 0; run < 30 || (quarantines == 0 && run < 300); ++run) {
     Stage stage({.queue = {.capacity = 1 + random() % 20, .capacity_bytes = 1 << 20, .late_after = {}},
                  .batch = {.max_size = 1 + random() % 3, .max_delay = 2ms},
                  .latency_target = run % 2 == 0 ? 0ms : 20ms,
