@@ -81,6 +81,17 @@ struct Accepted {
           ended = true;
         }));
   }
+  // Its first bytes wait for their turn behind another handshake, whose turn has just ended.
+  asio::awaitable<void> wait_behind_another(std::shared_ptr<http::HandshakeQueue> queue,
+                                            asio::cancellation_slot cancel = {}) {
+    co_await connect();
+    http::HandshakeQueue::Place place(queue, "another");
+    auto const turn = co_await place.turn(false);
+    REQUIRE(turn);
+    begin(co_await asio::this_coro::executor, queue, cancel);
+    co_await client->send("\x16\x03\x01\x02");
+    co_await until_waiting(*queue, 1);
+  }
   asio::awaitable<void> until_ended() {
     for (int i = 0; i < 2000 && !ended; ++i) co_await sleep_for(5ms);
     REQUIRE(ended);
@@ -133,14 +144,7 @@ TEST_CASE("a handshake that is cancelled as its turn comes does not go on") {
     auto const executor = co_await asio::this_coro::executor;
     auto const queue = std::make_shared<http::HandshakeQueue>(executor);
     Accepted accepted;
-    co_await accepted.connect();
-    http::HandshakeQueue::Place place(queue, "another");
-    auto turn = co_await place.turn(false);
-    REQUIRE(turn);
-    accepted.begin(executor, queue);
-    co_await accepted.client->send("\x16\x03\x01\x02");
-    co_await until_waiting(*queue, 1);
-    turn.reset();
+    co_await accepted.wait_behind_another(queue);
     accepted.transport->cancel_read();  // as its deadline does
     co_await accepted.until_ended();
     REQUIRE(accepted.failed);
@@ -174,15 +178,8 @@ TEST_CASE("a connection whose handshake ends by an exception can be cancelled an
     auto const executor = co_await asio::this_coro::executor;
     auto const queue = std::make_shared<http::HandshakeQueue>(executor);
     Accepted accepted;
-    co_await accepted.connect();
-    http::HandshakeQueue::Place place(queue, "another");
-    auto turn = co_await place.turn(false);
-    REQUIRE(turn);
     asio::cancellation_signal signal;
-    accepted.begin(executor, queue, signal.slot());
-    co_await accepted.client->send("\x16\x03\x01\x02");
-    co_await until_waiting(*queue, 1);
-    turn.reset();
+    co_await accepted.wait_behind_another(queue, signal.slot());
     // After the call, so that nothing is left to cancel but the next wait, which throws.
     asio::post(executor, [&] { signal.emit(asio::cancellation_type::terminal); });
     co_await accepted.until_ended();
