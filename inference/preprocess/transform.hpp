@@ -29,10 +29,10 @@ struct Geometry {
 /// orientation is applied, grey is spread, alpha is dropped, CMYK is taken as Adobe writes it (inverted),
 /// palettes are looked up. Two differences: a 16-bit grey PNG is scaled to 8 bits, where Pillow clips it to
 /// white; a JPEG whose short side has 1,500 pixels or more is decoded at reduced size (jpeg_reduction), which
-/// changes photographs by up to 1 grey level on average and 5 at most, text and fine lines by 2 and 10,
-/// and no top probability by more than 0.011. Bytes and pixels are the caller's to limit, before; the work is
-/// bounded by dispatcher::PictureBudget. Errors: Invalid with http_status 400, 413 over a budget, 503 without
-/// memory; `out` is unchanged then.
+/// changes photographs by up to 1 grey level on average and 5 at most, text, noise and fine lines by 2 and
+/// 10, drawn shapes by 2 and 25, and no top probability by more than 0.011. Bytes and pixels are the caller's
+/// to limit, before; the work is bounded by dispatcher::PictureBudget. Errors: Invalid with http_status 400,
+/// 413 over a budget, 503 without memory; `out` is unchanged then.
 [[nodiscard]] Result<void> append_picture(std::string_view file, std::vector<float>& out);
 
 /// The same from decoded samples in BGR order.

@@ -321,6 +321,13 @@ LARGE = [(draw, size) for draw in (text, lines, noise, drawn) for size in [(2000
     + [(text, (4000, 3000)), (drawn, (3001, 4003))]
 
 
+# What a normalised sample's unit is, by channel.
+GREY_LEVELS = 255 * np.array([0.229, 0.224, 0.225], np.float32)[:, None, None]
+# By how many grey levels the reduced picture may be apart from the whole one: on average, and at most. docs/security.md and
+# inference/preprocess/transform.hpp name them.
+MAX_GREY_LEVELS = {text: (2, 10), lines: (2, 10), noise: (2, 10), drawn: (2, 25)}
+
+
 def test_a_large_jpeg_is_classified_as_its_whole_is_whatever_it_shows_and_however_it_is_stored(tmp_path, monkeypatch):
     monkeypatch.setattr(ImageFile, "MAXBLOCK", 64 << 20)  # Pillow writes progressive noise only into one block
     net = embedded_network()
@@ -333,12 +340,17 @@ def test_a_large_jpeg_is_classified_as_its_whole_is_whatever_it_shows_and_howeve
         image.convert(["RGB", "RGB", "L", "RGB", "CMYK"][number % 5]).save(
             paths[-1], quality=90, subsampling=[0, 2][number % 2], progressive=number % 3 == 2, exif=exif)
     found = worker.classify(paths, "--precision", "fp32")
-    for path in paths:
+    for path, tensor, (draw, _) in zip(paths, picture_probe.decoded(paths, tmp_path), LARGE):
+        pixels = theirs(path)
+        levels = np.abs(tensor - pixels) * GREY_LEVELS
         with torch.no_grad():
-            whole = torch.softmax(net(torch.from_numpy(theirs(path))[None]), 1)[0].numpy()
+            whole = torch.softmax(net(torch.from_numpy(pixels)[None]), 1)[0].numpy()
         top = found[path]["top"][0]
         apart = abs(top["probability"] - whole[top["index"]])
-        print(f"{path.rsplit('/', 1)[1]}: {apart:.4f} from {whole[top['index']]:.3f}")
+        print(f"{path.rsplit('/', 1)[1]}: {apart:.4f} from {whole[top['index']]:.3f}; "
+              f"grey levels: {levels.mean():.2f} on average, {levels.max():.2f} at most")
+        mean, most = MAX_GREY_LEVELS[draw]
+        assert levels.mean() <= mean and levels.max() <= most, path
         assert apart <= MAX_PROBABILITY_DIFFERENCE, path
         # The first of both, unless they are as good as equal.
         assert whole.max() - whole[top["index"]] <= MAX_PROBABILITY_DIFFERENCE, path
