@@ -6,6 +6,7 @@
 #include "dispatcher/contract/link/protocol.hpp"
 #include "runtime/core/origin.hpp"
 #include "runtime/core/version.hpp"
+#include "runtime/trace/exporter.hpp"
 
 namespace ei::dispatcher {
 namespace {
@@ -61,6 +62,25 @@ void add_tls(CLI::App& app, Flags& flags) {
   certificate->needs(key);
   key->needs(certificate);
   authority->needs(certificate);
+}
+
+// The variables are OpenTelemetry's, so that whoever sets them for all programs sets them for this one.
+void add_tracing(CLI::App& app, Flags& flags) {
+  app.add_option_function<std::string>(
+         "--otlp-endpoint",
+         [&flags](std::string const& text) {
+           auto url = trace::traces_url(text);
+           if (!url) throw CLI::ValidationError("--otlp-endpoint", url.error().message);
+           flags.otlp = std::move(*url);
+         },
+         "Collector that requests' spans are sent to, by OTLP/HTTP with JSON, such as http://collector:4318; "
+         "none: nothing is traced")
+      ->envname("OTEL_EXPORTER_OTLP_ENDPOINT")
+      ->type_name("URL");
+  app.add_option("--trace-ratio", flags.trace_ratio,
+                 "With it: part of the requests that are traced of those whose client does not say it in a "
+                 "traceparent, from 0 to 1; none: OTEL_TRACES_SAMPLER_ARG, or all")
+      ->check(CLI::Range(0.0, 1.0));
 }
 
 }  // namespace
@@ -165,6 +185,7 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
       "client comes back on a new one, perhaps to another dispatcher. A drain takes as long where a "
       "client has one",
       milliseconds(100), std::chrono::hours(1));
+  add_tracing(app, flags);
   app.add_option("--log-level", level, "debug, info, warn or error");
   app.add_option("--ports-file", flags.ports_file,
                  "Where to write the ports, as JSON, once they are listened on");

@@ -14,6 +14,7 @@
 #include "dispatcher/queue/request_queue.hpp"
 #include "runtime/core/units.hpp"
 #include "runtime/http/server_tls.hpp"
+#include "runtime/http/url.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/tls/renewal.hpp"
 
@@ -47,6 +48,8 @@ struct Flags {
   tls::Files tls;  ///< no certificate: plain HTTP, and a plain link
   http::ClientAuth tls_client_auth = http::ClientAuth::None;
   GateOptions gate{};
+  std::optional<http::Url> otlp;      ///< where spans go; none: nothing is traced
+  std::optional<double> trace_ratio;  ///< of requests without a traceparent; none: all
   std::string ports_file;
   log::Level log_level = log::Level::Info;
 };

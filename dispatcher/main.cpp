@@ -2,7 +2,10 @@
 #include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/host_name.hpp>
 #include <boost/json.hpp>
+#include <charconv>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 
@@ -11,6 +14,7 @@
 #include "dispatcher/live/live_exchange.hpp"
 #include "dispatcher/metrics/metrics.hpp"
 #include "dispatcher/routes/routes.hpp"
+#include "dispatcher/trace/tracer.hpp"
 #include "dispatcher/workers/link_route.hpp"
 #include "runtime/async/task_group.hpp"
 #include "runtime/core/version.hpp"
@@ -22,6 +26,7 @@
 #include "runtime/process/signals.hpp"
 #include "runtime/process/usage.hpp"
 #include "runtime/tls/renewal.hpp"
+#include "runtime/trace/exporter.hpp"
 
 namespace {
 
@@ -74,6 +79,46 @@ ExchangeOptions exchange_options(Flags const& flags, Metrics& metrics) {
   options.on_cold_start = [&metrics](Duration waited) { metrics.cold_start(waited); };
   return options;
 }
+
+std::string variable(char const* name) {
+  char const* const value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+// OpenTelemetry's variable is another thing's with other samplers: what is no part of all is not for us.
+double sampled_ratio(Flags const& flags) {
+  if (flags.trace_ratio) return *flags.trace_ratio;
+  auto const text = variable("OTEL_TRACES_SAMPLER_ARG");
+  double ratio = 1;
+  auto const [end, failed] = std::from_chars(text.data(), text.data() + text.size(), ratio);
+  bool const fine = failed == std::errc() && end == text.data() + text.size() && ratio >= 0 && ratio <= 1;
+  return fine ? ratio : 1;
+}
+
+// Where spans go, and what is told of it.
+struct Tracing {
+  trace::Exporter exporter;
+  Tracer tracer;
+  TraceMetrics metrics;
+
+  Tracing(asio::any_io_executor const& executor, Flags const& flags, metrics::Registry& registry)
+      : exporter(executor, *flags.otlp, resource(flags)),
+        tracer(exporter, sampled_ratio(flags)),
+        metrics(registry) {}
+
+ private:
+  static trace::Attributes resource(Flags const& flags) {
+    auto name = variable("OTEL_SERVICE_NAME");
+    if (name.empty()) name = "inference-dispatcher";
+    return {{"service.name", std::move(name)},
+            {"service.version", std::string(version())},
+            {"service.instance.id", asio::ip::host_name()},
+            {"model", flags.model}};
+  }
+};
+
+// Of the process's end: a collector that is there takes what is left in a moment.
+constexpr milliseconds kLastSpans{2'000};
 
 // The certificate of the port of clients and of that of workers, and what is told of it.
 struct Encryption {
@@ -258,16 +303,31 @@ asio::awaitable<int> run(Flags const& flags) {
   }
   process::UsageMeter usage;
   LiveExchange live(executor, exchange_options(flags, metrics));
+  std::optional<Tracing> tracing;
+  if (flags.otlp) tracing.emplace(executor, flags, registry);
   RouteContext context{
       live, {{flags.model}, flags.request_timeout, flags.picture, flags.cors_allowed_origins}, {}};
   context.exposition = [&] {
     metrics.collect(live.exchange(), usage.sample(), std::chrono::steady_clock::now());
     if (auto* const tls = secured->get()) tls->metrics.collect(*tls->handshakes);
+    if (tracing) tracing->metrics.collect(tracing->exporter);
     return registry.exposition();
   };
   auto const bodies = std::make_shared<http::BodyBudget>(flags.upload_max_bytes);
   auto served = main_options(flags, bodies, metrics);
   served.request_ids = true;
+  auto calls = grpc_options(flags, bodies, metrics);
+  if (tracing) {
+    auto& tracer = tracing->tracer;
+    served.on_tag = calls.on_tag = [&tracer](RequestTag& tag) { tracer.begin(tag); };
+    served.on_completed = calls.on_completed = [&metrics, &tracer](http::Completed const& answer) {
+      metrics.completed(answer);
+      tracer.completed(answer);
+    };
+    live.on_answered([&tracer](auto const& tag, SteadyTime arrived, auto const& answers) {
+      tracer.answered(tag, arrived, answers);
+    });
+  }
   served.add_headers = [cors = cors_options(context.options)](std::string_view origin,
                                                               http::Headers& headers) {
     http::add_cors_headers(cors, origin, headers);
@@ -284,7 +344,7 @@ asio::awaitable<int> run(Flags const& flags) {
 
   std::optional<GrpcServer> grpc;
   if (flags.grpc_port != 0 || flags.grpc_fd) {
-    grpc.emplace(executor, live, grpc_options(flags, bodies, metrics));
+    grpc.emplace(executor, live, std::move(calls));
     live.on_readiness([&grpc] { grpc->readiness_changed(); });
   }
   Listeners listeners{main, metrics_server, link, grpc};
@@ -300,11 +360,13 @@ asio::awaitable<int> run(Flags const& flags) {
       });
     });
   }
+  if (tracing) background.spawn("spans", [&tracing] { return tracing->exporter.run(); });
   int const signal = co_await signals.next();
   log::info("signal", {{"number", signal}});
   co_await drain(flags, live, signals, listeners);
   live.on_readiness({});
   co_await background.stop();
+  if (tracing) co_await tracing->exporter.flush(kLastSpans);
   co_return 0;
 }
 

@@ -366,6 +366,7 @@ void Exchange::answer(RunningJob const& job, std::size_t index, link::JobResult&
     answer.cold_start = std::max(came - job.taken[index].arrived, Duration(0));
   }
   answer.inference_ms = result.inference_ms;
+  answer.preprocess_ms = result.preprocess_ms;
   answer.model_version = from.model_version;
   if (--submission->missing_ > 0) return;
   // Its pictures arrived together, so that one of them tells of all.

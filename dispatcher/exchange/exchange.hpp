@@ -55,7 +55,8 @@ struct Answer {
   Duration service{};                 ///< from that hand-out to the result
   /// Where no worker was there when it arrived: from then until one was. Part of `queued`.
   std::optional<Duration> cold_start{};
-  double inference_ms = 0;  ///< the worker's own figure for the model alone
+  double inference_ms = 0;   ///< the worker's own figure for the model alone
+  double preprocess_ms = 0;  ///< the same for decoding the job's pictures
   /// Of the weights that gave it: link::Hello::model_version of the worker that answered.
   std::string model_version = std::string(link::kFormerModelVersion);
 };

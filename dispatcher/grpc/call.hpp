@@ -36,6 +36,7 @@ class Call final : public ::grpc::ServerGenericBidiReactor, public std::enable_s
   [[nodiscard]] std::string const& method() const { return method_; }  ///< `/package.Service/Method`
   /// From the client's metadata, as of HTTP's headers; its id is in the answer's.
   [[nodiscard]] RequestTag const& tag() const { return tag_; }
+  [[nodiscard]] RequestTag& tag() { return tag_; }
   [[nodiscard]] SteadyTime started() const { return started_; }
   /// The client's; Time::max() for none.
   [[nodiscard]] SteadyTime deadline() const { return deadline_; }

@@ -227,6 +227,7 @@ asio::awaitable<Result<void>> GrpcServer::Impl::outcome_of(Call& call) {
 
 asio::awaitable<void> GrpcServer::Impl::serve(std::shared_ptr<Call> call) {
   auto const self = shared_from_this();
+  if (options.on_tag) options.on_tag(call->tag());
   auto const outcome = co_await outcome_of(*call);
   if (outcome) {
     count(*call, 200);
@@ -252,6 +253,7 @@ void GrpcServer::Impl::count(Call const& call, int status) const {
   completed.pattern = std::string(grpc_front::known_method(call.method()));
   completed.status = status;
   completed.elapsed = std::chrono::steady_clock::now() - call.started();
+  if (options.on_tag) completed.tag = call.tag();
   options.on_completed(completed);
 }
 

@@ -46,6 +46,8 @@ struct GrpcOptions {
   /// Bodies in the dispatcher's hands, HTTP's and gRPC's together.
   std::shared_ptr<http::BodyBudget> bodies = {};
   std::function<void(http::Completed const&)> on_completed = {};
+  /// As http::ServerOptions::on_tag.
+  std::function<void(RequestTag&)> on_tag = {};
 };
 
 /// Runs gRPC's server. All of it but gRPC's own threads runs on the executor, which must be one thread.

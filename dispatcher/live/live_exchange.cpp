@@ -38,7 +38,8 @@ asio::awaitable<Result<std::vector<Answer>>> LiveExchange::ask(std::vector<Work>
     }
   };
 
-  auto const accepted = exchange_.submit(submission, now());
+  Time const arrived = now();
+  auto const accepted = exchange_.submit(submission, arrived);
   if (!accepted) co_return accepted.error();
   Leave const leave{*this, submission};
   rearm();
@@ -46,7 +47,10 @@ asio::awaitable<Result<std::vector<Answer>>> LiveExchange::ask(std::vector<Work>
     if (!submission->outcome) (void)co_await done.wait();
   } catch (boost::system::system_error const&) {  // cancelled
   }
-  if (submission->outcome) co_return std::move(*submission->outcome);
+  if (submission->outcome) {
+    if (on_answered_ && *submission->outcome) on_answered_(submission->tag, arrived, **submission->outcome);
+    co_return std::move(*submission->outcome);
+  }
   co_return make_error(ErrorKind::Canceled, "the client left");
 }
 

@@ -42,6 +42,9 @@ class LiveExchange {
   void drain();
   /// `changed` is called whenever leaving() or the workers' number may have changed.
   void on_readiness(std::function<void()> changed) { on_readiness_ = std::move(changed); }
+  /// `told` hears of every request that was answered: its tag, when it arrived, and the answers.
+  using OnAnswered = std::function<void(RequestTag const&, SteadyTime, std::vector<Answer> const&)>;
+  void on_answered(OnAnswered told) { on_answered_ = std::move(told); }
   /// Refuses what is still open as well.
   void abort();
   /// Waits until nothing waits or is computed any more, or for `timeout`; true when nothing is left.
@@ -60,6 +63,7 @@ class LiveExchange {
   Time armed_ = Time::max();
   bool leaving_ = false;
   std::function<void()> on_readiness_;
+  OnAnswered on_answered_;
 };
 
 }  // namespace ei::dispatcher

@@ -30,6 +30,9 @@ constexpr char const* kRenewals = "dispatcher_tls_renewals_total";
 constexpr char const* kRenewalsHelp = "Certificates read from their files: taken (success), or refused.";
 constexpr char const* kHandshakes = "dispatcher_tls_handshake_failures_total";
 constexpr char const* kHandshakesHelp = "TLS handshakes of clients and workers that failed, by reason.";
+constexpr char const* kSpans = "dispatcher_spans_total";
+constexpr char const* kSpansHelp =
+    "Spans that the collector took (exported), or that it did not take or found no room to wait (dropped).";
 constexpr char const* kDroppedHelp = "Valid requests that ended without an answer, by reason.";
 
 // A process starts in a second, a pod in some, a node in minutes.
@@ -175,6 +178,15 @@ void Metrics::collect_versions(std::map<std::string, std::size_t> const& workers
     if (gauge == nullptr) gauge = &by_version_.Add({{"version", version}});
     gauge->Set(static_cast<double>(count));
   }
+}
+
+TraceMetrics::TraceMetrics(metrics::Registry& registry)
+    : exported_(registry.counter(kSpans, kSpansHelp, {{"result", "exported"}})),
+      dropped_(registry.counter(kSpans, kSpansHelp, {{"result", "dropped"}})) {}
+
+void TraceMetrics::collect(trace::Exporter const& exporter) {
+  raise_to(exported_, exporter.exported());
+  raise_to(dropped_, exporter.dropped());
 }
 
 TlsMetrics::TlsMetrics(metrics::Registry& registry, WallTime expires)

@@ -15,6 +15,7 @@
 #include "runtime/metrics/requests.hpp"
 #include "runtime/process/usage.hpp"
 #include "runtime/tls/renewal.hpp"
+#include "runtime/trace/exporter.hpp"
 
 namespace ei::dispatcher {
 
@@ -68,6 +69,17 @@ class Metrics {
   std::vector<metrics::Counter*> worker_deaths_;  // by DeathReason
   metrics::Counter& quarantined_;
   metrics::Gauge& quarantine_size_;
+};
+
+/// What there is to tell of a dispatcher that exports spans; another has no such series.
+class TraceMetrics {
+ public:
+  explicit TraceMetrics(metrics::Registry& registry);
+  void collect(trace::Exporter const& exporter);
+
+ private:
+  metrics::Counter& exported_;
+  metrics::Counter& dropped_;
 };
 
 /// What there is to tell of a dispatcher that speaks TLS; another has no such series.

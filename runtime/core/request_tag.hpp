@@ -21,6 +21,9 @@ struct RequestTag {
   std::string id;           ///< see is_request_id()
   std::string traceparent;  ///< as read_traceparent() gives it
   std::string tracestate;   ///< empty without a traceparent
+  /// Spans are made of it: then `traceparent` names the server's span.
+  bool traced = false;
+  std::string client_span = {};  ///< the parent of that; empty where the trace begins here
   bool operator==(RequestTag const&) const = default;
 };
 

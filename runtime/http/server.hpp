@@ -68,6 +68,7 @@ struct Completed {
   std::string pattern;  ///< the route's pattern; "" when none matched, so that labels stay bounded
   int status = 0;       ///< 499 when the client left before the answer
   std::chrono::nanoseconds elapsed{};  ///< from the first byte of the request (idle time excluded)
+  RequestTag tag = {};                 ///< with ServerOptions::on_tag
 };
 
 struct ServerOptions {
@@ -108,6 +109,8 @@ struct ServerOptions {
   std::function<void(Completed const&)> on_completed;
   /// Gives every request a tag (read_tag). Its id is in every answer as X-Request-Id.
   bool request_ids = false;
+  /// May change a tag that was just read. Null: nobody wants to.
+  std::function<void(RequestTag&)> on_tag = {};
   /// Adds headers to every answer, also to the server's own. `origin`: the request's Origin; "" where it has
   /// none, or could not be read.
   std::function<void(std::string_view origin, Headers&)> add_headers = {};

@@ -199,6 +199,7 @@ asio::awaitable<Session::Next> Session::read_header(RequestParser& parser) {
     buffer_.erase(0, *used);
   }
   if (shared_->options.request_ids) tag_ = read_tag(parser.request().headers);
+  if (shared_->options.on_tag) shared_->options.on_tag(tag_);
   co_return Next::KeepAlive;
 }
 
@@ -359,6 +360,7 @@ void Session::completed(int status) {
   event.pattern = pattern_;
   event.status = status;
   event.elapsed = Clock::now() - started_;
+  if (shared_->options.on_tag) event.tag = tag_;
   shared_->options.on_completed(event);
 }
 
