@@ -80,7 +80,7 @@ def exposed(text):
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """The three programs' families, TLS's among them, after one picture and one decision."""
+    """The three programs' families, those of TLS and of traces among them, after one picture and one decision."""
     folder = tmp_path_factory.mktemp("documented")
     programs = []
     try:
@@ -96,7 +96,8 @@ def served(tmp_path_factory):
         authority = Authority(folder, "authority")
         (folder / "encrypted").mkdir()
         secret = Secret(folder / "secret", authority.issue("server", "IP:127.0.0.1"), authority)
-        programs.append(encrypted := Dispatcher(folder / "encrypted", *secret.flags()))
+        # Nobody listens there: what there is to count is zero.
+        programs.append(encrypted := Dispatcher(folder / "encrypted", *secret.flags(), "--otlp-endpoint", "http://127.0.0.1:1"))
         urls = [dispatcher.metrics_url, encrypted.metrics_url, worker.metrics_url, f"http://127.0.0.1:{operator.ports['metrics']}/metrics"]
         families = {}
         for url in urls:
