@@ -32,7 +32,7 @@ bool is_ready(json::object const& pod) {
 
 void Load::step(SteadyTime now) {
   for (auto& [name, queue] : queues_) queue.workers = queue.dispatchers = 0;
-  services_.clear();
+  std::map<std::string, Dispatcher> ready;
   for (auto const& [key, pod] : api_.storage().all(kind_of(kube::kPods))) {
     auto const service = label_of(pod->object, kube::kServiceLabel);
     // One that somebody made by hand, with our labels, computes nothing.
@@ -46,16 +46,31 @@ void Load::step(SteadyTime now) {
     if (address.empty() || !is_ready(pod->object)) continue;
     ++queue.dispatchers;
     auto const url = "http://" + address + ":" + std::to_string(kube::kDispatcherMetricsPort) + "/metrics";
-    services_[url] = known_[url] = service;
+    known_[url] = service;
+    ready[url] = {service};
   }
+  // A container that is not ready has ended or will be restarted: it counts from zero when it is back.
+  for (auto& [url, dispatcher] : ready) {
+    auto const before = dispatchers_.find(url);
+    if (before != dispatchers_.end()) dispatcher = std::move(before->second);
+  }
+  dispatchers_ = std::move(ready);
   double const seconds = std::chrono::duration<double>(now - stepped_).count();
   stepped_ = now;
   for (auto& [name, queue] : queues_) {
-    double const came = queue.dispatchers > 0 ? arrivals_rps * seconds : 0;
+    // A queue goes with its last dispatcher, and nobody takes requests.
+    if (queue.dispatchers == 0) {
+      queue.waiting = queue.oldest_seconds = 0;
+      continue;
+    }
+    double const came = arrivals_rps * seconds;
     double const most = worker_rps * seconds * queue.workers;
     double const done = std::min(queue.waiting + came, most);
-    queue.arrivals += came;
-    queue.completions += done;
+    for (auto& [url, dispatcher] : dispatchers_) {
+      if (dispatcher.service != name) continue;
+      dispatcher.arrivals += came / queue.dispatchers;
+      dispatcher.completions += done / queue.dispatchers;
+    }
     queue.waiting = std::min<double>(queue.waiting + came - done, kQueueBound);
     bool const behind = queue.waiting > queue.workers;
     queue.oldest_seconds = behind ? queue.oldest_seconds + seconds : 0;
@@ -70,20 +85,22 @@ std::string Load::service_at(std::string const& url) const {
 }
 
 Result<std::string> Load::scrape(std::string const& url) const {
-  auto const found = services_.find(url);
-  if (!answers || found == services_.end())
+  auto const found = dispatchers_.find(url);
+  if (!answers || found == dispatchers_.end())
     return make_error(ErrorKind::Unavailable, "nobody answers at " + url);
-  auto const& queue = queues_.at(found->second);
+  auto const& dispatcher = found->second;
+  auto const& queue = queues_.at(dispatcher.service);
+  // The queue is spread evenly over the service's dispatchers.
   double const share = 1.0 / std::max(1, queue.dispatchers);
-  double const service = queue.completions / worker_rps;
+  double const service = dispatcher.completions / worker_rps;
   char text[600];
   std::snprintf(text, sizeof text,
                 "dispatcher_arrivals_total %.3f\ndispatcher_completions_total %.3f\n"
                 "dispatcher_service_seconds_total %.6f\ndispatcher_service_seconds_squared_total %.6f\n"
                 "dispatcher_queue_size %.0f\ndispatcher_in_flight %.0f\ndispatcher_oldest_age_seconds %.3f\n",
-                queue.arrivals * share, queue.completions * share, service * share,
-                service / worker_rps * share, queue.waiting * share,
-                std::min<double>(queue.waiting, queue.workers) * share, queue.oldest_seconds);
+                dispatcher.arrivals, dispatcher.completions, service, service / worker_rps,
+                queue.waiting * share, std::min<double>(queue.waiting, queue.workers) * share,
+                queue.oldest_seconds);
   return std::string(text);
 }
 

@@ -28,17 +28,20 @@ class Load {
 
  private:
   struct Queue {
-    double arrivals = 0;
-    double completions = 0;
     double waiting = 0;
     double oldest_seconds = 0;
     int workers = 0;
     int dispatchers = 0;
   };
+  struct Dispatcher {
+    std::string service;
+    double arrivals = 0;     ///< since its container started
+    double completions = 0;  ///< likewise
+  };
   ApiServer& api_;
-  std::map<std::string, Queue> queues_;          ///< by service
-  std::map<std::string, std::string> services_;  ///< of ready dispatchers, by the address of their metrics
-  std::map<std::string, std::string> known_;     ///< likewise, of all that ever were
+  std::map<std::string, Queue> queues_;            ///< by service
+  std::map<std::string, Dispatcher> dispatchers_;  ///< the ready ones, by the address of their metrics
+  std::map<std::string, std::string> known_;       ///< services of all that ever were, likewise
   SteadyTime stepped_{};
 };
 
