@@ -5,7 +5,8 @@
 #include <string>
 #include <string_view>
 
-#include "bench/sim/hpa.hpp"
+#include "bench/sim/simulation.hpp"
+#include "operator/simulation/hpa.hpp"
 #include "runtime/core/result.hpp"
 
 namespace ei::bench {

@@ -5,10 +5,11 @@
 #include <vector>
 
 #include "bench/policy/contestant.hpp"
-#include "bench/sim/outcome.hpp"
-#include "bench/sim/scalers.hpp"
 #include "bench/sim/shapes.hpp"
+#include "bench/sim/simulation.hpp"
 #include "operator/schedule/entry.hpp"
+#include "operator/simulation/outcome.hpp"
+#include "operator/simulation/scalers.hpp"
 
 namespace ei::bench {
 

@@ -1,6 +1,7 @@
 #pragma once
 
-#include "bench/sim/scenario.hpp"
+#include "bench/sim/simulation.hpp"
+#include "operator/simulation/scenario.hpp"
 
 namespace ei::bench {
 

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <numeric>
 
-#include "bench/sim/outcome.hpp"
-#include "bench/sim/scalers.hpp"
+#include "operator/simulation/outcome.hpp"
+#include "operator/simulation/scalers.hpp"
 
 namespace ei::bench {
 namespace {

@@ -2,7 +2,8 @@
 
 #include <vector>
 
-#include "bench/sim/scenario.hpp"
+#include "bench/sim/simulation.hpp"
+#include "operator/simulation/scenario.hpp"
 
 namespace ei::bench {
 

@@ -4,8 +4,8 @@
 #include <string_view>
 #include <vector>
 
-#include "bench/sim/rng.hpp"
 #include "bench/sim/trace.hpp"
+#include "operator/simulation/rng.hpp"
 
 namespace ei::bench {
 

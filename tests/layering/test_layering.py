@@ -23,6 +23,8 @@ MAY_INCLUDE = {
     "inference": ["inference", "runtime", "dispatcher/contract"],
     "operator/api": ["operator/scaling/settings.hpp", "operator/schedule", "runtime/core"],
     "operator/scaling": ["runtime/core"],
+    # The queue is what the simulation simulates: policies are judged on the order and the refusals of the real one.
+    "operator/simulation": ["operator/scaling", "dispatcher/queue", "runtime/core"],
     "operator/schedule": ["operator/scaling", "runtime/core"],
     "operator/plan": ["dispatcher/contract", "operator/api", "operator/scaling", "operator/schedule", "runtime/core"],
     "operator/backend/backend.hpp": ["operator/api", "operator/scaling", "operator/plan", "runtime/core"],
@@ -41,15 +43,14 @@ MAY_INCLUDE = {
                            "operator/backend/backend.hpp", "runtime"],
     "operator/page": ["operator/api", "operator/plan", "operator/reconcile", "operator/scaling", "operator/show/row.hpp", "runtime"],
     "operator": ["operator", "dispatcher/contract", "runtime"],
-    # The queue is what the simulator simulates: the policies are judged on the order and the refusals of the real one.
-    "bench/sim": ["operator/scaling", "operator/api", "dispatcher/queue", "runtime/core"],
+    "bench/sim": ["operator/simulation", "operator/scaling", "dispatcher/queue", "runtime/core"],
     "bench/queue": ["bench", "dispatcher/queue", "runtime/core"],
-    "bench": ["bench", "dispatcher/contract", "operator/scaling", "operator/schedule", "operator/api", "operator/manifest", "runtime"],
+    "bench": ["bench", "dispatcher/contract", "operator/scaling", "operator/simulation", "operator/schedule", "operator/api", "operator/manifest", "runtime"],
 }
 
 # No I/O, clock, log or thread: `now` is an argument. Only the standard library, Boost.JSON values and results.
 PURE = ["runtime/core", "runtime/compression", "dispatcher/contract", "dispatcher/queue", "dispatcher/exchange",
-        "dispatcher/oip", "operator/api", "operator/scaling",
+        "dispatcher/oip", "operator/api", "operator/scaling", "operator/simulation",
         "operator/schedule", "operator/plan", "operator/backend/kube/protocol", "operator/backend/kube/children", "bench/sim",
         *(f"{stem}.{suffix}" for suffix in ("hpp", "cpp") for stem in (
             "operator/reconcile/step", "operator/reconcile/settle", "operator/reconcile/workqueue", "operator/reconcile/indicators",

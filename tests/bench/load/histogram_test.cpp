@@ -5,7 +5,7 @@
 #include <cmath>
 #include <vector>
 
-#include "bench/sim/rng.hpp"
+#include "operator/simulation/rng.hpp"
 
 namespace {
 
@@ -42,7 +42,7 @@ TEST_CASE("each value up to 2047 microseconds is exact") {
 }
 
 TEST_CASE("a reported value is never below the recorded one and at most 0.1 % above") {
-  ei::bench::Rng rng(1);
+  ei::simulation::Rng rng(1);
   for (int i = 0; i < 20'000; ++i) {
     auto const value = static_cast<std::int64_t>(std::exp(rng.uniform(0, std::log(4e9))));
     Histogram histogram;
@@ -57,7 +57,7 @@ TEST_CASE("a reported value is never below the recorded one and at most 0.1 % ab
 }
 
 TEST_CASE("percentiles of many values agree with a sorted list to three digits") {
-  ei::bench::Rng rng(7);
+  ei::simulation::Rng rng(7);
   Histogram histogram;
   std::vector<double> values;
   for (int i = 0; i < 50'000; ++i) {

@@ -4,9 +4,9 @@
 #include <cmath>
 
 #include "bench/sim/foresight.hpp"
-#include "bench/sim/outcome.hpp"
-#include "bench/sim/scalers.hpp"
 #include "bench/sim/shapes.hpp"
+#include "operator/simulation/outcome.hpp"
+#include "operator/simulation/scalers.hpp"
 
 using namespace ei::bench;
 

@@ -1,12 +1,12 @@
-#include "bench/sim/cluster.hpp"
+#include "operator/simulation/cluster.hpp"
 
 #include <catch2/catch.hpp>
 #include <chrono>
 
 #include "bench/sim/foresight.hpp"
-#include "bench/sim/outcome.hpp"
-#include "bench/sim/scalers.hpp"
 #include "bench/sim/shapes.hpp"
+#include "operator/simulation/outcome.hpp"
+#include "operator/simulation/scalers.hpp"
 
 using namespace ei::bench;
 using namespace std::chrono_literals;

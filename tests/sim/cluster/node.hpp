@@ -1,6 +1,6 @@
 #pragma once
 
-#include "bench/sim/rng.hpp"
+#include "operator/simulation/rng.hpp"
 #include "runtime/core/units.hpp"
 #include "tests/sim/api/server.hpp"
 
@@ -45,7 +45,7 @@ class Node {
   SteadyTime after(SteadyTime now, double seconds) const;
 
   ApiServer& api_;
-  bench::Rng rng_;
+  simulation::Rng rng_;
   std::map<std::string, Container> containers_;  ///< by pod uid
   SteadyTime stepped_{};
   SteadyTime settled_by_{};

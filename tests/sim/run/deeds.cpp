@@ -14,13 +14,13 @@ namespace {
 
 namespace json = boost::json;
 
-std::string draw_policy(bench::Rng& rng) {
+std::string draw_policy(simulation::Rng& rng) {
   auto const drawn = rng.uniform();
   return drawn < 0.2 ? "External" : drawn < 0.6 ? "Latency" : "QueueRatio";
 }
 
 /// Bounds by the clock: for the whole day, or (`changes`) every second minute as well.
-json::array draw_schedule(bench::Rng& rng, bool changes) {
+json::array draw_schedule(simulation::Rng& rng, bool changes) {
   json::array entries{json::object{{"name", "day"},
                                    {"cron", "0 0 * * *"},
                                    {"duration", "24h"},
@@ -48,7 +48,7 @@ void Run::send(std::string method, std::string target, json::object const& body)
 }
 
 void Run::create_service(std::size_t number) {
-  bench::Rng rng(script_.seed + 10 + number);
+  simulation::Rng rng(script_.seed + 10 + number);
   json::object scaling{{"policy", draw_policy(rng)},
                        {"minReplicas", static_cast<int>(1 + rng.below(2))},
                        {"maxReplicas", static_cast<int>(3 + rng.below(5))},

@@ -14,7 +14,7 @@ constexpr double kFollows = 0.6;
 constexpr double kFollowsWithinSeconds = 3;
 
 /// One or two kinds of trouble at a time, so that a failure can be read.
-Weather draw_weather(bench::Rng& rng) {
+Weather draw_weather(simulation::Rng& rng) {
   Weather weather;
   for (int i = 0; i < 2; ++i) {
     switch (rng.below(9)) {
@@ -53,7 +53,7 @@ Weather draw_weather(bench::Rng& rng) {
   return weather;
 }
 
-Moment draw_moment(bench::Rng& rng) {
+Moment draw_moment(simulation::Rng& rng) {
   // How often each comes up, of their sum.
   static constexpr std::array<std::pair<What, int>, 18> kShares{{{What::Weather, 6},
                                                                  {What::ServerDown, 2},
@@ -112,7 +112,7 @@ bool is_done_by_people(What what) {
 }  // namespace
 
 Script draw_script(std::uint64_t seed) {
-  bench::Rng rng(seed);
+  simulation::Rng rng(seed);
   Script script;
   script.seed = seed;
   script.fault_seconds = kFaultSeconds;

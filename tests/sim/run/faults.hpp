@@ -1,6 +1,6 @@
 #pragma once
 
-#include "bench/sim/rng.hpp"
+#include "operator/simulation/rng.hpp"
 #include "tests/sim/cluster/node.hpp"
 #include "tests/sim/run/network.hpp"
 

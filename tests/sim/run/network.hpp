@@ -1,7 +1,7 @@
 #pragma once
 
-#include "bench/sim/rng.hpp"
 #include "operator/backend/kube/client/transport.hpp"
+#include "operator/simulation/rng.hpp"
 #include "runtime/async/clock.hpp"
 #include "tests/sim/api/server.hpp"
 #include "tests/sim/cluster/agenda.hpp"
@@ -84,7 +84,7 @@ class Network {
   void send(std::shared_ptr<Peer> const& peer, http::Request request, std::shared_ptr<Call> const& call);
   ApiServer& api() { return api_; }
   SteadyTime now() const { return now_; }
-  bench::Rng& rng() { return rng_; }
+  simulation::Rng& rng() { return rng_; }
   void join(std::shared_ptr<Stream> const& stream) { streams_.push_back(stream); }
   Agenda& agenda() { return agenda_; }
 
@@ -94,7 +94,7 @@ class Network {
 
   ApiServer& api_;
   Agenda& agenda_;
-  bench::Rng rng_;
+  simulation::Rng rng_;
   SteadyTime now_{};
   WallTime wall_{};
   std::uint64_t epoch_ = 0;

@@ -56,7 +56,7 @@ class Run {
 
   Script script_;
   bool trace_;
-  bench::Rng rng_;
+  simulation::Rng rng_;
   SteadyTime now_{};
   ApiServer api_;
   Agenda agenda_;

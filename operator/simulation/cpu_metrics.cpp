@@ -1,8 +1,8 @@
-#include "bench/sim/cpu_metrics.hpp"
+#include "operator/simulation/cpu_metrics.hpp"
 
 #include <cmath>
 
-namespace ei::bench {
+namespace ei::simulation {
 
 void CpuMetrics::housekeep(std::vector<SimWorker> const& workers, Time now) {
   auto const second = std::chrono::floor<std::chrono::seconds>(now.time_since_epoch()).count();
@@ -45,4 +45,4 @@ std::optional<PodCpu> CpuMetrics::get(int worker) const {
   return PodCpu{static_cast<int>(std::ceil(rate * 1000 - 1e-6)), last.at, last.at - previous.at};
 }
 
-}  // namespace ei::bench
+}  // namespace ei::simulation

@@ -3,9 +3,10 @@
 #include <optional>
 #include <vector>
 
-#include "bench/sim/trace.hpp"
+#include "operator/simulation/rng.hpp"
+#include "operator/simulation/time.hpp"
 
-namespace ei::bench {
+namespace ei::simulation {
 
 /// What a run is given: the same for every scaler that is compared.
 struct Scenario {
@@ -33,4 +34,4 @@ struct Scenario {
 /// Service times of a lognormal distribution, one for each of `count` requests.
 std::vector<Duration> service_times(std::size_t count, double mean_seconds, double cv2, Rng& rng);
 
-}  // namespace ei::bench
+}  // namespace ei::simulation

@@ -1,9 +1,9 @@
-#include "bench/sim/hpa.hpp"
+#include "operator/simulation/hpa.hpp"
 
 #include <algorithm>
 #include <cmath>
 
-namespace ei::bench {
+namespace ei::simulation {
 namespace {
 
 enum class Group { Ready, Unready, Missing, Ignored };
@@ -149,4 +149,4 @@ int HpaController::limited(int current, int desired, Time now) {
   return std::clamp(desired, low, high);
 }
 
-}  // namespace ei::bench
+}  // namespace ei::simulation

@@ -1,8 +1,8 @@
-#include "bench/sim/ray.hpp"
+#include "operator/simulation/ray.hpp"
 
 #include <catch2/catch.hpp>
 
-using namespace ei::bench;
+using namespace ei::simulation;
 
 namespace {
 

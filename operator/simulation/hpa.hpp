@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "bench/sim/cpu_metrics.hpp"
+#include "operator/simulation/cpu_metrics.hpp"
 
-namespace ei::bench {
+namespace ei::simulation {
 
 /// The horizontal pod autoscaler of Kubernetes with its upstream
 /// defaults (pkg/controller/podautoscaler, v1.35).
@@ -67,4 +67,4 @@ class HpaController {
   std::deque<Recommendation> scale_downs_;  // with_behavior: replicas removed
 };
 
-}  // namespace ei::bench
+}  // namespace ei::simulation

@@ -3,9 +3,9 @@
 #include <deque>
 #include <optional>
 
-#include "bench/sim/trace.hpp"
+#include "operator/simulation/time.hpp"
 
-namespace ei::bench {
+namespace ei::simulation {
 
 /// Knative's pod autoscaler with its upstream defaults (config-autoscaler;
 /// pkg/autoscaler/scaling/autoscaler.go).
@@ -40,4 +40,4 @@ class Kpa {
   int most_in_panic_ = 0;
 };
 
-}  // namespace ei::bench
+}  // namespace ei::simulation

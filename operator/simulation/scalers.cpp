@@ -1,10 +1,10 @@
-#include "bench/sim/scalers.hpp"
+#include "operator/simulation/scalers.hpp"
 
 #include <algorithm>
 #include <charconv>
 #include <memory>
 
-namespace ei::bench {
+namespace ei::simulation {
 namespace {
 
 /// An instant within the first period, so that no scaler's clock is in step with the load's.
@@ -257,4 +257,4 @@ Scaler plan_scaler(std::vector<int> plan, bool late_lane) {
   return Scaler{next, act, late_lane};
 }
 
-}  // namespace ei::bench
+}  // namespace ei::simulation

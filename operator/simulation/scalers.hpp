@@ -4,13 +4,13 @@
 #include <functional>
 #include <vector>
 
-#include "bench/sim/cluster.hpp"
-#include "bench/sim/hpa.hpp"
-#include "bench/sim/kpa.hpp"
-#include "bench/sim/ray.hpp"
 #include "operator/scaling/decide.hpp"
+#include "operator/simulation/cluster.hpp"
+#include "operator/simulation/hpa.hpp"
+#include "operator/simulation/kpa.hpp"
+#include "operator/simulation/ray.hpp"
 
-namespace ei::bench {
+namespace ei::simulation {
 
 /// How the queue's metrics reach a policy.
 struct MetricsPath {
@@ -45,4 +45,4 @@ Scaler ray_scaler(RaySettings const& settings);
 /// Replica counts known beforehand, one for each second; the last one stays.
 Scaler plan_scaler(std::vector<int> plan, bool late_lane);
 
-}  // namespace ei::bench
+}  // namespace ei::simulation

@@ -5,11 +5,11 @@
 #include <queue>
 #include <vector>
 
-#include "bench/sim/scenario.hpp"
 #include "dispatcher/queue/admission.hpp"
 #include "dispatcher/queue/request_queue.hpp"
+#include "operator/simulation/scenario.hpp"
 
-namespace ei::bench {
+namespace ei::simulation {
 
 enum class WorkerState { Starting, Idle, Busy, Gone };
 
@@ -70,4 +70,4 @@ struct Outcome {
 /// The same arguments give the same result, bit by bit.
 Outcome simulate(Scenario const& scenario, Scaler scaler);
 
-}  // namespace ei::bench
+}  // namespace ei::simulation

@@ -4,9 +4,9 @@
 #include <optional>
 #include <vector>
 
-#include "bench/sim/cluster.hpp"
+#include "operator/simulation/cluster.hpp"
 
-namespace ei::bench {
+namespace ei::simulation {
 
 /// What the metrics API says of one pod.
 struct PodCpu {
@@ -51,4 +51,4 @@ class CpuMetrics {
   std::map<int, Pod> pods_;
 };
 
-}  // namespace ei::bench
+}  // namespace ei::simulation

@@ -1,8 +1,8 @@
-#include "bench/sim/cpu_metrics.hpp"
+#include "operator/simulation/cpu_metrics.hpp"
 
 #include <catch2/catch.hpp>
 
-using namespace ei::bench;
+using namespace ei::simulation;
 using namespace std::chrono_literals;
 
 namespace {

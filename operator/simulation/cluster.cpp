@@ -1,8 +1,8 @@
-#include "bench/sim/cluster.hpp"
+#include "operator/simulation/cluster.hpp"
 
 #include <algorithm>
 
-namespace ei::bench {
+namespace ei::simulation {
 namespace {
 
 constexpr Duration kLongestOverrun =
@@ -282,4 +282,4 @@ Outcome simulate(Scenario const& scenario, Scaler scaler) {
   return Cluster(scenario, std::move(scaler)).run();
 }
 
-}  // namespace ei::bench
+}  // namespace ei::simulation

@@ -1,10 +1,10 @@
-#include "bench/sim/ray.hpp"
+#include "operator/simulation/ray.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
-namespace ei::bench {
+namespace ei::simulation {
 
 int Ray::decide(double ongoing, int current) {
   auto const ticks = [&](Duration duration) { return static_cast<int>(duration / settings_.tick); };
@@ -23,4 +23,4 @@ int Ray::decide(double ongoing, int current) {
   return wanted;
 }
 
-}  // namespace ei::bench
+}  // namespace ei::simulation

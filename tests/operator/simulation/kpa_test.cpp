@@ -1,8 +1,8 @@
-#include "bench/sim/kpa.hpp"
+#include "operator/simulation/kpa.hpp"
 
 #include <catch2/catch.hpp>
 
-using namespace ei::bench;
+using namespace ei::simulation;
 
 namespace {
 

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <cstdint>
 
-namespace ei::bench {
+namespace ei::simulation {
 
 /// xoshiro256++ (Blackman and Vigna 2019), seeded by SplitMix64, with the few distributions the
 /// simulator needs. The standard library's distributions differ between implementations; these
@@ -65,4 +65,4 @@ class Rng {
   std::uint64_t words_[4]{};
 };
 
-}  // namespace ei::bench
+}  // namespace ei::simulation

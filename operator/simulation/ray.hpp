@@ -2,9 +2,9 @@
 
 #include <deque>
 
-#include "bench/sim/trace.hpp"
+#include "operator/simulation/time.hpp"
 
-namespace ei::bench {
+namespace ei::simulation {
 
 /// Ray Serve's autoscaler with its upstream defaults (ray.serve.config.AutoscalingConfig;
 /// serve/autoscaling_policy.py).
@@ -33,4 +33,4 @@ class Ray {
   int ticks_down_ = 0;
 };
 
-}  // namespace ei::bench
+}  // namespace ei::simulation

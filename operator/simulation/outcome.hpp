@@ -1,8 +1,8 @@
 #pragma once
 
-#include "bench/sim/cluster.hpp"
+#include "operator/simulation/cluster.hpp"
 
-namespace ei::bench {
+namespace ei::simulation {
 
 struct Summary {
   double p50_s = 0;
@@ -19,4 +19,4 @@ struct Summary {
 /// exceed. Zeros for no request.
 Summary summarize(Outcome const& outcome, Duration latency_target);
 
-}  // namespace ei::bench
+}  // namespace ei::simulation

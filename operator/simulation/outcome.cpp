@@ -1,9 +1,9 @@
-#include "bench/sim/outcome.hpp"
+#include "operator/simulation/outcome.hpp"
 
 #include <algorithm>
 #include <cmath>
 
-namespace ei::bench {
+namespace ei::simulation {
 namespace {
 
 double nearest_rank(std::vector<float>& values, double ratio) {
@@ -32,4 +32,4 @@ Summary summarize(Outcome const& outcome, Duration latency_target) {
   return summary;
 }
 
-}  // namespace ei::bench
+}  // namespace ei::simulation

@@ -1,9 +1,9 @@
-#include "bench/sim/kpa.hpp"
+#include "operator/simulation/kpa.hpp"
 
 #include <algorithm>
 #include <cmath>
 
-namespace ei::bench {
+namespace ei::simulation {
 
 void Kpa::observe(double concurrency) {
   buckets_.push_back(concurrency);
@@ -48,4 +48,4 @@ int Kpa::decide(int ready, Time now) {
   return std::clamp(wanted, settings_.min_replicas, settings_.max_replicas);
 }
 
-}  // namespace ei::bench
+}  // namespace ei::simulation

@@ -1,8 +1,8 @@
-#include "bench/sim/hpa.hpp"
+#include "operator/simulation/hpa.hpp"
 
 #include <catch2/catch.hpp>
 
-using namespace ei::bench;
+using namespace ei::simulation;
 using namespace std::chrono_literals;
 
 namespace {
