@@ -2,14 +2,24 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <boost/asio/ip/host_name.hpp>
+#include <charconv>
+#include <cstdlib>
 
 #include "dispatcher/contract/link/protocol.hpp"
 #include "runtime/core/origin.hpp"
 #include "runtime/core/version.hpp"
-#include "runtime/trace/exporter.hpp"
+#include "runtime/trace/settings.hpp"
 
 namespace ei::dispatcher {
 namespace {
+
+// What was read, or the end: a start that can never work as told.
+template <class T>
+T valid(std::string const& name, Result<T> read) {
+  if (!read) throw CLI::ValidationError(name, read.error().message);
+  return std::move(*read);
+}
 
 /// As spec.dispatcher.limits allows; docs/security.md says why.
 constexpr std::size_t kMostPictureBytes = std::size_t{32} << 20;
@@ -69,9 +79,7 @@ void add_tracing(CLI::App& app, Flags& flags) {
   app.add_option_function<std::string>(
          "--otlp-endpoint",
          [&flags](std::string const& text) {
-           auto url = trace::traces_url(text);
-           if (!url) throw CLI::ValidationError("--otlp-endpoint", url.error().message);
-           flags.otlp = std::move(*url);
+           flags.collector = trace::Collector{valid("--otlp-endpoint", trace::traces_url(text))};
          },
          "Collector that requests' spans are sent to, by OTLP/HTTP with JSON, such as http://collector:4318; "
          "none: nothing is traced")
@@ -79,8 +87,53 @@ void add_tracing(CLI::App& app, Flags& flags) {
       ->type_name("URL");
   app.add_option("--trace-ratio", flags.trace_ratio,
                  "With it: part of the requests that are traced of those whose client does not say it in a "
-                 "traceparent, from 0 to 1; none: OTEL_TRACES_SAMPLER_ARG, or all")
+                 "traceparent, from 0 to 1. Without the flag OTEL_TRACES_SAMPLER_ARG says it")
       ->check(CLI::Range(0.0, 1.0));
+}
+
+std::string variable(char const* name) {
+  char const* const value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+// With other samplers than ours the variable means something else: what is no part of all is not for us.
+double sampled_ratio() {
+  auto const text = variable("OTEL_TRACES_SAMPLER_ARG");
+  double ratio = 1;
+  auto const [end, failed] = std::from_chars(text.data(), text.data() + text.size(), ratio);
+  bool const fine = failed == std::errc() && end == text.data() + text.size() && ratio >= 0 && ratio <= 1;
+  return fine ? ratio : 1;
+}
+
+// What whoever deploys says of the process counts before what it says itself.
+trace::Attributes resource(Flags const& flags) {
+  constexpr char const* kGiven = "OTEL_RESOURCE_ATTRIBUTES";
+  trace::Attributes out;
+  auto const set = [&out](std::string const& name, auto value) {
+    auto const same =
+        std::find_if(out.begin(), out.end(), [&](auto const& each) { return each.first == name; });
+    if (same == out.end())
+      out.emplace_back(name, std::move(value));
+    else
+      same->second = std::move(value);
+  };
+  set("service.name", std::string("inference-dispatcher"));
+  set("service.version", std::string(version()));
+  set("service.instance.id", boost::asio::ip::host_name());
+  set("model", flags.model);
+  for (auto& [name, value] : valid(kGiven, trace::parse_attributes(variable(kGiven))))
+    set(name, std::move(value));
+  if (auto name = variable("OTEL_SERVICE_NAME"); !name.empty()) set("service.name", std::move(name));
+  return out;
+}
+
+// Headers have no flag: a command line is no place for secrets.
+void read_tracing(CLI::App const& app, Flags& flags) {
+  constexpr char const* kHeaders = "OTEL_EXPORTER_OTLP_HEADERS";
+  if (!flags.collector) return;
+  flags.collector->headers = valid(kHeaders, trace::parse_headers(variable(kHeaders)));
+  if (app.count("--trace-ratio") == 0) flags.trace_ratio = sampled_ratio();
+  flags.trace_resource = resource(flags);
 }
 
 }  // namespace
@@ -194,6 +247,7 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
     auto const parsed = log::parse_level(level);
     if (!parsed) throw CLI::ValidationError("--log-level", parsed.error().message);
     flags.log_level = *parsed;
+    read_tracing(app, flags);
     auto const& origins = flags.cors_allowed_origins;
     if (origins.size() > 1 && std::find(origins.begin(), origins.end(), "*") != origins.end())
       throw CLI::ValidationError("--cors-allowed-origin", "* stands for all origins, so it must stand alone");

@@ -14,9 +14,9 @@
 #include "dispatcher/queue/request_queue.hpp"
 #include "runtime/core/units.hpp"
 #include "runtime/http/server_tls.hpp"
-#include "runtime/http/url.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/tls/renewal.hpp"
+#include "runtime/trace/exporter.hpp"
 
 namespace ei::dispatcher {
 
@@ -48,8 +48,9 @@ struct Flags {
   tls::Files tls;  ///< no certificate: plain HTTP, and a plain link
   http::ClientAuth tls_client_auth = http::ClientAuth::None;
   GateOptions gate{};
-  std::optional<http::Url> otlp;      ///< where spans go; none: nothing is traced
-  std::optional<double> trace_ratio;  ///< of requests without a traceparent; none: all
+  std::optional<trace::Collector> collector;  ///< where spans go; none: nothing is traced
+  double trace_ratio = 1;                     ///< of requests without a traceparent
+  trace::Attributes trace_resource;           ///< what is told of this process; only with a collector
   std::string ports_file;
   log::Level log_level = log::Level::Info;
 };

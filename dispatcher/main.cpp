@@ -2,10 +2,7 @@
 #include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/host_name.hpp>
 #include <boost/json.hpp>
-#include <charconv>
-#include <cstdlib>
 #include <memory>
 #include <optional>
 
@@ -80,21 +77,6 @@ ExchangeOptions exchange_options(Flags const& flags, Metrics& metrics) {
   return options;
 }
 
-std::string variable(char const* name) {
-  char const* const value = std::getenv(name);
-  return value == nullptr ? std::string() : std::string(value);
-}
-
-// OpenTelemetry's variable is another thing's with other samplers: what is no part of all is not for us.
-double sampled_ratio(Flags const& flags) {
-  if (flags.trace_ratio) return *flags.trace_ratio;
-  auto const text = variable("OTEL_TRACES_SAMPLER_ARG");
-  double ratio = 1;
-  auto const [end, failed] = std::from_chars(text.data(), text.data() + text.size(), ratio);
-  bool const fine = failed == std::errc() && end == text.data() + text.size() && ratio >= 0 && ratio <= 1;
-  return fine ? ratio : 1;
-}
-
 // Where spans go, and what is told of it.
 struct Tracing {
   trace::Exporter exporter;
@@ -102,19 +84,9 @@ struct Tracing {
   TraceMetrics metrics;
 
   Tracing(asio::any_io_executor const& executor, Flags const& flags, metrics::Registry& registry)
-      : exporter(executor, *flags.otlp, resource(flags)),
-        tracer(exporter, sampled_ratio(flags)),
+      : exporter(executor, *flags.collector, flags.trace_resource),
+        tracer(exporter, flags.trace_ratio),
         metrics(registry) {}
-
- private:
-  static trace::Attributes resource(Flags const& flags) {
-    auto name = variable("OTEL_SERVICE_NAME");
-    if (name.empty()) name = "inference-dispatcher";
-    return {{"service.name", std::move(name)},
-            {"service.version", std::string(version())},
-            {"service.instance.id", asio::ip::host_name()},
-            {"model", flags.model}};
-  }
 };
 
 // Of the process's end: a collector that is there takes what is left in a moment.
@@ -304,7 +276,7 @@ asio::awaitable<int> run(Flags const& flags) {
   process::UsageMeter usage;
   LiveExchange live(executor, exchange_options(flags, metrics));
   std::optional<Tracing> tracing;
-  if (flags.otlp) tracing.emplace(executor, flags, registry);
+  if (flags.collector) tracing.emplace(executor, flags, registry);
   RouteContext context{
       live, {{flags.model}, flags.request_timeout, flags.picture, flags.cors_allowed_origins}, {}};
   context.exposition = [&] {

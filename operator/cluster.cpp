@@ -43,6 +43,7 @@ KubernetesOptions kubernetes_options(Flags const& flags, kube::Access access, re
   options.children.network_policy = !flags.no_network_policy;
   options.children.egress_policy = flags.egress_policy;
   options.children.model_networks = flags.model_networks;
+  options.children.collectors = flags.collectors;
   options.service_monitors = !flags.no_service_monitors;
   options.leader_elect = flags.leader_elect;
   options.reconcile = std::move(reconcile);

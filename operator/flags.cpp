@@ -5,6 +5,7 @@
 #include <boost/asio/ip/network_v4.hpp>
 #include <boost/asio/ip/network_v6.hpp>
 
+#include "operator/api/names.hpp"
 #include "runtime/core/version.hpp"
 
 namespace ei {
@@ -216,7 +217,7 @@ void add_cluster(CLI::App& app, Flags& flags) {
                          ->group(kCluster);
   auto* const egress =
       app.add_flag("--egress-policy", flags.egress_policy,
-                   "Let dispatchers connect to nobody, and workers to their dispatchers, DNS and "
+                   "Let dispatchers connect to --collector alone, and workers to their dispatchers, DNS and "
                    "--model-network alone")
           ->excludes(none)
           ->group(kCluster);
@@ -224,6 +225,14 @@ void add_cluster(CLI::App& app, Flags& flags) {
                  "CIDR of hosts that weights and labels are fetched from; may be repeated")
       ->needs(egress)
       ->check(is_network)
+      ->group(kCluster);
+  app.add_option("--collector", flags.collectors,
+                 "CIDR or namespace of collectors that dispatchers may send spans to; may be repeated")
+      ->needs(egress)
+      ->check([](std::string const& text) {
+        return text.find('/') != text.npos || !api::is_dns_label(text, true) ? is_network(text)
+                                                                             : std::string();
+      })
       ->group(kCluster);
   app.add_flag("--no-service-monitor", flags.no_service_monitors, "Make no ServiceMonitors")->group(kCluster);
 }

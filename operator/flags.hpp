@@ -42,6 +42,7 @@ struct Flags {
   bool no_network_policy = false;
   bool egress_policy = false;
   std::vector<std::string> model_networks;
+  std::vector<std::string> collectors;
   bool no_service_monitors = false;
 
   /// What authors of services may ask for. On this machine, where they are its user, everything.

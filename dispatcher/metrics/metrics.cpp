@@ -32,7 +32,8 @@ constexpr char const* kHandshakes = "dispatcher_tls_handshake_failures_total";
 constexpr char const* kHandshakesHelp = "TLS handshakes of clients and workers that failed, by reason.";
 constexpr char const* kSpans = "dispatcher_spans_total";
 constexpr char const* kSpansHelp =
-    "Spans that the collector took (exported), or that it did not take or found no room to wait (dropped).";
+    "Spans that the collector took (exported), or that it did not take in the end or that found no room "
+    "(dropped).";
 constexpr char const* kDroppedHelp = "Valid requests that ended without an answer, by reason.";
 
 // A process starts in a second, a pod in some, a node in minutes.

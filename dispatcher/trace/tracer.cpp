@@ -87,7 +87,7 @@ void Tracer::answered(RequestTag const& tag, SteadyTime arrived, std::vector<Ans
     at += std::chrono::duration_cast<WallTime::duration>(lasted);
     span.end = at;
     span.attributes = {{"model_version", last->model_version}};
-    exporter_.offer(std::move(span));
+    exporter_.offer(span);
   }
 }
 
@@ -108,7 +108,7 @@ void Tracer::completed(http::Completed const& answer) {
                      {"request_id", tag.id}};
   if (!answer.pattern.empty()) span.attributes.emplace_back("http.route", answer.pattern);
   span.failed = answer.status >= 500;
-  exporter_.offer(std::move(span));
+  exporter_.offer(span);
 }
 
 }  // namespace ei::dispatcher

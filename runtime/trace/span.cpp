@@ -33,7 +33,9 @@ std::string nanoseconds(WallTime time) {
   return std::to_string(since.count());
 }
 
-json::object to_json(Span const& span) {
+}  // namespace
+
+std::string to_otlp(Span const& span) {
   json::object out{{"traceId", span.trace_id},
                    {"spanId", span.span_id},
                    {"name", span.name},
@@ -44,21 +46,19 @@ json::object to_json(Span const& span) {
   if (!span.parent_id.empty()) out["parentSpanId"] = span.parent_id;
   if (!span.tracestate.empty()) out["traceState"] = span.tracestate;
   if (span.failed) out["status"] = {{"code", kError}};
-  return out;
+  return to_json_text(out);
 }
 
-}  // namespace
-
-std::string to_otlp(std::vector<Span> const& spans, Attributes const& resource) {
-  json::array all;
-  for (auto const& span : spans) all.push_back(to_json(span));
+std::string to_otlp(std::vector<std::string> const& spans, Attributes const& resource) {
+  json::object const about{{"attributes", to_json(resource)}};
   json::object const scope{{"name", "elastic-inference"}, {"version", version()}};
-  json::object scoped{{"scope", scope}, {"spans", std::move(all)}};
-  json::object of_resource{{"resource", {{"attributes", to_json(resource)}}}};
-  of_resource["scopeSpans"] = json::array{std::move(scoped)};
-  json::object out;
-  out["resourceSpans"] = json::array{std::move(of_resource)};
-  return to_json_text(out);
+  std::string out = R"({"resourceSpans":[{"resource":)" + to_json_text(about);
+  out += R"(,"scopeSpans":[{"scope":)" + to_json_text(scope) + R"(,"spans":[)";
+  for (auto const& span : spans) {
+    if (out.back() != '[') out += ',';
+    out += span;
+  }
+  return out + "]}]}]}";
 }
 
 }  // namespace ei::trace

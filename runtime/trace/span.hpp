@@ -31,7 +31,11 @@ struct Span {
   bool failed = false;
 };
 
-/// An ExportTraceServiceRequest: `{"resourceSpans": [...]}`. `resource` tells of this process.
-[[nodiscard]] std::string to_otlp(std::vector<Span> const& spans, Attributes const& resource);
+/// The span as one line of OTLP's JSON.
+[[nodiscard]] std::string to_otlp(Span const& span);
+
+/// An ExportTraceServiceRequest, `{"resourceSpans": [...]}`, of spans that are such lines. `resource` tells
+/// of this process.
+[[nodiscard]] std::string to_otlp(std::vector<std::string> const& spans, Attributes const& resource);
 
 }  // namespace ei::trace

@@ -43,7 +43,7 @@ VARIANTS = {
     },
     "nobody but who must be reached": {
         "prometheusUrl": "https://prometheus.example.com",
-        "networkPolicy": {"egress": True, "modelNetworks": ["203.0.113.0/24"], "apiServer": {"networks": ["10.0.0.1/32"], "ports": [6443]}},
+        "networkPolicy": {"egress": True, "modelNetworks": ["203.0.113.0/24"], "collectors": ["monitoring", "2001:db8::/32"], "apiServer": {"networks": ["10.0.0.1/32"], "ports": [6443]}},
     },
     "keys by a binding of its own": {"rbac": {"issuerDiscovery": True}},
     "permissions": {
@@ -280,6 +280,7 @@ def test_a_service_monitor_is_made_on_request(render):
         ({"metrics": {"port": 80}}, "/metrics/port"),
         ({"prometheusUrl": "prometheus:9090"}, "/prometheusUrl"),
         ({"networkPolicy": {"modelNetworks": ["download.pytorch.org"]}}, "/networkPolicy/modelNetworks/0"),
+        ({"networkPolicy": {"collectors": ["http://collector:4318"]}}, "/networkPolicy/collectors/0"),
         ({"networkPolicy": {"apiServer": {"ports": []}}}, "/networkPolicy/apiServer/ports"),
         ({"networkPolicy": {"egress": True}, "services": {"networkPolicies": False}}, "networkPolicy.egress needs services.networkPolicies"),
         ({"allow": {"images": ["a b"]}}, "/allow/images/0"),

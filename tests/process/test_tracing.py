@@ -23,21 +23,24 @@ PARENT = f"00-{TRACE}-{CLIENT}-01"
 
 
 class Collector:
-    """Takes what is posted to it; answers with `status`, after `seconds`."""
+    """Takes what is posted to it. Answers with `answers` in turn, each (status, headers, body), and then with 200 and {}."""
 
-    def __init__(self, status=200, seconds=0.0):
-        self.bodies = []
-        collector = self
+    def __init__(self, answers=()):
+        self.bodies, self.headers, self.times = [], [], []
+        collector, left = self, list(answers)
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                collector.times.append(time.monotonic())
+                collector.headers.append(dict(self.headers))
                 collector.bodies.append((self.path, self.headers["Content-Type"], json.loads(body)))
-                time.sleep(seconds)
+                status, headers, text = left.pop(0) if left else (200, {}, "{}")
                 self.send_response(status)
-                self.send_header("Content-Length", "2")
+                for name, value in {**headers, "Content-Length": str(len(text))}.items():
+                    self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(b"{}")
+                self.wfile.write(text.encode())
 
             def log_message(self, *_):
                 pass
@@ -120,13 +123,51 @@ def test_the_client_s_flag_decides_and_else_the_ratio(start_dispatcher, collect)
 
 def test_the_standard_s_variables_switch_it_on(start_dispatcher, collect):
     other = collect()
-    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": other.url, "OTEL_SERVICE_NAME": "mine", "OTEL_TRACES_SAMPLER_ARG": "1.0"}
+    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": other.url, "OTEL_SERVICE_NAME": "mine", "OTEL_TRACES_SAMPLER_ARG": "1.0",
+                 "OTEL_EXPORTER_OTLP_HEADERS": "Authorization=Bearer%20s3cret,x-scope=team",
+                 "OTEL_RESOURCE_ATTRIBUTES": "service.name=other,service.instance.id=pod-1,deployment.environment.name=caf%C3%A9"}
     dispatcher = start_dispatcher("--request-timeout", "100ms", env={**os.environ, **variables})
     assert post(dispatcher).status_code == 503
     assert requests.get(dispatcher.url + "/healthz", timeout=10).status_code == 200
     span, = other.wait(1)
     assert "parentSpanId" not in span and len(span["traceId"]) == 32 and span["name"] == "POST /predict"
-    assert attributes(other.bodies[0][2]["resourceSpans"][0]["resource"])["service.name"] == "mine"
+    told = attributes(other.bodies[0][2]["resourceSpans"][0]["resource"])
+    assert (told["service.name"], told["service.instance.id"], told["deployment.environment.name"]) == ("mine", "pod-1", "café")
+    assert (other.headers[0]["Authorization"], other.headers[0]["x-scope"]) == ("Bearer s3cret", "team")
+
+
+def test_a_collector_s_secret_is_in_no_log_line(start_dispatcher, collect):
+    # It repeats what it was sent, as some do.
+    collector = collect(answers=[(401, {}, "no such token: Bearer s3cret")])
+    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_EXPORTER_OTLP_HEADERS": "Authorization=Bearer%20s3cret"}
+    dispatcher = start_dispatcher("--request-timeout", "100ms", "--log-level", "debug", env={**os.environ, **variables})
+    assert post(dispatcher).status_code == 503
+    wait_until(lambda: dispatcher.metrics().get("dispatcher_spans_total", result="dropped") == 1, what="a dropped span", seconds=20)
+    line, = dispatcher.log("spans_not_exported")
+    assert "401" in line["error"] and "no such token" in line["error"]
+    dispatcher.stop()
+    assert "s3cret" not in dispatcher.log_text()
+
+
+def test_what_a_collector_cannot_take_now_is_sent_again(start_dispatcher, collect):
+    collector = collect(answers=[(429, {"Retry-After": "2"}, ""), (503, {}, ""), (200, {}, "{}")])
+    dispatcher = start_dispatcher("--otlp-endpoint", collector.url, "--request-timeout", "100ms")
+    assert post(dispatcher).status_code == 503
+    wait_until(lambda: dispatcher.metrics().get("dispatcher_spans_total", result="exported") == 1, what="an exported span", seconds=30)
+    assert len(collector.bodies) == 3 and collector.bodies[0] == collector.bodies[1] == collector.bodies[2]
+    assert collector.times[1] - collector.times[0] >= 2
+    assert dispatcher.metrics().get("dispatcher_spans_total", result="dropped") == 0
+
+
+def test_the_spans_that_a_collector_rejects_count_as_dropped(start_dispatcher, collect):
+    partial = '{"partialSuccess": {"rejectedSpans": "1", "errorMessage": "too old"}}'
+    collector = collect(answers=[(200, {}, partial)])
+    dispatcher = start_dispatcher("--otlp-endpoint", collector.url, "--request-timeout", "100ms")
+    for _ in range(2):
+        assert post(dispatcher).status_code == 503
+    wait_until(lambda: dispatcher.metrics().get("dispatcher_spans_total", result="dropped") == 1, what="a dropped span", seconds=20)
+    assert dispatcher.metrics().get("dispatcher_spans_total", result="exported") == 1
+    assert len(collector.bodies) == 1 and dispatcher.log("spans_not_exported")[0]["error"] == "too old"
 
 
 def test_without_an_endpoint_nothing_is_traced(start_dispatcher):
@@ -137,7 +178,7 @@ def test_without_an_endpoint_nothing_is_traced(start_dispatcher):
 
 def test_a_collector_that_fails_or_hangs_is_in_nobody_s_way(start_dispatcher, collect):
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        for url in (collect(status=500).url, f"http://127.0.0.1:{silent.getsockname()[1]}"):
+        for url in (collect(answers=[(500, {}, "")] * 1000).url, f"http://127.0.0.1:{silent.getsockname()[1]}"):
             dispatcher = start_dispatcher("--otlp-endpoint", url, "--drain-timeout", "1s")
             worker = WorkingWorker(dispatcher)
             # One batch is on its way at a time, and 2048 more may wait.
@@ -150,15 +191,24 @@ def test_a_collector_that_fails_or_hangs_is_in_nobody_s_way(start_dispatcher, co
             assert dispatcher.stop() == 0
 
 
-def test_what_is_left_at_the_end_is_sent(start_dispatcher, collect):
-    collector = collect()
+@pytest.mark.parametrize("answers", [[], [(503, {"Retry-After": "60"}, "")]], ids=["waiting", "to be sent again"])
+def test_what_is_left_at_the_end_is_sent(start_dispatcher, collect, answers):
+    collector = collect(answers=answers)
     dispatcher = start_dispatcher("--otlp-endpoint", collector.url, "--request-timeout", "100ms")
     assert post(dispatcher).status_code == 503
+    collector.wait(len(answers))
     dispatcher.stop()
-    assert [span["name"] for span in collector.spans()] == ["POST /predict"]
+    assert [span["name"] for span in collector.spans()] == ["POST /predict"] * (len(answers) + 1)
 
 
 @pytest.mark.parametrize("endpoint", ["collector:4317", "grpc://collector:4317", "http://", "http://collector:4318/?a=b"])
 def test_an_endpoint_that_can_never_work_is_told_at_start(endpoint):
     done = subprocess.run([BIN / "inference-dispatcher", "--otlp-endpoint", endpoint], capture_output=True, text=True, timeout=20)
     assert done.returncode == 2 and "--otlp-endpoint" in done.stderr and "4318" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_RESOURCE_ATTRIBUTES"])
+def test_a_variable_that_cannot_be_read_is_told_at_start_without_its_value(name):
+    env = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", name: "a=b,s3cret"}
+    done = subprocess.run([BIN / "inference-dispatcher"], env=env, capture_output=True, text=True, timeout=20)
+    assert done.returncode == 2 and name in done.stderr and "NAME=VALUE" in done.stderr and "s3cret" not in done.stderr

@@ -120,16 +120,6 @@ json::array peers(std::string_view component, api::Metadata const& owner) {
   return {json::object{{"podSelector", selector(owner, component)}}};
 }
 
-/// The link is open to the service's own workers alone. A dispatcher connects to nobody, and asks no names.
-Child dispatcher_policy(api::Metadata const& owner, ChildOptions const& options) {
-  auto link = open_ports({kDispatcherLinkPort});
-  link["from"] = peers(kWorkerComponent, owner);
-  json::array ingress{open_ports({kDispatcherPort, kDispatcherGrpcPort, kDispatcherMetricsPort}),
-                      std::move(link)};
-  return network_policy(owner, dispatcher_name(owner.name), kDispatcherComponent, std::move(ingress),
-                        options.egress_policy, {});
-}
-
 /// DNS anywhere: a cluster's lies in a namespace of its own, at a node's address or behind a cache.
 json::object dns_rule() {
   json::array ports;
@@ -138,14 +128,42 @@ json::object dns_rule() {
   return {{"ports", std::move(ports)}};
 }
 
+json::object ip_block(std::string const& network) {
+  return {{"ipBlock", json::object{{"cidr", network}}}};
+}
+
+// By the label that every namespace has since Kubernetes 1.22.
+json::object all_of_namespace(std::string const& name) {
+  json::object const labels{{"kubernetes.io/metadata.name", name}};
+  return {{"namespaceSelector", json::object{{"matchLabels", labels}}}};
+}
+
+/// A dispatcher connects to collectors of spans, whatever port they have, and else to nobody.
+json::array dispatcher_egress(ChildOptions const& options) {
+  if (options.collectors.empty()) return {};
+  json::array collectors;
+  for (auto const& each : options.collectors)
+    collectors.push_back(each.find('/') == each.npos ? all_of_namespace(each) : ip_block(each));
+  return {dns_rule(), json::object{{"to", std::move(collectors)}}};
+}
+
+/// The link is open to the service's own workers alone.
+Child dispatcher_policy(api::Metadata const& owner, ChildOptions const& options) {
+  auto link = open_ports({kDispatcherLinkPort});
+  link["from"] = peers(kWorkerComponent, owner);
+  json::array ingress{open_ports({kDispatcherPort, kDispatcherGrpcPort, kDispatcherMetricsPort}),
+                      std::move(link)};
+  return network_policy(owner, dispatcher_name(owner.name), kDispatcherComponent, std::move(ingress),
+                        options.egress_policy, dispatcher_egress(options));
+}
+
 Child worker_policy(api::Metadata const& owner, ChildOptions const& options) {
   json::array ingress{open_ports({kWorkerMetricsPort})};
   auto link = open_ports({kDispatcherLinkPort});
   link["to"] = peers(kDispatcherComponent, owner);
   json::array egress{std::move(link), dns_rule()};
   json::array blocks;
-  for (auto const& network : options.model_networks)
-    blocks.push_back(json::object{{"ipBlock", json::object{{"cidr", network}}}});
+  for (auto const& network : options.model_networks) blocks.push_back(ip_block(network));
   // Whatever port their URLs name.
   if (!blocks.empty()) egress.push_back(json::object{{"to", std::move(blocks)}});
   return network_policy(owner, worker_name(owner.name), kWorkerComponent, std::move(ingress),

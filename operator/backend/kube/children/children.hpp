@@ -19,9 +19,10 @@ struct ChildOptions {
   std::vector<std::string> image_pull_secrets;
   std::string priority_class;
   bool network_policy = true;
-  /// Dispatchers open no connection; workers reach their dispatchers, DNS and `model_networks`.
+  /// Dispatchers reach `collectors` alone, with DNS; workers their dispatchers, DNS and `model_networks`.
   bool egress_policy = false;
   std::vector<std::string> model_networks;  ///< CIDRs that weights and labels are fetched from
+  std::vector<std::string> collectors;      ///< CIDRs, or names of namespaces
 
   bool operator==(ChildOptions const&) const = default;
 };

@@ -355,7 +355,8 @@ TEST_CASE("neither program has a token of the API server") {
 }
 
 TEST_CASE(
-    "where egress is limited, dispatchers reach nobody, and workers their dispatchers, DNS and model hosts") {
+    "where egress is limited, dispatchers reach collectors alone, and workers their dispatchers, DNS and "
+    "model hosts") {
   auto limited = options();
   limited.egress_policy = true;
   limited.model_networks = {"203.0.113.0/24", "2001:db8::/32"};
@@ -375,6 +376,15 @@ TEST_CASE(
   CHECK_FALSE(egress[1].as_object().contains("to"));
   CHECK(egress[2].at("to").at(0).at("ipBlock").at("cidr") == "203.0.113.0/24");
   CHECK(egress[2].at("to").at(1).at("ipBlock").at("cidr") == "2001:db8::/32");
+
+  limited.collectors = {"monitoring", "203.0.113.7/32"};
+  auto const traced =
+      find(dispatcher_children(owner(), {}, 1, limited), kNetworkPolicies, "resnet18-dispatcher");
+  CHECK(at(traced, "spec.egress").as_array().size() == 2);
+  CHECK(at(traced, "spec.egress").at(0) == egress[1]);
+  CHECK(json::serialize(at(traced, "spec.egress").at(1)) ==
+        R"({"to":[{"namespaceSelector":{"matchLabels":{"kubernetes.io/metadata.name":"monitoring"}}},)"
+        R"({"ipBlock":{"cidr":"203.0.113.7/32"}}]})");
 
   limited.model_networks.clear();
   auto const closed = find(worker_children(owner(), {}, 1, limited), kNetworkPolicies, "resnet18-worker");
