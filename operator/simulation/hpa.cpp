@@ -113,8 +113,8 @@ int HpaController::reconcile(int current, std::optional<int> proposal, Time now)
   if (current < settings_.min_replicas) return settings_.min_replicas;
   if (!proposal) return current;
   int const replicas = limited(current, stabilized(current, *proposal, now), now);
-  if (replicas > current) scale_ups_.push_back({now, replicas - current});
-  if (replicas < current) scale_downs_.push_back({now, current - replicas});
+  if (settings_.with_behavior && replicas > current) scale_ups_.push_back({now, replicas - current});
+  if (settings_.with_behavior && replicas < current) scale_downs_.push_back({now, current - replicas});
   return replicas;
 }
 

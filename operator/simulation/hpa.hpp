@@ -49,6 +49,12 @@ class HpaController {
  public:
   explicit HpaController(HpaSettings settings) : settings_(settings) {}
 
+  /// From the next decision on.
+  void bound(int least, int most) {
+    settings_.min_replicas = least;
+    settings_.max_replicas = most;
+  }
+
   /// The new replica count for a proposal (none: metrics failed, nothing changes).
   int reconcile(int current, std::optional<int> proposal, Time now);
 

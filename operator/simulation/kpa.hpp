@@ -25,6 +25,12 @@ class Kpa {
  public:
   explicit Kpa(KpaSettings settings) : settings_(settings) {}
 
+  /// From the next decision on.
+  void bound(int least, int most) {
+    settings_.min_replicas = least;
+    settings_.max_replicas = most;
+  }
+
   /// One-second bucket: requests in the system, waiting ones included.
   void observe(double concurrency);
   /// Empty windows average what there is.

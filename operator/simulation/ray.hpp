@@ -22,6 +22,12 @@ class Ray {
  public:
   explicit Ray(RaySettings settings) : settings_(settings) {}
 
+  /// From the next decision on.
+  void bound(int least, int most) {
+    settings_.min_replicas = least;
+    settings_.max_replicas = most;
+  }
+
   /// Once a tick: requests in the system, waiting ones included. A change must have been wanted, in the same
   /// direction, at every tick of its delay.
   int decide(double ongoing, int current);

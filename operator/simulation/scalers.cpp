@@ -13,18 +13,23 @@ Time phase(Rng& rng, Duration period) {
 }
 
 scaling::Sample sample_of(View const& view, Time now) {
-  auto const& counters = view.queue.counters();
+  auto const& counts = view.counts;
   scaling::Sample sample;
   sample.at = now;
-  sample.arrivals = static_cast<double>(counters.arrivals);
-  sample.completions = static_cast<double>(counters.completions);
-  sample.service_seconds = counters.service_seconds;
-  sample.service_seconds_squared = counters.service_seconds_squared;
-  sample.late = static_cast<double>(view.late);
-  sample.queue = static_cast<double>(view.queue.size());
+  sample.arrivals = counts.arrivals;
+  sample.completions = counts.completions;
+  sample.service_seconds = counts.service_seconds;
+  sample.service_seconds_squared = counts.service_seconds_squared;
+  sample.late = counts.late;
+  sample.queue = counts.waiting;
   sample.in_flight = static_cast<double>(view.queue.in_flight());
   if (auto const oldest = view.queue.oldest()) sample.oldest_age_seconds = in_seconds(now - *oldest);
   return sample;
+}
+
+/// Requests that wait or are served.
+double in_system(View const& view) {
+  return view.counts.waiting + static_cast<double>(view.queue.in_flight());
 }
 
 scaling::Workers workers_of(View const& view, Time now) {
@@ -51,6 +56,11 @@ struct PolicyRun {
   Time next_decision{};
   Time next_scrape{};
   std::optional<scaling::Sample> scraped;
+
+  void bound(int least, int most) {
+    settings.min_replicas = least;
+    settings.max_replicas = most;
+  }
 
   Time next() const {
     return path.prometheus_interval > Duration{} ? std::min(next_decision, next_scrape) : next_decision;
@@ -102,6 +112,7 @@ struct HpaRun {
   Time next_scrape{};
   Time next_sync{};
 
+  void bound(int least, int most) { controller.bound(least, most); }
   Time next() const { return std::min({next_second, next_scrape, next_sync}); }
 
   Order act(View const& view, Time now) {
@@ -129,12 +140,15 @@ struct KedaRun {
   HpaController controller;
   Time next_sync{};
 
+  void bound(int least, int most) { controller.bound(least, most); }
+  Time next() const { return next_sync; }
+
   Order act(View const& view, Time now) {
     next_sync += settings.sync;
     std::optional<int> proposal;
     if (!view.metrics_lost) {
       proposal =
-          hpa_external_replicas(settings, view.current, static_cast<double>(view.queue.size()), threshold);
+          hpa_external_replicas(settings, view.current, view.counts.waiting, threshold);
     }
     int const replicas = controller.reconcile(view.current, proposal, now);
     return replicas == view.current ? Order{} : Order{replicas, {}};
@@ -149,13 +163,14 @@ struct KpaRun {
   double bucket = 0;
   int looks = 0;
 
+  void bound(int least, int most) { kpa.bound(least, most); }
   Time next() const { return std::min(next_look, next_tick); }
 
   /// The queue proxy reports the concurrency averaged over each second; ten looks stand for the average.
   void look(View const& view) {
     constexpr int kLooks = 10;
     next_look += std::chrono::milliseconds(1000 / kLooks);
-    bucket += static_cast<double>(view.queue.size() + view.queue.in_flight()) / kLooks;
+    bucket += in_system(view) / kLooks;
     if (++looks < kLooks) return;
     if (!view.metrics_lost) kpa.observe(bucket);
     bucket = 0;
@@ -179,13 +194,14 @@ struct RayRun {
   Ray ray;
   Time next_tick{seconds(0.3)};
 
+  void bound(int least, int most) { ray.bound(least, most); }
   Time next() const { return next_tick; }
 
   Order act(View const& view, Time) {
     next_tick += settings.tick;
     if (view.metrics_lost) return {};
     int const replicas =
-        ray.decide(static_cast<double>(view.queue.size() + view.queue.in_flight()), view.current);
+        ray.decide(in_system(view), view.current);
     return replicas == view.current ? Order{} : Order{replicas, {}};
   }
 };
@@ -194,7 +210,8 @@ struct RayRun {
 template <class Run>
 Scaler scaler_of(std::shared_ptr<Run> run, bool late_lane) {
   return Scaler{[run] { return run->next(); },
-                [run](View const& view, Time now) { return run->act(view, now); }, late_lane};
+                [run](View const& view, Time now) { return run->act(view, now); }, late_lane,
+                [run](int least, int most) { run->bound(least, most); }};
 }
 
 }  // namespace
@@ -229,8 +246,7 @@ Scaler keda_scaler(HpaSettings const& settings, double threshold, std::uint64_t 
   Rng rng(0x6e + seed);
   auto run = std::make_shared<KedaRun>(
       KedaRun{settings, threshold, HpaController(settings), phase(rng, settings.sync)});
-  return Scaler{[run] { return run->next_sync; },
-                [run](View const& view, Time now) { return run->act(view, now); }, false};
+  return scaler_of(std::move(run), false);
 }
 
 Scaler kpa_scaler(KpaSettings const& settings) {
