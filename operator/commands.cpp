@@ -99,6 +99,7 @@ void explain_status(std::string const& name, std::string const& space, api::Stat
   if (status.last_decision && !shown) tell(*status.last_decision);
   if (!status.last_decision && count == 0) std::cout << name << " has no decision yet\n";
   print(show::explain_state(status));
+  for (auto const& advice : status.advice) print(show::explain_advice(advice));
 }
 
 /// Of changes of the count within the last hour: so long a cluster keeps Events. Without the right to read

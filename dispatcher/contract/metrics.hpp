@@ -11,6 +11,8 @@ inline constexpr char const* kServiceSecondsSquared = "dispatcher_service_second
 inline constexpr char const* kQueueSize = "dispatcher_queue_size";
 inline constexpr char const* kInFlight = "dispatcher_in_flight";
 inline constexpr char const* kOldestAge = "dispatcher_oldest_age_seconds";
+/// By the label `reason`; `full` for a request that found the queue full.
+inline constexpr char const* kDropped = "dispatcher_dropped_total";
 inline constexpr char const* kQuarantined = "dispatcher_quarantined_total";
 /// By the label `output`, one of link::kOutputs.
 inline constexpr char const* kWorkersByOutput = "dispatcher_workers_by_output";

@@ -20,7 +20,6 @@ constexpr char const* kByPrecisionHelp =
 constexpr char const* kByVersionHelp =
     "Linked workers by the weights they compute with: the first 12 digits of the SHA-256 of the weights' "
     "file.";
-constexpr char const* kDropped = "dispatcher_dropped_total";
 constexpr char const* kDeaths = "dispatcher_worker_deaths_total";
 constexpr char const* kDeathsHelp =
     "Workers lost: under a job without a word (crash), over its limit (overrun), after their goodbye "
@@ -85,14 +84,14 @@ Metrics::Metrics(metrics::Registry& registry)
           registry.counter(metric::kServiceSecondsSquared, "Sum of the squares of the service times.")),
       requeued_(registry.counter("dispatcher_requeued_total",
                                  "Requests that were to be tried once more as their worker was lost.")),
-      dropped_full_(registry.counter(kDropped, kDroppedHelp, {{"reason", "full"}})),
-      dropped_draining_(registry.counter(kDropped, kDroppedHelp, {{"reason", "draining"}})),
-      dropped_too_large_(registry.counter(kDropped, kDroppedHelp, {{"reason", "too_large"}})),
-      dropped_deadline_(registry.counter(kDropped, kDroppedHelp, {{"reason", "deadline"}})),
-      dropped_no_worker_(registry.counter(kDropped, kDroppedHelp, {{"reason", "no_worker"}})),
-      dropped_client_gone_(registry.counter(kDropped, kDroppedHelp, {{"reason", "client_gone"}})),
-      dropped_worker_died_(registry.counter(kDropped, kDroppedHelp, {{"reason", "worker_died"}})),
-      dropped_quarantined_(registry.counter(kDropped, kDroppedHelp, {{"reason", "quarantined"}})),
+      dropped_full_(registry.counter(metric::kDropped, kDroppedHelp, {{"reason", "full"}})),
+      dropped_draining_(registry.counter(metric::kDropped, kDroppedHelp, {{"reason", "draining"}})),
+      dropped_too_large_(registry.counter(metric::kDropped, kDroppedHelp, {{"reason", "too_large"}})),
+      dropped_deadline_(registry.counter(metric::kDropped, kDroppedHelp, {{"reason", "deadline"}})),
+      dropped_no_worker_(registry.counter(metric::kDropped, kDroppedHelp, {{"reason", "no_worker"}})),
+      dropped_client_gone_(registry.counter(metric::kDropped, kDroppedHelp, {{"reason", "client_gone"}})),
+      dropped_worker_died_(registry.counter(metric::kDropped, kDroppedHelp, {{"reason", "worker_died"}})),
+      dropped_quarantined_(registry.counter(metric::kDropped, kDroppedHelp, {{"reason", "quarantined"}})),
       quarantined_(registry.counter(metric::kQuarantined,
                                     "Pictures put in quarantine, as two workers ended under them.")),
       quarantine_size_(registry.gauge("dispatcher_quarantine_size",

@@ -83,6 +83,10 @@ json::object scaling_to_json(Spec const& spec) {
     if (!webhook.ca_pem.empty()) written["caBundle"] = base64_encode(webhook.ca_pem);
     object["webhook"] = std::move(written);
   }
+  if (!spec.advisors.empty()) {
+    auto& names = object["advisors"].emplace_array();
+    for (auto const advisor : spec.advisors) names.emplace_back(scaling::name(advisor));
+  }
   if (!spec.schedule.empty()) {
     auto& entries = object["schedule"].emplace_array();
     for (auto const& entry : spec.schedule) entries.push_back(to_json(entry));
@@ -218,7 +222,47 @@ QueueStatus queue_from_json(json::object const& object) {
   return queue;
 }
 
+json::object to_json(PolicyCost const& cost) {
+  return {{"replicas", cost.replicas}, {"coreSeconds", cost.core_seconds}, {"lateRequests", cost.late}};
+}
+
+PolicyCost cost_from_json(json::object const& object) {
+  return {number_of<int>(object, "replicas"), number_of<std::int64_t>(object, "coreSeconds"),
+          number_of<std::int64_t>(object, "lateRequests")};
+}
+
+Advice advice_from_json(json::object const& object) {
+  Advice advice;
+  advice.since = time_of(object, "since");
+  advice.measured_seconds = number_of<std::int64_t>(object, "measuredSeconds");
+  advice.unmeasured_seconds = number_of<std::int64_t>(object, "unmeasuredSeconds");
+  advice.requests = number_of<std::int64_t>(object, "requests");
+  advice.acting = cost_from_json(object_of(object, "acting"));
+  each_object(object, "advisors", [&](auto const& item) {
+    auto const word = text_of(item, "name");
+    for (auto const advisor : scaling::kAdvisors) {
+      if (scaling::name(advisor) == word) advice.advisors.emplace_back(advisor, cost_from_json(item));
+    }
+  });
+  return advice;
+}
+
 }  // namespace
+
+json::object to_json(Advice const& advice) {
+  json::array advisors;
+  for (auto const& [advisor, cost] : advice.advisors) {
+    auto object = to_json(cost);
+    object["name"] = scaling::name(advisor);
+    advisors.push_back(std::move(object));
+  }
+  return {{"since", format_rfc3339_seconds(advice.since)},
+          {"measuredSeconds", advice.measured_seconds},
+          {"unmeasuredSeconds", advice.unmeasured_seconds},
+          {"requests", advice.requests},
+          {"acting", to_json(advice.acting)},
+          {"advisors", std::move(advisors)}};
+}
 
 json::object to_json(Spec const& spec) {
   return {{"model", to_json(spec.model)},
@@ -242,6 +286,7 @@ json::object to_json(Status const& status) {
                       {"queue", std::move(queue)}};
   if (status.recommended_replicas) object["recommendedReplicas"] = *status.recommended_replicas;
   if (auto model = to_json(status.model); !model.empty()) object["model"] = std::move(model);
+  for (auto const& advice : status.advice) object["advice"] = to_json(advice);
   if (status.last_decision) object["lastDecision"] = to_json(*status.last_decision);
   json::array history;
   for (auto const& record : status.history) history.push_back(to_json(record));
@@ -295,6 +340,7 @@ Status status_from_json(json::value const& value) {
   status.selector = text_of(*object, "selector");
   status.queue = queue_from_json(object_of(*object, "queue"));
   status.model = model_from_json(object_of(*object, "model"));
+  if (object->contains("advice")) status.advice = {advice_from_json(object_of(*object, "advice"))};
   if (object->contains("lastDecision"))
     status.last_decision = record_from_json(object_of(*object, "lastDecision"));
   each_object(*object, "history",

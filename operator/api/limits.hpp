@@ -31,6 +31,8 @@ inline constexpr Range<milliseconds> kInterval{100ms, 5min};
 /// classic rule's quarter minute.
 inline constexpr milliseconds kDefaultInterval = 1s;
 inline constexpr milliseconds kDefaultQueueRatioInterval = 15s;
+/// Each is simulated beside the service: one more costs the operator time (docs/scaling.md, "Advisors").
+inline constexpr std::size_t kMaxAdvisors = 8;
 inline constexpr Range<int> kDispatcherReplicas{1, 10};
 inline constexpr Range<int> kQueueCapacity{1, 100'000};
 /// 0 turns the cap off. As many as the longest queue has requests: a dispatcher has few more connections.

@@ -6,6 +6,7 @@
 #include "operator/api/label.hpp"
 #include "operator/api/limits.hpp"
 #include "operator/api/names.hpp"
+#include "operator/api/parse_advisors.hpp"
 #include "operator/api/parse_schedule.hpp"
 #include "operator/api/parse_webhook.hpp"
 #include "operator/api/pods.hpp"
@@ -135,6 +136,7 @@ void read_scaling(ObjectReader reader, Spec& spec) {
   read_query(reader, spec);
   read_webhook(reader, spec);
   read_schedule(reader, spec.schedule);
+  read_advisors(reader, spec);
   reader.finish();
 }
 

@@ -182,6 +182,7 @@ struct Spec {
   std::string prometheus_query;
   /// `spec.scaling.webhook`: one under the policy Webhook, else none. A vector, as it is small when empty.
   std::vector<Webhook> webhook;
+  std::vector<scaling::Advisor> advisors;  ///< `spec.scaling.advisors`
   Dispatcher dispatcher;
   Worker worker;
 

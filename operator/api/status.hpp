@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "operator/api/condition.hpp"
+#include "operator/scaling/settings.hpp"
 #include "runtime/core/units.hpp"
 
 namespace ei::api {
@@ -65,6 +67,27 @@ struct Explanation {
 /// A sentence has some 200; all five fit into an Event's annotation and into a status many times over.
 inline constexpr std::size_t kExplanationBytes = 512;
 
+/// What one policy has cost since the advice began.
+struct PolicyCost {
+  int replicas = 0;  ///< now
+  std::int64_t core_seconds = 0;
+  std::int64_t late = 0;  ///< requests answered after the latency target, or refused
+
+  bool operator==(PolicyCost const&) const = default;
+};
+
+/// The acting policy and its advisors over the same time: `status.advice`.
+struct Advice {
+  WallTime since{};  ///< midnight UTC, or later: the operator or the advisors began then
+  std::int64_t measured_seconds = 0;
+  std::int64_t unmeasured_seconds = 0;  ///< the sums leave these out, on both sides
+  std::int64_t requests = 0;            ///< that arrived in the measured ones
+  PolicyCost acting;
+  std::vector<std::pair<scaling::Advisor, PolicyCost>> advisors;  ///< as spec.scaling.advisors orders them
+
+  bool operator==(Advice const&) const = default;
+};
+
 /// Decisions that changed the count, newest first.
 inline constexpr std::size_t kHistoryLength = 10;
 
@@ -77,6 +100,8 @@ struct Status {
   std::string selector;  ///< of the workers' pods, for the scale subresource; empty on the local backend
   ModelStatus model;
   QueueStatus queue;
+  std::vector<Advice>
+      advice;  ///< one where there are advisors, else none; a vector, as it is small when empty
   std::optional<DecisionRecord> last_decision;
   std::vector<DecisionRecord> history;
   std::vector<Condition> conditions;
@@ -86,6 +111,8 @@ struct Status {
 
 /// The API's form; times in RFC 3339, ages as durations.
 [[nodiscard]] boost::json::object to_json(Status const& status);
+
+[[nodiscard]] boost::json::object to_json(Advice const& advice);
 
 /// Its sentences by the names that they have in `status.lastDecision`; empty ones are left out.
 [[nodiscard]] boost::json::object to_json(Explanation const& explanation);

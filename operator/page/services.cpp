@@ -193,6 +193,7 @@ Result<json::object> Services::service(api::ServiceKey const& key, ServiceCursor
   out["now"] = unix_milliseconds(now);
   out["manifest"] = service.manifest;
   out["conditions"] = json_of(service.status.conditions);
+  for (auto const& advice : service.status.advice) out["advice"] = api::to_json(advice);
   out["workers"] = json_of(service.workers, now);
   if (!service.newest.id.empty()) out["newest"] = object_of(service.newest);
   auto const from = cursor.second == 0 ? unix_seconds(now) - kWindowSeconds : cursor.second;

@@ -40,10 +40,17 @@ api::ModelStatus next_model(api::ModelStatus model, Observation const& seen, Ver
 /// The status without what moves all the time.
 api::Status steady_part(api::Status status) {
   status.queue = {};
+  status.advice.clear();
   for (auto& condition : status.conditions) condition.message.clear();
   if (status.last_decision && status.last_decision->from == status.last_decision->to)
     status.last_decision.reset();
   return status;
+}
+
+bool only_advice_differs(api::Status const& written, api::Status next) {
+  if (next.advice.empty()) return false;
+  next.advice = written.advice;
+  return written == next;
 }
 
 void record(api::Status& status, api::DecisionRecord decision) {
@@ -66,6 +73,7 @@ api::Status next_status(Observation const& seen, Verdict const& verdict, WallTim
   status.selector = seen.selector;
   status.model = next_model(status.model, seen, verdict);
   status.queue = next_queue(status.queue, verdict);
+  if (verdict.decision) status.advice = verdict.advice;
   // A decision that could not be carried out is none: it is made anew next time.
   if (verdict.failure && verdict.failure->count_refused) return status;
   status.desired_replicas = counts.workers.wanted;
@@ -89,7 +97,9 @@ api::Status next_status(Observation const& seen, Verdict const& verdict, WallTim
 
 bool worth_writing(api::Status const& written, api::Status const& next, milliseconds since_write) {
   if (written == next) return false;
-  return since_write >= kStatusRefresh || steady_part(written) != steady_part(next);
+  if (since_write >= kAdviceRefresh) return true;
+  if (since_write >= kStatusRefresh && !only_advice_differs(written, next)) return true;
+  return steady_part(written) != steady_part(next);
 }
 
 }  // namespace ei::plan

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "operator/api/status.hpp"
 #include "operator/plan/observation.hpp"
@@ -36,6 +37,7 @@ struct Verdict {
   std::string version;              ///< the same
   std::string mixed_versions;       ///< in words, while workers answer with different weights
   std::optional<double> agreement;  ///< see api::ModelStatus
+  std::vector<api::Advice> advice;  ///< one where the spec has advisors, else none
   /// A change of the count that was made but not yet written into the status (that write failed).
   std::optional<api::DecisionRecord> unrecorded;
   std::optional<Failure> failure;

@@ -112,6 +112,9 @@ void OperatorMetrics::decided(api::ServiceKey const& key, Service const& service
   ++reason->second;
   series.last = service;
   series.last.conditions = nullptr;
+  series.last.advice = nullptr;
+  series.advice.clear();
+  if (service.advice != nullptr) series.advice = *service.advice;
   if (service.answers) {
     auto const grown = series.indicators.answered(service.epoch, service.latency_target, *service.answers);
     series.answers.total += grown.total;
@@ -164,6 +167,17 @@ std::vector<prometheus::MetricFamily> OperatorMetrics::collect() const {
   FamilyOf overload("eis_operator_overload_to_ready_seconds",
                     "Time from the decision that asked for a further worker until it was ready",
                     MetricType::Histogram);
+  FamilyOf advised("eis_operator_advisor_replicas",
+                   "Workers that each advisor has now, and the acting policy wants", MetricType::Gauge);
+  FamilyOf advised_cores("eis_operator_advisor_core_seconds_total",
+                         "Core-seconds by policy, since midnight UTC or since the advice began",
+                         MetricType::Counter);
+  FamilyOf advised_late("eis_operator_advisor_late_requests_total",
+                        "Late or refused requests by policy, since midnight UTC or since the advice began",
+                        MetricType::Counter);
+  FamilyOf advised_time("eis_operator_advice_seconds_total",
+                        "Seconds that the sums of the advisors hold, and that nobody measured",
+                        MetricType::Counter);
   for (auto const& [key, series] : services_) {
     auto const& last = series.last;
     desired.add(key, last.desired);
@@ -179,6 +193,17 @@ std::vector<prometheus::MetricFamily> OperatorMetrics::collect() const {
     answers.add(key, series.answers.total);
     late.add(key, series.answers.late);
     for (auto const& [reason, count] : series.decisions) decisions.add(key, "reason", reason, count);
+    for (auto const& advice : series.advice) {
+      auto const add = [&](std::string_view policy, api::PolicyCost const& cost) {
+        advised.add(key, "policy", policy, cost.replicas);
+        advised_cores.add(key, "policy", policy, static_cast<double>(cost.core_seconds));
+        advised_late.add(key, "policy", policy, static_cast<double>(cost.late));
+      };
+      add("acting", advice.acting);
+      for (auto const& [advisor, cost] : advice.advisors) add(scaling::name(advisor), cost);
+      advised_time.add(key, "measured", "true", static_cast<double>(advice.measured_seconds));
+      advised_time.add(key, "measured", "false", static_cast<double>(advice.unmeasured_seconds));
+    }
     auto& histogram = overload.add(key).histogram;
     for (std::size_t i = 0; i <= kOverloadBuckets.size(); ++i) {
       histogram.sample_count += series.waits ? series.waits->counts[i] : 0;
@@ -190,8 +215,9 @@ std::vector<prometheus::MetricFamily> OperatorMetrics::collect() const {
   }
   std::vector<prometheus::MetricFamily> families;
   if (services_.empty()) return families;  // a family without a series is none
-  for (auto* family : {&desired, &recommended, &maximum, &ready, &failing, &cores, &age, &target, &conditions,
-                       &answers, &late, &decisions, &overload})
+  for (auto* family :
+       {&desired, &recommended, &maximum, &ready, &failing, &cores, &age, &target, &conditions, &answers,
+        &late, &decisions, &overload, &advised, &advised_cores, &advised_late, &advised_time})
     if (auto taken = family->take(); !taken.metric.empty()) families.push_back(std::move(taken));
   return families;
 }

@@ -45,6 +45,7 @@ class OperatorMetrics {
     std::uint64_t epoch = 0;              ///< of `answers`; see scaling::Sample
     std::optional<AnswerCounts> answers;  ///< empty where the dispatchers were not asked
     std::vector<api::Condition> const* conditions = nullptr;
+    std::vector<api::Advice> const* advice = nullptr;  ///< one, or none
     SteadyTime now{};
   };
   void decided(api::ServiceKey const& key, Service const& service);
@@ -64,6 +65,7 @@ class OperatorMetrics {
     AnswerCounts answers;
     std::vector<std::pair<std::string_view, double>> decisions;            ///< by reason
     std::vector<std::pair<std::size_t, api::ConditionStatus>> conditions;  ///< by index into types_
+    std::vector<api::Advice> advice;                                       ///< one, or none
     std::unique_ptr<Waits> waits;                                          ///< none before the first one
   };
   [[nodiscard]] std::size_t index_of_type(std::string const& type);

@@ -216,6 +216,7 @@ void Reconciler::count(Decided const& decided, Memory const& memory) {
     service.answers = AnswerCounts{scrape.answers.rbegin()->second, scrape.sample->late.value_or(0)};
   }
   service.conditions = &decided.plan.status.conditions;
+  service.advice = &decided.verdict.advice;
   service.now = decided.now;
   metrics_.decided(seen.metadata.key(), service);
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "operator/reconcile/workqueue.hpp"
+#include "operator/scaling/observe.hpp"
 
 namespace ei::reconcile {
 namespace {
@@ -145,6 +146,7 @@ Action Step::decide(Now now) {
   verdict_.decision_id = ids_.next();
   verdict_.decision = scaling::decide(in_force_.settings, memory_.state, snapshot_, now.steady);
   schedule::name_bounds(*verdict_.decision, in_force_);
+  advise(now);
   verdict_.maximum_by = in_force_.maximum_by;
   verdict_.metrics_fault = memory_.last_scrape.fault;
   verdict_.p99 = memory_.latency.p99();
@@ -154,6 +156,27 @@ Action Step::decide(Now now) {
   verdict_.mixed_versions = memory_.last_scrape.mixed_versions;
   verdict_.agreement = memory_.last_scrape.agreement;
   return plan_and_apply(now);
+}
+
+void Step::advise(Now now) {
+  verdict_.advice.clear();
+  auto const& spec = *seen_.spec;
+  if (spec.advisors.empty()) return memory_.advice.reset();
+  if (!memory_.advice) memory_.advice = std::make_unique<advice::Advice>();
+  auto const milli = parse_quantity_milli(spec.worker.resources.cpu);
+  auto const queues = static_cast<std::size_t>(spec.dispatcher.replicas);
+  memory_.advice->take({.settings = in_force_.settings,
+                        .advisors = spec.advisors,
+                        .sample = snapshot_.sample,
+                        .refused = memory_.last_scrape.refused,
+                        .replicas = plan::granted(*verdict_.decision, seen_.shortage),
+                        .existing = static_cast<int>(seen_.workers.size()),
+                        .cores = milli ? static_cast<double>(*milli) / 1000 : 1,
+                        .start_seconds = scaling::expected_start_seconds(memory_.state),
+                        .queue_capacity = queues * static_cast<std::size_t>(spec.dispatcher.queue_capacity),
+                        .request_timeout = spec.dispatcher.request_timeout},
+                       now.steady, now.wall);
+  verdict_.advice = {memory_.advice->report()};
 }
 
 Action Step::plan_and_apply(Now now) {

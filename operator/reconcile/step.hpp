@@ -7,6 +7,7 @@
 #include <string>
 #include <variant>
 
+#include "operator/advice/advice.hpp"
 #include "operator/plan/plan.hpp"
 #include "operator/reconcile/webhook.hpp"
 #include "operator/scaling/state.hpp"
@@ -60,6 +61,7 @@ struct Memory {
   SteadyTime tick_due{};                      ///< the next beat of its interval
   std::unique_ptr<FailedWrite> failed_write;  ///< by pointer, as most services have none
   std::unique_ptr<Consulted> webhook;         ///< likewise
+  std::unique_ptr<advice::Advice> advice;     ///< likewise
 
   /// When it is to be looked at again: at the next beat, or earlier to try a write again.
   [[nodiscard]] SteadyTime due() const {
@@ -167,6 +169,7 @@ class Step {
   Action remove();
   Action ask(Now now);
   Action decide(Now now);
+  void advise(Now now);
   Action plan_and_apply(Now now);
   void make_plan(Now now);
   Action children_failed(Error const& error, Now now);

@@ -28,6 +28,26 @@ std::string_view name(WebhookFailure failure) {
   return failure == WebhookFailure::Hold ? "Hold" : "Latency";
 }
 
+std::string_view name(Advisor advisor) {
+  switch (advisor) {
+    case Advisor::Latency:
+      return "Latency";
+    case Advisor::QueueRatio:
+      return "QueueRatio";
+    case Advisor::Hpa70:
+      return "Hpa70";
+    case Advisor::Hpa90:
+      return "Hpa90";
+    case Advisor::Keda:
+      return "Keda";
+    case Advisor::Kpa:
+      return "Kpa";
+    case Advisor::RayServe:
+      return "RayServe";
+  }
+  return "";
+}
+
 std::string_view name(Reason reason) {
   switch (reason) {
     case Reason::Steady:

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string_view>
 
 namespace ei::scaling {
@@ -27,6 +28,12 @@ enum class MetricsLoss {
   ScaleToMax,  ///< without metrics for 10 s go to the maximum
 };
 
+/// A policy that runs beside the acting one, on a model of the service.
+enum class Advisor : std::uint8_t { Latency, QueueRatio, Hpa70, Hpa90, Keda, Kpa, RayServe };
+inline constexpr Advisor kAdvisors[] = {Advisor::Latency, Advisor::QueueRatio, Advisor::Hpa70,
+                                        Advisor::Hpa90,   Advisor::Keda,       Advisor::Kpa,
+                                        Advisor::RayServe};
+
 /// What a user may set; every field has the value that applies when nothing is said.
 struct Settings {
   Policy policy = Policy::Latency;
@@ -51,5 +58,7 @@ std::string_view name(Policy policy);
 std::string_view name(MetricsLoss loss);
 /// "Hold", "Latency".
 std::string_view name(WebhookFailure failure);
+/// As it is written in this file.
+std::string_view name(Advisor advisor);
 
 }  // namespace ei::scaling

@@ -115,6 +115,10 @@ Result<Reading> read_exposition(std::string_view text) {
       {metric::kInFlight, &reading.in_flight},
       {metric::kOldestAge, &reading.oldest_age_seconds}};
   for (auto const& sample : *samples) {
+    if (sample.name == metric::kDropped && is_amount(sample.value)) {
+      auto const reason = sample.labels.find("reason");
+      if (reason != sample.labels.end() && reason->second == "full") reading.refused = sample.value;
+    }
     if (sample.name == metric::kQuarantined && is_amount(sample.value)) reading.quarantined = sample.value;
     if (sample.name == metric::kWorkersByOutput)
       count_workers(sample, "output", dispatcher::link::kOutputs, reading.outputs);

@@ -32,7 +32,8 @@ struct Reading {
   std::map<std::string, double> precisions = {};  ///< the same by what they compute in
   std::map<std::string, double> versions = {};    ///< the same by the digest of their weights
   std::optional<double> agreement = {};           ///< the least of its workers', where one has tried int8
-  Buckets answers;  ///< of the endpoints that classify pictures; health checks and pages are not load
+  Buckets answers;     ///< of the endpoints that classify pictures; health checks and pages are not load
+  double refused = 0;  ///< requests so far that found the queue full
 
   bool operator==(Reading const&) const = default;
 };
@@ -80,6 +81,7 @@ struct Scrape {
   std::string version = {};              ///< usual_version() of them
   std::string mixed_versions = {};       ///< of them
   std::optional<double> agreement = {};  ///< least_agreement() of them
+  double refused = 0;                    ///< Reading::refused, summed
   std::string fault;                     ///< why there is no sample; empty when there is one
 };
 

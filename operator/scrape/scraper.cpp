@@ -48,6 +48,7 @@ asio::awaitable<Scrape> Scraper::scrape(std::vector<Target> targets, int wanted,
   scrape.version = usual_version(readings);
   scrape.mixed_versions = mixed_versions(readings);
   scrape.agreement = least_agreement(readings);
+  for (auto const& each : readings) scrape.refused += each.refused;
   co_return scrape;
 }
 

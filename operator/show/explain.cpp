@@ -57,6 +57,13 @@ std::string headline(Told const& told) {
          (record.to == 1 ? " worker" : " workers") + ": " + record.reason + " (decision " + record.id + ")";
 }
 
+std::string cost_line(std::string_view policy, api::PolicyCost const& cost) {
+  std::string line = "  " + std::string(policy);
+  line.resize(std::max<std::size_t>(line.size(), 14), ' ');
+  return line + std::to_string(cost.replicas) + (cost.replicas == 1 ? " worker, " : " workers, ") +
+         std::to_string(cost.core_seconds) + " core-seconds, " + std::to_string(cost.late) + " late";
+}
+
 std::string known_services(std::set<std::string> const& names) {
   std::string text;
   for (auto const& name : names) text += (text.empty() ? "" : ", ") + name;
@@ -105,6 +112,17 @@ std::vector<std::string> explain_state(api::Status const& status) {
     lines.push_back("  " + condition.type + " is " + std::string(to_string(condition.status)) + " (" +
                     condition.reason + "): " + condition.message);
   }
+  return lines;
+}
+
+std::vector<std::string> explain_advice(api::Advice const& advice) {
+  std::vector<std::string> lines{
+      "advice since " + format_rfc3339_seconds(advice.since) + ": " + std::to_string(advice.requests) +
+      " requests in " + std::to_string(advice.measured_seconds) + " s (" +
+      std::to_string(advice.unmeasured_seconds) + " s were not measured and count for nobody)"};
+  lines.push_back(cost_line("acting", advice.acting));
+  for (auto const& [advisor, cost] : advice.advisors)
+    lines.push_back(cost_line(scaling::name(advisor), cost));
   return lines;
 }
 

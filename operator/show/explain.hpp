@@ -36,6 +36,9 @@ struct Told {
 /// What `status` says beside its decisions: the count, and each condition that is not as it should be.
 [[nodiscard]] std::vector<std::string> explain_state(api::Status const& status);
 
+/// What the acting policy has cost and what its advisors would have, a line for each.
+[[nodiscard]] std::vector<std::string> explain_advice(api::Advice const& advice);
+
 struct LogQuery {
   std::string name;
   std::string namespace_name;  ///< empty: of any

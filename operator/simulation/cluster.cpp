@@ -80,7 +80,8 @@ void Cluster::admit() {
   counts_.arrivals += arriving.requests;
   bool const forever = settings_.request_timeout == Duration::max();
   Time const deadline = forever ? Time::max() : now_ + settings_.request_timeout;
-  if (dispatcher::consider({}, queue_, false, service_, workers_.size())) {
+  bool const fits = counts_.waiting + arriving.requests <= static_cast<double>(settings_.queue_capacity);
+  if (!fits || dispatcher::consider({}, queue_, false, service_, workers_.size())) {
     queue_.refuse(1);
     counts_.lost += arriving.requests;
     end(number);  // simulate(): with the latency of one that nobody ever answered

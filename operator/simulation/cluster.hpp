@@ -82,7 +82,7 @@ struct ClusterSettings {
   Duration start_delay{std::chrono::seconds(3)};
   Duration exit_delay{std::chrono::milliseconds(200)};
   Duration latency_target{std::chrono::milliseconds(500)};
-  std::size_t queue_capacity = std::size_t{1} << 31;  ///< waiting jobs; one more is refused
+  std::size_t queue_capacity = std::size_t{1} << 31;  ///< waiting requests; more are refused
   Duration request_timeout = Duration::max();         ///< of a request, from its arrival
   std::vector<Scenario::Window> metrics_lost{};
   double start_failure_ratio = 0;
@@ -114,7 +114,6 @@ class Cluster {
 
   /// From now on.
   void set_start_delay(Duration delay) { settings_.start_delay = delay; }
-  void set_latency_target(Duration target) { settings_.latency_target = target; }
   /// The scaler's next decision keeps within them.
   void set_bounds(int least, int most);
 
@@ -179,8 +178,8 @@ class Cluster {
   dispatcher::RequestQueue queue_;
   dispatcher::ServiceEstimate service_;
   Rng faults_;
-  Workers workers_;        // ids ascend
-  std::deque<Job> jobs_;   // from first_job_ on; those that ended are dropped from the front
+  Workers workers_;       // ids ascend
+  std::deque<Job> jobs_;  // from first_job_ on; those that ended are dropped from the front
   std::uint64_t first_job_ = 0;
   std::uint64_t arrived_ = 0;  // number of the next job to arrive
   std::uint64_t ended_ = 0;

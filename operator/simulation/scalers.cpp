@@ -147,8 +147,7 @@ struct KedaRun {
     next_sync += settings.sync;
     std::optional<int> proposal;
     if (!view.metrics_lost) {
-      proposal =
-          hpa_external_replicas(settings, view.current, view.counts.waiting, threshold);
+      proposal = hpa_external_replicas(settings, view.current, view.counts.waiting, threshold);
     }
     int const replicas = controller.reconcile(view.current, proposal, now);
     return replicas == view.current ? Order{} : Order{replicas, {}};
@@ -200,8 +199,7 @@ struct RayRun {
   Order act(View const& view, Time) {
     next_tick += settings.tick;
     if (view.metrics_lost) return {};
-    int const replicas =
-        ray.decide(in_system(view), view.current);
+    int const replicas = ray.decide(in_system(view), view.current);
     return replicas == view.current ? Order{} : Order{replicas, {}};
   }
 };

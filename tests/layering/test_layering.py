@@ -26,6 +26,7 @@ MAY_INCLUDE = {
     # The queue is what the simulation simulates: policies are judged on the order and the refusals of the real one.
     "operator/simulation": ["operator/scaling", "dispatcher/queue", "runtime/core"],
     "operator/schedule": ["operator/scaling", "runtime/core"],
+    "operator/advice": ["operator/api", "operator/scaling", "operator/simulation", "runtime/core"],
     "operator/plan": ["dispatcher/contract", "operator/api", "operator/scaling", "operator/schedule", "runtime/core"],
     "operator/backend/backend.hpp": ["operator/api", "operator/scaling", "operator/plan", "runtime/core"],
     "operator/manifest": ["operator/api", "runtime/core", "runtime/process"],
@@ -39,7 +40,7 @@ MAY_INCLUDE = {
     "operator/backend/kube/children": ["dispatcher/contract/ports.hpp", "operator/backend/kube/protocol", "operator/api",
                                        "operator/plan", "runtime/core"],
     "operator/backend/kube": ["operator", "dispatcher/contract", "runtime"],
-    "operator/reconcile": ["operator/api", "operator/scaling", "operator/schedule", "operator/plan", "operator/scrape",
+    "operator/reconcile": ["operator/advice", "operator/api", "operator/scaling", "operator/schedule", "operator/plan", "operator/scrape",
                            "operator/backend/backend.hpp", "runtime"],
     "operator/page": ["operator/api", "operator/plan", "operator/reconcile", "operator/scaling", "operator/show/row.hpp", "runtime"],
     "operator": ["operator", "dispatcher/contract", "runtime"],
@@ -51,7 +52,7 @@ MAY_INCLUDE = {
 # No I/O, clock, log or thread: `now` is an argument. Only the standard library, Boost.JSON values and results.
 PURE = ["runtime/core", "runtime/compression", "dispatcher/contract", "dispatcher/queue", "dispatcher/exchange",
         "dispatcher/oip", "operator/api", "operator/scaling", "operator/simulation",
-        "operator/schedule", "operator/plan", "operator/backend/kube/protocol", "operator/backend/kube/children", "bench/sim",
+        "operator/schedule", "operator/advice", "operator/plan", "operator/backend/kube/protocol", "operator/backend/kube/children", "bench/sim",
         *(f"{stem}.{suffix}" for suffix in ("hpp", "cpp") for stem in (
             "operator/reconcile/step", "operator/reconcile/settle", "operator/reconcile/workqueue", "operator/reconcile/indicators",
             "dispatcher/grpc/wire", "dispatcher/grpc/convert", "dispatcher/grpc/reflection", "dispatcher/grpc/status",

@@ -401,6 +401,32 @@ def test_advice_is_in_status_event_metric_and_decision_log_and_nothing_is_done(s
     assert "eis_operator_recommended_replicas" in requests.get(f"http://127.0.0.1:{operator.ports['metrics']}/metrics", timeout=5).text
 
 
+def test_advisors_count_what_the_dispatcher_measured_beside_the_acting_policy(start_operator):
+    operator = start_operator(manifest(scaling={"maxReplicas": 2, "advisors": ["Latency", "Hpa70", "Kpa"]}),
+                              environment={"FAKE_SERVICE_SECONDS": "0.1"})
+    url = operator.wait_ready()
+    load = Load(url, rate=6)
+    try:
+        advice = wait_until(lambda: (told := operator.status().get("advice", {})).get("requests", 0) > 30 and told, 40, "advice")
+    finally:
+        load.stop()
+    assert [each["name"] for each in advice["advisors"]] == ["Latency", "Hpa70", "Kpa"]
+    # A tenth of a second for each of six a second: one worker or two.
+    seconds = advice["measuredSeconds"]
+    assert seconds > 4
+    for each in [advice["acting"], *advice["advisors"]]:
+        assert seconds - 1 <= each["coreSeconds"] <= 2 * seconds + 1, each
+        assert each["replicas"] in (1, 2), each
+    metrics = Metrics(requests.get(f"http://127.0.0.1:{operator.ports['metrics']}/metrics", timeout=5).text)
+    for policy in ("acting", "Latency", "Hpa70", "Kpa"):
+        assert metrics.sum("eis_operator_advisor_core_seconds_total", policy=policy) >= seconds - 1, policy
+    # Another list begins the sums anew; none ends them.
+    operator.write(manifest(scaling={"maxReplicas": 2, "advisors": ["Keda"]}))
+    wait_until(lambda: [each["name"] for each in operator.status()["advice"]["advisors"]] == ["Keda"], 10, "another advisor")
+    operator.write(manifest(scaling={"maxReplicas": 2}))
+    wait_until(lambda: "advice" not in operator.status(), 10, "the end of advice")
+
+
 def test_decisions_on_standard_output_are_what_a_replay_reads(start_operator):
     operator = start_operator(manifest(), decisions="-", environment={"FAKE_SERVICE_SECONDS": "0.1"})
     for _ in range(3):

@@ -63,7 +63,8 @@ TEST_CASE("What is written is read back equal") {
     "model": {"name": "m.1", "uri": "https://example.org/w.pth", "labels": "https://example.org/l", "precision": "bf16",
               "uriQuerySecret": "signed", "labelsQuerySecret": "a.b",
               "sha256": "F37072FD47E89C5E827621C5BAFFA7500819F7896BBACEC160B1A16C560E07EC"},
-    "scaling": {"policy": "External", "paused": true, "onMetricsLoss": "ScaleToMax", "latencyTarget": "250ms"},
+    "scaling": {"policy": "External", "paused": true, "onMetricsLoss": "ScaleToMax", "latencyTarget": "250ms",
+                "advisors": ["Hpa70", "Kpa"]},
     "dispatcher": {"replicas": 2, "queueCapacity": 7, "maxConnectionsPerAddress": 0, "requestTimeout": "5s",
                    "limits": {"maxBytes": 100000, "maxPixels": 200000}, "batch": {"maxSize": 8, "maxDelay": "5ms"},
                    "cors": {"allowedOrigins": ["https://app.example.com", "http://localhost:3000"]}},
@@ -102,6 +103,17 @@ TEST_CASE("Every fault names the field, the value and what is allowed") {
     std::string why;
   };
   auto const row = GENERATE(values<Row>({
+      {R"({"scaling": {"advisors": ["Kpa", "hpa70"]}})",
+       "spec.scaling.advisors[1]: Invalid value: \"hpa70\": must be one of Latency, QueueRatio, Hpa70, "
+       "Hpa90, "
+       "Keda, Kpa, RayServe",
+       "an advisor that nobody knows"},
+      {R"({"scaling": {"advisors": ["Kpa", "Kpa"]}})", "spec.scaling.advisors[1]: Duplicate value: \"Kpa\"",
+       "an advisor twice"},
+      {R"({"scaling": {"policy": "QueueRatio", "prometheusQuery": "a", "advisors": ["Kpa"]}})",
+       "spec.scaling.advisors: Forbidden: needs measurements of arrivals and service times, which the "
+       "operator does not have with prometheusQuery",
+       "advisors without measurements"},
       {R"({"scaling": {"queueTarget": 0}})",
        "spec.scaling.queueTarget: Invalid value: 0: must be an integer between 1 and 100000", "below"},
       {R"({"scaling": {"queueTarget": 100001}})",

@@ -20,6 +20,9 @@ TEST_CASE("A status survives the way through the API server") {
   status.model.precision = "int8";
   status.model.agreement = 0.96875;
   status.queue = {17, 3, 12.5, 230ms, 410ms};
+  using ei::scaling::Advisor;
+  status.advice = {{std::chrono::floor<std::chrono::seconds>(time), 3600, 4, 500, {2, 7200, 3}, {}}};
+  status.advice[0].advisors = {{Advisor::Kpa, {3, 9000, 0}}, {Advisor::Hpa70, {4, 10'000, 70}}};
   status.last_decision = api::DecisionRecord{"d-1", time, 3, 5, "LoadRose", "n = 5"};
   status.history = {*status.last_decision};
   status.conditions = {{"Ready", api::ConditionStatus::True, "Serving", "2 of 3",

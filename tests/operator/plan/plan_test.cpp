@@ -285,6 +285,22 @@ TEST_CASE("Moving numbers are written every ten seconds, what people wait for at
   CHECK_FALSE(plan::worth_writing(written, written, 1h));
 }
 
+TEST_CASE("Sums of advice that grow are written twice a minute, or with what else is written") {
+  auto advised = verdict(steady());
+  advised.advice = {{}};
+  auto const written = settled(service(), advised).status;
+  REQUIRE(written.advice.size() == 1);
+  auto next = written;
+  ++next.advice[0].acting.core_seconds;
+  CHECK_FALSE(plan::worth_writing(written, next, 29s));
+  CHECK(plan::worth_writing(written, next, 30s));
+  next.queue.depth = 9;
+  CHECK_FALSE(plan::worth_writing(written, next, 1s));
+  CHECK(plan::worth_writing(written, next, 10s));
+  next.ready_replicas = 9;
+  CHECK(plan::worth_writing(written, next, 1s));
+}
+
 TEST_CASE("Numbers of a queue that could not be asked stay as they were") {
   auto decision = steady();
   decision.inputs.queue = 12;

@@ -24,6 +24,29 @@ TEST_CASE("A service at rest causes no status write but its first") {
   CHECK(world.status_writes == 1);
 }
 
+TEST_CASE("Advisors are told in the status, twice a minute at rest, and forgotten with the spec's list") {
+  World world;
+  world.sample = ei::scaling::Sample{};
+  auto const key = world.add("a");
+  world.services[key].spec->advisors = {ei::scaling::Advisor::Kpa, ei::scaling::Advisor::Hpa70};
+  world.run_for(120s);
+  CHECK(world.status_writes >= 4);
+  CHECK(world.status_writes <= 5);
+  auto const& advice = world.services[key].status.advice;
+  REQUIRE(advice.size() == 1);
+  CHECK(advice[0].measured_seconds >= 90);
+  CHECK(advice[0].unmeasured_seconds == 0);
+  REQUIRE(advice[0].advisors.size() == 2);
+  CHECK(advice[0].advisors[1].first == ei::scaling::Advisor::Hpa70);
+  CHECK(advice[0].advisors[1].second.replicas == 1);
+  CHECK(advice[0].advisors[1].second.core_seconds == advice[0].measured_seconds);
+  world.services[key].spec->advisors.clear();
+  world.services[key].metadata.generation++;
+  world.change(key);
+  world.run_for(1s);
+  CHECK(world.services[key].status.advice.empty());
+}
+
 TEST_CASE("Every decision has an id of its own") {
   World world;
   world.add("a");

@@ -19,6 +19,8 @@ dispatcher_completions_total 110
 dispatcher_service_seconds_total 3.5
 dispatcher_service_seconds_squared_total 0.25
 dispatcher_in_flight 3
+dispatcher_dropped_total{reason="full"} 8
+dispatcher_dropped_total{reason="deadline"} 9
 dispatcher_oldest_age_seconds 0.75
 dispatcher_workers_by_output{output="scores"} 2
 dispatcher_workers_by_output{output="probabilities"} 0
@@ -55,6 +57,7 @@ TEST_CASE("A dispatcher's load is read off its exposition, health checks left ou
   auto const reading = scrape::read_exposition(kExposition);
   REQUIRE(reading.has_value());
   CHECK(reading->queue == 7);
+  CHECK(reading->refused == 8);
   CHECK(reading->arrivals == 120);
   CHECK(reading->completions == 110);
   CHECK(reading->service_seconds == 3.5);

@@ -121,3 +121,18 @@ TEST_CASE("A status says what is not as it should be, and one of an earlier rele
             "1970-01-01T00:00:00.000000Z  resnet18 stays at 1 worker: Steady (decision d-1)",
             "  rule:      R = 0.1"});
 }
+
+TEST_CASE("Advice is told as what each policy has cost, the acting one first") {
+  ei::api::Advice advice;
+  advice.since = ei::parse_rfc3339("2026-03-04T00:00:00Z").value();
+  advice.measured_seconds = 3600;
+  advice.unmeasured_seconds = 4;
+  advice.requests = 500;
+  advice.acting = {1, 3600, 3};
+  advice.advisors = {{ei::scaling::Advisor::Hpa70, {4, 10'000, 70}}};
+  CHECK(show::explain_advice(advice) ==
+        std::vector<std::string>{"advice since 2026-03-04T00:00:00Z: 500 requests in 3600 s (4 s were not "
+                                 "measured and count for nobody)",
+                                 "  acting      1 worker, 3600 core-seconds, 3 late",
+                                 "  Hpa70       4 workers, 10000 core-seconds, 70 late"});
+}
