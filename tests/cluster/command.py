@@ -9,6 +9,7 @@
   cluster tools                builds the programs into the cache and nothing else
   cluster down                 ends everything it started and removes the folder
 
+EI_KUBERNETES chooses among the versions of Kubernetes that are pinned here: 1.35 or 1.37.
 With KUBECONFIG set, `up` starts nothing and the tests use that cluster.
 """
 
@@ -62,8 +63,8 @@ def up(state: State, args) -> None:
         log(f"already up: {state.folder}")
         return
     if not args.bare:
-        check_privileges()
-    programs = tools.ensure(tools.BARE if args.bare else tools.PACKAGES)
+        check_privileges(tools.runtime())
+    programs = tools.ensure(tools.BARE if args.bare else tools.packages())
     if state.data["processes"]:
         down(state)  # the rest of a cluster that died or of another mode
         state.data = {"processes": {}}
@@ -144,7 +145,7 @@ def load(state: State, components: list[str]) -> None:
     archives = [path if (path := pathlib.Path(each)).suffix == ".tar" else images.build(each, binaries) for each in components]
     sandbox = Sandbox(state)
     endpoint = endpoint_of(state)
-    programs = tools.ensure(["kubectl"])
+    programs = tools.ensure(["kubectl", *tools.runtime()])
     node = Node(state, programs, sandbox, ControlPlane(state, programs, endpoint))
     for archive in archives:
         node.load_image(archive)
@@ -199,7 +200,7 @@ def run(args) -> int:
         case "kubeconfig":
             print(os.environ.get("KUBECONFIG") or state.path("admin.kubeconfig"))
         case "tools":
-            for name, path in tools.ensure(tools.PACKAGES).items():
+            for name, path in tools.ensure(tools.packages()).items():
                 print(f"{name} {path}")
         case "load":
             load(state, args.components)

@@ -7,6 +7,7 @@ import pytest
 
 from bench.waiting import eventually
 from tests.cluster.conftest import HERE
+from tests.cluster.harness import tools
 
 PAUSE = "localhost/elastic-inference/pause:1"  # static busybox
 
@@ -158,3 +159,12 @@ def test_down_leaves_nothing_of_the_machine_changed(cluster, tmp_path):
         )
         assert done.returncode == 0, done.stderr
     assert traces() == before
+
+
+def test_the_node_runs_the_versions_that_were_asked_for(cluster):
+    told = cluster.get("node", "node")["status"]["nodeInfo"]
+    folder = tools.packages()["kubelet"][0]
+    assert told["kubeletVersion"] == tools.kubernetes_version(folder), told
+    assert told["kubeletVersion"].startswith(f"v{tools.release()}."), told
+    if tools.runtime():  # else this machine's, whatever it is
+        assert "://2." in told["containerRuntimeVersion"], told

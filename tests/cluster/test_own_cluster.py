@@ -45,3 +45,10 @@ def test_a_cluster_that_has_a_release_of_the_chart_is_left_alone(server, namespa
     assert done.returncode == 2 and f"the release eis in namespace {namespace}" in done.stdout, done.stdout
     assert server.get("deploy", "eis-elastic-inference", "-n", namespace)
     server.helm("uninstall", "eis", "-n", namespace)
+
+
+def test_a_kubernetes_that_is_not_pinned_is_refused_with_those_that_are(tmp_path):
+    command = [HERE / "cluster", "--dir", tmp_path / "state", "up", "--bare"]
+    env = {key: value for key, value in os.environ.items() if key != "KUBECONFIG"} | {"EI_KUBERNETES": "1.30"}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and "EI_KUBERNETES is '1.30'; allowed: 1.35, 1.37" in done.stderr, done.stderr

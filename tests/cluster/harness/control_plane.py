@@ -127,6 +127,8 @@ class ControlPlane:
             # ServiceAccount admission waits for accounts that only a controller
             # manager makes; the bare server has none and no pods either.
             *(["--disable-admission-plugins=ServiceAccount"] if bare else ["--enable-admission-plugins=NodeRestriction"]),
+            # Nobody asks a bare server for the Service `kubernetes`, and 1.37 refuses to give it a loopback address.
+            *(["--endpoint-reconciler-type=none"] if bare else []),
             "--profiling=false",
         ]
         if audit:

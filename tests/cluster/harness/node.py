@@ -36,7 +36,7 @@ disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.snapshotter.
   snapshotter = "overlayfs"
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
   runtime_type = "io.containerd.runc.v2"
-[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+{shim}[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
   SystemdCgroup = false
 [plugins."io.containerd.grpc.v1.cri".cni]
   bin_dir = "/usr/lib/cni"
@@ -79,16 +79,25 @@ class Node:
     def start_containerd(self) -> None:
         config = self.state.path("containerd.toml")
         config.write_text(
-            CONTAINERD_CONFIG.format(state=self.state.folder, socket=self.socket, pause=PAUSE_IMAGE)
+            CONTAINERD_CONFIG.format(state=self.state.folder, socket=self.socket, pause=PAUSE_IMAGE, shim=self._shim())
         )
         self.state.path("cni", "10-pods.conflist").write_text(json.dumps(CNI_CONFIG))
-        self.state.start("containerd", ["containerd", "--config", str(config)], prefix=self.sandbox.prefix)
+        self.state.start("containerd", [self._runtime("containerd"), "--config", str(config)], prefix=self.sandbox.prefix)
         wait_until(
             lambda: self.ctr("version"), 30, "an answer of containerd", 0.2, NOT_YET, alive=lambda: self.state.must_live("containerd")
         )
 
+    def _runtime(self, program: str) -> str:
+        """A program of the container runtime: one that was built for this release, else the machine's."""
+        return self.tools.get(program, program)
+
+    def _shim(self) -> str:
+        """Names a shim that was built: containerd looks on PATH first, where the machine's own may be."""
+        built = self.tools.get("containerd-shim-runc-v2")
+        return f'  runtime_path = "{built}"\n' if built else ""
+
     def ctr(self, *args: str, timeout: float = 30) -> str:
-        command = [*self.sandbox.prefix, "ctr", f"--address={self.socket}", "--namespace=k8s.io", *args]
+        command = [*self.sandbox.prefix, self._runtime("ctr"), f"--address={self.socket}", "--namespace=k8s.io", *args]
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
         if done.returncode:
             raise subprocess.CalledProcessError(done.returncode, command, done.stdout, done.stderr.strip())

@@ -39,6 +39,16 @@ PACKAGES = {
     "cel": (".", "./cel"),  # of the library that this API server is built with
     "metrics-server": ("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
 }
+# The Kubernetes of a cluster -> the programs that are of another module there. EI_KUBERNETES chooses.
+NODE = ("kube-apiserver", "kubectl", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
+# Debian's containerd is older than 2 up to Debian 13; kubelets of 1.36 and later are made for 2.
+RUNTIME = ("containerd", "containerd-shim-runc-v2", "ctr")
+RELEASES = {
+    "1.35": {},
+    "1.37": {name: ("newest", PACKAGES[name][1]) for name in NODE}
+    | {name: ("containerd", f"github.com/containerd/containerd/v2/cmd/{name}") for name in RUNTIME},
+}
+DEFAULT_RELEASE = "1.35"
 # Whose source is here.
 OURS = ("cel", "dashboard", "kstatus", "registry")
 BARE = ("etcd", "kube-apiserver", "kubectl")
@@ -62,9 +72,28 @@ def log(message: str) -> None:
     print(f"[{time.strftime('%H:%M:%S')}] {message}", file=sys.stderr, flush=True)
 
 
-def kubernetes_version() -> str:
-    """The pinned version, `v1.35.4`."""
-    return re.search(r"^\s*k8s\.io/kubernetes (v\S+)", (HERE / "go.mod").read_text(), re.M)[1]
+def release() -> str:
+    """The minor of Kubernetes that clusters here run."""
+    chosen = os.environ.get("EI_KUBERNETES") or DEFAULT_RELEASE
+    if chosen not in RELEASES:
+        raise Failed(f"EI_KUBERNETES is '{chosen}'; allowed: {', '.join(RELEASES)}")
+    return chosen
+
+
+def packages() -> dict[str, tuple[str, str]]:
+    """All programs of a cluster of this release, as in PACKAGES."""
+    return PACKAGES | RELEASES[release()]
+
+
+def runtime() -> tuple[str, ...]:
+    """The programs of the container runtime that are built here; none where the machine's own serves."""
+    return tuple(name for name in RUNTIME if name in packages())
+
+
+def kubernetes_version(folder: str = ".") -> str:
+    """The version that a module pins, `v1.35.4`; the first module's for one that pins none."""
+    found = re.search(r"^(?:require)?\s*k8s\.io/kubernetes (v\S+)", (HERE / folder / "go.mod").read_text(), re.M)
+    return found[1] if found else kubernetes_version()
 
 
 def _pins(folder: str) -> list[pathlib.Path]:
@@ -74,12 +103,12 @@ def _pins(folder: str) -> list[pathlib.Path]:
 
 def bin_dir(name: str) -> pathlib.Path:
     """The cache folder for one program: another pin or compiler is another folder."""
-    folder = PACKAGES[name][0]
+    folder = packages()[name][0]
     digest = hashlib.sha256(_go_version(go_program()).encode())
     own = [HERE / name / "main.go"] if name in OURS else []
     for pin in _pins(folder) + own:
         digest.update(pin.read_bytes())
-    stem = kubernetes_version() if folder == "." else folder
+    stem = kubernetes_version(folder) if folder in (".", "newest") else folder
     return cache_dir() / "cluster-tools" / f"{stem}-{digest.hexdigest()[:12]}"
 
 
@@ -134,10 +163,10 @@ def _fetch_go(installed: str, target: pathlib.Path) -> None:
         root.rename(target)
 
 
-def _link_flags() -> str:
+def _link_flags(folder: str) -> str:
     """Stripped, and stamped: unstamped programs call themselves v0.0.0-master,
     which helm's kubeVersion check and `kubectl version` then believe."""
-    version = kubernetes_version()
+    version = kubernetes_version(folder)
     major, minor, _ = version[1:].split(".", 2)
     stamps = {
         "gitVersion": version,
@@ -153,14 +182,14 @@ def _link_flags() -> str:
 
 
 def _build(name: str, target: pathlib.Path) -> None:
-    folder, package = PACKAGES[name]
+    folder, package = packages()[name]
     target.parent.mkdir(parents=True, exist_ok=True)
     env = dict(os.environ, CGO_ENABLED="0", GOWORK="off", GOTOOLCHAIN="local")
     env["GOFLAGS"] = f"{env.get('GOFLAGS', '')} -trimpath -mod=readonly -buildvcs=false".strip()
     started = time.monotonic()
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         out = pathlib.Path(scratch) / name
-        command = ["nice", "-n", "10", go_program(), "build", "-ldflags", _link_flags(), "-o", str(out), package]
+        command = ["nice", "-n", "10", go_program(), "build", "-ldflags", _link_flags(folder), "-o", str(out), package]
         done = subprocess.run(
             command, cwd=HERE / folder, env=env, capture_output=True, text=True, timeout=BUILD_DEADLINE_S
         )
