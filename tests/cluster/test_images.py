@@ -71,6 +71,12 @@ def test_small_images_add_at_most_40_megabytes_to_debian(built, component):
     assert images.size_above_base(component) <= 40
 
 
+@pytest.mark.parametrize("suite", [each for each in images.SUITES if each != images.SUITE])
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_the_other_release_has_the_packages_of_both_stages(component, suite):
+    images.simulate_packages(component, suite)
+
+
 def test_two_builds_of_an_image_have_one_digest():
     # The operator's has most that a package's installation writes: certificates and time zones.
     assert images.fresh_digest("operator") == images.fresh_digest("operator")

@@ -16,8 +16,9 @@ from bench.waiting import Failed
 from .node import PAUSE_IMAGE
 from .tools import ROOT, cache_dir, log
 
-# The Debian that whole Dockerfiles are built on: theirs by default.
-SUITE = os.environ.get("EI_IMAGE_SUITE", "bookworm")
+# The releases of Debian that the Dockerfiles take, and the one that they are built on whole: theirs by default.
+SUITES = ("trixie", "bookworm")
+SUITE = os.environ.get("EI_IMAGE_SUITE", SUITES[0])
 COMPONENTS = {"operator": "operator", "dispatcher": "dispatcher", "worker": "inference"}
 
 # The rooms that a component's Dockerfile copies: a change in any of them is another image.
@@ -186,6 +187,29 @@ def build(component: str, binaries: pathlib.Path | None = None) -> pathlib.Path:
         log(f"built the {component} image in {time.monotonic() - started:.0f} s")
         _forget_old(component)
     return path
+
+
+def _simulating_base(suite: str) -> str:
+    """The base image with apt's lists, where apt-get installs nothing and only says whether it could."""
+    base(suite)
+    name = f"{suite}-simulating"
+    if not _exists(_base_name(name)):
+        container = _buildah("from", "--pull-never", _base_name(suite))
+        setting = "apt-get update && echo 'APT::Get::Simulate \"true\";' >/etc/apt/apt.conf.d/simulate"
+        _buildah("run", "--isolation", "chroot", container, "--", "sh", "-c", setting)
+        _buildah("commit", "--rm", container, _base_name(name))
+    return name
+
+
+def simulate_packages(component: str, suite: str) -> None:
+    """What both stages of a component's Dockerfile ask apt for on a release: fails where apt could not install it."""
+    dockerfile = ROOT / COMPONENTS[component] / "Dockerfile"
+    with _lock(), tempfile.TemporaryDirectory() as scratch:
+        argument = ("--build-arg", f"SUITE={_simulating_base(suite)}")
+        packages_alone = pathlib.Path(scratch, "Dockerfile")
+        packages_alone.write_text(dockerfile.read_text().partition("WORKDIR")[0])
+        for file, options in ((packages_alone, ()), (dockerfile, ("--target", "runtime"))):
+            _bud(file, f"localhost/elastic-inference/{component}:simulated", ROOT, *options, *argument)
 
 
 def _forget_old(component: str) -> None:
