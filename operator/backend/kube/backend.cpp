@@ -303,6 +303,24 @@ asio::awaitable<Result<void>> KubeBackend::replace_worker(plan::Observation cons
   co_return done;
 }
 
+// An apply takes away what it does not say, and no cache keeps sentences: what the API server has of the
+// decision is read for a write that makes none. By a list of one, which needs no right that we do not have.
+asio::awaitable<api::Explanation> KubeBackend::explanation_written(plan::Observation const& seen,
+                                                                   std::string const& decision_id) {
+  ListQuery query;
+  query.field_selector = "metadata.name=" + seen.metadata.name;
+  auto const list = co_await client_.list_page(kInferenceServices, seen.metadata.namespace_name, query);
+  // Without an answer the status is written all the same: its counts and conditions matter more.
+  auto const* items = list ? find_member(*list, "items") : nullptr;
+  if (items == nullptr || !items->is_array()) co_return api::Explanation{};
+  for (auto const& item : items->get_array()) {
+    if (string_or(item, "metadata.uid") != seen.metadata.uid) continue;
+    auto const* told = find_member(item, "status.lastDecision");
+    if (told != nullptr && string_or(*told, "id") == decision_id) co_return api::explanation_from_json(*told);
+  }
+  co_return api::Explanation{};
+}
+
 asio::awaitable<Result<void>> KubeBackend::write_status(plan::Observation const& seen,
                                                         plan::WriteStatus const& write) {
   auto const& status = write.status;
@@ -319,9 +337,13 @@ asio::awaitable<Result<void>> KubeBackend::write_status(plan::Observation const&
                            {"kind", api::kKind},
                            {"metadata", std::move(metadata)},
                            {"status", api::to_json(status)}};
-  if (write.explanation && status.last_decision) {
+  if (status.last_decision) {
+    auto const& former = seen.status.last_decision;
+    auto explanation = write.explanation.value_or(api::Explanation{});
+    if (!write.explanation && former && former->id == status.last_decision->id)
+      explanation = co_await explanation_written(seen, former->id);
     auto& told = body["status"].as_object()["lastDecision"].as_object();
-    for (auto const& [name, sentence] : api::to_json(*write.explanation)) told[name] = sentence;
+    for (auto const& [name, sentence] : api::to_json(explanation)) told[name] = sentence;
   }
   auto applied = co_await client_.apply(kInferenceServices, key, std::move(body), "status");
   if (!applied && applied.error().kind == ErrorKind::NotFound)

@@ -88,6 +88,8 @@ class KubeBackend final : public backend::Backend {
   boost::asio::awaitable<Result<void>> scale_workers(plan::Observation const& seen, int replicas);
   boost::asio::awaitable<Result<void>> ensure_monitor(plan::Observation const& seen);
   boost::asio::awaitable<Result<void>> replace_worker(plan::Observation const& seen, std::string name);
+  boost::asio::awaitable<api::Explanation> explanation_written(plan::Observation const& seen,
+                                                               std::string const& decision_id);
   boost::asio::awaitable<Result<void>> write_status(plan::Observation const& seen,
                                                     plan::WriteStatus const& write);
   void record(plan::Observation const& seen, plan::RecordEvent const& event);

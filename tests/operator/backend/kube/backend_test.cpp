@@ -205,6 +205,28 @@ TEST_CASE_METHOD(Backed,
   CHECK(*seen.workers[0].not_ready_since < seen_at + 5s);
 }
 
+TEST_CASE_METHOD(Backed, "a status written without a decision keeps the sentences of the last one") {
+  start();
+  api::Status status;
+  status.last_decision.emplace();
+  status.last_decision->id = "first";
+  api::Explanation const explanation{"2 wait", "the load 3", "", "enough", ""};
+  auto const sentences = [this] {
+    auto const object = get(kInferenceServices, {"default", "s"});
+    return api::explanation_from_json(*find_member(object, "status.lastDecision"));
+  };
+  REQUIRE(apply({plan::WriteStatus{status, explanation}}).has_value());
+  REQUIRE(sentences() == explanation);
+  status.replicas = 3;
+  REQUIRE(apply({plan::WriteStatus{status}}).has_value());
+  CHECK(sentences() == explanation);
+  CHECK(sim::number_of(get(kInferenceServices, {"default", "s"}), "status.replicas") == 3);
+  // Of another decision they would be wrong.
+  status.last_decision->id = "second";
+  REQUIRE(apply({plan::WriteStatus{status}}).has_value());
+  CHECK(sentences() == api::Explanation{});
+}
+
 TEST_CASE_METHOD(Backed, "the status is written once, and not for a service made anew under the name") {
   start();
   api::Status status;
