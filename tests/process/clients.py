@@ -1,5 +1,6 @@
 """Clients that others wrote, from the Python package index, in an environment of their own that is kept in the user's cache."""
 import fcntl
+import importlib.util
 import json
 import os
 import pathlib
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 # What one release of Triton's client does; the newest that was tried.
 PACKAGES = ["tritonclient[http,grpc]==2.73.0"]
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "elastic-inference"
@@ -28,6 +30,14 @@ def environment_with(*packages):
             subprocess.run([str(python), "-m", "pip", "install", "--quiet", *packages], check=True, timeout=300)
             (home / "complete").touch()
     return python
+
+
+def go_program(name):
+    """One of those that the cluster tests build of Go modules; made at the first use, which takes a minute or two."""
+    spec = importlib.util.spec_from_file_location("cluster_tools", ROOT / "tests/cluster/harness/tools.py")
+    tools = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tools)
+    return tools.ensure([name])[name]
 
 
 def triton_python():

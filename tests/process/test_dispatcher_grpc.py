@@ -1,6 +1,5 @@
 """gRPC, with Triton's own Python client, the gRPC library below it, and grpcurl."""
 import base64
-import importlib.util
 import json
 import socket
 import subprocess
@@ -9,10 +8,9 @@ import pytest
 
 from bench.waiting import wait_until
 from tests.process.background import Background
-from tests.process.clients import run_triton
+from tests.process.clients import go_program, run_triton
 from tests.process.fake_worker import FakeWorker, WorkingWorker
 from tests.process.picture_files import picture
-from tests.process.programs import ROOT
 
 JPEG = picture()
 INFER = "/inference.GRPCInferenceService/ModelInfer"
@@ -241,17 +239,8 @@ out = [sum(done), errors]
             worker.close()
 
 
-def grpcurl():
-    """Built at the first use into the user's cache, as the cluster's programs are."""
-    path = ROOT / "tests/cluster/harness/tools.py"
-    spec = importlib.util.spec_from_file_location("cluster_tools", path)
-    tools = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tools)
-    return tools.ensure(["grpcurl"])["grpcurl"]
-
-
 def test_grpcurl_finds_out_by_reflection_what_it_may_call(dispatcher, link):
-    program = grpcurl()
+    program = go_program("grpcurl")
     link(WorkingWorker)
     dispatcher.wait_for_metric("dispatcher_workers", 1, state="idle")
 

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from bench.waiting import wait_until
-from tests.process.clients import environment_with, run_in
+from tests.process.clients import environment_with, go_program, run_in
 from tests.process.fake_worker import FakeWorker, WorkingWorker
 from tests.process.picture_files import picture
 from tests.process.programs import BIN
@@ -212,3 +212,51 @@ def test_a_variable_that_cannot_be_read_is_told_at_start_without_its_value(name)
     env = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", name: "a=b,s3cret"}
     done = subprocess.run([BIN / "inference-dispatcher"], env=env, capture_output=True, text=True, timeout=20)
     assert done.returncode == 2 and name in done.stderr and "NAME=VALUE" in done.stderr and "s3cret" not in done.stderr
+
+
+@contextlib.contextmanager
+def real_collector(folder):
+    """Its URL, and a function for the spans that it has written."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    written, config = folder / "spans.jsonl", folder / "collector.yaml"
+    config.write_text(json.dumps({
+        "receivers": {"otlp": {"protocols": {"http": {"endpoint": address}}}},
+        "exporters": {"file": {"path": str(written)}},
+        "service": {"telemetry": {"metrics": {"level": "none"}}, "pipelines": {"traces": {"receivers": ["otlp"], "exporters": ["file"]}}},
+    }))
+
+    def spans():
+        lines = written.read_text().splitlines(keepends=True) if written.exists() else []
+        bodies = [json.loads(line) for line in lines if line.endswith("\n")]
+        return [span for body in bodies for resource in body["resourceSpans"] for scope in resource["scopeSpans"] for span in scope["spans"]]
+
+    def listens():
+        with contextlib.suppress(OSError), socket.create_connection(tuple(address.split(":")), 1):
+            return True
+
+    with open(folder / "collector.log", "w") as log:
+        process = subprocess.Popen([go_program("collector"), "--config", f"file:{config}"], stdout=log, stderr=log)
+    try:
+        wait_until(listens, what="the collector", seconds=30)
+        yield f"http://{address}", spans
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def test_opentelemetry_s_own_collector_takes_the_spans(start_dispatcher, tmp_path):
+    with real_collector(tmp_path) as (url, written):
+        dispatcher = start_dispatcher("--otlp-endpoint", url)
+        worker = WorkingWorker(dispatcher)
+        assert post(dispatcher, traceparent=PARENT, tracestate="a=1").status_code == 200
+        wait_until(lambda: len(written()) >= 5, what="the spans in the collector's file", seconds=30)
+        assert dispatcher.metrics().get("dispatcher_spans_total", result="exported") == 5
+        assert dispatcher.metrics().get("dispatcher_spans_total", result="dropped") == 0
+        worker.close()
+    spans = {span["name"]: span for span in written()}
+    server = spans.pop("POST /predict")
+    assert (server["traceId"], server["parentSpanId"], server["traceState"], server["kind"]) == (TRACE, CLIENT, "a=1", 2)
+    assert set(spans) == {"queue", "hand-out", "decode", "forward"}
+    assert all((each["traceId"], each["parentSpanId"]) == (TRACE, server["spanId"]) for each in spans.values())
+    assert attributes(server)["http.response.status_code"] == "200"

@@ -36,6 +36,7 @@ PACKAGES = {
     "kstatus": (".", "./kstatus"),  # of the library that this helm is built with
     "dashboard": ("dashboard", "."),
     "registry": ("registry", "."),
+    "collector": ("collector", "."),
     "cel": (".", "./cel"),  # of the library that this API server is built with
     "metrics-server": ("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
 }
@@ -50,7 +51,7 @@ RELEASES = {
 }
 DEFAULT_RELEASE = "1.35"
 # Whose source is here.
-OURS = ("cel", "dashboard", "kstatus", "registry")
+OURS = ("cel", "collector", "dashboard", "kstatus", "registry")
 BARE = ("etcd", "kube-apiserver", "kubectl")
 # What envtest's convention ships: the only programs taken from KUBEBUILDER_ASSETS.
 ASSETS = BARE
