@@ -169,6 +169,7 @@ Result<std::optional<HpaAnswer>> HpaFilter::feed(std::string_view line) {
   measure(pods, now);
   if (!due(next_sync_, settings_.phase, settings_.hpa.sync, now)) return std::optional<HpaAnswer>();
   std::vector<HpaPod> seen;
+  seen.reserve(pods.size());
   for (Pod const& each : pods) seen.push_back(each.pod);
   auto const proposal = hpa_cpu_replicas(settings_.hpa, *current, seen, now);
   return std::optional<HpaAnswer>(

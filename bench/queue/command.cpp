@@ -34,15 +34,16 @@ double cost_of(std::size_t waiting, std::size_t requests) {
   };
   for (std::size_t i = 0; i < waiting; ++i) offer();
   double least = 1e18;
+  std::size_t const each = requests / kParts;
   for (std::size_t part = 0; part < kParts; ++part) {
     auto const start = std::chrono::steady_clock::now();
-    for (std::size_t i = 0; i < requests / kParts; ++i) {
+    for (std::size_t i = 0; i < each; ++i) {
       offer();
       auto const taken = queue.take(now);
       if (taken) (void)queue.complete(taken->ticket, now);
     }
     std::chrono::duration<double, std::nano> const spent = std::chrono::steady_clock::now() - start;
-    least = std::min(least, spent.count() / static_cast<double>(requests / kParts));
+    least = std::min(least, spent.count() / static_cast<double>(each));
   }
   return least;
 }
