@@ -70,6 +70,8 @@ std::shared_ptr<Call> Call::make(asio::any_io_executor executor,
                                  std::function<void()> on_done) {
   std::shared_ptr<Call> out(new Call(std::move(executor), context, outbox, std::move(on_done)));
   out->self_ = out;
+  // At once, not with the answer: a call whose message is too large is ended by gRPC with a status alone.
+  out->StartSendInitialMetadata();
   return out;
 }
 

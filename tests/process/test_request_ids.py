@@ -133,3 +133,18 @@ out = [asked("resnet18", ("x-request-id", "mine"), ("traceparent", args[2]), ("t
     item, = worker.jobs[-1][0]["items"]
     assert (item["request_id"], item["traceparent"], item["tracestate"]) == ("mine", TRACE, "a=1,b=2")
     worker.close()
+
+
+def test_grpc_gives_the_id_back_where_its_library_ends_the_call(start_dispatcher):
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as own:
+        dispatcher = start_dispatcher("--grpc-fd", str(own.fileno()), pass_fds=(own.fileno(),))
+    code = """
+import grpc
+from tritonclient.grpc import service_pb2 as pb, service_pb2_grpc
+stub = service_pb2_grpc.GRPCInferenceServiceStub(grpc.insecure_channel(args[0], options=[("grpc.max_send_message_length", -1)]))
+request = pb.ModelInferRequest(model_name="resnet18")
+request.raw_input_contents.append(b"a" * (64 << 20))
+call = stub.ModelInfer.future(request, metadata=[("x-request-id", "mine")])
+out = [call.code().name, [value for name, value in call.initial_metadata() if name == "x-request-id"]]
+"""
+    assert run_triton(code, f"127.0.0.1:{dispatcher.ports['grpc']}") == ["RESOURCE_EXHAUSTED", ["mine"]]
