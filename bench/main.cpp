@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <exception>
 
+#include "bench/advice/command.hpp"
 #include "bench/hpa/command.hpp"
 #include "bench/load/command.hpp"
 #include "bench/load/trace_command.hpp"
@@ -20,6 +21,7 @@ int main(int argc, char** argv) {
   ei::bench::add_policy_command(program, code);
   ei::bench::add_hpa_command(program, code);
   ei::bench::add_queue_command(program, code);
+  ei::bench::add_advice_command(program, code);
   try {
     program.parse(argc, argv);
   } catch (CLI::ParseError const& error) {

@@ -46,6 +46,7 @@ MAY_INCLUDE = {
     "operator": ["operator", "dispatcher/contract", "runtime"],
     "bench/sim": ["operator/simulation", "operator/scaling", "dispatcher/queue", "runtime/core"],
     "bench/queue": ["bench", "dispatcher/queue", "runtime/core"],
+    "bench/advice": ["bench", "operator/advice", "operator/scaling", "runtime/core"],
     "bench": ["bench", "dispatcher/contract", "operator/scaling", "operator/simulation", "operator/schedule", "operator/api", "operator/manifest", "runtime"],
 }
 

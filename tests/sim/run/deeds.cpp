@@ -34,6 +34,17 @@ json::array draw_schedule(simulation::Rng& rng, bool changes) {
   return entries;
 }
 
+/// Of every third service. By a generator of its own, so that what else is drawn is what it was without.
+json::array draw_advisors(std::uint64_t seed) {
+  simulation::Rng rng(0xad0000 + seed);
+  json::array advisors;
+  if (rng.uniform() > 1.0 / 3) return advisors;
+  for (auto const advisor : scaling::kAdvisors) {
+    if (rng.uniform() < 0.5) advisors.emplace_back(scaling::name(advisor));
+  }
+  return advisors;
+}
+
 }  // namespace
 
 void Run::send(std::string method, std::string target, json::object const& body) {
@@ -56,6 +67,8 @@ void Run::create_service(std::size_t number) {
                        {"cooldown", "10s"},
                        {"interval", rng.uniform() < 0.5 ? "2s" : "5s"}};
   if (rng.uniform() < 0.2) scaling["schedule"] = draw_schedule(rng, true);
+  if (auto advisors = draw_advisors(script_.seed + number); !advisors.empty())
+    scaling["advisors"] = std::move(advisors);
   json::object spec{{"replicas", static_cast<int>(rng.below(7))},
                     {"scaling", std::move(scaling)},
                     {"dispatcher", json::object{{"replicas", static_cast<int>(1 + rng.below(2))}}}};
@@ -77,6 +90,8 @@ void Run::edit_service(std::size_t number, Edit edit) {
     scaling["maxReplicas"] = static_cast<int>(2 + rng_.below(6));
     // In the end nothing is paused, and no bound changes by the clock.
     scaling["paused"] = !last && rng_.uniform() < 0.15;
+    if (last)
+      scaling["advisors"] = nullptr;  // advice is written twice a minute, and then there is to be silence
     if (last || rng_.uniform() < 0.3) scaling["schedule"] = nullptr;
     if (rng_.uniform() < 0.2) scaling["schedule"] = draw_schedule(rng_, !last);
     if (rng_.uniform() < 0.15) scaling["policy"] = draw_policy(rng_);
