@@ -61,11 +61,13 @@ asio::awaitable<Result<std::vector<Answer>>> classify(LiveExchange& live, oip::I
 oip::Versions served_versions(LiveExchange const& live) {
   oip::Versions out;
   for (auto const& [version, workers] : live.exchange().workers_by_version()) out.push_back(version);
+  // Of a service that sleeps, what its next worker computes with, as far as anybody knows.
+  if (out.empty() && !live.exchange().last_version().empty()) out.push_back(live.exchange().last_version());
   return out;
 }
 
 bool model_ready(LiveExchange const& live) {
-  return live.exchange().workers() > 0;
+  return live.exchange().workers() > 0 || live.sleeps();
 }
 
 bool inference_ready(LiveExchange const& live) {

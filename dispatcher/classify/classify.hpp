@@ -22,13 +22,13 @@ namespace ei::dispatcher {
                                                                     SteadyTime deadline, RequestTag tag,
                                                                     std::optional<std::string> version);
 
-/// The versions of the model that linked workers compute with.
+/// The versions of the model that linked workers compute with; where none is linked, that of the last one.
 [[nodiscard]] oip::Versions served_versions(LiveExchange const& live);
 
-/// Whether a model's requests would be computed now: a worker is linked.
+/// Whether a model's requests would be computed: a worker is linked, or the first request starts one.
 [[nodiscard]] bool model_ready(LiveExchange const& live);
 
-/// Whether requests are taken, and would be computed now.
+/// Whether requests are taken, and would be computed.
 [[nodiscard]] bool inference_ready(LiveExchange const& live);
 
 }  // namespace ei::dispatcher

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "dispatcher/exchange/exchange.hpp"
 
@@ -7,6 +8,11 @@ namespace ei::dispatcher {
 bool Exchange::anybody_serves() const {
   return std::any_of(workers_.begin(), workers_.end(),
                      [](auto const& entry) { return !entry.second.leaving && !entry.second.dropped; });
+}
+
+void Exchange::explain_no_worker(std::string why, Time now) {
+  no_worker_ = std::move(why);
+  explained_ = now;
 }
 
 std::size_t Exchange::workers_by_output(std::string_view output) const {

@@ -100,6 +100,7 @@ Result<WorkerId> Exchange::attach(link::Hello hello, WorkerPort port, Time now) 
       if (pending.cold && !pending.served_at) pending.served_at = now;
     }
   }
+  last_version_ = hello.model_version;
   WorkerId const id = next_worker_++;
   Worker& worker = workers_[id];
   worker.hello = std::move(hello);
@@ -291,9 +292,11 @@ void Exchange::expire(Time now) {
       pending_[expired->ticket.slot] = {};
     }
     bool const nobody = workers_.empty() && (!last_worker_left_ || *last_worker_left_ < expired->arrived);
+    std::string why = "no worker came within the deadline";
+    if (!no_worker_.empty() && now - explained_ < kExplained) why += ": " + no_worker_;
     char const* const where = expired->in_flight ? "while a worker computed" : "while the request waited";
     fail(pending.submission,
-         nobody ? failure(ErrorKind::Unavailable, 503, "no worker came within the deadline")
+         nobody ? failure(ErrorKind::Unavailable, 503, std::move(why))
                 : failure(ErrorKind::Timeout, 504, std::string("the deadline passed ") + where),
          nobody ? &drops_.no_worker : &drops_.deadline);
   }

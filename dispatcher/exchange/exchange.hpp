@@ -199,6 +199,11 @@ class Exchange {
   /// When tick() next has something to do; Time::max() for never.
   [[nodiscard]] Time next_tick() const;
 
+  /// Why no worker comes, a word for those whose deadline passes within kExplained.
+  void explain_no_worker(std::string why, Time now);
+  /// The operator says it each second while it lasts.
+  static constexpr Duration kExplained = std::chrono::seconds(10);
+
   /// From now on every submission is refused.
   void drain() { draining_ = true; }
   [[nodiscard]] bool draining() const { return draining_; }
@@ -220,6 +225,8 @@ class Exchange {
   [[nodiscard]] std::optional<double> least_agreement() const;
   /// Linked workers by the weights they compute with, see link::Hello::model_version.
   [[nodiscard]] std::map<std::string, std::size_t> workers_by_version() const;
+  /// Of the worker that was linked last; empty before the first.
+  [[nodiscard]] std::string const& last_version() const { return last_version_; }
   [[nodiscard]] std::size_t open() const { return open_; }  ///< submissions without an outcome
 
  private:
@@ -311,6 +318,9 @@ class Exchange {
   std::optional<Time> batch_ripe_;
   std::optional<Time> retry_ripe_;  // when a retry may go that may not yet
   std::optional<Time> last_worker_left_;
+  std::string last_version_;
+  std::string no_worker_;  // why none comes
+  Time explained_{};
   bool draining_ = false;
 };
 

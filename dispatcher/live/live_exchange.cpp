@@ -12,7 +12,11 @@ Time now() {
 }  // namespace
 
 LiveExchange::LiveExchange(asio::any_io_executor executor, ExchangeOptions options)
-    : executor_(executor), exchange_(std::move(options)), wake_(executor), idle_(executor) {}
+    : executor_(executor),
+      exchange_(std::move(options)),
+      wake_(executor),
+      idle_(executor),
+      arrived_(executor) {}
 
 asio::awaitable<Result<std::vector<Answer>>> LiveExchange::ask(std::vector<Work> pictures, bool probabilities,
                                                                SteadyTime deadline, std::size_t top,
@@ -40,6 +44,7 @@ asio::awaitable<Result<std::vector<Answer>>> LiveExchange::ask(std::vector<Work>
 
   Time const arrived = now();
   auto const accepted = exchange_.submit(submission, arrived);
+  arrived_.notify();
   if (!accepted) co_return accepted.error();
   Leave const leave{*this, submission};
   rearm();
@@ -86,6 +91,31 @@ void LiveExchange::detach(WorkerId worker, Ended how) {
   exchange_.detach(worker, now(), how);
   rearm();
   readiness_changed();
+}
+
+asio::awaitable<bool> LiveExchange::wait_arrivals(std::uint64_t known, milliseconds longest) {
+  struct Watching {
+    LiveExchange& live;
+    explicit Watching(LiveExchange& of) : live(of) {
+      ++live.watchers_;
+      live.unserved_ = live.exchange_.drops().no_worker;
+      live.readiness_changed();
+    }
+    ~Watching() {
+      --live.watchers_;
+      live.watched_ = now();
+    }
+  };
+  Watching const watching(*this);
+  Time const deadline = now() + longest;
+  co_return co_await until(
+      arrived_, [&] { return exchange_.queue().counters().arrivals != known || exchange_.open() > 0; },
+      deadline);
+}
+
+bool LiveExchange::sleeps() const {
+  if (exchange_.drops().no_worker != unserved_) return false;
+  return watchers_ > 0 || (watched_ && now() - *watched_ < kWakes);
 }
 
 void LiveExchange::leave() {

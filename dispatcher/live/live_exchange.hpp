@@ -4,7 +4,10 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <cstdint>
 #include <functional>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "dispatcher/exchange/exchange.hpp"
@@ -35,6 +38,18 @@ class LiveExchange {
   [[nodiscard]] Result<void> overrun(WorkerId worker, std::uint64_t job);
   void detach(WorkerId worker, Ended how);
 
+  /// Waits until more requests have arrived than `known`, or any is open: true. False after `longest`. Who
+  /// asks this starts a worker for the first request.
+  [[nodiscard]] asio::awaitable<bool> wait_arrivals(std::uint64_t known, milliseconds longest);
+  /// Whether a request would be computed though no worker is linked: somebody waits for the first one, or did
+  /// within kWakes, and since then none has ended because no worker came.
+  [[nodiscard]] bool sleeps() const;
+  /// An image that is on its node starts within seconds; who is not back by then may not come any more.
+  static constexpr milliseconds kWakes{60'000};
+
+  /// Why no worker comes, as the operator knows it: clients are told of it for a moment.
+  void explain_no_worker(std::string why) { exchange_.explain_no_worker(std::move(why), steady()); }
+
   /// Is not ready any more, but still takes what comes.
   void leave();
   [[nodiscard]] bool leaving() const { return leaving_ || exchange_.draining(); }
@@ -53,13 +68,18 @@ class LiveExchange {
   [[nodiscard]] Exchange const& exchange() const { return exchange_; }
 
  private:
+  [[nodiscard]] static Time steady() { return std::chrono::steady_clock::now(); }
   void rearm();
   void readiness_changed() const;
 
   asio::any_io_executor executor_;
   Exchange exchange_;
   asio::steady_timer wake_;
-  Event idle_;  ///< nothing waits or is computed
+  Event idle_;                   ///< nothing waits or is computed
+  Event arrived_;                ///< a request has come
+  std::size_t watchers_ = 0;     ///< in wait_arrivals()
+  std::optional<Time> watched_;  ///< when the last of them left
+  std::uint64_t unserved_ = 0;   ///< requests that no worker came for, when the last of them came
   Time armed_ = Time::max();
   bool leaving_ = false;
   std::function<void()> on_readiness_;

@@ -4,7 +4,9 @@
 #include <boost/json.hpp>
 
 #include "dispatcher/contract/answer/answer.hpp"
+#include "dispatcher/contract/arrivals.hpp"
 #include "dispatcher/contract/form/submitted.hpp"
+#include "dispatcher/routes/arrivals.hpp"
 #include "dispatcher/routes/deadline.hpp"
 #include "dispatcher/routes/infer.hpp"
 #include "dispatcher/routes/predict.hpp"
@@ -68,6 +70,13 @@ http::Response exposition(RouteContext& context) {
   return out;
 }
 
+/// Clients read it: letters alone.
+bool is_word(std::string_view text) {
+  auto const letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  return !text.empty() && text.size() <= arrival::kMostNoWorker &&
+         std::all_of(text.begin(), text.end(), letter);
+}
+
 // Ready means that requests are taken; without workers they wait, which is what the queue is for.
 http::Response ready(RouteContext& context) {
   if (!context.live.leaving()) return http::text(200, "ready\n");
@@ -94,13 +103,28 @@ http::Response json_text(std::string body) {
   return out;
 }
 
+/// What people and probes ask on either port.
+std::vector<http::Route> common_routes(RouteContext& context) {
+  std::vector<http::Route> routes;
+  routes.push_back(get("/healthz", [](auto const&) { return http::text(200, "ok\n"); }));
+  routes.push_back(get("/readyz", [&context](auto const&) { return ready(context); }));
+  return routes;
+}
+
 }  // namespace
 
 std::vector<http::Route> metrics_routes(RouteContext& context) {
-  std::vector<http::Route> routes;
-  routes.push_back(get("/metrics", [&context](auto const&) { return exposition(context); }));
-  routes.push_back(get("/healthz", [](auto const&) { return http::text(200, "ok\n"); }));
-  routes.push_back(get("/readyz", [&context](auto const&) { return ready(context); }));
+  auto routes = common_routes(context);
+  routes.push_back(get("/metrics", [&context](auto const& request) {
+    if (auto why = http::query_value(request.query, arrival::kNoWorker); why && is_word(*why))
+      context.live.explain_no_worker(std::move(*why));
+    return exposition(context);
+  }));
+  http::Route waits;
+  waits.method = "GET";
+  waits.pattern = arrival::kPath;
+  waits.handler = [&context](http::Request request) { return arrivals(context, std::move(request)); };
+  routes.push_back(std::move(waits));
   return routes;
 }
 
@@ -113,7 +137,8 @@ http::CorsOptions cors_options(RouteOptions const& options) {
 }
 
 std::vector<http::Route> main_routes(RouteContext& context) {
-  std::vector<http::Route> routes = metrics_routes(context);
+  std::vector<http::Route> routes = common_routes(context);
+  routes.push_back(get("/metrics", [&context](auto const&) { return exposition(context); }));
   std::size_t const form = context.options.picture.max_bytes + kFormEnvelopeBytes;
   for (std::string const pattern : {"/predict", "/add_to_queue"}) {
     // `curl -T cat.jpg` sends a PUT.

@@ -34,7 +34,7 @@ struct RouteContext {
 /// The routes of the main port. `context` must outlive the server.
 [[nodiscard]] std::vector<http::Route> main_routes(RouteContext& context);
 
-/// The routes of the metrics port: /metrics, /healthz and /readyz.
+/// The routes of the metrics port: /metrics, /healthz, /readyz and /arrivals.
 [[nodiscard]] std::vector<http::Route> metrics_routes(RouteContext& context);
 
 }  // namespace ei::dispatcher

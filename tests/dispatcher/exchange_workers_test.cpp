@@ -139,10 +139,11 @@ TEST_CASE("a request that finds no worker is told how long it waited for one, an
 
 TEST_CASE("a worker that leaves is none for who comes then") {
   Stage stage;
-  auto& last = stage.worker("last");
+  auto& last = stage.worker("last", 1, at(0s), "0123456789ab");
   stage.exchange.bye(last.id);
   auto const request = stage.submit("1", at(1s));
   stage.exchange.detach(last.id, at(2s), Ended::Closed);
+  CHECK(stage.exchange.last_version() == "0123456789ab");
   auto& next = stage.worker("next", 1, at(4s));
   stage.ready(next, at(4s));
   stage.answer(next, at(5s));
@@ -191,4 +192,16 @@ TEST_CASE("a cold start is told once for all pictures of a request, and not wher
   REQUIRE(stage.exchange.result(next.id, result, at(7s)).has_value());
   CHECK(status(*failed) == 400);
   CHECK(told == std::vector<Duration>{2s});
+}
+
+TEST_CASE("who no worker came for is told why, as long as somebody says so") {
+  Stage stage;
+  auto const told = stage.submit("1", at(0s), 5s);
+  stage.exchange.explain_no_worker("ImagePullBackOff", at(4s));
+  stage.exchange.tick(at(5s));
+  CHECK(told->outcome->error().message == "no worker came within the deadline: ImagePullBackOff");
+  CHECK(status(*told) == 503);
+  auto const later = stage.submit("2", at(9s), 6s);
+  stage.exchange.tick(at(15s));
+  CHECK(later->outcome->error().message == "no worker came within the deadline");
 }
