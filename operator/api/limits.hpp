@@ -22,6 +22,11 @@ using namespace std::chrono_literals;
 inline constexpr Range<int> kQueueTarget{1, 100'000};
 /// A thousand single-core workers are a rack; more is a typing error.
 inline constexpr Range<int> kReplicas{1, 1000};
+/// `minReplicas`: 0 lets a service go to no worker at all.
+inline constexpr Range<int> kMinReplicas{0, 1000};
+/// Shorter than a second would end a worker between two requests of one client; what nobody asks for in a day
+/// is not worth a core.
+inline constexpr Range<milliseconds> kIdleAfter{1s, 24h};
 /// `kubectl scale --replicas=0` is accepted and bounded by minReplicas, not refused.
 inline constexpr Range<int> kExternalReplicas{0, 1000};
 inline constexpr Range<milliseconds> kCooldown{0ms, 1h};

@@ -105,6 +105,10 @@ void read_query(ObjectReader& reader, Spec& spec) {
         "prometheusQuery",
         "Forbidden: needs policy QueueRatio: a query gives the queue's length alone, and Latency also "
         "measures arrivals and service times, which it reads from the dispatchers");
+  } else if (spec.scaling.min_replicas == 0) {
+    reader.fail("prometheusQuery",
+                "Forbidden: needs minReplicas of at least 1: a query gives the queue's length alone, and not "
+                "whether requests came");
   }
 }
 
@@ -118,13 +122,14 @@ void read_scaling(ObjectReader reader, Spec& spec) {
                {"External", Policy::External},
                {"Webhook", Policy::Webhook}});
   reader.read("queueTarget", settings.queue_target, kQueueTarget);
-  reader.read("minReplicas", settings.min_replicas, kReplicas);
+  reader.read("minReplicas", settings.min_replicas, kMinReplicas);
   reader.read("maxReplicas", settings.max_replicas, kReplicas);
   if (settings.min_replicas > settings.max_replicas) {
     reader.fail("minReplicas",
                 invalid_value(json::value(settings.min_replicas),
                               "at most maxReplicas (" + std::to_string(settings.max_replicas) + ")"));
   }
+  reader.read("idleAfter", settings.idle_after, kIdleAfter);
   reader.read("cooldown", settings.cooldown, kCooldown);
   reader.read("latencyTarget", settings.latency_target, kLatencyTarget);
   settings.interval = settings.policy == Policy::QueueRatio ? kDefaultQueueRatioInterval : kDefaultInterval;

@@ -111,24 +111,40 @@ Condition scaling_limited(Observation const& seen, Verdict const& verdict, Count
 // no spec | serves | faulty edit | arrived | stalled | Ready
 //   yes   |   -    |      -      |    -    |    -    | False
 //   no    |  none  |      -      |    -    |    -    | False
+//   no    | sleeps |     no      |   yes   |    -    | True: a request is answered as specified, only later
 //   no    |  yes   |     yes     |    -    |    -    | False: what serves is not what the spec says
 //   no    |  yes   |     no      |   yes   |    -    | True
 //   no    |  yes   |     no      |   no    |   yes   | False
 //   no    |  yes   |     no      |   no    |   no    | Unknown, as kstatus has it of a rollout
-Condition ready(Observation const& seen, Counts const& counts, Rollout const& rollout) {
+Condition ready(Observation const& seen, Counts const& counts, Sleep sleep, Rollout const& rollout) {
   auto const faults = to_string(seen.errors);
   if (!seen.spec)
     return make(api::kReady, false, "InvalidSpec", faults.empty() ? "there is no spec" : faults);
   auto const refused = faults.empty() ? "" : "; the previous spec is in force: " + faults;
   if (counts.dispatchers.ready == 0)
     return make(api::kReady, false, "DispatcherNotReady", "no dispatcher is ready" + refused);
-  if (counts.workers.ready == 0)
+  if (counts.workers.ready == 0 && sleep == Sleep::No)
     return make(api::kReady, false, "WorkersNotReady", "no worker is ready" + refused);
   if (!faults.empty()) return make(api::kReady, false, "InvalidEdit", "serving the previous spec: " + faults);
+  if (sleep == Sleep::Waking)
+    return make(api::kReady, true, std::string(kWaking),
+                "no worker is ready yet: one starts, as requests wait");
   if (!counts.arrived()) {
     bool const stalled = rollout.state == Rollout::State::Stalled;
     return make(api::kReady, stalled ? ConditionStatus::False : ConditionStatus::Unknown, rollout.reason,
                 "requests are answered; " + rollout.message);
+  }
+  if (sleep == Sleep::Idle) {
+    auto const policy = seen.spec->scaling.policy;
+    if (policy == scaling::Policy::External)
+      return make(api::kReady, true, std::string(kIdle),
+                  "spec.replicas asks for no worker: requests wait until it asks for one");
+    std::string const why = policy == scaling::Policy::Webhook
+                                ? "the webhook asked for none"
+                                : "no request has come for spec.scaling.idleAfter";
+    return make(api::kReady, true, std::string(kIdle),
+                "no worker runs, as " + why +
+                    ": the next one waits in the dispatcher until a worker has started for it");
   }
   return make(api::kReady, true, "Serving",
               seen.endpoint.empty() ? "requests are answered" : "requests are answered at " + seen.endpoint);
@@ -166,7 +182,7 @@ std::vector<Condition> next_conditions(Observation const& seen, Verdict const& v
     next.observed_generation = seen.metadata.generation;
     set_condition(conditions, std::move(next), now);
   };
-  put(ready(seen, counts, rollout));
+  put(ready(seen, counts, sleep_of(seen, verdict, counts), rollout));
   put(reconciling(rollout));
   put(stalled(rollout));
   if (!seen.spec) return conditions;

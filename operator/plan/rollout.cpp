@@ -121,6 +121,26 @@ std::optional<Trouble> worker_trouble(Observation const& seen, Verdict const& ve
   return Trouble{seen.shortage->reason, seen.shortage->message};
 }
 
+// advice alone | wanted | ready | was Idle or Waking at this generation | trouble, or old ones | result
+//     yes      |   0    |   -   |                  -                    |          -           | No
+//     no       |   0    |   -   |                  -                    |          -           | Idle
+//      -       |   1…   |   0   |                 yes                   |          no          | Waking
+//      -       |   1…   |   -   |                  -                    |          -           | No
+// Where nothing but advice is given, nobody would come for a request.
+Sleep sleep_of(Observation const& seen, Verdict const& verdict, Counts const& counts) {
+  if (!seen.spec || !verdict.decision) return Sleep::No;
+  auto const& scaling = seen.spec->scaling;
+  if (verdict.decision->to == 0) return scaling.paused || scaling.advise ? Sleep::No : Sleep::Idle;
+  auto const* ready = find_condition(seen.status.conditions, api::kReady);
+  bool const slept = ready && ready->status == api::ConditionStatus::True &&
+                     (ready->reason == kIdle || ready->reason == kWaking) &&
+                     ready->observed_generation == seen.metadata.generation;
+  bool const smooth = !told_failure(verdict) && !worker_trouble(seen, verdict) && !seen.workers_overdue &&
+                      counts.workers.old == 0 && counts.dispatchers.arrived();
+  return slept && smooth && counts.workers.ready == 0 && counts.workers.wanted > 0 ? Sleep::Waking
+                                                                                   : Sleep::No;
+}
+
 // spec   | a child    | new processes          | old ones | result
 // none   |     -      |           -            |    -     | Stalled, InvalidSpec
 // faulty |     -      |           -            |    -     | Stalled, InvalidEdit
@@ -154,6 +174,8 @@ Rollout rollout_of(Observation const& seen, Verdict const& verdict, Counts const
                           "dispatcher", "spec.dispatcher or the operator's --dispatcher-image"))
     return *end;
   if (counts.arrived()) return {State::Arrived, "Arrived", "all that runs is of the newest version"};
+  if (sleep_of(seen, verdict, counts) == Sleep::Waking)
+    return {State::Arrived, std::string(kWaking), "a worker starts, as requests wait"};
   bool const replaces = counts.workers.old > 0 || counts.dispatchers.old > 0;
   auto message = progress(counts);
   if (counts.workers.old > 0 && !verdict.mixed_versions.empty()) message += "; " + verdict.mixed_versions;

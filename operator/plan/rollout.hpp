@@ -2,10 +2,15 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "operator/plan/verdict.hpp"
 
 namespace ei::plan {
+
+/// Reasons of Ready while no worker serves.
+inline constexpr std::string_view kIdle = "Idle";
+inline constexpr std::string_view kWaking = "Waking";
 
 /// The processes of one kind: dispatchers, or workers. "New" ones are of the template
 /// that the spec in force asks for.
@@ -30,6 +35,14 @@ struct Counts {
   [[nodiscard]] bool arrived() const { return dispatchers.arrived() && workers.arrived(); }
 };
 [[nodiscard]] Counts count(Observation const& seen, Verdict const& verdict);
+
+/// Whether a service serves without a worker.
+enum class Sleep {
+  No,
+  Idle,    ///< no worker is wanted
+  Waking,  ///< it was idle, and a worker of the same spec is on its way without trouble
+};
+[[nodiscard]] Sleep sleep_of(Observation const& seen, Verdict const& verdict, Counts const& counts);
 
 /// How far a service is on the way to what its spec says.
 struct Rollout {

@@ -63,6 +63,7 @@ asio::awaitable<Result<void>> Reconciler::run() {
     (void)co_await woken_.wait(next.value_or(SteadyTime::max()));
   }
   co_await tasks_.stop();
+  for (auto& [key, entry] : entries_) entry.arrivals.reset();
   if (ended_) co_return *ended_;
   co_return Result<void>{};
 }
@@ -120,6 +121,7 @@ void Reconciler::finish(api::ServiceKey const& key, Result<Next> const& outcome)
 
 asio::awaitable<Result<Next>> Reconciler::reconcile(api::ServiceKey key) {
   auto& entry = entries_.try_emplace(key, executor_, options_.ask).first->second;
+  entry.memory.watched = entry.arrivals && entry.arrivals->stands();
   Step step(key, entry.memory, ids_);
   Action action = step.start();
   for (;;) {
@@ -141,6 +143,7 @@ asio::awaitable<Result<Next>> Reconciler::reconcile(api::ServiceKey key) {
       if (!entry.memory.webhook) entry.webhook.reset();
       if (done.applied != nullptr) tell_events(key, *done.applied);
       if (done.failed != nullptr) tell_failed_write(key, *done.failed);
+      watch_arrivals(key, done);
       co_return done.outcome;
     }
     action = step.take(std::move(input), now());
@@ -190,6 +193,28 @@ asio::awaitable<Result<void>> Reconciler::perform(Apply wanted, Memory const& me
   // One write that hangs (on an admission webhook) leaves time for the count and the status.
   auto what = "writing the children of " + to_string(wanted.seen->metadata.key());
   co_return co_await within(options_.deadline / 2, std::move(what), std::move(work));
+}
+
+void Reconciler::watch_arrivals(api::ServiceKey const& key, Done const& done) {
+  auto const found = entries_.find(key);
+  if (found == entries_.end()) return;
+  auto& watch = found->second.arrivals;
+  if (!done.idle) {
+    watch.reset();
+    return;
+  }
+  if (!watch) {
+    auto const heard = [this, key](scrape::ArrivalWatch::News news) {
+      auto const entry = entries_.find(key);
+      if (entry == entries_.end()) return;
+      if (news == scrape::ArrivalWatch::News::Arrived) entry->second.memory.called = true;
+      // Where a dispatcher is lost its metrics say what to make of it.
+      queue_.add(key, now().steady);
+      wake();
+    };
+    watch = std::make_unique<scrape::ArrivalWatch>(executor_, heard, options_.await_arrivals);
+  }
+  if (!done.awaited.empty()) watch->follow(done.awaited);
 }
 
 void Reconciler::count(Decided const& decided, Memory const& memory) {

@@ -4,12 +4,14 @@
 #include <boost/asio/awaitable.hpp>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 
 #include "operator/backend/backend.hpp"
 #include "operator/reconcile/metrics.hpp"
 #include "operator/reconcile/step.hpp"
 #include "operator/reconcile/workqueue.hpp"
+#include "operator/scrape/arrivals.hpp"
 #include "operator/scrape/prometheus.hpp"
 #include "operator/scrape/scraper.hpp"
 #include "operator/scrape/webhook.hpp"
@@ -35,8 +37,9 @@ struct Options {
   std::size_t parallel = 16;      ///< reconciles at once: above it API calls only wait for each other
   std::string id_prefix = "d";    ///< makes decision ids unique over restarts
   scrape::Ask ask = {};           ///< how dispatchers are asked for their metrics; empty: by HTTP
-  std::optional<http::Url> prometheus = {};  ///< who answers `spec.scaling.prometheusQuery`
-  scrape::WebhookReach webhooks = {};        ///< of `spec.scaling.webhook`
+  scrape::AwaitArrivals await_arrivals = {};  ///< and for the next request; empty: by HTTP
+  std::optional<http::Url> prometheus = {};   ///< who answers `spec.scaling.prometheusQuery`
+  scrape::WebhookReach webhooks = {};         ///< of `spec.scaling.webhook`
 };
 
 /// Keeps every service of a backend as its spec says: looks at it when the backend names it and every
@@ -56,7 +59,8 @@ class Reconciler {
     Entry(asio::any_io_executor executor, scrape::Ask ask) : scraper(std::move(executor), std::move(ask)) {}
     Memory memory;
     scrape::Scraper scraper;
-    std::shared_ptr<scrape::Webhook> webhook;  ///< null before it is asked first
+    std::shared_ptr<scrape::Webhook> webhook;        ///< null before it is asked first
+    std::unique_ptr<scrape::ArrivalWatch> arrivals;  ///< of a service without workers
   };
 
   asio::awaitable<void> follow_changes();
@@ -65,6 +69,7 @@ class Reconciler {
   asio::awaitable<scrape::Scrape> perform(Scrape wanted, scrape::Scraper& scraper);
   asio::awaitable<Result<void>> perform(Apply wanted, Memory const& memory);
   void post(api::ServiceKey const& key, Entry& entry, Post wanted);
+  void watch_arrivals(api::ServiceKey const& key, Done const& done);
   void count(Decided const& decided, Memory const& memory);
   void tell_failed_write(api::ServiceKey const& key, FailedWrite const& failed);
   void tell_events(api::ServiceKey const& key, plan::Actions const& applied);

@@ -1,8 +1,10 @@
 #include "operator/reconcile/step.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <utility>
 
+#include "operator/plan/rollout.hpp"
 #include "operator/reconcile/workqueue.hpp"
 #include "operator/scaling/observe.hpp"
 
@@ -15,12 +17,17 @@ constexpr milliseconds kLongestScrape{2000};
 /// Where enough dispatchers are ready, only these: one more that starts (a rollout, an image that cannot be
 /// pulled) serves nobody yet and need not answer.
 std::vector<scrape::Target> targets_of(plan::Observation const& seen) {
+  std::string no_worker;
+  bool const served =
+      std::any_of(seen.workers.begin(), seen.workers.end(), [](auto const& each) { return each.ready; });
+  if (auto const trouble = served ? std::nullopt : plan::worker_trouble(seen, {}))
+    no_worker = trouble->reason;
   auto const ready = std::count_if(seen.dispatchers.begin(), seen.dispatchers.end(),
                                    [](auto const& each) { return each.ready; });
   bool const enough = ready >= seen.spec->dispatcher.replicas;
   std::vector<scrape::Target> targets;
   for (auto const& each : seen.dispatchers) {
-    if (each.ready || !enough) targets.push_back({each.name, each.incarnation, each.metrics_url});
+    if (each.ready || !enough) targets.push_back({each.name, each.incarnation, each.metrics_url, no_worker});
   }
   return targets;
 }
@@ -85,7 +92,7 @@ Action Step::observed(Result<plan::Observation> seen, Now now) {
   state_ = State::Scraping;
   Scrape scrape;
   scrape.query = seen_.spec->prometheus_query;
-  if (scrape.query.empty()) scrape.targets = targets_of(seen_);
+  if (scrape.query.empty()) scrape.targets = targets_ = targets_of(seen_);
   scrape.wanted = seen_.spec->dispatcher.replicas;
   scrape.deadline = scrape_deadline(in_force_.settings.interval);
   return scrape;
@@ -115,6 +122,7 @@ bool Step::wants_scrape(SteadyTime now) {
 }
 
 Action Step::scraped(scrape::Scrape scrape, Now now) {
+  arrivals_ = std::exchange(scrape.arrivals, {});  // nobody needs them after this reconcile
   memory_.last_scrape = std::move(scrape);
   auto& last = memory_.last_scrape;
   if (last.sample) {
@@ -140,6 +148,8 @@ Action Step::ask(Now now) {
 }
 
 Action Step::decide(Now now) {
+  snapshot_.called = memory_.called;
+  snapshot_.untried = seen_.metadata.generation != seen_.status.observed_generation;
   snapshot_.answer = answer_of(memory_.webhook.get(), in_force_.settings.interval, now.steady);
   verdict_.webhook_fault.reset();
   if (snapshot_.answer) verdict_.webhook_fault = snapshot_.answer->failure;
@@ -147,6 +157,7 @@ Action Step::decide(Now now) {
   verdict_.decision = scaling::decide(in_force_.settings, memory_.state, snapshot_, now.steady);
   schedule::name_bounds(*verdict_.decision, in_force_);
   advise(now);
+  settle_idle(now.steady);
   verdict_.maximum_by = in_force_.maximum_by;
   verdict_.metrics_fault = memory_.last_scrape.fault;
   verdict_.p99 = memory_.latency.p99();
@@ -177,6 +188,25 @@ void Step::advise(Now now) {
                         .request_timeout = spec.dispatcher.request_timeout},
                        now.steady, now.wall);
   verdict_.advice = {memory_.advice->report()};
+}
+
+// A service that sleeps is looked at seldom; what woke it is kept until a worker is there.
+void Step::settle_idle(SteadyTime now) {
+  auto const& decision = *verdict_.decision;
+  auto const& settings = in_force_.settings;
+  memory_.called = decision.from == 0 && decision.to > 0;
+  bool const asks_program = settings.policy == scaling::Policy::Webhook;
+  bool const acts = !settings.paused && !settings.advise;
+  idle_ = decision.reason == scaling::Reason::Idle ||
+          (asks_program && acts && settings.min_replicas == 0 && decision.to == 0);
+  // A program is asked as often as it was: it may know that requests will come. Advisors see every interval.
+  if (!idle_ || asks_program || !seen_.spec->advisors.empty() || decision.from > 0) return;
+  milliseconds const look = kIdleLook * (memory_.watched ? kWatchedFactor : 1);
+  // The ids of decisions differ from service to service and from look to look.
+  constexpr std::uint64_t kScatter = 0x9e3779b97f4a7c15ULL;
+  auto const drawn = (ids_.given * kScatter) >> 32U;
+  auto const more = milliseconds(static_cast<std::int64_t>(drawn) % (look.count() / 2));
+  memory_.tick_due = now + look + more;
 }
 
 Action Step::plan_and_apply(Now now) {
@@ -224,7 +254,12 @@ Action Step::done() const {
   auto const* failed = tried_again_ ? memory_.failed_write.get() : nullptr;
   // Where not even the count can be written there is nothing to hurry for.
   if (count_error_) return Done{*count_error_, &telling_, failed};
-  return Done{seen_.spec && !seen_.metadata.deleting ? Next::Tick : Next::Wait, &telling_, failed};
+  bool const goes_on = seen_.spec && !seen_.metadata.deleting;
+  Done done{goes_on ? Next::Tick : Next::Wait, &telling_, failed, goes_on && idle_, {}};
+  if (!done.idle || arrivals_.size() != targets_.size()) return done;
+  for (std::size_t i = 0; i < targets_.size(); ++i)
+    done.awaited.push_back({targets_[i].metrics_url, static_cast<std::uint64_t>(arrivals_[i])});
+  return done;
 }
 
 void Step::note_failed_write(Error const& error, SteadyTime now) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "operator/advice/advice.hpp"
 #include "operator/plan/plan.hpp"
@@ -58,7 +59,9 @@ struct Memory {
   std::optional<SteadyTime> sampled_at;      ///< when a scrape last gave a sample
   std::optional<SteadyTime> status_written;  ///< by this process
   std::optional<api::DecisionRecord> unrecorded;
-  SteadyTime tick_due{};                      ///< the next beat of its interval
+  SteadyTime tick_due{};  ///< the next beat of its interval
+  bool called = false;    ///< a request has come while no worker ran, and none was started yet
+  bool watched = false;   ///< each of its dispatchers will tell of the next request at once
   std::unique_ptr<FailedWrite> failed_write;  ///< by pointer, as most services have none
   std::unique_ptr<Consulted> webhook;         ///< likewise
   std::unique_ptr<advice::Advice> advice;     ///< likewise
@@ -68,6 +71,13 @@ struct Memory {
     return failed_write ? std::min(tick_due, failed_write->next_try) : tick_due;
   }
 };
+
+/// A service without workers is looked at this often, and up to half as often again more seldom, so that
+/// thousands do not keep step: nobody asks for anything there, and a client waits 30 s where nothing else is
+/// said. Where its dispatchers will tell of a request, five times as seldom: then it guards against what
+/// nobody has thought of.
+inline constexpr milliseconds kIdleLook{10'000};
+inline constexpr int kWatchedFactor = 5;
 
 /// Ids of decisions, unique over services and, by the prefix, over restarts.
 struct DecisionIds {
@@ -125,6 +135,9 @@ struct Done {
   plan::Actions const* applied = nullptr;  ///< whose events may be told now; null after a failure
   /// The write of children that failed in this reconcile though the rest went on.
   FailedWrite const* failed = nullptr;
+  /// No worker is wanted: the next request is to be told at once, by Memory::called and a reconcile.
+  bool idle = false;
+  std::vector<scrape::Awaited> awaited = {};  ///< where it may come; empty: as the last reconcile said
 };
 
 using Action = std::variant<Observe, Scrape, Post, Apply, Done>;
@@ -177,6 +190,7 @@ class Step {
   [[nodiscard]] Action done() const;
   void note_failed_write(Error const& error, SteadyTime now);
   [[nodiscard]] bool wants_scrape(SteadyTime now);
+  void settle_idle(SteadyTime now);
 
   api::ServiceKey key_;
   Memory& memory_;
@@ -184,6 +198,8 @@ class Step {
   State state_ = State::Observing;
   plan::Observation seen_;
   schedule::InForce in_force_;
+  std::vector<scrape::Target> targets_;  ///< of this reconcile's scrape
+  std::vector<double> arrivals_;         ///< at each of them
   scaling::Snapshot snapshot_;
   plan::Verdict verdict_;
   plan::Plan plan_;
@@ -193,6 +209,7 @@ class Step {
   std::optional<Error> count_error_;  ///< why not even the count could be written
   bool due_ = false;                  ///< the beat of its interval is this reconcile
   bool tried_again_ = false;          ///< a write of children failed in this reconcile
+  bool idle_ = false;                 ///< no worker is wanted
 };
 
 }  // namespace ei::reconcile

@@ -1,5 +1,6 @@
 #include "operator/scaling/decide.hpp"
 
+#include "operator/scaling/idle.hpp"
 #include "operator/scaling/latency.hpp"
 #include "operator/scaling/observe.hpp"
 #include "operator/scaling/queue_ratio.hpp"
@@ -118,6 +119,7 @@ Decision decide(Settings const& settings, State& state, Snapshot const& snapshot
   SampleUse const use = observe(settings, state, snapshot, now);
   Workers const& workers = snapshot.workers;
   Decision decision = decide_unbounded(settings, state, snapshot, use, now);
+  apply_idle(settings, state, snapshot, use, now, decision);
   apply_bounds(settings, decision);
 
   auto const overdue = overdue_workers(state, workers);

@@ -33,6 +33,10 @@ enum class Reason {
   WebhookFailed,     ///< Webhook: no usable answer, hold
   MetricsMissing,    ///< no usable sample: hold
   MetricsLost,       ///< no usable sample for long and `ScaleToMax`
+  Idle,              ///< no request for `idle_after`: no worker
+  UsedLately,        ///< no load, but the last request is younger than `idle_after`
+  Woken,             ///< a request came while no worker ran
+  TriesSpec,         ///< one worker tries a spec that is new
   Paused,
   Advised,  ///< `advise`: what would be done is said and not done
 };
@@ -48,7 +52,8 @@ enum class Term {
   Ratio,
   External,
   Webhook,
-  MetricsLoss
+  MetricsLoss,
+  Wake
 };
 
 /// What kept the answer from being the winning term's number.
@@ -62,6 +67,7 @@ enum class Limit {
   WorkersNotReady,
   Interval,
   NoData,
+  IdleAfter,
   Paused,
   Advice
 };

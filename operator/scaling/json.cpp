@@ -29,6 +29,7 @@ void list_members(F& fields, Settings& s) {
   fields("min_replicas", s.min_replicas);
   fields("max_replicas", s.max_replicas);
   fields("cooldown_ms", s.cooldown);
+  fields.maybe("idle_after_ms", s.idle_after);  // logs of earlier releases do not say
   fields("latency_target_ms", s.latency_target);
   fields("interval_ms", s.interval);
   fields("paused", s.paused);
@@ -63,6 +64,8 @@ void list_members(F& fields, Snapshot& s) {
   fields("current", s.workers.current);
   fields("workers", s.workers.list);
   fields.if_any("answer", s.answer);
+  fields.maybe("called", s.called);  // logs of earlier releases do not say
+  fields.maybe("untried", s.untried);
 }
 
 template <class F>

@@ -211,7 +211,12 @@ Decision decide_latency(Settings const& settings, State& state, Snapshot const& 
   // Relative to the count that this sample was seen under: the decision's own effect comes back as a change
   // of the cluster, long before the next sample, and must not multiply it again.
   in.queue_target_workers = queue_target_workers(settings, sample, state.sampled_replicas);
-  bool const ask_one_more = !load.service && sample.queue > 0 && in.starting == 0;
+  // What waited for the start of the worker that it woke is no reason for another one, unless it waits on for
+  // longer than the start explains.
+  bool const waits_on =
+      sample.oldest_age_seconds > load.start_seconds + Seconds(settings.latency_target).count();
+  bool const ask_one_more = !load.service && sample.queue > 0 && in.starting == 0 &&
+                            (settings.min_replicas > 0 || (workers.ready() > 0 && waits_on));
   int need = strongest_term(decision, ask_one_more ? state.sampled_replicas + 1 : 0);
 
   bool const load_known = load.arrival_rps && (load.service || (*load.arrival_rps == 0 && sample.queue == 0));

@@ -94,6 +94,14 @@ std::string_view name(Reason reason) {
       return "MetricsMissing";
     case Reason::MetricsLost:
       return "MetricsLost";
+    case Reason::Idle:
+      return "Idle";
+    case Reason::UsedLately:
+      return "UsedLately";
+    case Reason::Woken:
+      return "Woken";
+    case Reason::TriesSpec:
+      return "TriesSpec";
     case Reason::Paused:
       return "Paused";
     case Reason::Advised:
@@ -124,6 +132,8 @@ std::string_view name(Term term) {
       return "Webhook";
     case Term::MetricsLoss:
       return "MetricsLoss";
+    case Term::Wake:
+      return "Wake";
   }
   return "";
 }
@@ -148,6 +158,8 @@ std::string_view name(Limit limit) {
       return "Interval";
     case Limit::NoData:
       return "NoData";
+    case Limit::IdleAfter:
+      return "IdleAfter";
     case Limit::Paused:
       return "Paused";
     case Limit::Advice:

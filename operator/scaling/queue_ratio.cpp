@@ -11,7 +11,8 @@ namespace {
 /// The unclamped answer; a count beyond any int stays one that the bounds then cut.
 int wanted(Settings const& settings, int current, double queue) {
   if (queue <= 0) return settings.min_replicas;
-  double const ratio = std::ceil(current * queue / std::max(settings.queue_target, 1));
+  // From zero as from one: no worker would ask for none.
+  double const ratio = std::ceil(std::max(current, 1) * queue / std::max(settings.queue_target, 1));
   return static_cast<int>(std::clamp(ratio, 0.0, 1e6));
 }
 
@@ -32,7 +33,9 @@ Decision decide_queue_ratio(Settings const& settings, State& state, Snapshot con
   decision.from = decision.to = workers.current;
   decision.term = Term::Ratio;
 
-  if (state.last_evaluation && now - *state.last_evaluation < settings.interval) {
+  // At zero nothing is to be kept steady, and a request waits for each second.
+  bool const sleeps = workers.current == 0;
+  if (!sleeps && state.last_evaluation && now - *state.last_evaluation < settings.interval) {
     stay(decision, Reason::NotDue, Limit::Interval, "its interval has not passed");
     return decision;
   }
@@ -55,7 +58,7 @@ Decision decide_queue_ratio(Settings const& settings, State& state, Snapshot con
     stay(decision, Reason::WorkersNotReady, Limit::WorkersNotReady, "a replica is not ready");
     return decision;
   }
-  if (state.last_action && now - *state.last_action < settings.cooldown) {
+  if (!sleeps && state.last_action && now - *state.last_action < settings.cooldown) {
     stay(decision, Reason::CoolingDown, Limit::Cooldown, "within the cooldown of the last action");
     return decision;
   }

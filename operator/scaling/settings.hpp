@@ -38,9 +38,11 @@ inline constexpr Advisor kAdvisors[] = {Advisor::Latency, Advisor::QueueRatio, A
 struct Settings {
   Policy policy = Policy::Latency;
   int queue_target = 50;  ///< waiting requests
-  int min_replicas = 1;
+  int min_replicas = 1;   ///< 0: to zero, see idle_after
   int max_replicas = 6;
   std::chrono::milliseconds cooldown{150'000};
+  std::chrono::milliseconds idle_after{
+      300'000};  ///< with a minimum of 0: without a request so long, no worker
   std::chrono::milliseconds latency_target{500};
   std::chrono::milliseconds interval{1'000};  ///< of decisions; `QueueRatio` is classically run every 15 s
   bool paused = false;

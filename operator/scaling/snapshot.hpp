@@ -72,6 +72,9 @@ struct Snapshot {
   std::optional<Sample> sample;  ///< the newest scrape, or nothing when it failed
   Workers workers;
   std::optional<Answer> answer{};  ///< under `Webhook` alone
+  /// A dispatcher has told of a request that came while no worker ran, and none runs yet.
+  bool called = false;
+  bool untried = false;  ///< the spec is new: nobody knows yet whether a worker of it can run
 
   bool operator==(Snapshot const&) const = default;
 };

@@ -58,6 +58,7 @@ struct State {
   std::optional<Time> blind_since;      ///< decisions have had no data since then
   std::vector<double> start_seconds;    ///< the last measured starts, newest last
   std::vector<std::string> counted;     ///< present workers whose start is in there already
+  std::optional<Time> quiet_since;      ///< with a minimum of 0: no request has come or waited since then
   std::optional<Time> last_replacement;
   int failed_replacements = 0;          ///< since a worker last became ready
   std::optional<Time> last_evaluation;  ///< QueueRatio

@@ -83,6 +83,7 @@ std::string limit_in_words(std::string_view limit) {
       {Limit::WorkersNotReady, "it waits until every worker is ready"},
       {Limit::Interval, "the interval has not passed"},
       {Limit::NoData, "without data the count stays"},
+      {Limit::IdleAfter, "the last worker stays for spec.scaling.idleAfter after the last request"},
       {Limit::Paused, "spec.scaling.paused keeps the count"},
       {Limit::Advice, "spec.scaling.mode Advise keeps the count"},
   };

@@ -70,11 +70,22 @@ struct Target {
   std::string name;         ///< for people
   std::string incarnation;  ///< changes whenever its counters start from zero
   std::string metrics_url;  ///< empty: it has no address yet
+  /// Why no worker is there, in a word, where requests wait for one: it tells its clients.
+  std::string no_worker = {};
+};
+
+/// One dispatcher whose next request is awaited.
+struct Awaited {
+  std::string metrics_url;
+  std::uint64_t arrivals = 0;  ///< so many have come, as far as the asker knows
+
+  bool operator==(Awaited const&) const = default;
 };
 
 struct Scrape {
   std::optional<scaling::Sample> sample;  ///< of all of them, or nothing
   Buckets answers;
+  std::vector<double> arrivals = {};     ///< of each, in the order of the targets
   Quarantined quarantined;               ///< of those that answered
   std::string output;                    ///< usual_output() of them
   std::string precision;                 ///< usual_precision() of them

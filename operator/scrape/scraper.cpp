@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "dispatcher/contract/arrivals.hpp"
 #include "runtime/async/clock.hpp"
 #include "runtime/http/url.hpp"
 
@@ -30,7 +31,7 @@ asio::awaitable<Scrape> Scraper::scrape(std::vector<Target> targets, int wanted,
     if (target.metrics_url.empty()) co_return no_sample(target.name + " has no address yet");
     auto const left = std::chrono::ceil<milliseconds>(end - steady_now());
     if (left <= milliseconds(0)) co_return no_sample(target.name + ": not asked, the time was up");
-    auto asked = ask_ ? ask_(target.metrics_url, left) : fetch(target.metrics_url, left);
+    auto asked = ask_ ? ask_(target.metrics_url, left) : fetch(target, left);
     auto text = co_await std::move(asked);
     if (!text) co_return no_sample(target.name + ": " + text.error().message);
     auto reading = read_exposition(*text);
@@ -43,6 +44,7 @@ asio::awaitable<Scrape> Scraper::scrape(std::vector<Target> targets, int wanted,
   scrape.quarantined = std::move(quarantined);
   scrape.sample = sum(readings, incarnations, steady_now());
   scrape.answers = sum_answers(readings);
+  for (auto const& reading : readings) scrape.arrivals.push_back(reading.arrivals);
   scrape.output = usual_output(readings);
   scrape.precision = usual_precision(readings);
   scrape.version = usual_version(readings);
@@ -52,7 +54,8 @@ asio::awaitable<Scrape> Scraper::scrape(std::vector<Target> targets, int wanted,
   co_return scrape;
 }
 
-asio::awaitable<Result<std::string>> Scraper::fetch(std::string url, milliseconds timeout) {
+asio::awaitable<Result<std::string>> Scraper::fetch(Target target, milliseconds timeout) {
+  auto const& url = target.metrics_url;
   auto parsed = http::parse_url(url);
   if (!parsed) co_return parsed.error();
   auto found = clients_.find(url);
@@ -63,6 +66,8 @@ asio::awaitable<Result<std::string>> Scraper::fetch(std::string url, millisecond
   }
   http::Request request;
   request.target = parsed->target;
+  if (!target.no_worker.empty())
+    request.target += "?" + std::string(dispatcher::arrival::kNoWorker) + "=" + target.no_worker;
   auto answer = co_await found->second.send(std::move(request), timeout);
   if (!answer) co_return answer.error();
   if (answer->status != 200) co_return http::error_from_response(*answer);

@@ -31,7 +31,7 @@ class Scraper {
                                                milliseconds deadline);
 
  private:
-  asio::awaitable<Result<std::string>> fetch(std::string url, milliseconds timeout);
+  asio::awaitable<Result<std::string>> fetch(Target target, milliseconds timeout);
   void drop_clients_except(std::vector<Target> const& targets);
 
   asio::any_io_executor executor_;

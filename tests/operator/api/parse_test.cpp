@@ -131,6 +131,17 @@ TEST_CASE("Every fault names the field, the value and what is allowed") {
       {R"({"scaling": {"minReplicas": 7}})",
        "spec.scaling.minReplicas: Invalid value: 7: must be at most maxReplicas (6)",
        "above the default maximum"},
+      {R"({"scaling": {"minReplicas": -1}})",
+       "spec.scaling.minReplicas: Invalid value: -1: must be an integer between 0 and 1000", "below none"},
+      {R"({"scaling": {"minReplicas": 0, "maxReplicas": 0}})",
+       "spec.scaling.maxReplicas: Invalid value: 0: must be an integer between 1 and 1000", "never any"},
+      {R"({"scaling": {"idleAfter": "500ms"}})",
+       "spec.scaling.idleAfter: Invalid value: \"500ms\": must be a duration between 1s and 24h",
+       "between two requests of one client"},
+      {R"({"scaling": {"policy": "QueueRatio", "minReplicas": 0, "prometheusQuery": "up"}})",
+       "spec.scaling.prometheusQuery: Forbidden: needs minReplicas of at least 1: a query gives the queue's "
+       "length alone, and not whether requests came",
+       "nobody would tell whether it is idle"},
       {R"({"scaling": {"cooldown": 150}})",
        "spec.scaling.cooldown: Invalid value: 150: must be a duration between 0s and 1h, such as \"150s\" or "
        "\"1m30s\"",
@@ -268,9 +279,10 @@ TEST_CASE("Every fault names the field, the value and what is allowed") {
 
 TEST_CASE("The ends of every range are allowed") {
   auto const spec = GENERATE(
-      as<std::string>{}, R"({"scaling": {"queueTarget": 1, "minReplicas": 1, "maxReplicas": 1,
+      as<std::string>{},
+      R"({"scaling": {"queueTarget": 1, "minReplicas": 0, "maxReplicas": 1, "idleAfter": "1s",
       "cooldown": "0s", "latencyTarget": "10ms", "interval": "100ms"}})",
-      R"({"scaling": {"queueTarget": 100000, "minReplicas": 1000, "maxReplicas": 1000, "cooldown": "1h",
+      R"({"scaling": {"queueTarget": 100000, "minReplicas": 1000, "maxReplicas": 1000, "idleAfter": "24h", "cooldown": "1h",
       "latencyTarget": "60s", "interval": "5m"}})",
       R"({"dispatcher": {"replicas": 10, "queueCapacity": 100000, "requestTimeout": "10m",
       "maxConnectionsPerAddress": 100000,
@@ -285,7 +297,7 @@ TEST_CASE("The ends of every range are allowed") {
 
 TEST_CASE("All faults of an object are reported at once, in the order of the API") {
   auto object =
-      object_with(R"({"scaling": {"minReplicas": 0, "policy": "x"}, "model": {"sha256": "1"}, "extra": 1})");
+      object_with(R"({"scaling": {"minReplicas": -1, "policy": "x"}, "model": {"sha256": "1"}, "extra": 1})");
   object.as_object()["kind"] = "Service";
   auto const faults = faults_of(object);
   REQUIRE(faults.size() == 5);

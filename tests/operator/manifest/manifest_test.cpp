@@ -218,7 +218,7 @@ TEST_CASE("A List, as kubectl get -o yaml writes it, is as good as its items") {
       "  metadata: {name: b, namespace: two}\n"
       "  spec:\n"
       "    scaling:\n"
-      "      minReplicas: 0\n"
+      "      minReplicas: -1\n"
       "- apiVersion: v1\n"
       "  kind: Service\n"
       "  metadata: {name: c}\n"

@@ -173,3 +173,59 @@ TEST_CASE("Every condition carries the generation it speaks of") {
     CHECK(condition.last_transition == kNow);
   }
 }
+
+namespace {
+
+/// A service without workers, by a decision that wants `to`.
+plan::Observation asleep() {
+  auto seen = service(0);
+  seen.spec->scaling.min_replicas = 0;
+  seen.status.observed_generation = seen.metadata.generation;
+  return seen;
+}
+
+}  // namespace
+
+TEST_CASE("A service that sleeps is Ready, and says what becomes of a request") {
+  auto seen = asleep();
+  CHECK(shown(seen, verdict(steady(0)), "Ready")
+            .starts_with("True Idle: no worker runs, as no request has come"));
+  CHECK(shown(seen, verdict(steady(0)), "WorkersReady") == "True AllReady: 0 of 0 workers are ready");
+  CHECK(shown(seen, verdict(steady(0)), "Reconciling").starts_with("False Arrived"));
+  seen.spec->scaling.policy = ei::scaling::Policy::External;
+  CHECK(shown(seen, verdict(steady(0)), "Ready").starts_with("True Idle: spec.replicas asks for no worker"));
+  seen.spec->scaling.paused = true;
+  CHECK(shown(seen, verdict(steady(0)), "Ready") == "False WorkersNotReady: no worker is ready");
+}
+
+TEST_CASE("A service that wakes stays Ready while nothing keeps its worker from starting") {
+  auto seen = settled(asleep(), verdict(steady(0)));
+  seen.worker_replicas = 1;
+  seen.workers = {starting_worker("worker-0", 2s)};
+  CHECK(shown(seen, verdict(steady(1)), "Ready").starts_with("True Waking: "));
+  CHECK(shown(seen, verdict(steady(1)), "Reconciling").starts_with("False Waking: "));
+  auto const waking = settled(seen, verdict(steady(1)));
+  CHECK(shown(waking, verdict(steady(1)), "Ready").starts_with("True Waking: "));
+  SECTION("it cannot start") {
+    seen.workers[0].trouble = plan::Trouble{"ImagePullBackOff", "no such image"};
+    CHECK(shown(seen, verdict(steady(1)), "Ready") == "False WorkersNotReady: no worker is ready");
+  }
+  SECTION("the spec is another one") {
+    seen.metadata.generation += 1;
+    CHECK(shown(seen, verdict(steady(1)), "Ready") == "False WorkersNotReady: no worker is ready");
+  }
+  SECTION("it was not asleep") {
+    seen.status = {};
+    CHECK(shown(seen, verdict(steady(1)), "Ready") == "False WorkersNotReady: no worker is ready");
+  }
+  SECTION("no dispatcher is there to wait in") {
+    seen.dispatchers.clear();
+    CHECK(shown(seen, verdict(steady(1)), "Ready") == "False DispatcherNotReady: no dispatcher is ready");
+  }
+}
+
+TEST_CASE("An edit that is refused is told of a service that sleeps as well") {
+  auto seen = asleep();
+  seen.errors = {{"spec.scaling.cooldown", "no duration"}};
+  CHECK(shown(seen, verdict(steady(0)), "Ready").starts_with("False InvalidEdit"));
+}

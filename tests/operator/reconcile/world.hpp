@@ -31,6 +31,12 @@ class World {
     return key;
   }
   void change(api::ServiceKey const& key) { queue_.add(key, now_.steady); }
+  /// A dispatcher tells of the first request.
+  void call(api::ServiceKey const& key) {
+    memories_[key].called = true;
+    change(key);
+  }
+  void watch(api::ServiceKey const& key) { memories_[key].watched = true; }
   /// Every write of children from now on fails so.
   void fail_always(Error const& error) { failures.assign(1000, error); }
   /// `Status Reason` of a condition as it was written.
@@ -57,6 +63,8 @@ class World {
   std::deque<Error> scale_failures;                 ///< of the next writes of the count alone
   std::deque<Error> tell_failures;                  ///< of the next events and statuses
   std::vector<scrape::Target> asked;                ///< of the last scrape
+  std::vector<scrape::Awaited> awaited;             ///< whose next request was to be told, at last
+  bool idle = false;                                ///< what the last reconcile said
   std::optional<scaling::Sample> sample;            ///< what a scrape gives
   std::vector<std::chrono::milliseconds> applies;   ///< of children, or clearing away: when, since the start
   std::vector<std::chrono::milliseconds> scalings;  ///< of the count alone
@@ -103,6 +111,7 @@ class World {
         asked = wanted->targets;
         scrape::Scrape answer;
         answer.sample = sample;
+        if (sample) answer.arrivals.assign(asked.size(), sample->arrivals);
         if (!sample) answer.fault = "nobody answers";
         if (answer.sample) answer.sample->at = now_.steady;
         input = Scraped{answer};
@@ -121,6 +130,8 @@ class World {
       action = step.take(std::move(input), now_);
     }
     auto const& done = std::get<Done>(action);
+    idle = done.idle;
+    if (!done.awaited.empty()) awaited = done.awaited;
     if (done.applied != nullptr) {
       for (auto const& each : *done.applied) {
         if (auto const* event = std::get_if<plan::RecordEvent>(&each)) told.push_back(event->reason);

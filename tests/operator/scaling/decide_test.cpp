@@ -167,7 +167,7 @@ TEST_CASE("bounds hold with and without metrics") {
            Row{6, 1, 3, true, 3, Reason::AboveMaximum, "nor does the maximum"},
            Row{2, 2, 6, false, 2, Reason::Steady, "idle at the minimum"},
            Row{3, 3, 3, true, 3, Reason::MetricsMissing, "nothing to choose"},
-           Row{0, 0, 6, false, 0, Reason::Steady, "a minimum of none"},
+           Row{0, 0, 6, false, 0, Reason::Idle, "a minimum of none"},
        }) {
     INFO(row.why);
     Script script(row.current);

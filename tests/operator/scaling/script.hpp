@@ -23,6 +23,8 @@ struct Script {
   double service_seconds = 0.1;
   double service_cv2 = 0;
   bool blind = false;    ///< scrapes fail, the load goes on
+  bool called = false;   ///< a dispatcher told of a request
+  bool untried = false;  ///< the spec is new
   bool obedient = true;  ///< decisions are carried out at once, and their workers are ready
 
   explicit Script(int current = 1) { set_workers(current); }
@@ -38,7 +40,7 @@ struct Script {
 
   Snapshot snapshot() {
     sample.at = at(now_seconds);
-    return {blind ? std::nullopt : std::optional(sample), workers, answer};
+    return {blind ? std::nullopt : std::optional(sample), workers, answer, called, untried};
   }
 
   /// One interval of load, then a decision.

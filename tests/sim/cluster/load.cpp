@@ -6,6 +6,7 @@
 #include <boost/json/array.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 namespace ei::sim {
@@ -75,13 +76,43 @@ void Load::step(SteadyTime now) {
     bool const behind = queue.waiting > queue.workers;
     queue.oldest_seconds = behind ? queue.oldest_seconds + seconds : 0;
     // Those that nobody takes in time are answered with 504.
-    if (queue.oldest_seconds > kTimeoutSeconds) queue.waiting = queue.oldest_seconds = 0;
+    if (queue.oldest_seconds <= kTimeoutSeconds) continue;
+    queue.unanswered += static_cast<int>(std::ceil(queue.waiting));
+    queue.waiting = queue.oldest_seconds = 0;
   }
 }
 
 std::string Load::service_at(std::string const& url) const {
   auto const found = known_.find(url);
   return found == known_.end() ? std::string() : found->second;
+}
+
+void Load::knock() {
+  for (auto& entry : queues_) {
+    auto const& name = entry.first;
+    auto& queue = entry.second;
+    queue.unanswered = 0;
+    // To the first of its dispatchers.
+    auto const found = std::find_if(dispatchers_.begin(), dispatchers_.end(),
+                                    [&](auto const& each) { return each.second.service == name; });
+    if (found == dispatchers_.end()) continue;
+    found->second.arrivals += 1;
+    queue.waiting += 1;
+  }
+}
+
+int Load::unanswered(std::string const& service) const {
+  auto const found = queues_.find(service);
+  return found == queues_.end() ? 0 : found->second.unanswered;
+}
+
+Result<bool> Load::has_more(std::string const& url, std::uint64_t known) const {
+  auto const found = dispatchers_.find(url);
+  if (!answers || found == dispatchers_.end())
+    return make_error(ErrorKind::Unavailable, "nobody answers at " + url);
+  auto const& dispatcher = found->second;
+  return std::floor(dispatcher.arrivals) != static_cast<double>(known) ||
+         queues_.at(dispatcher.service).waiting > 0;
 }
 
 Result<std::string> Load::scrape(std::string const& url) const {

@@ -4,6 +4,7 @@
 #include "runtime/core/units.hpp"
 #include "tests/sim/api/server.hpp"
 
+#include <cstdint>
 #include <map>
 #include <string>
 
@@ -25,11 +26,20 @@ class Load {
   std::string service_at(std::string const& url) const;
   /// The exposition of the dispatcher at this URL. Errors: Unavailable where none answers.
   Result<std::string> scrape(std::string const& url) const;
+  /// Whether other requests have come to the dispatcher at this URL than the asker knows of, or any waits.
+  /// Errors: Unavailable where none answers.
+  Result<bool> has_more(std::string const& url, std::uint64_t known) const;
+
+  /// One request more comes to each service. How many time out is counted anew from here on.
+  void knock();
+  /// Requests to that service that nobody took in time since the last knock.
+  int unanswered(std::string const& service) const;
 
  private:
   struct Queue {
     double waiting = 0;
     double oldest_seconds = 0;
+    int unanswered = 0;
     int workers = 0;
     int dispatchers = 0;
   };

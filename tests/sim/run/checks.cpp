@@ -239,6 +239,23 @@ void Checks::check_children(WallTime wall) {
   }
 }
 
+void Checks::check_sleep(Load const& load, WallTime wall) {
+  for (auto const& [key, object] : api_.storage().all(kind_of(kube::kInferenceServices))) {
+    api::Parsed parsed;
+    auto const* service = parse_of(object->object, parsed);
+    auto const workers =
+        api_.storage().find(kind_of(kube::kDeployments), {key.namespace_name, kube::worker_name(key.name)});
+    if (service == nullptr || workers == nullptr) continue;
+    auto const& spec = service->spec;
+    auto const settings = schedule::in_force(spec.scaling, spec.schedule, wall).settings;
+    if (settings.policy == scaling::Policy::External) continue;  // its owner may want no worker at all
+    if (load.unanswered(key.name) > 0) fail("nobody served the request that came to " + key.name);
+    auto const replicas = number_of(workers->object, "spec.replicas");
+    if (settings.min_replicas == 0 && replicas != 0)
+      fail("nothing comes to " + key.name + ", and it has " + std::to_string(replicas) + " workers");
+  }
+}
+
 void Checks::check_silence(SteadyTime now) {
   if (now - last_write_ < kSilence)
     fail("no silence: the last write was " + last_written_ + ", " +
@@ -246,8 +263,9 @@ void Checks::check_silence(SteadyTime now) {
          " s before the end");
 }
 
-void Checks::finish(SteadyTime now, WallTime wall) {
+void Checks::finish(Load const& load, SteadyTime now, WallTime wall) {
   check_children(wall);
+  check_sleep(load, wall);
   check_silence(now);
 }
 

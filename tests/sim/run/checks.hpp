@@ -3,6 +3,7 @@
 #include "operator/backend/kube/children/children.hpp"
 #include "runtime/core/units.hpp"
 #include "tests/sim/api/server.hpp"
+#include "tests/sim/cluster/load.hpp"
 #include "tests/sim/run/counts.hpp"
 #include "tests/sim/run/knowledge.hpp"
 #include "tests/sim/run/network.hpp"
@@ -39,7 +40,7 @@ class Checks {
   }
 
   /// At the end: what is left over, what is missing, what still moves.
-  void finish(SteadyTime now, WallTime wall);
+  void finish(Load const& load, SteadyTime now, WallTime wall);
 
   /// The first breach, in words; empty: none.
   std::string const& fault() const { return fault_.empty() ? rates_.fault() : fault_; }
@@ -50,6 +51,7 @@ class Checks {
   void check_replicas(Peer const& peer, http::Request const& request, SteadyTime now);
   void check_children(WallTime wall);
   void check_foreign(Peer const& peer, http::Request const& request);
+  void check_sleep(Load const& load, WallTime wall);
   void check_silence(SteadyTime now);
   void fail(std::string what);
 

@@ -61,7 +61,8 @@ void Run::send(std::string method, std::string target, json::object const& body)
 void Run::create_service(std::size_t number) {
   simulation::Rng rng(script_.seed + 10 + number);
   json::object scaling{{"policy", draw_policy(rng)},
-                       {"minReplicas", static_cast<int>(1 + rng.below(2))},
+                       {"minReplicas", static_cast<int>(rng.below(3))},
+                       {"idleAfter", std::to_string(2 + rng.below(5)) + "s"},
                        {"maxReplicas", static_cast<int>(3 + rng.below(5))},
                        {"queueTarget", 10},
                        {"cooldown", "10s"},
@@ -86,7 +87,7 @@ void Run::edit_service(std::size_t number, Edit edit) {
     scaling["minReplicas"] = 50;
     scaling["maxReplicas"] = 2;
   } else {
-    scaling["minReplicas"] = static_cast<int>(1 + rng_.below(2));
+    scaling["minReplicas"] = static_cast<int>(rng_.below(3));
     scaling["maxReplicas"] = static_cast<int>(2 + rng_.below(6));
     // In the end nothing is paused, and no bound changes by the clock.
     scaling["paused"] = !last && rng_.uniform() < 0.15;

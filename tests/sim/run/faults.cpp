@@ -138,7 +138,7 @@ Script draw_script(std::uint64_t seed) {
 Script draw_calm_script(std::uint64_t seed) {
   // Back-offs and watches are at their shortest where nothing fails, so that a run may be short.
   constexpr double kCalmSeconds = 20;
-  constexpr double kCalmQuietSeconds = 60;
+  constexpr double kCalmQuietSeconds = 24 + kAfterKnockSeconds;
   auto script = draw_script(seed);
   script.fault_seconds = kCalmSeconds;
   script.quiet_seconds = kCalmQuietSeconds;

@@ -11,6 +11,10 @@
 namespace ei::sim {
 
 /// What happens in one run, drawn from its seed alone.
+/// In the quiet one request comes to each service, so long before the end: it wakes the service, which sleeps
+/// again after idleAfter, is looked at 75 s later at the latest, and then has nothing to write for 20 s.
+inline constexpr double kAfterKnockSeconds = 130;
+
 struct Script {
   struct Moment {
     enum class What {
@@ -45,8 +49,9 @@ struct Script {
   PodFates fates;
   std::vector<Moment> moments;  ///< in order of time
 
-  double fault_seconds = 90;   ///< how long faults may go on
-  double quiet_seconds = 120;  ///< and how long the world is quiet after the last of them
+  double fault_seconds = 90;  ///< how long faults may go on
+  /// And how long the world is quiet after the last of them.
+  double quiet_seconds = 60 + kAfterKnockSeconds;
 
   /// The request, counted over all processes from 1 on, at which its sender dies; 0: none.
   std::uint64_t crash_at = 0;

@@ -1,6 +1,7 @@
 #include "tests/sim/run/run.hpp"
 
 #include "operator/backend/kube/children/link_keys.hpp"
+#include "runtime/async/task_group.hpp"
 #include "tests/sim/api/members.hpp"
 #include "tests/sim/run/names.hpp"
 
@@ -92,21 +93,21 @@ Outcome Run::run() {
   agenda_.at(at_seconds(script_.fault_seconds), [this](SteadyTime) { end_faults(); });
   agenda_.at(now_, [this](SteadyTime now) { tick(now); });
 
-  // What the faults have delayed is part of the world's unrest: a container that takes ten times as long.
-  auto const end = [this] {
-    auto const last = std::max({at_seconds(script_.fault_seconds), node_.settled_by(), crashed_at_});
-    return last + (at_seconds(script_.quiet_seconds) - at_seconds(0));
-  };
   std::string fault;
   try {
     while (now_ < end() && checks_.fault().empty()) {
       agenda_.run(now_);
+      if (now_ >= next_knock() && knocked_ < next_knock()) {
+        tell("one request comes to each service");
+        knocked_ = now_;
+        load_.knock();
+      }
       tend_processes(now_);
       poll_processes();
       now_ = std::min(end(), std::max(now_, next_time()));
       network_.set_time(now_, wall());
     }
-    if (checks_.fault().empty()) checks_.finish(now_, wall());
+    if (checks_.fault().empty()) checks_.finish(load_, now_, wall());
     fault = checks_.fault();
   } catch (std::exception const& failed) {
     fault = failed.what();
@@ -115,8 +116,29 @@ Outcome Run::run() {
   return {fault, network_.sent(), digest_};
 }
 
+// What the faults have delayed is part of the world's unrest: a container that takes ten times as long.
+SteadyTime Run::end() const {
+  auto const last = std::max({at_seconds(script_.fault_seconds), node_.settled_by(), crashed_at_});
+  return last + (at_seconds(script_.quiet_seconds) - at_seconds(0));
+}
+
+SteadyTime Run::next_knock() const {
+  return end() - (at_seconds(kAfterKnockSeconds) - at_seconds(0));
+}
+
+// As a dispatcher's answer to GET /arrivals.
+asio::awaitable<Result<bool>> Run::await_arrivals(scrape::Awaited dispatcher, milliseconds longest) {
+  auto const deadline = steady_now() + longest;
+  for (;;) {
+    auto more = load_.has_more(dispatcher.metrics_url, dispatcher.arrivals);
+    if (!more || *more || steady_now() >= deadline) co_return more;
+    co_await sleep_for(kTick);
+  }
+}
+
 SteadyTime Run::next_time() const {
-  auto next = agenda_.next().value_or(SteadyTime::max());
+  auto next =
+      std::min(agenda_.next().value_or(SteadyTime::max()), next_knock() > now_ ? next_knock() : end());
   for (auto const& place : places_) {
     if (place.restarts) next = std::min(next, *place.restarts);
     if (place.process && place.process->next()) next = std::min(next, *place.process->next());
@@ -172,6 +194,9 @@ void Run::start_process(std::size_t index, SteadyTime now) {
     auto text = load_.scrape(url);
     checks_.on_scrape(name, {kNamespace, load_.service_at(url)}, text.has_value(), now_);
     co_return text;
+  };
+  options.reconcile.await_arrivals = [this](scrape::Awaited dispatcher, milliseconds longest) {
+    return await_arrivals(std::move(dispatcher), longest);
   };
   reconcile::Listener listener;
   listener.on_decided = [this, name](reconcile::Decided const& decided) {

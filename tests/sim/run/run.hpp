@@ -41,6 +41,9 @@ class Run {
   void tend_processes(SteadyTime now);
   void poll_processes();
   SteadyTime next_time() const;
+  SteadyTime end() const;
+  SteadyTime next_knock() const;
+  asio::awaitable<Result<bool>> await_arrivals(scrape::Awaited dispatcher, milliseconds longest);
 
   void cut_streams();
   void create_service(std::size_t number);
@@ -74,6 +77,7 @@ class Run {
   };
   std::vector<Place> places_;
   SteadyTime crashed_at_{};
+  SteadyTime knocked_{};  ///< when a request last came in the quiet
   std::uint64_t digest_ = 14695981039346656037ULL;
 };
 
