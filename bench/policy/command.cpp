@@ -11,6 +11,7 @@
 #include "bench/policy/play.hpp"
 #include "bench/policy/replay.hpp"
 #include "bench/policy/report.hpp"
+#include "bench/policy/sparse.hpp"
 #include "operator/manifest/manifest.hpp"
 #include "runtime/process/files.hpp"
 
@@ -136,6 +137,7 @@ Result<void> compare(std::vector<Match> const& matches, Rules const& rules, Flag
   print("\nbesides: the metrics through a Prometheus, and Ray Serve" + table(*others, rules));
   print(legend(rules));
   print(goals(cells));
+  if (flags.trace.file.empty()) print(sparse_table(play_sparse(rules)));
   if (flags.measured.service_ms > 0) {
     auto written = write_timelines(flags.out, cells);
     if (!written) return written;

@@ -286,7 +286,10 @@ std::string title(Match const& match) {
                        match.rate_scale, match.start_s);
 }
 
-Result<Cell> play(Match const& match, Player const& player, Rules const& rules) {
+Result<Cell> play(Match const& match, Player const& player, Rules const& given) {
+  // These loads do not pause, and not everybody here could go to zero: see sparse.hpp.
+  Rules rules = given;
+  rules.settings.min_replicas = std::max(1, rules.settings.min_replicas);
   auto laned = play_with(match, player, rules, true);
   if (!is_baseline(player.contestant) || rules.lane_for_all) return laned;
   // Where nearly all are punctual the lane keeps a few late ones from making others late, and where more than

@@ -78,6 +78,9 @@ void Cluster::admit() {
   std::uint64_t const number = arrived_++;
   Job const& arriving = job(number);
   counts_.arrivals += arriving.requests;
+  bool const cold = std::none_of(workers_.begin(), workers_.end(),
+                                 [](auto const& w) { return w.serving() && !w.draining; });
+  if (cold) counts_.cold += arriving.requests;
   bool const forever = settings_.request_timeout == Duration::max();
   Time const deadline = forever ? Time::max() : now_ + settings_.request_timeout;
   bool const fits = counts_.waiting + arriving.requests <= static_cast<double>(settings_.queue_capacity);

@@ -49,6 +49,7 @@ struct Counts {
   double late = 0;  ///< answered after the target
   double lost = 0;  ///< refused, or not answered before their deadline
   double waiting = 0;
+  double cold = 0;  ///< found no worker
   bool operator==(Counts const&) const = default;
 };
 
@@ -198,6 +199,7 @@ struct Outcome {
   std::vector<float> latency_seconds;  ///< of every request, in the order of arrival
   double core_seconds = 0;             ///< allocated during the trace
   double core_seconds_with_idle = 0;
+  double cold_starts = 0;     ///< requests that found no worker
   int scale_events = 0;       ///< changes of the replica count during the trace
   std::vector<int> replicas;  ///< wanted, at each whole second, idle time included
   std::vector<int> ready;

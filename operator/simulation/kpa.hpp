@@ -17,6 +17,7 @@ struct KpaSettings {
   double target_concurrency = 0.7;  ///< 70 % of one request at a time, which is what a worker takes
   double max_scale_up_ratio = 1000;
   double max_scale_down_ratio = 2;
+  Duration scale_to_zero_grace{std::chrono::seconds(30)};  ///< with a minimum of 0
   int min_replicas = 1;
   int max_replicas = 6;
 };

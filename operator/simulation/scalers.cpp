@@ -3,9 +3,15 @@
 #include <algorithm>
 #include <charconv>
 #include <memory>
+#include <utility>
 
 namespace ei::simulation {
 namespace {
+
+/// From a request's arrival to the decision that it wakes its service by: what is promised of the operator.
+constexpr Duration kCallDelay = std::chrono::milliseconds(100);
+/// Between two looks at a service that sleeps, as reconcile::kIdleLook and its scatter.
+constexpr Duration kIdleLook = std::chrono::milliseconds(12'500);
 
 /// An instant within the first period, so that no scaler's clock is in step with the load's.
 Time phase(Rng& rng, Duration period) {
@@ -56,6 +62,9 @@ struct PolicyRun {
   Time next_decision{};
   Time next_scrape{};
   std::optional<scaling::Sample> scraped;
+  bool asleep = false;
+  bool called = false;
+  Time next_call{};
 
   void bound(int least, int most) {
     settings.min_replicas = least;
@@ -63,17 +72,29 @@ struct PolicyRun {
   }
 
   Time next() const {
-    return path.prometheus_interval > Duration{} ? std::min(next_decision, next_scrape) : next_decision;
+    Time const due =
+        path.prometheus_interval > Duration{} ? std::min(next_decision, next_scrape) : next_decision;
+    return asleep ? std::min(due, next_call) : due;
+  }
+
+  /// Of a service without workers: its dispatcher tells of the first request, and nothing else is looked at
+  /// but now and then.
+  void sleep(View const& view, Time now) {
+    next_call = now + kCallDelay;
+    called = view.queue.size() > 0;
+    if (called) next_decision = now;
   }
 
   Order act(View const& view, Time now) {
+    if (asleep && now == next_call) sleep(view, now);
     if (path.prometheus_interval > Duration{} && now == next_scrape) {
       next_scrape += path.prometheus_interval;
       if (!view.metrics_lost) scraped = sample_of(view, now);
     }
     if (now != next_decision) return {};
-    next_decision += settings.interval;
+    next_decision += asleep && !called ? kIdleLook : Duration(settings.interval);
     scaling::Snapshot snapshot;
+    snapshot.called = std::exchange(called, false);
     snapshot.workers = workers_of(view, now);
     if (path.prometheus_interval > Duration{}) {
       snapshot.sample = scraped;
@@ -86,6 +107,8 @@ struct PolicyRun {
     if (on_decision) on_decision(snapshot, decision, now);
     Order order;
     if (decision.to != decision.from) order.replicas = decision.to;
+    asleep = decision.to == 0;
+    if (asleep) next_call = now + kCallDelay;
     for (std::string const& worker : decision.replace) {
       std::from_chars(worker.data(), worker.data() + worker.size(), order.replace.emplace_back());
     }
@@ -154,6 +177,39 @@ struct KedaRun {
   }
 };
 
+struct KedaHttpRun {
+  HpaSettings settings;
+  double threshold = 1;
+  Duration cooldown{};
+  HpaController controller;
+  Time next_sync{};
+  Time next_look{};
+  Time last_busy{};
+  std::uint64_t arrivals = 0;
+
+  void bound(int least, int most) { controller.bound(least, most); }
+
+  Time next() const { return std::min(next_sync, next_look); }
+
+  Order act(View const& view, Time now) {
+    double const held = static_cast<double>(view.queue.size() + view.queue.in_flight());
+    if (now == next_look) {
+      next_look += kCallDelay;
+      auto const came = view.queue.counters().arrivals;
+      if (held > 0 || came != arrivals) last_busy = now;
+      arrivals = came;
+      if (view.current == 0) return held > 0 ? Order{1, {}} : Order{};
+      if (now - last_busy >= cooldown) return Order{0, {}};
+    }
+    if (now != next_sync) return {};
+    next_sync += settings.sync;
+    if (view.current == 0) return {};
+    int const replicas = controller.reconcile(
+        view.current, hpa_external_replicas(settings, view.current, held, threshold), now);
+    return replicas == view.current ? Order{} : Order{replicas, {}};
+  }
+};
+
 struct KpaRun {
   KpaSettings settings;
   Kpa kpa;
@@ -161,6 +217,7 @@ struct KpaRun {
   Time next_tick{seconds(0.6)};
   double bucket = 0;
   int looks = 0;
+  std::optional<Time> unwanted_since{};
 
   void bound(int least, int most) { kpa.bound(least, most); }
   Time next() const { return std::min(next_look, next_tick); }
@@ -176,14 +233,28 @@ struct KpaRun {
     looks = 0;
   }
 
+  /// Zero is only gone to when it was wanted for the whole grace.
+  int with_grace(int replicas, View const& view, Time now) {
+    if (replicas > 0 || view.current == 0) {
+      unwanted_since.reset();
+      return replicas;
+    }
+    if (!unwanted_since) unwanted_since = now;
+    return now - *unwanted_since >= settings.scale_to_zero_grace ? 0 : 1;
+  }
+
   Order act(View const& view, Time now) {
-    if (now == next_look) look(view);
+    if (now == next_look) {
+      look(view);
+      // The activator holds the first request, and pokes the autoscaler.
+      if (view.current == 0 && view.queue.size() > 0) return Order{1, {}};
+    }
     if (now != next_tick) return {};
     next_tick += settings.tick;
     if (view.metrics_lost) return {};
     int const ready = static_cast<int>(std::count_if(
         view.workers.begin(), view.workers.end(), [](auto const& w) { return w.serving() && !w.draining; }));
-    int const replicas = kpa.decide(ready, now);
+    int const replicas = with_grace(kpa.decide(ready, now), view, now);
     return replicas == view.current ? Order{} : Order{replicas, {}};
   }
 };
@@ -244,6 +315,19 @@ Scaler keda_scaler(HpaSettings const& settings, double threshold, std::uint64_t 
   Rng rng(0x6e + seed);
   auto run = std::make_shared<KedaRun>(
       KedaRun{settings, threshold, HpaController(settings), phase(rng, settings.sync)});
+  return scaler_of(std::move(run), false);
+}
+
+Scaler keda_http_scaler(HpaSettings const& settings, double threshold, Duration cooldown,
+                        std::uint64_t seed) {
+  Rng rng(0x6f + seed);
+  auto run = std::make_shared<KedaHttpRun>(KedaHttpRun{settings,
+                                                       threshold,
+                                                       cooldown,
+                                                       HpaController(settings),
+                                                       phase(rng, settings.sync),
+                                                       phase(rng, kCallDelay),
+                                                       {}});
   return scaler_of(std::move(run), false);
 }
 

@@ -35,6 +35,10 @@ Scaler policy_scaler(scaling::Settings const& settings, MetricsPath path, bool l
 /// HPA on CPU. The phases of its clock and of metrics-server's are drawn from the seed.
 Scaler hpa_scaler(HpaSettings const& settings, CpuPathSettings path, std::uint64_t seed);
 
+/// KEDA's HTTP add-on: nobody once nothing has come for `cooldown` and one at the first request, which its
+/// interceptor holds; in between an HPA on ceil(requests held / threshold).
+Scaler keda_http_scaler(HpaSettings const& settings, double threshold, Duration cooldown, std::uint64_t seed);
+
 /// KEDA: an HPA on ceil(queue length / threshold), read afresh at each sync.
 Scaler keda_scaler(HpaSettings const& settings, double threshold, std::uint64_t seed);
 

@@ -62,6 +62,7 @@ Outcome simulate(Scenario const& scenario, Scaler scaler) {
     outcome.ready.push_back(cluster.ready());
     outcome.queue.push_back(static_cast<int>(cluster.queued()));
   }
+  outcome.cold_starts = cluster.counts().cold;
   for (std::size_t i = 0; i < arrivals.size(); ++i) {
     float& latency = outcome.latency_seconds[i];
     if (latency < 0) latency = static_cast<float>(in_seconds(end + kLongestOverrun - arrivals[i]));
