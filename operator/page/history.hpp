@@ -8,16 +8,24 @@
 
 namespace ei::page {
 
+/// Of the answers of the last seconds, in ms.
+struct Latency {
+  std::uint32_t p50 = 0;
+  std::uint32_t p99 = 0;
+
+  bool operator==(Latency const&) const = default;
+};
+
 /// What the charts show of one second.
 struct Sample {
   float arrival_rps = 0;
-  std::uint32_t queue = 0;           ///< requests that wait
-  std::uint32_t in_flight = 0;       ///< requests at workers
-  std::optional<std::uint32_t> p99;  ///< ms; none while nothing is answered
-  std::uint16_t ready = 0;           ///< workers
-  std::uint16_t starting = 0;        ///< workers
-  std::uint16_t leaving = 0;         ///< workers
-  std::uint16_t desired = 0;         ///< workers
+  std::uint32_t queue = 0;         ///< requests that wait
+  std::uint32_t in_flight = 0;     ///< requests at workers
+  std::optional<Latency> latency;  ///< none while nothing is answered
+  std::uint16_t ready = 0;         ///< workers
+  std::uint16_t starting = 0;      ///< workers
+  std::uint16_t leaving = 0;       ///< workers
+  std::uint16_t desired = 0;       ///< workers
 
   bool operator==(Sample const&) const = default;
 };

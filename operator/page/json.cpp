@@ -58,9 +58,10 @@ json::array json_of(std::vector<Since> const& samples) {
   for (auto const& [second, s] : samples) {
     // A float as the double that people would write: 12.3, not 12.300000190734863.
     auto const arrivals = std::round(static_cast<double>(s.arrival_rps) * 10) / 10;
+    auto const& latency = s.latency;
     out.push_back(json::array{second, arrivals, s.queue, s.in_flight,
-                              s.p99 ? json::value(*s.p99) : json::value(), s.ready, s.starting, s.leaving,
-                              s.desired});
+                              latency ? json::value(latency->p99) : json::value(), s.ready, s.starting,
+                              s.leaving, s.desired, latency ? json::value(latency->p50) : json::value()});
   }
   return out;
 }

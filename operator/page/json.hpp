@@ -28,7 +28,8 @@ enum class State { Trouble, Limited, Starting, Paused, Ready, Idle };
 [[nodiscard]] std::int64_t unix_seconds(WallTime time);
 [[nodiscard]] std::int64_t unix_milliseconds(WallTime time);
 
-/// `[second, arrivals/s, waiting, in flight, p99 in ms or null, ready, starting, leaving, desired]` each.
+/// `[second, arrivals/s, waiting, in flight, p99 in ms or null, ready, starting, leaving, desired, p50 in ms
+/// or null]` each.
 [[nodiscard]] boost::json::array json_of(std::vector<Since> const& samples);
 [[nodiscard]] boost::json::array json_of(std::vector<api::Condition> const& conditions);
 /// Name, state, age in seconds and trouble of each.

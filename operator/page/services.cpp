@@ -22,6 +22,10 @@ std::uint16_t count(std::size_t number) {
   return static_cast<std::uint16_t>(std::min<std::size_t>(number, 0xffff));
 }
 
+std::uint32_t count_ms(milliseconds time) {
+  return static_cast<std::uint32_t>(std::clamp<milliseconds::rep>(time.count(), 0, UINT32_MAX));
+}
+
 Sample sample_of(reconcile::Decided const& decided) {
   auto const& status = decided.plan.status;
   Sample sample;
@@ -29,10 +33,8 @@ Sample sample_of(reconcile::Decided const& decided) {
   sample.queue = static_cast<std::uint32_t>(std::clamp<std::int64_t>(status.queue.depth, 0, UINT32_MAX));
   sample.in_flight =
       static_cast<std::uint32_t>(std::clamp<std::int64_t>(status.queue.in_flight, 0, UINT32_MAX));
-  if (status.queue.p99) {
-    sample.p99 =
-        static_cast<std::uint32_t>(std::clamp<milliseconds::rep>(status.queue.p99->count(), 0, UINT32_MAX));
-  }
+  auto const& verdict = decided.verdict;
+  if (verdict.p50 && verdict.p99) sample.latency = Latency{count_ms(*verdict.p50), count_ms(*verdict.p99)};
   for (auto const& worker : decided.seen.workers) {
     ++(worker.terminating ? sample.leaving : worker.ready ? sample.ready : sample.starting);
   }

@@ -31,7 +31,8 @@ struct Verdict {
   std::string metrics_fault;                  ///< why there is no fresh sample; empty when there is one
   /// Why the webhook gave no usable answer, "" when it did; empty without one, and before its first answer.
   std::optional<std::string> webhook_fault;
-  std::optional<milliseconds> p99;  ///< of the answers of the last window
+  std::optional<milliseconds> p50;  ///< of the answers of the last window
+  std::optional<milliseconds> p99;  ///< likewise
   std::string output;               ///< see api::ModelStatus; empty where no worker tells it
   std::string precision;            ///< the same
   std::string version;              ///< the same

@@ -160,7 +160,8 @@ Action Step::decide(Now now) {
   settle_idle(now.steady);
   verdict_.maximum_by = in_force_.maximum_by;
   verdict_.metrics_fault = memory_.last_scrape.fault;
-  verdict_.p99 = memory_.latency.p99();
+  verdict_.p50 = memory_.latency.quantile(0.5);
+  verdict_.p99 = memory_.latency.quantile(0.99);
   verdict_.output = memory_.last_scrape.output;
   verdict_.precision = memory_.last_scrape.precision;
   verdict_.version = memory_.last_scrape.version;

@@ -255,7 +255,7 @@ void LatencyWindow::add(SteadyTime at, Buckets const& buckets, std::uint64_t epo
   while (points_.size() > 2 && points_[1].at + kLength <= at) points_.erase(points_.begin());
 }
 
-std::optional<milliseconds> LatencyWindow::p99() const {
+std::optional<milliseconds> LatencyWindow::quantile(double share) const {
   if (points_.empty()) return {};
   auto const& newest = points_.back().buckets;
   if (newest.empty()) return {};
@@ -269,7 +269,7 @@ std::optional<milliseconds> LatencyWindow::p99() const {
   };
   double const total = answered(*newest.rbegin());
   if (!(total > 0)) return {};
-  double const rank = 0.99 * total;
+  double const rank = share * total;
   double lower = 0;
   double below = 0;
   for (auto const& bucket : newest) {

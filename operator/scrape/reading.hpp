@@ -114,7 +114,7 @@ class QuarantineNews {
   std::optional<SteadyTime> told_;
 };
 
-/// The 99th percentile of recent answers from cumulative buckets. Pure; times must not run backwards.
+/// Quantiles of recent answers from cumulative buckets. Pure; times must not run backwards.
 class LatencyWindow {
  public:
   /// Long enough for a hundred answers at 10/s, short enough to show a burst while it lasts.
@@ -122,9 +122,10 @@ class LatencyWindow {
 
   /// A changed `epoch` (dispatchers came or went) starts the window anew.
   void add(SteadyTime at, Buckets const& buckets, std::uint64_t epoch);
-  /// Interpolated within its bucket as Prometheus' histogram_quantile does; empty when nothing was answered
-  /// within the window. Answers beyond the last finite bound read as that bound.
-  [[nodiscard]] std::optional<milliseconds> p99() const;
+  /// The latency that this share of the answers kept, (0, 1]: interpolated within its bucket as Prometheus'
+  /// histogram_quantile does; empty when nothing was answered within the window. Answers beyond the last
+  /// finite bound read as that bound.
+  [[nodiscard]] std::optional<milliseconds> quantile(double share) const;
 
  private:
   struct Point {

@@ -1,7 +1,7 @@
 // Samples and how they are drawn. A sample is [second, arrivals/s, waiting, in flight, p99 ms or null, ready, starting,
-// leaving, desired], and holds until the next one.
+// leaving, desired, p50 ms or null], and holds until the next one.
 
-export const [SECOND, ARRIVALS, WAITING, IN_FLIGHT, P99, READY, STARTING, LEAVING, DESIRED] = Array(9).keys();
+export const [SECOND, ARRIVALS, WAITING, IN_FLIGHT, P99, READY, STARTING, LEAVING, DESIRED, P50] = Array(10).keys();
 export const WINDOW_SECONDS = 600;
 
 // Puts news behind what is known: a sample of a second that is there already replaces it.
@@ -73,7 +73,11 @@ const CHARTS = [
     title: 'Requests in the service',
     series: [['waiting', (s) => s[WAITING], '--orange'], ['at workers', (s) => s[IN_FLIGHT], '--blue']],
   },
-  { title: 'p99 of the answers, ms', series: [['p99', (s) => s[P99], '--blue']], target: true },
+  {
+    title: 'Latency of the answers, ms',
+    series: [['p50', (s) => s[P50], '--green'], ['p99', (s) => s[P99], '--blue']],
+    target: true,
+  },
   {
     title: 'Workers',
     step: true,

@@ -1,5 +1,5 @@
 // The views: the list of services, and one service. Whatever comes from the operator is put in as text, never as HTML.
-import { ARRIVALS, Charts, LEAVING, P99, READY, STARTING, WAITING, merge, spark } from './charts.js';
+import { ARRIVALS, Charts, LEAVING, P50, P99, READY, STARTING, WAITING, merge, spark } from './charts.js';
 import { follow, setToken } from './stream.js';
 
 const view = document.getElementById('view');
@@ -294,6 +294,7 @@ function showService(namespace, name) {
       ['Policy', data.policy],
       ['Waiting', `${sample[WAITING]} of ${data.queue_target} wanted at most`],
       ['Arrivals', `${sample[ARRIVALS]}/s`],
+      ['p50', milliseconds(sample[P50])],
       ['p99', `${milliseconds(sample[P99])}, target ${milliseconds(data.target_ms)}`],
       ['Workers', `${workersInWords(sample)}; ${data.desired} wanted, ${data.min} to ${data.max}`],
       ['Cores', rounded(cores(sample[READY] + sample[STARTING] + sample[LEAVING], data.worker_cpu))],

@@ -88,7 +88,8 @@ TEST_CASE("the list says of each service what it is and what it was", "[page]") 
   a.seen.endpoint = "http://127.0.0.1:8001";
   a.plan.status.queue.depth = 7;
   a.plan.status.queue.arrival_rate = 12.3;
-  a.plan.status.queue.p99 = milliseconds(420);
+  a.verdict.p50 = milliseconds(40);
+  a.verdict.p99 = milliseconds(420);
   a.plan.status.desired_replicas = 2;
   a.tell(services, 999);
   auto const list = listed(services);
@@ -100,7 +101,7 @@ TEST_CASE("the list says of each service what it is and what it was", "[page]") 
   CHECK(row.at("endpoint") == "http://127.0.0.1:8001");
   CHECK(row.at("desired") == 2);
   CHECK(row.at("worker_cpu") == "1");
-  CHECK(to_json_text(row.at("samples")) == "[[999,12.3,7,0,420,1,1,0,2]]");
+  CHECK(to_json_text(row.at("samples")) == "[[999,12.3,7,0,420,1,1,0,2,40]]");
 }
 
 TEST_CASE("a service's state is one word, and the worst one", "[page]") {

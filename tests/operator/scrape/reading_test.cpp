@@ -178,20 +178,27 @@ TEST_CASE("The epoch names the set of processes, whatever their order") {
 
 TEST_CASE("The 99th percentile is that of the last ten seconds") {
   scrape::LatencyWindow window;
-  CHECK_FALSE(window.p99());
+  CHECK_FALSE(window.quantile(0.99));
   // A thousand fast answers long ago do not hide slow ones now.
   window.add(kStart, buckets(1000, 1000, 1000, 1000), 1);
   window.add(kStart + 10s, buckets(1000, 1000, 1000, 1000), 1);
-  CHECK_FALSE(window.p99());
+  CHECK_FALSE(window.quantile(0.99));
   window.add(kStart + 20s, buckets(1000, 1000, 1100, 1100), 1);
-  CHECK(*window.p99() == 995ms);
+  CHECK(*window.quantile(0.99) == 995ms);
+}
+
+TEST_CASE("The median is the latency that half of the answers kept") {
+  scrape::LatencyWindow window;
+  window.add(kStart, buckets(0, 0, 0, 0), 1);
+  window.add(kStart + 1s, buckets(100, 100, 100, 100), 1);
+  CHECK(*window.quantile(0.5) == 50ms);
 }
 
 TEST_CASE("The percentile is interpolated within its bucket") {
   scrape::LatencyWindow window;
   window.add(kStart, buckets(0, 0, 0, 0), 1);
   window.add(kStart + 1s, buckets(98, 100, 100, 100), 1);
-  CHECK(*window.p99() == 300ms);
+  CHECK(*window.quantile(0.99) == 300ms);
 }
 
 TEST_CASE("The percentile of the project's own buckets is at most half too high from 50 ms to 60 s") {
@@ -203,7 +210,7 @@ TEST_CASE("The percentile of the project's own buckets is at most half too high 
     scrape::LatencyWindow window;
     window.add(kStart, answers, 1);
     INFO(latency_seconds);
-    double const read = static_cast<double>(window.p99()->count()) / 1000 / latency_seconds;
+    double const read = static_cast<double>(window.quantile(0.99)->count()) / 1000 / latency_seconds;
     CHECK(read >= 1 - 1e-3);
     CHECK(read <= 1.5);
   }
@@ -213,14 +220,14 @@ TEST_CASE("Answers beyond the last bound read as that bound") {
   scrape::LatencyWindow window;
   window.add(kStart, buckets(0, 0, 0, 0), 1);
   window.add(kStart + 1s, buckets(0, 0, 0, 10), 1);
-  CHECK(*window.p99() == 1s);
+  CHECK(*window.quantile(0.99) == 1s);
 }
 
 TEST_CASE("Other dispatchers begin a new window") {
   scrape::LatencyWindow window;
   window.add(kStart, buckets(1000, 1000, 1000, 1000), 1);
   window.add(kStart + 1s, buckets(10, 10, 10, 10), 2);
-  CHECK(*window.p99() == 99ms);
+  CHECK(*window.quantile(0.99) == 99ms);
 }
 
 TEST_CASE(
