@@ -64,9 +64,9 @@ void check_reading(std::string_view input) {
   static_cast<void>(scrape::late_answers(both, 0.5));
   scrape::LatencyWindow window;
   window.add(SteadyTime{}, reading->answers, 1);
-  static_cast<void>(window.p99());
+  static_cast<void>(window.quantile(0.99));
   window.add(SteadyTime{} + milliseconds(1000), both, 1);
-  static_cast<void>(window.p99());
+  static_cast<void>(window.quantile(0.99));
 }
 
 }  // namespace
