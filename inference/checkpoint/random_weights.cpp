@@ -34,8 +34,8 @@ OwnedStateDict random_resnet18(std::uint64_t seed, std::int64_t classes) {
     std::vector<float> values(static_cast<std::size_t>(view.count()));
     if (shape.size() > 1) {
       // He initialisation (2015): keeps the size of activations through the layers.
-      auto const fan_in = static_cast<float>(view.count() / shape[0]);
-      float const bound = std::sqrt(6.0F / fan_in);
+      std::int64_t const fan_in = view.count() / shape[0];
+      float const bound = std::sqrt(6.0F / static_cast<float>(fan_in));
       for (auto& value : values) value = bound * noise.next();
     } else {
       // Normalisations that do nothing, but for the second of a block: a quarter keeps the sums from growing.
