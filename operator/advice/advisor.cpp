@@ -57,8 +57,10 @@ simulation::Scaler scaler_of(Advisor advisor, scaling::Settings const& settings,
 }
 
 int least_of(Advisor advisor, int least) {
-  bool const ours = advisor == Advisor::Latency || advisor == Advisor::QueueRatio;
-  return ours ? least : std::max(1, least);  // the others do not come back from zero by themselves
+  // The others do not come back from zero by themselves.
+  bool const to_zero =
+      advisor == Advisor::Latency || advisor == Advisor::QueueRatio || advisor == Advisor::Kpa;
+  return to_zero ? least : std::max(1, least);
 }
 
 }  // namespace ei::advice

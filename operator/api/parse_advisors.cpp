@@ -1,11 +1,10 @@
 #include "operator/api/parse_advisors.hpp"
 
 #include <algorithm>
+#include <boost/json/serialize.hpp>
 
 namespace ei::api {
 namespace {
-
-namespace json = boost::json;
 
 std::string words() {
   std::string text;
@@ -29,7 +28,7 @@ void read_advisors(ObjectReader& scaling, Spec& spec) {
     if (advisor == std::end(scaling::kAdvisors)) {
       scaling.fail(at, invalid_value(item, "one of " + words()));
     } else if (std::count(spec.advisors.begin(), spec.advisors.end(), *advisor) > 0) {
-      scaling.fail(at, "Duplicate value: " + json::serialize(item));
+      scaling.fail(at, "Duplicate value: " + boost::json::serialize(item));
     } else {
       spec.advisors.push_back(*advisor);
     }

@@ -194,10 +194,11 @@ std::vector<prometheus::MetricFamily> OperatorMetrics::collect() const {
     late.add(key, series.answers.late);
     for (auto const& [reason, count] : series.decisions) decisions.add(key, "reason", reason, count);
     for (auto const& advice : series.advice) {
-      auto const add = [&](std::string_view policy, api::PolicyCost const& cost) {
-        advised.add(key, "policy", policy, cost.replicas);
-        advised_cores.add(key, "policy", policy, static_cast<double>(cost.core_seconds));
-        advised_late.add(key, "policy", policy, static_cast<double>(cost.late));
+      // By a name of its own: clang 14 lets no lambda use a structured binding.
+      auto const add = [&, &of = key](std::string_view policy, api::PolicyCost const& cost) {
+        advised.add(of, "policy", policy, cost.replicas);
+        advised_cores.add(of, "policy", policy, static_cast<double>(cost.core_seconds));
+        advised_late.add(of, "policy", policy, static_cast<double>(cost.late));
       };
       add("acting", advice.acting);
       for (auto const& [advisor, cost] : advice.advisors) add(scaling::name(advisor), cost);

@@ -241,6 +241,19 @@ TEST_CASE("at a high rate a job stands for several requests, and costs stay what
   }
 }
 
+TEST_CASE("where the minimum is zero, those go there that can come back") {
+  Watched watched({Advisor::Latency, Advisor::Hpa70, Advisor::Keda, Advisor::Kpa, Advisor::RayServe});
+  watched.settings.min_replicas = 0;
+  watched.seconds(60, 4);
+  watched.seconds(3600, 0);
+  for (auto const& [advisor, cost] : watched.advice.report().advisors) {
+    INFO(scaling::name(advisor));
+    CHECK(cost.replicas == (advisor == Advisor::Latency || advisor == Advisor::Kpa ? 0 : 1));
+  }
+  watched.seconds(60, 4);
+  for (auto const& [advisor, cost] : watched.advice.report().advisors) CHECK(cost.replicas >= 1);
+}
+
 TEST_CASE("jobs have the interval's requests and work, within it and in order") {
   simulation::Rng rng(5);
   Interval interval;
