@@ -267,6 +267,23 @@ def test_load_is_seen_in_the_charts(start_page):
     load.stop()
 
 
+def test_what_other_policies_would_have_cost_stands_in_a_table(start_page):
+    operator = start_page(manifest(scaling={"maxReplicas": 1, "advisors": ["Hpa70", "Kpa"]}))
+    operator.wait_ready()
+    faults = run_browser("""
+        import re
+        page.goto(args[0] + "/#/default/resnet18")
+        table = page.locator(".advice table")
+        expect(table.get_by_role("row")).to_have_count(4)
+        expect(table.get_by_role("rowheader")).to_have_text(["Latency (acts)", "Hpa70", "Kpa"])
+        # Workers, core-seconds, their share of ours, late requests.
+        expect(table.get_by_role("row").nth(1).get_by_role("cell")).to_have_text([re.compile(r"^1$"), re.compile(r"^[1-9]\\d*$"), "100 %", "0"], timeout=60000)
+        expect(page.locator(".advice p")).to_contain_text("0 requests in")
+        out = faults
+    """, url_of(operator))
+    assert faults == []
+
+
 def test_without_its_flag_there_is_no_page(tmp_path):
     operator = LocalOperator(tmp_path, manifest())
     try:

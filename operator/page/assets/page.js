@@ -244,6 +244,23 @@ function explain(parent, decision, newest) {
   parent.replaceChildren(...parts);
 }
 
+// The acting policy, and each advisor beside it: see docs/scaling.md, "Advisors".
+function advise(parent, advice, policy) {
+  parent.hidden = !advice;
+  if (!advice) return;
+  const { acting } = advice;
+  const missing = advice.unmeasuredSeconds ? ` Not measured, and counted for nobody: ${advice.unmeasuredSeconds} s.` : '';
+  parent.querySelector('p').textContent =
+    `Since ${dateAndTime.format(new Date(advice.since))}: ${advice.requests} requests in ${advice.measuredSeconds} s.${missing}`;
+  const head = ['Policy', 'Workers now', 'Core-seconds', 'of ours', 'Late requests'].map((text) => element('th', { scope: 'col', text }));
+  const rows = [{ ...acting, name: `${policy} (acts)` }, ...advice.advisors].map((each) => {
+    const share = acting.coreSeconds ? `${Math.round((100 * each.coreSeconds) / acting.coreSeconds)} %` : '–';
+    const cells = [each.replicas, each.coreSeconds, share, each.lateRequests].map((text) => element('td', { text: `${text}` }));
+    return element('tr', {}, element('th', { scope: 'row', text: each.name }), ...cells);
+  });
+  parent.querySelector('table').replaceChildren(element('tr', {}, ...head), ...rows);
+}
+
 function showService(namespace, name) {
   show('service-view');
   document.title = `${name} – Elastic Inference`;
@@ -299,6 +316,7 @@ function showService(namespace, name) {
       ['Workers', `${workersInWords(sample)}; ${data.desired} wanted, ${data.min} to ${data.max}`],
       ['Cores', rounded(cores(sample[READY] + sample[STARTING] + sample[LEAVING], data.worker_cpu))],
     ]);
+    advise(part('.advice'), data.advice, data.policy);
     charts.draw(samples, data.now, data.target_ms, decisions, chosen?.id ?? '');
     part('.workers').replaceChildren(...data.workers.map((worker) => element('li', {
       text: `${worker.name}: ${worker.state}, ${age(worker.age_s)} old${worker.outdated ? ', of an older template' : ''}${worker.message ? `. ${worker.message}` : ''}` })));
