@@ -50,10 +50,9 @@ def woken(operator):
 
 def test_the_last_worker_leaves_and_one_request_brings_one_back(start_operator):
     operator = start_operator(manifest(scaling=IDLE))
-    operator.wait_ready()
+    url = wait_idle(operator)
     first, = operator.events("ScaledUp")
     assert "0 -> 1, TriesSpec: " in first["message"], "a new spec is tried before anybody asks for it"
-    url = wait_idle(operator)
     wait_until(lambda: requests.get(url + "/v2/health/ready", timeout=5).status_code == 200, 5, "readiness of who sleeps")
     assert requests.get(url + "/v2/models/resnet18/ready", timeout=5).json()["ready"] is True
     answer = predict(url)
@@ -71,7 +70,6 @@ def test_the_last_worker_leaves_and_one_request_brings_one_back(start_operator):
 
 def test_a_crowd_wakes_a_service_and_is_answered(start_operator):
     operator = start_operator(manifest(scaling=IDLE), environment={"FAKE_SERVICE_SECONDS": "0.02"})
-    operator.wait_ready()
     url = wait_idle(operator)
     with concurrent.futures.ThreadPoolExecutor(50) as pool:
         answers = list(pool.map(lambda _: predict(url), range(50)))
@@ -83,7 +81,6 @@ def test_a_crowd_wakes_a_service_and_is_answered(start_operator):
 
 def test_three_requests_start_one_worker(start_operator):
     operator = start_operator(manifest(scaling=IDLE))
-    operator.wait_ready()
     url = wait_idle(operator)
     before = len([line for line in operator.log("process_started") if "-worker-" in line["process"]])
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
@@ -94,7 +91,6 @@ def test_three_requests_start_one_worker(start_operator):
 
 def test_a_dispatcher_that_was_lost_while_the_service_slept_wakes_it(start_operator):
     operator = start_operator(manifest(scaling=IDLE))
-    operator.wait_ready()
     url = wait_idle(operator)
     (name, pid), = [each for each in operator.processes().items() if "-dispatcher-" in each[0]]
     os.kill(pid, signal.SIGKILL)
@@ -107,7 +103,6 @@ def test_a_dispatcher_that_was_lost_while_the_service_slept_wakes_it(start_opera
 
 def test_a_dispatcher_that_leaves_has_its_queue_finished(start_operator):
     operator = start_operator(manifest(scaling=IDLE), environment={"FAKE_SERVICE_SECONDS": "0.3"})
-    operator.wait_ready()
     url = wait_idle(operator)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         answer = pool.submit(predict, url)
@@ -121,7 +116,6 @@ def test_a_dispatcher_that_leaves_has_its_queue_finished(start_operator):
 def test_a_request_that_no_worker_comes_for_is_told_so_at_its_deadline(start_operator, tmp_path):
     programs = fake_bin_dir(tmp_path)
     operator = start_operator(manifest(scaling=IDLE), "--bin-dir", str(programs), fake=False)
-    operator.wait_ready()
     url = wait_idle(operator)
     (programs / "inference-worker").write_text("#!/bin/sh\necho no model here >&2\nexit 3\n")
     begun = time.monotonic()
@@ -137,16 +131,46 @@ def test_a_request_that_no_worker_comes_for_is_told_so_at_its_deadline(start_ope
 
 def test_an_edit_is_tried_while_the_service_sleeps(start_operator):
     operator = start_operator(manifest(scaling=IDLE))
-    operator.wait_ready()
     wait_idle(operator)
     operator.write(manifest(scaling={**IDLE, "latencyTarget": "300ms"}))
     wait_until(lambda: len(operator.events("ScaledUp")) == 2, 10, "a trial")
     wait_idle(operator)
 
 
+def test_a_service_that_sleeps_keeps_no_core_from_another(start_operator):
+    core = min(os.sched_getaffinity(0))
+    operator = start_operator([manifest("a", scaling=IDLE), manifest("b", scaling=IDLE)],
+                              preexec_fn=lambda: os.sched_setaffinity(0, {core}))
+    for name in ("a", "b", "a"):
+        assert predict(wait_idle(operator, name)).status_code == 200, name
+
+
+def test_what_is_wrong_with_an_edit_is_told_though_nobody_asks(start_operator, tmp_path):
+    programs = fake_bin_dir(tmp_path)
+    operator = start_operator(manifest(scaling=IDLE), "--bin-dir", str(programs), fake=False)
+    wait_idle(operator)
+    (programs / "inference-worker").write_text("#!/bin/sh\necho no model here >&2\nexit 3\n")
+    operator.write(manifest(scaling={**IDLE, "latencyTarget": "300ms"}))
+    wait_until(lambda: "no model here" in operator.condition("WorkersReady")["message"], 20, "the fault")
+    assert operator.condition("Ready")["status"] == "False"
+
+
+def test_under_external_no_request_wakes_a_service(start_operator):
+    scaling = {"policy": "External", "minReplicas": 0}
+    operator = start_operator(manifest(scaling=scaling, replicas=0))
+    wait_until(lambda: operator.condition("Ready")["reason"] == "Idle", 20, "an idle service")
+    url = operator.service("resnet18")["endpoint"]
+    assert requests.get(url + "/v2/health/ready", timeout=5).status_code == 503
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(predict, url)
+        time.sleep(2)
+        assert not operator.workers() and not answer.done()
+        operator.write(manifest(scaling=scaling, replicas=1))
+        assert answer.result().status_code == 200
+
+
 def test_idle_services_are_looked_at_seldom(start_operator):
     operator = start_operator(manifest(scaling=IDLE))
-    operator.wait_ready()
     wait_idle(operator)
     time.sleep(3)
     before = len(operator.decisions_path.read_text().splitlines())

@@ -92,7 +92,12 @@ plan::Shortage LocalBackend::shortage_of(api::ServiceKey const& key) const {
   int others = 0;
   for (auto const& each : manifests_.keys()) {
     auto const found = services_.find(each);
-    wanted[each] = found == services_.end() ? 0 : found->second.group->workers_wanted().value_or(0);
+    auto const known = found == services_.end() ? std::nullopt : found->second.group->workers_wanted();
+    // Who sleeps keeps no core from the others. When it wakes it has its right again.
+    auto const* declared = manifests_.find(each);
+    bool const may_sleep = declared && declared->spec && declared->spec->scaling.min_replicas == 0;
+    if (each != key && known == 0 && may_sleep) continue;
+    wanted[each] = known.value_or(0);
     if (each != key) others += wanted[each];
   }
   auto const cores = static_cast<int>(surroundings_.cores.size());
