@@ -29,14 +29,17 @@ def wait_idle(release, namespace, name, since=None):
     return eventually(idle, 90)
 
 
-def test_a_service_goes_to_zero_and_is_woken(release, installation, namespace, serve, load):
+def test_a_service_goes_to_zero_and_is_woken(release, installation, namespace, serve, load, record_property):
     scaling = {"minReplicas": 0, "maxReplicas": 2, "idleAfter": "5s"}
     name = serve(service("sleeper", scaling, dispatcher={"requestTimeout": "60s"}))
     changes = wait_idle(release, namespace, name)
+    assert "no worker runs" in release.kubectl("describe", f"eis/{name}", "-n", namespace)
 
     # By one request.
     seen = load(name, 1, 1).result()
     assert seen["statuses"] == {"200": 1}, seen
+    print(f"from the first request to its answer: {seen['p50']} s")
+    record_property("cold_start_s", seen["p50"])
     changes = wait_idle(release, namespace, name, changes)
 
     # By a crowd.
@@ -63,3 +66,39 @@ def test_a_service_goes_to_zero_and_is_woken(release, installation, namespace, s
     release.kubectl("rollout", "restart", f"deployment/{name}-dispatcher", "-n", namespace)
     seen = waiting.result()
     assert set(seen["statuses"]) == {"200"}, seen
+
+
+def test_a_client_is_told_what_keeps_a_worker_from_coming(release, namespace, serve, load):
+    scaling = {"minReplicas": 0, "maxReplicas": 2, "idleAfter": "5s"}
+    name = serve(service("forbidden", scaling, dispatcher={"requestTimeout": "8s"}))
+    changes = wait_idle(release, namespace, name)
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "full"}, "spec": {"hard": {"pods": "1"}}}
+    release.apply(quota, namespace)
+
+    def full():
+        assert release.get("resourcequota", "full", "-n", namespace)["status"]["used"]["pods"] == "1"
+
+    eventually(full, 20)
+    seen = load(name, 1, 1).result()
+    assert seen["statuses"] == {"503": 1}, seen
+    assert "no worker came within the deadline: QuotaExceeded" in seen["first_fault"], seen
+    conditions = {each["type"]: each for each in status_of(release, namespace, name)["conditions"]}
+    assert (conditions["Ready"]["status"], conditions["WorkersReady"]["status"]) == ("False", "False"), conditions
+    assert "exceeded quota: full" in conditions["WorkersReady"]["message"], conditions
+
+    release.kubectl("delete", "resourcequota", "full", "-n", namespace)
+    wait_idle(release, namespace, name, changes)
+    seen = load(name, 1, 1).result()
+    assert seen["statuses"] == {"200": 1}, seen
+
+
+def test_under_external_its_owner_says_zero_and_one(release, namespace, serve, load):
+    name = serve(service("owned", {"policy": "External", "minReplicas": 0}, dispatcher={"requestTimeout": "60s"}))
+    release.kubectl("scale", f"eis/{name}", "-n", namespace, "--replicas=0")
+    wait_idle(release, namespace, name)
+    waiting = load(name, 1, 1)
+    time.sleep(5)
+    assert status_of(release, namespace, name)["desiredReplicas"] == 0, "a request does not wake it"
+    release.kubectl("scale", f"eis/{name}", "-n", namespace, "--replicas=1")
+    seen = waiting.result()
+    assert seen["statuses"] == {"200": 1}, seen
