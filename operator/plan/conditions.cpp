@@ -111,12 +111,15 @@ Condition scaling_limited(Observation const& seen, Verdict const& verdict, Count
 // no spec | serves | faulty edit | arrived | stalled | Ready
 //   yes   |   -    |      -      |    -    |    -    | False
 //   no    |  none  |      -      |    -    |    -    | False
-//   no    | sleeps |     no      |   yes   |    -    | True: a request is answered as specified, only later
+//   no    | sleeps |     no      |   yes   |   no    | True: a request is answered as specified, only later
+//   no    | sleeps |     no      |   yes   |   yes   | False: a worker of the spec could not come
+//   no    | sleeps |     no      | unwritten |  no   | Unknown
 //   no    |  yes   |     yes     |    -    |    -    | False: what serves is not what the spec says
 //   no    |  yes   |     no      |   yes   |    -    | True
 //   no    |  yes   |     no      |   no    |   yes   | False
 //   no    |  yes   |     no      |   no    |   no    | Unknown, as kstatus has it of a rollout
-Condition ready(Observation const& seen, Counts const& counts, Sleep sleep, Rollout const& rollout) {
+Condition ready(Observation const& seen, Counts const& counts, Sleep sleep, bool unwritten,
+                Rollout const& rollout) {
   auto const faults = to_string(seen.errors);
   if (!seen.spec)
     return make(api::kReady, false, "InvalidSpec", faults.empty() ? "there is no spec" : faults);
@@ -129,11 +132,11 @@ Condition ready(Observation const& seen, Counts const& counts, Sleep sleep, Roll
   if (sleep == Sleep::Waking)
     return make(api::kReady, true, std::string(kWaking),
                 "no worker is ready yet: one starts, as requests wait");
-  if (!counts.arrived()) {
-    bool const stalled = rollout.state == Rollout::State::Stalled;
+  bool const stalled = rollout.state == Rollout::State::Stalled;
+  bool const in_vain = sleep == Sleep::Idle && (stalled || unwritten);
+  if (!counts.arrived() || in_vain)
     return make(api::kReady, stalled ? ConditionStatus::False : ConditionStatus::Unknown, rollout.reason,
-                "requests are answered; " + rollout.message);
-  }
+                (sleep == Sleep::Idle ? "no worker runs; " : "requests are answered; ") + rollout.message);
   if (sleep == Sleep::Idle) {
     auto const policy = seen.spec->scaling.policy;
     if (policy == scaling::Policy::External)
@@ -182,7 +185,7 @@ std::vector<Condition> next_conditions(Observation const& seen, Verdict const& v
     next.observed_generation = seen.metadata.generation;
     set_condition(conditions, std::move(next), now);
   };
-  put(ready(seen, counts, sleep_of(seen, verdict, counts), rollout));
+  put(ready(seen, counts, sleep_of(seen, verdict, counts), is_unwritten(seen, verdict, counts), rollout));
   put(reconciling(rollout));
   put(stalled(rollout));
   if (!seen.spec) return conditions;

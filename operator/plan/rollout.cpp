@@ -121,6 +121,13 @@ std::optional<Trouble> worker_trouble(Observation const& seen, Verdict const& ve
   return Trouble{seen.shortage->reason, seen.shortage->message};
 }
 
+bool is_unwritten(Observation const& seen, Verdict const& verdict, Counts const& counts) {
+  if (!verdict.failure || counts.workers.wanted > 0) return false;
+  auto const* ready = find_condition(seen.status.conditions, api::kReady);
+  return !ready || ready->status != api::ConditionStatus::True ||
+         ready->observed_generation != seen.metadata.generation;
+}
+
 // advice alone | wanted | ready | was Idle or Waking at this generation | trouble, or old ones | result
 //     yes      |   0    |   -   |                  -                    |          -           | No
 //     no       |   0    |   -   |                  -                    |          -           | Idle
@@ -147,6 +154,7 @@ Sleep sleep_of(Observation const& seen, Verdict const& verdict, Counts const& co
 // valid  | refused    |           -            |    -     | Stalled, Refused
 //        | fails      |           -            |    -     | Moving, then Stalled, WriteFails
 //        | undone     |           -            |    -     | Stalled, WritesUndone
+//        | unwritten  | none are wanted        |    -     | Moving, RollingOut
 //        | written    | none, and why lasts    |    -     | Stalled, CannotStart
 //        |            | the backend gave up    |    -     | Stalled, its reason
 //        |            |           -            |   yes    | Moving, RollingOut
@@ -173,6 +181,8 @@ Rollout rollout_of(Observation const& seen, Verdict const& verdict, Counts const
   if (auto end = dead_end(seen.dispatchers, counts.dispatchers, seen.dispatchers_overdue, stalled,
                           "dispatcher", "spec.dispatcher or the operator's --dispatcher-image"))
     return *end;
+  if (is_unwritten(seen, verdict, counts))
+    return {State::Moving, "RollingOut", "the newest version is not written yet"};
   if (counts.arrived()) return {State::Arrived, "Arrived", "all that runs is of the newest version"};
   if (sleep_of(seen, verdict, counts) == Sleep::Waking)
     return {State::Arrived, std::string(kWaking), "a worker starts, as requests wait"};

@@ -42,6 +42,9 @@ enum class Sleep {
   Idle,    ///< no worker is wanted
   Waking,  ///< it was idle, and a worker of the same spec is on its way without trouble
 };
+/// Whether a write of children fails and no worker is wanted whose version would tell that this generation
+/// was never written. Once Ready was True at it, it was.
+[[nodiscard]] bool is_unwritten(Observation const& seen, Verdict const& verdict, Counts const& counts);
 [[nodiscard]] Sleep sleep_of(Observation const& seen, Verdict const& verdict, Counts const& counts);
 
 /// How far a service is on the way to what its spec says.

@@ -198,6 +198,21 @@ TEST_CASE("A service that sleeps is Ready, and says what becomes of a request") 
   CHECK(shown(seen, verdict(steady(0)), "Ready") == "False WorkersNotReady: no worker is ready");
 }
 
+TEST_CASE("A service that sleeps is not Ready with an edit that was not written") {
+  auto seen = settled(asleep(), verdict(steady(0)));
+  auto failing = verdict(steady(0));
+  failing.failure = plan::Failure{ei::make_error(ei::ErrorKind::Timeout, "no answer"), false, false, false};
+  // It was written, and whatever else cannot be written keeps no worker from coming.
+  CHECK(shown(seen, failing, "Ready").starts_with("True Idle"));
+  ++seen.metadata.generation;
+  CHECK(shown(seen, failing, "Ready") ==
+        "Unknown RollingOut: no worker runs; the newest version is not written yet");
+  CHECK(shown(seen, failing, "Reconciling").starts_with("True RollingOut"));
+  failing.failure->told = failing.failure->lasting = true;
+  CHECK(shown(seen, failing, "Ready").starts_with("False WriteFails: no worker runs; no answer"));
+  CHECK(shown(seen, verdict(steady(0)), "Ready").starts_with("True Idle"));
+}
+
 TEST_CASE("A service that wakes stays Ready while nothing keeps its worker from starting") {
   auto seen = settled(asleep(), verdict(steady(0)));
   seen.worker_replicas = 1;
