@@ -56,13 +56,13 @@ def test_an_option_named_alone_is_one_of_ours():
         known |= set(documents.FLAG.findall(help_of(program)))
     for command in documents.HELP.values():
         known |= set(documents.FLAG.findall(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60).stdout))
-    helms = {"--set", "--wait", "--reuse-values", "--take-ownership"}
+    others = {"--set", "--wait", "--reuse-values", "--take-ownership", "--build-arg"}  # of helm and of docker
     wrong = []
     for page in documents.pages():
         if page.parent.name == "cluster":  # these are of Kubernetes' programs
             continue
         for code in documents.INLINE.findall(documents.blocks(page.read_text())[0]):
-            if (flag := documents.FLAG.match(code)) and flag[0] not in known | helms:
+            if (flag := documents.FLAG.match(code)) and flag[0] not in known | others:
                 wrong.append(f"{page.name}: {code}")
     assert not wrong, wrong
 
@@ -87,8 +87,8 @@ def served(tmp_path_factory):
         programs.append(dispatcher := Dispatcher(folder / "dispatcher"))
         programs.append(worker := Worker(folder / "worker", dispatchers=[dispatcher]))
         (folder / "operator").mkdir()
-        # Advice has a metric of its own.
-        manifest = local.manifest(scaling={"mode": "Advise"})
+        # Advice has metrics of its own, and so have advisors.
+        manifest = local.manifest(scaling={"mode": "Advise", "advisors": ["Hpa70"]})
         programs.append(operator := local.LocalOperator(folder / "operator", manifest, "--metrics-port", "0"))
         wait_until(lambda: dispatcher.metrics().get("dispatcher_workers", state="idle") == 1, what="a linked worker")
         assert local.predict(dispatcher.url).status_code == 200
