@@ -181,6 +181,7 @@ int replay(std::vector<std::string> const& given) {
   std::vector<std::string> words{program.string(), "policy", "--replay"};
   words.insert(words.end(), given.begin(), given.end());
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (auto& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   ::execv(program.c_str(), arguments.data());

@@ -117,6 +117,7 @@ std::vector<float> picture(Random& random) {
 std::vector<std::vector<float>> calibration_pictures() {
   Random random(2022);
   std::vector<std::vector<float>> pictures;
+  pictures.reserve(kPictures);
   for (int i = 0; i < kPictures; ++i) pictures.push_back(picture(random));
   return pictures;
 }

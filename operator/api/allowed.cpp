@@ -14,7 +14,6 @@
 namespace ei::api {
 namespace {
 
-namespace json = boost::json;
 constexpr auto kNone = std::string_view::npos;
 
 struct Parts {

@@ -1,5 +1,7 @@
 #include "operator/api/parse_schedule.hpp"
 
+#include <boost/json/serialize.hpp>
+
 #include "operator/api/limits.hpp"
 #include "operator/schedule/calendar.hpp"
 #include "operator/schedule/cron.hpp"

@@ -123,7 +123,8 @@ void OperatorMetrics::decided(api::ServiceKey const& key, Service const& service
   for (double const waited :
        series.indicators.decided(service.from, service.desired, service.ready, service.now)) {
     if (!series.waits)
-      series.waits.reset(new Waits{std::vector<std::uint64_t>(kOverloadBuckets.size() + 1), 0});
+      series.waits =
+          std::make_unique<Waits>(Waits{std::vector<std::uint64_t>(kOverloadBuckets.size() + 1), 0});
     auto const bucket = std::lower_bound(kOverloadBuckets.begin(), kOverloadBuckets.end(), waited);
     ++series.waits->counts[static_cast<std::size_t>(bucket - kOverloadBuckets.begin())];
     series.waits->sum += waited;

@@ -32,6 +32,7 @@ std::vector<std::string> overdue_workers(State const& state, Workers const& work
   std::stable_sort(late.begin(), late.end(),
                    [](auto const* a, auto const* b) { return a->not_ready_seconds > b->not_ready_seconds; });
   std::vector<std::string> names;
+  names.reserve(late.size());
   for (Worker const* worker : late) names.push_back(worker->name);
   return names;
 }
