@@ -13,10 +13,6 @@ bool is_tchar(char c) {
   return alphanumeric || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
 }
 
-bool is_control(char c) {
-  return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F;
-}
-
 Error too_large() {
   return http_fault(431, "the request line and header fields are too large");
 }

@@ -15,6 +15,11 @@ namespace ei::http {
                     [](char a, char b) { return lower(a) == lower(b); });
 }
 
+/// What no field of a header has: a control character other than the tab.
+[[nodiscard]] constexpr bool is_control(char c) {
+  return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F;
+}
+
 /// Without blanks and tabs at both ends.
 [[nodiscard]] constexpr std::string_view trim(std::string_view text) {
   auto const first = text.find_first_not_of(" \t");

@@ -13,7 +13,7 @@ MAY_INCLUDE = {
     # What the dispatcher and those who speak with it agree on. It stands on nothing else of the dispatcher.
     "dispatcher/contract/picture": [],
     "dispatcher/contract/link": ["runtime/core"],
-    "dispatcher/contract": ["dispatcher/contract", "runtime/core", "runtime/http/message.hpp"],
+    "dispatcher/contract": ["dispatcher/contract", "runtime/core", "runtime/http/message.hpp", "runtime/http/text.hpp"],
     "dispatcher/queue": [],
     "dispatcher/exchange": ["dispatcher/queue", "dispatcher/contract/link", "runtime/core"],
     "dispatcher/oip": ["dispatcher/exchange", "dispatcher/contract/link", "runtime/core"],

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runtime/http/message.hpp"
+#include "runtime/http/text.hpp"
 
 namespace ei::dispatcher {
 namespace {
@@ -11,18 +12,6 @@ constexpr std::string_view kLineEnd = "\r\n";
 
 Error bad(std::string message) {
   return make_error(ErrorKind::Invalid, "multipart/form-data: " + std::move(message));
-}
-
-bool equal_without_case(std::string_view a, std::string_view b) {
-  auto const lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [&](char x, char y) { return lower(x) == lower(y); });
-}
-
-std::string_view trim(std::string_view text) {
-  auto const first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
 // A delimiter line: where its line begins (the CRLF before it belongs to it), where the next line begins, and
@@ -55,13 +44,16 @@ Result<Part> read_headers(std::string_view headers, std::string_view where) {
     auto const line_end = headers.find(kLineEnd);
     std::string_view const line = headers.substr(0, line_end);
     headers.remove_prefix(line_end == std::string_view::npos ? headers.size() : line_end + 2);
+    // Without this a quoted CR LF could stand in a part's name.
+    if (std::any_of(line.begin(), line.end(), http::is_control))
+      return bad(std::string(where) + " has a control character in its headers");
     auto const colon = line.find(':');
     if (colon == std::string_view::npos)
       return bad(std::string(where) + " has a header line without a colon");
-    std::string_view const name = trim(line.substr(0, colon));
-    std::string_view const value = trim(line.substr(colon + 1));
-    if (equal_without_case(name, "Content-Type")) part.content_type = http::media_type(value);
-    if (equal_without_case(name, "Content-Disposition")) {
+    std::string_view const name = http::trim(line.substr(0, colon));
+    std::string_view const value = http::trim(line.substr(colon + 1));
+    if (http::same_without_case(name, "Content-Type")) part.content_type = http::media_type(value);
+    if (http::same_without_case(name, "Content-Disposition")) {
       auto const field = http::header_parameter(value, "name");
       if (http::media_type(value) != "form-data" || !field) {
         return bad(std::string(where) + "'s Content-Disposition is no form-data with a name");

@@ -66,6 +66,10 @@ TEST_CASE("a malformed form is refused with what is wrong") {
             "no form-data with a name"},
            {part("Content-Disposition: form-data", "data") + "--xx--", "xx", "no form-data with a name"},
            {part("no colon", "data") + "--xx--", "xx", "part 1 has a header line without a colon"},
+           {part("Content-Disposition: form-data; name=\"a\r\\\nb\"", "data") + "--xx--", "xx",
+            "part 1 has a control character in its headers"},
+           {part("Content-Disposition: form-data; name=a\nContent-Type: text/plain", "data") + "--xx--", "xx",
+            "part 1 has a control character in its headers"},
            {many + "--xx--", "xx", "more than 32 parts"},
        }) {
     auto const parts = parse_multipart(row.body, row.boundary);
