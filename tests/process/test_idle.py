@@ -4,31 +4,13 @@ import os
 import signal
 import time
 
-import pytest
 import requests
 
 from bench.waiting import wait_until
 from tests.process import picture_files
-from tests.process.local import LocalOperator, alive, fake_bin_dir, manifest, predict
+from tests.process.local import fake_bin_dir, manifest, predict
 
 IDLE = {"minReplicas": 0, "maxReplicas": 2, "idleAfter": "1s"}
-
-
-@pytest.fixture
-def start_operator(tmp_path):
-    started = []
-
-    def start(documents, *flags, **options):
-        folder = tmp_path / f"operator{len(started)}"
-        folder.mkdir()
-        started.append(LocalOperator(folder, documents, *flags, **options))
-        return started[-1]
-
-    yield start
-    for operator in started:
-        children = operator.processes()
-        assert operator.stop(30) == 0, operator.log_text()[-4000:]
-        assert not [name for name, pid in children.items() if alive(pid)]
 
 
 def wait_idle(operator, name="resnet18"):
