@@ -40,7 +40,12 @@ class LiveExchange {
 
   /// Waits until more requests have arrived than `known`, or any is open: true. False after `longest`. Who
   /// asks this starts a worker for the first request.
+  /// Precondition: has_room_for_watcher().
   [[nodiscard]] asio::awaitable<bool> wait_arrivals(std::uint64_t known, milliseconds longest);
+  /// Each takes one of the few connections that probes and scrapes need too.
+  [[nodiscard]] bool has_room_for_watcher() const { return watchers_ < kMostWatchers; }
+  /// The operator, the one that takes over from it, and people who look.
+  static constexpr std::size_t kMostWatchers = 8;
   /// Whether a request would be computed though no worker is linked: somebody waits for the first one, or did
   /// within kWakes, and since then none has ended because no worker came.
   [[nodiscard]] bool sleeps() const;

@@ -9,6 +9,9 @@
 namespace ei::dispatcher {
 namespace {
 
+// Of one who finds no room: others wait for a minute at most.
+constexpr milliseconds kRetry{10'000};
+
 Result<std::uint64_t> whole_number(http::Request const& request, char const* name, std::uint64_t most) {
   auto const given = http::query_value(request.query, name).value_or("");
   std::uint64_t number = 0;
@@ -26,6 +29,12 @@ asio::awaitable<http::Response> arrivals(RouteContext& context, http::Request re
   auto const wait =
       whole_number(request, arrival::kWait, static_cast<std::uint64_t>(arrival::kLongestWait.count()));
   if (!wait) co_return problem_of(wait.error());
+  if (!context.live.has_room_for_watcher()) {
+    auto full =
+        status_error(503, "as many wait for arrivals as may: " + std::to_string(LiveExchange::kMostWatchers));
+    full.retry_after = kRetry;
+    co_return problem_of(full);
+  }
   auto const longest = milliseconds(static_cast<std::int64_t>(*wait));
   bool const came = co_await context.live.wait_arrivals(*known, longest);
   http::Response out;

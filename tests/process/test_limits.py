@@ -274,6 +274,25 @@ def test_tricklers_that_come_back_from_one_address_keep_no_other_out(start_dispa
     worker.close()
 
 
+def test_questions_that_wait_for_arrivals_keep_no_probe_out(start_dispatcher):
+    dispatcher = start_dispatcher()
+    metrics = dispatcher.ports["metrics"]
+    held = []
+    try:
+        # As many as that port has connections, from more addresses than one.
+        for i in range(300):
+            held.append(socket.create_connection(("127.0.0.1", metrics), 10, source_address=(f"127.0.0.{10 + i % 3}", 0)))
+            held[-1].sendall(b"GET /arrivals?known=0&wait_ms=60000 HTTP/1.1\r\nHost: x\r\n\r\n")
+        for path in ("/healthz", "/readyz", "/metrics"):
+            assert ask(metrics, path=path) == 200
+        assert ask(metrics, path="/arrivals?known=0&wait_ms=60000") == 503
+    finally:
+        for each in held:
+            each.close()
+    # The operator's question is heard again.
+    wait_until(lambda: ask(metrics, path="/arrivals?known=0&wait_ms=10") == 204, what="room for a question")
+
+
 def test_tricklers_at_an_operator_keep_nobody_out(tmp_path):
     with operator(tmp_path / "operator") as one:
         metrics, probes = one.ports["metrics"], one.ports["probes"]
