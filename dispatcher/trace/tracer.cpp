@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "runtime/http/request_tag.hpp"
 #include "runtime/trace/exporter.hpp"
 
 namespace ei::dispatcher {
@@ -33,35 +34,22 @@ Duration of_ms(double ms) {
 
 }  // namespace
 
-Tracer::Tracer(trace::Exporter& exporter, double ratio) : exporter_(exporter), ratio_(ratio) {
-  std::random_device device;
-  std::seed_seq seed{device(), device(), device(), device(), device(), device(), device(), device()};
-  random_.seed(seed);
-}
-
-std::string Tracer::new_id(std::size_t digits) {
-  constexpr char kHex[] = "0123456789abcdef";
-  std::string out;
-  while (out.size() < digits) {
-    auto bits = random_() | 1;  // an id of zeros alone is none
-    for (int digit = 0; digit < 16; ++digit, bits >>= 4) out.push_back(kHex[bits & 15]);
-  }
-  return out;
-}
+Tracer::Tracer(trace::Exporter& exporter, double ratio)
+    : exporter_(exporter), ratio_(ratio), random_(std::random_device()()) {}
 
 void Tracer::begin(RequestTag& tag) {
   std::string trace_id;
   if (tag.traceparent.empty()) {
     // 53 bits, as many as a double has.
     if (static_cast<double>(random_() >> 11) * 0x1p-53 >= ratio_) return;
-    trace_id = new_id(32);
+    trace_id = http::random_hex(32);
   } else {
     if (!sampled(tag.traceparent)) return;
     trace_id = trace_of(tag.traceparent);
     tag.client_span = span_of(tag.traceparent);
   }
   tag.traced = true;
-  tag.traceparent = "00-" + trace_id + "-" + new_id(16) + "-01";
+  tag.traceparent = "00-" + trace_id + "-" + http::random_hex(16) + "-01";
 }
 
 void Tracer::answered(RequestTag const& tag, SteadyTime arrived, std::vector<Answer> const& answers) {
@@ -79,7 +67,7 @@ void Tracer::answered(RequestTag const& tag, SteadyTime arrived, std::vector<Ans
        {std::pair("queue", last->queued), {"hand-out", hand_out}, {"decode", decode}, {"forward", forward}}) {
     Span span;
     span.trace_id = trace_of(tag.traceparent);
-    span.span_id = new_id(16);
+    span.span_id = http::random_hex(16);
     span.parent_id = span_of(tag.traceparent);
     span.tracestate = tag.tracestate;
     span.name = name;

@@ -31,8 +31,6 @@ class Tracer {
   void completed(http::Completed const& answer);
 
  private:
-  std::string new_id(std::size_t digits);
-
   trace::Exporter& exporter_;
   double ratio_;
   std::mt19937_64 random_;

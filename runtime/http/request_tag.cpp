@@ -16,16 +16,21 @@ std::mt19937_64 seeded() {
 
 }  // namespace
 
-std::string new_request_id() {
+std::string random_hex(std::size_t digits) {
   thread_local std::mt19937_64 random = seeded();
   constexpr char kHex[] = "0123456789abcdef";
   std::string out;
-  out.reserve(32);
-  for (int half = 0; half < 2; ++half) {
-    std::uint64_t bits = random();
-    for (int digit = 0; digit < 16; ++digit, bits >>= 4) out.push_back(kHex[bits & 15]);
+  out.reserve(digits);
+  while (out.size() < digits) {
+    std::uint64_t bits = random() | 1;  // so the first digit is never zero
+    for (int digit = 0; digit < 16 && out.size() < digits; ++digit, bits >>= 4)
+      out.push_back(kHex[bits & 15]);
   }
   return out;
+}
+
+std::string new_request_id() {
+  return random_hex(32);
 }
 
 RequestTag read_tag(Headers const& headers) {

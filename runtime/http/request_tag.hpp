@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -11,6 +12,9 @@ namespace ei::http {
 inline constexpr std::string_view kRequestId = "X-Request-Id";
 inline constexpr std::string_view kTraceparent = "traceparent";
 inline constexpr std::string_view kTracestate = "tracestate";
+
+/// So many hexadecimal digits, not all of them zero: a trace context takes such an id for none.
+[[nodiscard]] std::string random_hex(std::size_t digits);
 
 /// 32 random hexadecimal digits.
 [[nodiscard]] std::string new_request_id();

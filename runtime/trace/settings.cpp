@@ -5,6 +5,7 @@
 
 #include "runtime/core/encoding.hpp"
 #include "runtime/http/head.hpp"
+#include "runtime/http/text.hpp"
 
 namespace ei::trace {
 namespace {
@@ -12,19 +13,6 @@ namespace {
 // What the exporter and its client set, and what would change how the request is framed.
 constexpr std::array<std::string_view, 6> kOwn = {"content-type", "content-length",    "content-encoding",
                                                   "host",         "transfer-encoding", "connection"};
-
-std::string_view trimmed(std::string_view text) {
-  auto const first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") + 1 - first);
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& letter : out)
-    if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
-  return out;
-}
 
 // RFC 9110, section 5.5, of ASCII alone.
 bool is_header_value(std::string_view text) {
@@ -43,14 +31,14 @@ template <class Check>  // std::string_view(name, value): the fault, or ""
 Result<Pairs> parse_pairs(std::string_view text, Check fault_of) {
   Pairs out;
   for (std::size_t number = 1; !text.empty(); ++number) {
-    auto const part = trimmed(text.substr(0, text.find(',')));
+    auto const part = http::trim(text.substr(0, text.find(',')));
     text.remove_prefix(std::min(text.size(), text.find(',') == text.npos ? text.size() : text.find(',') + 1));
     if (part.empty()) continue;
     auto const equals = part.find('=');
     if (equals == part.npos) return bad_pair(number, "has no '='");
-    auto value = percent_decode(trimmed(part.substr(equals + 1)));
+    auto value = percent_decode(http::trim(part.substr(equals + 1)));
     if (!value) return bad_pair(number, "is not percent-encoded");
-    std::string name(trimmed(part.substr(0, equals)));
+    std::string name(http::trim(part.substr(0, equals)));
     if (std::string_view const fault = fault_of(name, *value); !fault.empty()) return bad_pair(number, fault);
     out.emplace_back(std::move(name), std::move(*value));
   }
@@ -77,7 +65,8 @@ Result<http::Url> traces_url(std::string_view endpoint) {
 Result<http::Headers> parse_headers(std::string_view text) {
   auto const pairs = parse_pairs(text, [](std::string const& name, std::string const& value) {
     if (!http::is_token(name)) return std::string_view("has a name that no header can have");
-    if (std::find(kOwn.begin(), kOwn.end(), lower(name)) != kOwn.end())
+    auto const is_named = [&](std::string_view own) { return http::same_without_case(own, name); };
+    if (std::any_of(kOwn.begin(), kOwn.end(), is_named))
       return std::string_view("names a header that is set here already");
     return std::string_view(is_header_value(value) ? "" : "has a value that no header can have");
   });
