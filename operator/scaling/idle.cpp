@@ -100,8 +100,10 @@ void from_zero(State const& state, Snapshot const& snapshot, SampleUse use, Time
   bool const programs = is_programs(decision);
   if (wakes) {
     // What the policy asks for beyond one worker, it asks for in its own words.
-    std::string const why = text("%.0f waiting, %.0f came since the last look%s", waiting, came,
-                                 snapshot.called ? ", and a dispatcher called" : "");
+    std::string why = text("%.0f waiting, %.0f came since the last look%s", waiting, came,
+                           snapshot.called ? ", and a dispatcher called" : "");
+    // The sample may be a little older than the call.
+    if (waiting == 0 && came == 0) why = "a dispatcher told of a request";
     bool const more = decision.to > 1;
     put(decision, std::max(decision.to, 1), Reason::Woken, more ? decision.term : Term::Wake, decision.limit,
         more ? why + "; " + decision.formula : why);

@@ -175,6 +175,7 @@ TEST_CASE("a dispatcher that called wakes the service, whether it can be asked o
     auto const decision = script.step(0.1);
     CHECK(decision.to == 1);
     CHECK(decision.reason == Reason::Woken);
+    CHECK(decision.formula == "a dispatcher told of a request");
   }
 }
 
