@@ -56,7 +56,7 @@ def test_a_crowd_wakes_a_service_and_is_answered(start_operator):
     with concurrent.futures.ThreadPoolExecutor(50) as pool:
         answers = list(pool.map(lambda _: predict(url), range(50)))
     assert {answer.status_code for answer in answers} == {200}
-    assert all("cold_start_ms" in answer.json()["timing"] for answer in answers[:1])
+    assert "cold_start_ms" in answers[0].json()["timing"]
     assert len(woken(operator)) == 1
     wait_idle(operator)
 
