@@ -1,5 +1,8 @@
 """Child processes that never outlive this one."""
+import contextlib
 import ctypes
+import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -30,7 +33,16 @@ def end(process, patience_seconds=5):
 
 
 def free_port():
-    """A TCP port of loopback that nobody listens on, for a child that has to be told one."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A TCP port that nobody listens on, on any IPv4 address, for a child that has to be told one.
+
+    It is below the range from which the kernel takes the ports of outgoing connections and of listeners on port 0:
+    nothing else is given it before the child listens, nor while a program that listens there is started again.
+    """
+    first_ephemeral = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    # From 10000: fixed ports of this project and of what runs beside it are below. Up to 30000: Kubernetes' node ports follow.
+    candidates = range(10_000, min(first_ephemeral, 30_000))
+    for port in random.sample(candidates, 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("", port))
+            return port
+    raise OSError(f"100 ports of {candidates.start} to {candidates.stop - 1} are taken")

@@ -6,6 +6,7 @@ import pytest
 import requests
 from cryptography.hazmat.primitives import serialization
 
+from bench.processes import free_port
 from bench.waiting import wait_until
 from tests.process.background import Background
 from tests.process.link_tokens import ISSUER, EcKey, RsaKey, b64, claims, compact, flags, hmac_token, publish, replace, unsigned_token
@@ -161,7 +162,8 @@ def test_an_empty_former_token_lets_nobody_in(start_dispatcher, keys_file, tmp_p
 
 def test_a_link_outlives_its_token_and_the_next_one_takes_a_fresh_token(start_dispatcher, start_worker, keys_file, tmp_path, rsa_key):
     """The kubelet replaces a token at 80 % of its life; a link is not cut for it."""
-    dispatcher = start_dispatcher(*flags(keys_file), token=None)
+    port = free_port()
+    dispatcher = start_dispatcher(*flags(keys_file), token=None, link_port=port)
     token_file = tmp_path / "token"
     token_file.write_text("none yet")
     worker = start_worker(*RANDOM, "--token-file", str(token_file), dispatchers=[dispatcher], token=None)
@@ -179,7 +181,6 @@ def test_a_link_outlives_its_token_and_the_next_one_takes_a_fresh_token(start_di
         assert requests.post(dispatcher.url + "/predict", data=JPEG, headers={"Content-Type": "image/jpeg"}, timeout=30).ok
     assert len(dispatcher.log("worker_linked")) == 1
     replace(token_file, rsa_key.token())
-    port = dispatcher.link
     assert dispatcher.stop() == 0
     again = start_dispatcher(*flags(keys_file), token=None, link_port=port)
     again.wait_for_metric("dispatcher_workers", 1, state="idle")

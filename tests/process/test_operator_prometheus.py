@@ -2,12 +2,12 @@
 import json
 import shutil
 import signal
-import socket
 import subprocess
 
 import pytest
 import requests
 
+from bench.processes import free_port
 from bench.waiting import wait_until
 from tests.process.local import Load, manifest
 from tests.process.test_operator_local import two_cores
@@ -27,9 +27,7 @@ class Prometheus:
             "scrape_configs": [{"job_name": "dispatchers", "file_sd_configs": [
                 {"files": [str(self.targets)], "refresh_interval": "200ms"}]}],
         }))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+        self.url = f"http://127.0.0.1:{free_port()}"
         self.process = None
 
     def scrape(self, addresses):

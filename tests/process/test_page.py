@@ -5,6 +5,7 @@ import threading
 import pytest
 import requests
 
+from bench.processes import free_port
 from bench.waiting import wait_until
 from tests.process.clients import run_browser
 from tests.process.local import Load, LocalOperator, manifest
@@ -100,9 +101,9 @@ def test_a_decision_s_explanation_is_what_the_status_says_of_it(start_page):
 
 
 def test_the_page_comes_back_by_itself_after_the_operator_restarts(start_page, tmp_path):
-    first = start_page(manifest(name="first"))
+    port = free_port()
+    first = start_page(manifest(name="first"), page_port=port)
     first.wait_ready("first")
-    port = first.ports["page"]
     stop = when(tmp_path / "seen", lambda: first.stop(30))
     # On the same port, as behind a Service.
     start = when(tmp_path / "lost", lambda: start_page(manifest(name="second"), page_port=port))

@@ -11,6 +11,7 @@ import time
 import pytest
 import requests
 
+from bench.processes import free_port
 from bench.waiting import wait_until
 from tests.process.clients import environment_with, go_program, run_in
 from tests.process.fake_worker import FakeWorker, WorkingWorker
@@ -217,8 +218,7 @@ def test_a_variable_that_cannot_be_read_is_told_at_start_without_its_value(name)
 @contextlib.contextmanager
 def real_collector(folder):
     """Its URL, and a function for the spans that it has written."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     written, config = folder / "spans.jsonl", folder / "collector.yaml"
     config.write_text(json.dumps({
         "receivers": {"otlp": {"protocols": {"http": {"endpoint": address}}}},

@@ -10,6 +10,7 @@ import time
 import pytest
 import requests
 
+from bench.processes import free_port
 from bench.waiting import wait_until
 from tests.process import picture_files, worker
 from tests.process.background import Background
@@ -288,7 +289,7 @@ def test_every_address_behind_a_dispatchers_name_is_served_and_a_new_one_is_foun
     hosts = tmp_path / "hosts"
     hosts.write_text("127.0.0.1 dispatchers\n127.0.0.2 dispatchers\n")
     own_hosts = in_place_of("/etc/hosts", hosts)
-    first = start_dispatcher()
+    first = start_dispatcher(link_port=free_port())
     others = [start_dispatcher(address=host, link_port=first.link) for host in ("127.0.0.2", "127.0.0.3")]
     one = start_worker(*RANDOM, "--dispatcher", f"dispatchers:{first.link}", prefix=own_hosts)
     assert [ask(each).status_code for each in (first, others[0])] == [200, 200]
@@ -298,7 +299,7 @@ def test_every_address_behind_a_dispatchers_name_is_served_and_a_new_one_is_foun
 
 
 def test_a_dispatcher_that_comes_back_is_served_within_seconds(start_dispatcher, start_worker):
-    first = start_dispatcher()
+    first = start_dispatcher(link_port=free_port())
     start_worker(*RANDOM, dispatchers=[first])
     assert ask(first).status_code == 200
     assert first.stop() == 0

@@ -1,9 +1,9 @@
 """etcd, the API server, the controller manager and the scheduler."""
 
-import socket
 import subprocess
 from dataclasses import dataclass, field
 
+from bench.processes import free_port
 from bench.waiting import wait_until
 
 from . import pki
@@ -28,22 +28,9 @@ class Endpoint:
         return f"https://{self.address}:{self.api_port}"
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports free on loopback right now, all distinct."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
-
-
 def loopback_endpoint() -> Endpoint:
     """For `--bare`: everything on 127.0.0.1, on ports that were free."""
-    api, client, peer = free_ports(3)
-    return Endpoint("127.0.0.1", api, client, peer)
+    return Endpoint("127.0.0.1", free_port(), free_port(), free_port())
 
 
 class ControlPlane:
