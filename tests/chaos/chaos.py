@@ -49,6 +49,8 @@ class Run:
 
     def phase(self, function, *arguments, **named):
         name = function.__name__
+        if self.options.only and name not in self.options.only:
+            return
         print(f"==> {name}", flush=True)
         begin = time.monotonic()
         try:
@@ -123,6 +125,7 @@ def write_junit(results, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, default=120, help="of each fault")
+    parser.add_argument("--only", choices=sorted(report.PHASES), action="append", help="this phase and no other; may be given again")
     parser.add_argument("--slow-clients", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 30))
     parser.add_argument("--out", type=pathlib.Path, required=True)
@@ -136,6 +139,8 @@ def main():
         run.all()
     print_table(run.results)
     command = f"./tests/run chaos --seconds {options.seconds}"
+    if options.only:
+        command = f"python3 -m tests.chaos.chaos --seconds {options.seconds} --only {' --only '.join(options.only)} --out build/chaos"
     opening = report.provenance((time.monotonic() - begin) / 60, options.seed, command)
     page = report.chaos_page(run.results, goals(run.results), opening, options.seconds, options.slow_clients)
     (options.out / "chaos.md").write_text(page)
