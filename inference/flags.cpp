@@ -49,6 +49,7 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
   std::string precision = "auto";
   std::string drain_timeout = "30s";
   std::string job_limit = "0s";
+  std::string standby_below = "0";
   std::string level = "info";
   CLI::App app(
       "Classifies pictures with a ResNet18 on one core, for dispatchers and, where asked, over HTTP.",
@@ -104,6 +105,13 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
   app.add_option("--job-limit", job_limit,
                  "Longest computation of one job, after which this process ends for its restart; 0: from the "
                  "measured speed, 12 s for a picture on a core of its own and 45 s at most");
+  app.add_option("--standby-below", standby_below,
+                 "A standby, which is warm and asks dispatchers for no job, while its CPU quota is below that: "
+                 "1, 200m; 0: never");
+  app.add_option("--cpu-max-file", flags.standby.quota_file,
+                 "File of the form of cgroup's cpu.max that has the CPU quota, read every 50 ms; none: the "
+                 "process's own cgroup")
+      ->check(CLI::ExistingFile);
   app.add_option("--log-level", level, "debug, info, warn or error");
   app.add_option("--ports-file", flags.ports_file,
                  "Where to write the ports, as JSON, once they are listened on");
@@ -135,6 +143,7 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
     }
     flags.drain_timeout = checked("--drain-timeout", parse_duration(drain_timeout));
     flags.job_limit = checked("--job-limit", parse_duration(job_limit));
+    flags.standby.below_milli = checked("--standby-below", parse_quantity_milli(standby_below));
     flags.log_level = checked("--log-level", log::parse_level(level));
   } catch (CLI::ParseError const& error) {
     // CLI11 prints; its own codes are many, the convention is 2.

@@ -8,6 +8,7 @@
 
 #include "dispatcher/contract/ports.hpp"
 #include "inference/service/links.hpp"
+#include "inference/service/standby.hpp"
 #include "inference/service/worker.hpp"
 #include "runtime/log/log.hpp"
 
@@ -28,6 +29,7 @@ struct Flags {
   std::string ports_file;
   milliseconds drain_timeout{30'000};
   milliseconds job_limit{0};
+  StandbyOptions standby;
   log::Level log_level = log::Level::Info;
   std::vector<std::string> classify;  ///< not empty: classify these files and end
 };

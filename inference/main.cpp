@@ -143,6 +143,20 @@ asio::awaitable<int> classify_and_end(asio::any_io_executor executor, Flags cons
   co_return classify_files(*files, flags.classify, stdout);
 }
 
+// Before the links are there: a standby never asks for a job.
+Result<void> begin_standby(StandbyOptions const& options, Worker& worker, Links& links, TaskGroup& tasks) {
+  auto const standby = is_standby(options);
+  if (!standby) return standby.error();
+  worker.set_standby(*standby);
+  tasks.spawn("standby", [options, &worker, &links] {
+    return follow_standby(options, worker.standby(), [&worker, &links](bool standby_now) {
+      worker.set_standby(standby_now);
+      links.standby_changed();
+    });
+  });
+  return {};
+}
+
 asio::awaitable<int> run(Flags const& flags) {
   using asio::experimental::awaitable_operators::operator||;
   asio::any_io_executor const executor = co_await asio::this_coro::executor;
@@ -183,8 +197,14 @@ asio::awaitable<int> run(Flags const& flags) {
   LinkOptions link_options{flags.dispatchers,       flags.name,         flags.model_name, flags.token_file,
                            flags.former_token_file, flags.dispatcher_ca};
   Links links(executor, worker, metrics, std::move(link_options));
-  links.start();
   TaskGroup watching(executor, log::failed_task);
+  if (flags.standby.below_milli > 0) {
+    if (auto const fine = begin_standby(flags.standby, worker, links, watching); !fine) {
+      log::error("bad_cpu_quota", {{"error", fine.error().message}});
+      co_return 1;
+    }
+  }
+  links.start();
   watching.spawn("watch", [&worker, &links] { return end_on_overrun(worker, links); });
   int const signal = co_await signals.next();
   log::info("signal", {{"number", signal}});

@@ -60,7 +60,7 @@ Result<void> Exchange::submit(std::shared_ptr<Submission> submission, Time now) 
   std::vector<std::string> digests(count);
   if (auto error = refuse_quarantined(*submission, digests, now)) return std::move(*error);
   Offer const offer{count, total_bytes(*submission)};
-  if (auto const refusal = consider(offer, queue_, draining_, service_, workers_.size())) {
+  if (auto const refusal = consider(offer, queue_, draining_, service_, workers())) {
     queue_.refuse(count);
     auto& counter = refusal->reason == RefusalReason::Draining ? drops_.draining
                     : refusal->reason == RefusalReason::Full   ? drops_.full
@@ -95,14 +95,12 @@ Result<WorkerId> Exchange::attach(link::Hello hello, WorkerPort port, Time now) 
     return make_error(ErrorKind::Conflict, "worker " + hello.worker + " serves model \"" + hello.model +
                                                "\"; this dispatcher serves \"" + options_.model + "\"");
   }
-  if (!anybody_serves()) {
-    for (auto& pending : pending_) {
-      if (pending.cold && !pending.served_at) pending.served_at = now;
-    }
-  }
+  if (!hello.standby && !anybody_serves()) note_served(now);
   last_version_ = hello.model_version;
   WorkerId const id = next_worker_++;
   Worker& worker = workers_[id];
+  worker.standby = hello.standby;
+  standbys_ += worker.standby ? 1 : 0;
   worker.hello = std::move(hello);
   worker.port = std::move(port);
   return id;
@@ -113,7 +111,14 @@ Result<void> Exchange::ready(WorkerId id, Time now) {
   if (found == workers_.end()) return worker_fault("ready from a worker that is not attached");
   Worker& worker = found->second;
   if (worker.dropped) return {};
-  if (worker.asked + worker.jobs.size() >= worker.hello.slots) {
+  bool const full = worker.asked + worker.jobs.size() >= worker.hello.slots;
+  if (worker.standby) {
+    if (!anybody_serves()) note_served(now);
+    worker.standby = false;
+    --standbys_;
+    if (full) return {};  // it has crossed a job
+  }
+  if (full) {
     return worker_fault("ready for more than the " + std::to_string(worker.hello.slots) +
                         " slots of its hello");
   }
@@ -291,7 +296,7 @@ void Exchange::expire(Time now) {
     } else {
       pending_[expired->ticket.slot] = {};
     }
-    bool const nobody = workers_.empty() && (!last_worker_left_ || *last_worker_left_ < expired->arrived);
+    bool const nobody = workers() == 0 && (!last_worker_left_ || *last_worker_left_ < expired->arrived);
     std::string why = "no worker came within the deadline";
     if (!no_worker_.empty() && now - explained_ < kExplained) why += ": " + no_worker_;
     char const* const where = expired->in_flight ? "while a worker computed" : "while the request waited";

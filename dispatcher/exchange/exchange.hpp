@@ -1,7 +1,7 @@
 // Where requests and workers meet: requests come in, jobs go out to idle workers, results go back.
 //
 // Everything that happens is a call with its time: a request arrives (submit) or its client leaves (cancel),
-// a worker comes (attach), asks (ready), answers (result) or goes (detach), and time passes (tick). Frames
+// a worker comes (attach), asks (ready), rests (standby), answers (result) or goes (detach), and time passes (tick). Frames
 // for workers leave through the WorkerPort, outcomes through Submission::on_done. No sockets and no clock, so
 // tests play every order of events without waiting. Use from one thread.
 //
@@ -183,6 +183,9 @@ class Exchange {
   /// A worker answered. Errors: Protocol when it does not hold that job or the answer does not fit it.
   [[nodiscard]] Result<void> result(WorkerId worker, link::JobResult result, Time now);
 
+  /// A worker takes back what it asked for, and serves nobody until it asks again.
+  void standby(WorkerId worker, Time now);
+
   /// A worker leaves: it asks for nothing any more, its results are still welcome.
   void bye(WorkerId worker);
 
@@ -216,8 +219,11 @@ class Exchange {
   [[nodiscard]] std::array<std::uint64_t, kDeathReasons> const& deaths() const { return deaths_; }
   [[nodiscard]] std::uint64_t quarantines() const { return quarantines_; }  ///< pictures put there so far
   [[nodiscard]] std::size_t quarantined(Time now) const { return suspects_.quarantined(now); }
-  [[nodiscard]] std::size_t workers() const { return workers_.size(); }
-  [[nodiscard]] std::size_t busy_workers() const;  ///< that hold a job
+  /// Linked workers but for standbys.
+  [[nodiscard]] std::size_t workers() const { return workers_.size() - standbys_; }
+  [[nodiscard]] std::size_t idle_workers() const;     ///< of these, without a job
+  [[nodiscard]] std::size_t busy_workers() const;     ///< that hold a job
+  [[nodiscard]] std::size_t standby_workers() const;  ///< standbys without a job
   /// Linked workers whose model's output is of that kind, see link::Hello::output.
   [[nodiscard]] std::size_t workers_by_output(std::string_view output) const;
   [[nodiscard]] std::size_t workers_by_precision(std::string_view precision) const;
@@ -255,6 +261,7 @@ class Exchange {
     std::vector<std::uint64_t> jobs;
     bool dropped = false;
     bool leaving = false;
+    bool standby = false;
   };
   using Refused = std::pair<std::shared_ptr<Submission>, Error>;
   // A worker that was lost; `digests` of what it computed.
@@ -265,6 +272,7 @@ class Exchange {
 
   // exchange.cpp
   [[nodiscard]] bool anybody_serves() const;
+  void note_served(Time now);
   void pump(Time now);
   void expire(Time now);
   bool hand_out(WorkerId worker, std::size_t size, Time now);
@@ -312,6 +320,7 @@ class Exchange {
   std::map<std::uint64_t, RunningJob> jobs_;          // ordered by start: ids only grow
   std::map<WorkerId, Worker> workers_;
   std::deque<WorkerId> idle_;  // who asked first is first
+  std::size_t standbys_ = 0;   // of workers_
   std::uint64_t next_job_ = 1;
   WorkerId next_worker_ = 1;
   std::size_t open_ = 0;

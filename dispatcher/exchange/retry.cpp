@@ -194,7 +194,11 @@ void Exchange::detach(WorkerId id, Time now, Ended how) {
   Worker worker = std::move(found->second);
   workers_.erase(found);
   std::erase(idle_, id);
-  last_worker_left_ = now;
+  if (worker.standby) {
+    --standbys_;
+  } else {
+    last_worker_left_ = now;
+  }
   DeathReason reason = DeathReason::Crash;
   if (worker.dropped) {
     reason = DeathReason::Overrun;

@@ -66,8 +66,10 @@ Result<WorkerId> LiveExchange::attach(link::Hello hello, WorkerPort port) {
 }
 
 Result<void> LiveExchange::ready(WorkerId worker) {
+  std::size_t const before = exchange_.workers();
   auto out = exchange_.ready(worker, now());
   rearm();
+  if (exchange_.workers() != before) readiness_changed();
   return out;
 }
 
@@ -75,6 +77,11 @@ Result<void> LiveExchange::result(WorkerId worker, link::JobResult result) {
   auto out = exchange_.result(worker, std::move(result), now());
   rearm();
   return out;
+}
+
+void LiveExchange::standby(WorkerId worker) {
+  exchange_.standby(worker, now());
+  readiness_changed();
 }
 
 void LiveExchange::bye(WorkerId worker) {

@@ -34,6 +34,7 @@ class LiveExchange {
   [[nodiscard]] Result<WorkerId> attach(link::Hello hello, WorkerPort port);
   [[nodiscard]] Result<void> ready(WorkerId worker);
   [[nodiscard]] Result<void> result(WorkerId worker, link::JobResult result);
+  void standby(WorkerId worker);
   void bye(WorkerId worker);
   [[nodiscard]] Result<void> overrun(WorkerId worker, std::uint64_t job);
   void detach(WorkerId worker, Ended how);

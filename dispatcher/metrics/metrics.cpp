@@ -12,7 +12,7 @@ constexpr char const* kRequests = "dispatcher_requests_total";
 constexpr char const* kRequestsHelp = "Answers by method, route and status; 499 for clients that left first.";
 constexpr char const* kResponseTimeHelp = "Seconds from a request's first byte to its answer, by route.";
 constexpr char const* kWorkers = "dispatcher_workers";
-constexpr char const* kWorkersHelp = "Linked workers that compute (busy) or wait (idle).";
+constexpr char const* kWorkersHelp = "Linked workers that compute (busy), wait for a request (idle) or only in case they are needed (standby).";
 constexpr char const* kByOutputHelp =
     "Linked workers by what their model's last layer gives: scores, probabilities or log_probabilities.";
 constexpr char const* kByPrecisionHelp =
@@ -70,6 +70,7 @@ Metrics::Metrics(metrics::Registry& registry)
                                  "How long the oldest waiting request has waited; 0 when none waits.")),
       workers_idle_(registry.gauge(kWorkers, kWorkersHelp, {{"state", "idle"}})),
       workers_busy_(registry.gauge(kWorkers, kWorkersHelp, {{"state", "busy"}})),
+      workers_standby_(registry.gauge(kWorkers, kWorkersHelp, {{"state", "standby"}})),
       cpu_(registry.gauge("dispatcher_cpu_usage_percent", "CPU time used, of what this process may use.")),
       memory_(registry.gauge("dispatcher_memory_usage_percent",
                              "Resident memory, of what this process may use.")),
@@ -125,9 +126,9 @@ void Metrics::collect(Exchange const& exchange, process::Usage const& usage, Ste
   queue_bytes_.Set(static_cast<double>(queue.bytes()));
   in_flight_.Set(static_cast<double>(queue.in_flight()));
   oldest_age_.Set(queue.oldest() ? std::chrono::duration<double>(now - *queue.oldest()).count() : 0);
-  auto const busy = static_cast<double>(exchange.busy_workers());
-  workers_busy_.Set(busy);
-  workers_idle_.Set(static_cast<double>(exchange.workers()) - busy);
+  workers_busy_.Set(static_cast<double>(exchange.busy_workers()));
+  workers_idle_.Set(static_cast<double>(exchange.idle_workers()));
+  workers_standby_.Set(static_cast<double>(exchange.standby_workers()));
   for (std::size_t i = 0; i < outputs_.size(); ++i)
     outputs_[i]->Set(static_cast<double>(exchange.workers_by_output(link::kOutputs[i])));
   for (std::size_t i = 0; i < precisions_.size(); ++i)

@@ -49,6 +49,7 @@ class Metrics {
   metrics::Gauge& oldest_age_;
   metrics::Gauge& workers_idle_;
   metrics::Gauge& workers_busy_;
+  metrics::Gauge& workers_standby_;
   std::vector<metrics::Gauge*> outputs_;     // by link::kOutputs
   std::vector<metrics::Gauge*> precisions_;  // by link::kPrecisions
   metrics::Gauge& cpu_;

@@ -78,6 +78,10 @@ asio::awaitable<Result<link::Hello>> receive_hello(Socket socket) {
 Result<void> handle(LiveExchange& live, WorkerId worker, link::FromWorker message) {
   if (std::holds_alternative<link::Ready>(message)) return live.ready(worker);
   if (auto* result = std::get_if<link::JobResult>(&message)) return live.result(worker, std::move(*result));
+  if (std::holds_alternative<link::Standby>(message)) {
+    live.standby(worker);
+    return {};
+  }
   if (std::holds_alternative<link::Bye>(message)) {
     live.bye(worker);
     return {};

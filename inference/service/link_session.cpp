@@ -42,12 +42,10 @@ asio::awaitable<Result<void>> LinkSession::say(link::FromWorker message) {
 asio::awaitable<Error> LinkSession::serve(link::Hello hello) {
   auto const self = shared_from_this();
   std::size_t const slots = hello.slots;
+  standby_ = hello.standby;
   link::FromWorker greeting = std::move(hello);
   if (auto const said = co_await say(std::move(greeting)); !said) co_return said.error();
-  if (!draining_) {
-    link::FromWorker ready = link::Ready{};
-    if (auto const said = co_await say(std::move(ready)); !said) co_return said.error();
-  }
+  if (auto const asked = co_await ask(); !asked) co_return asked.error();
   Error why;
   for (;;) {
     auto frame = co_await socket_->receive();
@@ -71,6 +69,7 @@ asio::awaitable<Error> LinkSession::serve(link::Hello hello) {
     }
     auto held = std::make_shared<link::Job const>(std::move(*job));
     jobs_.push_back(held);
+    asked_ = false;
     tasks_.spawn("job", [self, held] { return self->answer(held); });
   }
   // What is being computed is finished for nobody: the dispatcher has given it to another worker already.
@@ -105,8 +104,26 @@ asio::awaitable<void> LinkSession::answer(std::shared_ptr<link::Job const> job) 
     if (jobs_.empty()) co_await say_goodbye();
     co_return;
   }
+  static_cast<void>(co_await ask());
+}
+
+/// One job at a time.
+asio::awaitable<Result<void>> LinkSession::ask() {
+  if (draining_ || standby_ || asked_ || !jobs_.empty()) co_return Result<void>();
+  asked_ = true;
   link::FromWorker ready = link::Ready{};
-  static_cast<void>(co_await say(std::move(ready)));
+  co_return co_await say(std::move(ready));
+}
+
+void LinkSession::set_standby(bool standby) {
+  if (standby_ == standby) return;
+  standby_ = standby;
+  if (draining_) return;
+  if (standby) asked_ = false;
+  tasks_.spawn("standby", [self = shared_from_this(), standby]() -> asio::awaitable<void> {
+    link::FromWorker message = link::Standby{};
+    static_cast<void>(standby ? co_await self->say(std::move(message)) : co_await self->ask());
+  });
 }
 
 void LinkSession::drain() {

@@ -20,6 +20,9 @@ class LinkSession : public std::enable_shared_from_this<LinkSession> {
   /// Serves until the link ends; returns why. After drain() that is ErrorKind::Canceled.
   [[nodiscard]] asio::awaitable<Error> serve(dispatcher::link::Hello hello);
 
+  /// Asks for no job, or does so again. What it holds it answers.
+  void set_standby(bool standby);
+
   /// Asks for no more jobs; the link is closed once the job it holds is answered.
   void drain();
 
@@ -30,6 +33,7 @@ class LinkSession : public std::enable_shared_from_this<LinkSession> {
  private:
   [[nodiscard]] asio::awaitable<Result<void>> say(dispatcher::link::FromWorker message);
   [[nodiscard]] asio::awaitable<void> answer(std::shared_ptr<dispatcher::link::Job const> job);
+  [[nodiscard]] asio::awaitable<Result<void>> ask();
   [[nodiscard]] asio::awaitable<void> say_goodbye();
 
   Worker& worker_;
@@ -38,6 +42,8 @@ class LinkSession : public std::enable_shared_from_this<LinkSession> {
   Event answered_;  ///< a job is
   TaskGroup tasks_;
   std::vector<std::shared_ptr<dispatcher::link::Job const>> jobs_;  ///< received and not yet answered
+  bool standby_ = false;
+  bool asked_ = false;  ///< for a job that has not come
   bool draining_ = false;
   bool goodbye_said_ = false;
 };

@@ -182,6 +182,7 @@ asio::awaitable<Error> Links::State::link_once(Address address) {
   hello.precision = worker.precision();
   if (auto const& calibration = worker.calibration()) hello.agreement = calibration->agreement.top1;
   hello.model_version = worker.model_version();
+  hello.standby = worker.standby();
   auto const session = std::make_shared<LinkSession>(executor, worker, metrics, std::move(*socket));
   sessions.insert(session);
   metrics.set_links(sessions.size());
@@ -203,6 +204,10 @@ void Links::start() {
   for (auto const& name : state_->options.dispatchers) {
     state_->resolving.spawn("resolve", [state = state_, name] { return state->follow(name); });
   }
+}
+
+void Links::standby_changed() {
+  for (auto const& session : state_->sessions) session->set_standby(state_->worker.standby());
 }
 
 asio::awaitable<bool> Links::drain(milliseconds timeout) {

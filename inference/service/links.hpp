@@ -43,6 +43,9 @@ class Links {
 
   void start();
 
+  /// Worker::standby() is another than it was.
+  void standby_changed();
+
   /// Asks for no more jobs, answers those it holds, says goodbye, and returns when the last link is closed,
   /// or after `timeout`; true when nothing was cut off.
   [[nodiscard]] asio::awaitable<bool> drain(milliseconds timeout);

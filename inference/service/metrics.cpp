@@ -79,6 +79,13 @@ void Metrics::agrees(Agreement const& agreement) {
 void Metrics::set_ready(bool ready) {
   ready_.Set(ready ? 1 : 0);
 }
+void Metrics::set_standby(bool standby) {
+  registry_
+      .gauge("ml_app_standby",
+             "1 while the worker is warm and asks for no job, as its CPU quota is that of a standby.")
+      .Set(standby ? 1 : 0);
+}
+
 void Metrics::set_links(std::size_t links) {
   links_.Set(static_cast<double>(links));
 }

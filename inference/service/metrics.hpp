@@ -27,6 +27,8 @@ class Metrics {
   /// How int8 agrees with fp32.
   void agrees(Agreement const& agreement);
   void set_ready(bool ready);
+  /// A worker that is never one has no such series.
+  void set_standby(bool standby);
   void set_links(std::size_t links);
   void collect(process::Usage const& usage);
 

@@ -106,7 +106,7 @@ http::Response health(Worker const& worker) {
 }
 
 http::Response ready(Worker const& worker) {
-  if (worker.ready()) return http::text(200, "ready\n");
+  if (worker.ready()) return http::text(200, worker.standby() ? "standby\n" : "ready\n");
   return http::problem(503, "Service Unavailable", unready_reason(worker));
 }
 

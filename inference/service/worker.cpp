@@ -131,6 +131,11 @@ void Worker::drain() {
   metrics_.set_ready(false);
 }
 
+void Worker::set_standby(bool standby) {
+  standby_ = standby;
+  metrics_.set_standby(standby);
+}
+
 asio::awaitable<Result<link::JobResult>> Worker::answer(std::shared_ptr<link::Job const> job, Admit admit) {
   auto const received = std::chrono::steady_clock::now();
   auto const result = std::make_shared<link::JobResult>();

@@ -49,6 +49,9 @@ class Worker {
   [[nodiscard]] std::string const& fault() const { return fault_; }
   [[nodiscard]] bool draining() const { return draining_; }
   void drain();
+  /// Loaded and linked, but asks dispatchers for no job until its core is given to it.
+  [[nodiscard]] bool standby() const { return standby_; }
+  void set_standby(bool standby);
 
   /// What the worker says of itself on a link. Precondition: load() succeeded.
   [[nodiscard]] std::size_t classes() const { return model_->labels.size(); }
@@ -83,6 +86,7 @@ class Worker {
   milliseconds forward_{0};
   std::string fault_;
   bool draining_ = false;
+  bool standby_ = false;
   std::size_t nonfinite_ = 0;
 
   void note_nonfinite(std::size_t count);

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "runtime/core/encoding.hpp"
 #include "runtime/process/files.hpp"
 
 namespace ei::process {
@@ -45,6 +46,9 @@ std::optional<std::int64_t> first_number(fs::path const& path) {
   auto const words = split(text, " \n");
   return words.empty() ? std::nullopt : number(words.front());
 }
+
+// A thousand cores for a thousand periods of a second; far from what overflows below.
+constexpr std::int64_t kMostQuota = 1'000'000'000'000;
 
 struct Limits {
   double cpus = std::numeric_limits<double>::infinity();
@@ -145,6 +149,37 @@ Allowance read_allowance(fs::path const& root) {
   allowance.cpus = std::min(limits.cpus, static_cast<double>(affinity_cores()));
   allowance.memory_bytes = std::min(limits.memory_bytes, machine_memory(root));
   return allowance;
+}
+
+fs::path cpu_quota_file(fs::path const& root) {
+  fs::path const mount = root / "sys/fs/cgroup";
+  std::error_code ignored;
+  for (fs::path const& file : {mount / "cpu.max", mount / "cpu/cpu.cfs_quota_us"}) {
+    if (fs::exists(file, ignored)) return file;
+  }
+  return {};
+}
+
+Result<std::optional<std::int64_t>> read_cpu_quota_milli(fs::path const& file) {
+  auto text = read_file(file, 4096);
+  if (!text) return text.error();
+  auto words = split(*text, " \n");
+  std::string period;
+  if (words.size() == 1 && file.filename() == "cpu.cfs_quota_us") {
+    auto other = read_file(file.parent_path() / "cpu.cfs_period_us", 4096);
+    if (!other) return other.error();
+    period = std::move(*other);
+    for (auto const word : split(period, " \n")) words.push_back(word);
+  }
+  if (words.size() == 2) {
+    auto const quota = number(words[0]);
+    auto const length = number(words[1]);
+    bool const unlimited = words[0] == "max" || (quota && *quota < 0);
+    if (length && *length > 0 && unlimited) return std::optional<std::int64_t>();
+    if (length && *length > 0 && quota && *quota <= kMostQuota) return std::optional(*quota * 1000 / *length);
+  }
+  return make_error(ErrorKind::Protocol, file.string() + " is '" + std::string(clipped(*text, 80)) +
+                                             "'; allowed: QUOTA PERIOD or max PERIOD, as in cgroup's cpu.max");
 }
 
 UsageMeter::UsageMeter(Allowance allowance, fs::path proc_self)

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "runtime/core/result.hpp"
 #include "runtime/core/units.hpp"
 
 namespace ei::process {
@@ -37,6 +38,14 @@ class UsageMeter {
   double last_cpu_seconds_ = 0;
   double cpu_percent_ = 0;
 };
+
+/// Where the quota of this process's own cgroup stands: `cpu.max` (v2), else `cpu.cfs_quota_us` (v1, with
+/// `cpu.cfs_period_us` beside it). Empty where there is neither.
+[[nodiscard]] std::filesystem::path cpu_quota_file(std::filesystem::path const& root = "/");
+
+/// What such a file, or any other of the form of `cpu.max`, allows, in thousandths of a core; nothing: no limit.
+/// Errors: read_file's; Protocol (neither form).
+[[nodiscard]] Result<std::optional<std::int64_t>> read_cpu_quota_milli(std::filesystem::path const& file);
 
 /// CPUs this process may run on: min(affinity, cgroup quota rounded up), at least 1.
 [[nodiscard]] int available_cores();

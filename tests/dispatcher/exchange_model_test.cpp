@@ -55,7 +55,12 @@ TEST_CASE("whatever happens, every request has exactly one outcome") {
           break;
         case 4:
         case 5:
-          if (worker != nullptr) (void)stage.exchange.ready(worker->id, now);
+          if (worker == nullptr) break;
+          if (random() % 8 == 0) {
+            stage.exchange.standby(worker->id, now);
+          } else {
+            (void)stage.exchange.ready(worker->id, now);
+          }
           break;
         case 6:
         case 7:

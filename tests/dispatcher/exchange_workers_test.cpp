@@ -205,3 +205,72 @@ TEST_CASE("who no worker came for is told why, as long as somebody says so") {
   stage.exchange.tick(at(15s));
   CHECK(later->outcome->error().message == "no worker came within the deadline");
 }
+
+namespace {
+
+FakeWorker& standby(Stage& stage, std::string const& name, Time now) {
+  auto& fake = stage.worker(name, 1, now);
+  stage.exchange.standby(fake.id, now);
+  return fake;
+}
+
+}  // namespace
+
+TEST_CASE("a standby gets no job and is no worker until it asks for one") {
+  Stage stage;
+  auto& worker = standby(stage, "w", at(0s));
+  CHECK(stage.exchange.workers() == 0);
+  CHECK(stage.exchange.standby_workers() == 1);
+  auto const request = stage.submit("1", at(1s));
+  CHECK(worker.jobs.empty());
+  stage.ready(worker, at(2s));
+  CHECK(stage.exchange.workers() == 1);
+  CHECK(stage.exchange.standby_workers() == 0);
+  REQUIRE(worker.jobs.size() == 1);
+  stage.answer(worker, at(3s));
+  CHECK(request->outcome->value().at(0).cold_start == Duration(1s));
+}
+
+TEST_CASE("a worker that becomes a standby takes back what it asked for, and answers what it holds") {
+  Stage stage;
+  auto& asking = stage.asking("asking", at(0s));
+  stage.exchange.standby(asking.id, at(1s));
+  auto& busy = stage.asking("busy", at(1s));
+  auto const first = stage.submit("1", at(1s));
+  REQUIRE(busy.jobs.size() == 1);
+  stage.exchange.standby(busy.id, at(1s));
+  CHECK(stage.exchange.busy_workers() == 1);
+  CHECK(stage.exchange.standby_workers() == 1);
+  stage.submit("2", at(1s));
+  stage.answer(busy, at(2s));
+  CHECK(label(*first) == "1");
+  CHECK(asking.jobs.empty());
+  CHECK(busy.jobs.size() == 1);
+  CHECK(stage.exchange.standby_workers() == 2);
+}
+
+TEST_CASE("a worker that asks again while a job is under way to it asks once more behind its answer") {
+  Stage stage;
+  auto& worker = stage.asking("w", at(0s));
+  stage.submit("1", at(0s));
+  REQUIRE(worker.jobs.size() == 1);
+  stage.exchange.standby(worker.id, at(0s));
+  stage.ready(worker, at(0s));  // sent before the job was there
+  stage.submit("2", at(0s));
+  CHECK(worker.jobs.size() == 1);
+  CHECK(stage.exchange.ready(worker.id, at(0s)).has_error());
+  stage.answer(worker, at(1s));
+  stage.ready(worker, at(1s));
+  CHECK(worker.jobs.size() == 2);
+}
+
+TEST_CASE("a request that only standbys were there for ends with 503, as where no worker was") {
+  Stage stage;
+  auto& worker = standby(stage, "w", at(0s));
+  auto const request = stage.submit("1", at(1s), 5s);
+  stage.exchange.tick(at(6s));
+  CHECK(status(*request) == 503);
+  stage.die(worker, at(7s), Ended::Closed);
+  CHECK(stage.exchange.standby_workers() == 0);
+  CHECK(stage.exchange.workers() == 0);
+}

@@ -54,7 +54,10 @@ def link():
     yield "hello", frame(0, {"type": "hello", "worker": "w", "model": "resnet18", "classes": 3, "labels_sha256": "", "slots": 1})
     yield "hello_output", frame(0, {"type": "hello", "worker": "w", "model": "m", "classes": 3, "labels_sha256": "", "slots": 1,
                                     "output": "log_probabilities"})
+    yield "hello_standby", frame(0, {"type": "hello", "worker": "w", "model": "m", "classes": 3, "labels_sha256": "", "slots": 1,
+                                     "standby": True})
     yield "ready", frame(0, {"type": "ready"})
+    yield "standby", frame(0, {"type": "standby"})
     items = [{"top": [{"label": "tabby", "index": 1, "probability": 0.9}]}, {"error": {"status": 400, "detail": "no"}}]
     result = {"type": "result", "id": 1, "items": items, "preprocess_ms": 1.5, "inference_ms": 20, "waited_ms": 0, "probabilities": True}
     yield "result", frame(0, result, struct.pack("<4f", 0.1, 0.9, 0, 0))

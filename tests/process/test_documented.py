@@ -85,7 +85,9 @@ def served(tmp_path_factory):
     programs = []
     try:
         programs.append(dispatcher := Dispatcher(folder / "dispatcher"))
-        programs.append(worker := Worker(folder / "worker", dispatchers=[dispatcher]))
+        (folder / "cpu.max").write_text("max 100000\n")
+        programs.append(worker := Worker(folder / "worker", "--standby-below", "1", "--cpu-max-file", str(folder / "cpu.max"),
+                                         dispatchers=[dispatcher]))
         (folder / "operator").mkdir()
         # Advice has metrics of its own, and so have advisors.
         manifest = local.manifest(scaling={"mode": "Advise", "advisors": ["Hpa70"]})

@@ -68,6 +68,29 @@ TEST_CASE("without cgroups the machine is the limit") {
   CHECK(allowance.memory_bytes == 2048 * 1024);
 }
 
+TEST_CASE("a CPU quota is read from either version of cgroup, and a file of neither form is refused") {
+  Folder const root;
+  CHECK(process::cpu_quota_file(root.path).empty());
+  root.put("sys/fs/cgroup/cpu/cpu.cfs_quota_us", "18000\n");
+  root.put("sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
+  auto const v1 = process::cpu_quota_file(root.path);
+  CHECK(process::read_cpu_quota_milli(v1).value() == 180);
+  root.put("sys/fs/cgroup/cpu/cpu.cfs_quota_us", "-1\n");
+  CHECK(process::read_cpu_quota_milli(v1).value() == std::nullopt);
+  root.put("sys/fs/cgroup/cpu.max", "90000 100000\n");
+  auto const v2 = process::cpu_quota_file(root.path);
+  CHECK(v2 == root.path / "sys/fs/cgroup/cpu.max");
+  CHECK(process::read_cpu_quota_milli(v2).value() == 900);
+  root.put("sys/fs/cgroup/cpu.max", "max 100000\n");
+  CHECK(process::read_cpu_quota_milli(v2).value() == std::nullopt);
+  for (auto const* text : {"", "90000 0\n", "lots 100000\n", "1 2 3\n", "9223372036854775807 1\n"}) {
+    INFO(text);
+    root.put("sys/fs/cgroup/cpu.max", text);
+    CHECK(process::read_cpu_quota_milli(v2).has_error());
+  }
+  CHECK(process::read_cpu_quota_milli(root.path / "none").error().kind == ErrorKind::NotFound);
+}
+
 TEST_CASE("usage is the share of the allowance since the last sample") {
   Folder const folder;
   auto const page = sysconf(_SC_PAGESIZE);

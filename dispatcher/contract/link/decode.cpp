@@ -214,11 +214,12 @@ Result<FromWorker> hello(Frame const& frame) {
   out.classes = fields.number("classes", 1, kMaxClasses);
   out.labels_sha256 = fields.text("labels_sha256", 64);
   out.slots = fields.number("slots", 1, kMaxItems);
-  // A worker of an older version sends neither.
+  // A worker of an older version sends none of these.
   if (frame.header.contains("model_version")) out.model_version = fields.model_version("model_version");
   if (frame.header.contains("output")) out.output = fields.one_of("output", kOutputs);
   if (frame.header.contains("precision")) out.precision = fields.one_of("precision", kPrecisions);
   if (frame.header.contains("agreement")) out.agreement = fields.real("agreement", 0, 1);
+  if (frame.header.contains("standby")) out.standby = fields.boolean("standby");
   if (fields.error()) return *fields.error();
   return FromWorker(std::move(out));
 }
@@ -312,9 +313,11 @@ Result<FromWorker> decode_from_worker(std::string_view frame) {
   if (!split_frame->payload.empty()) return bad(type + " carries a payload; allowed: none");
   if (type == "hello") return hello(*split_frame);
   if (type == "ready") return FromWorker(Ready{});
+  if (type == "standby") return FromWorker(Standby{});
   if (type == "bye") return FromWorker(Bye{});
   if (type == "overrun") return overrun(*split_frame);
-  return bad("header.type is \"" + type + "\"; allowed from a worker: hello, ready, result, bye, overrun");
+  return bad("header.type is \"" + type +
+             "\"; allowed from a worker: hello, ready, standby, result, bye, overrun");
 }
 
 Result<FromDispatcher> decode_from_dispatcher(std::string_view frame) {

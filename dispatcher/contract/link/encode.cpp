@@ -65,10 +65,14 @@ json::object header(Hello const& m) {
   if (!m.output.empty()) out["output"] = m.output;
   if (!m.precision.empty()) out["precision"] = m.precision;
   if (m.agreement) out["agreement"] = *m.agreement;
+  if (m.standby) out["standby"] = true;
   return out;
 }
 json::object header(Ready const&) {
   return {{"type", "ready"}};
+}
+json::object header(Standby const&) {
+  return {{"type", "standby"}};
 }
 json::object header(Bye const&) {
   return {{"type", "bye"}};

@@ -73,12 +73,20 @@ struct Hello {
   std::optional<double> agreement = {};
   /// Which weights the worker computes with: see is_model_version().
   std::string model_version = std::string(kFormerModelVersion);
+  bool standby = false;  ///< as if Standby followed
   bool operator==(Hello const&) const = default;
 };
 
-/// worker → dispatcher: asks for one more job.
+/// worker → dispatcher: asks for one more job. It ends a standby.
 struct Ready {
   bool operator==(Ready const&) const = default;
+};
+
+/// worker → dispatcher: takes back what was asked for; until its next Ready the worker only waits in case it
+/// is needed. It still answers a job that was under way to it, and where its next Ready crosses that job, the
+/// dispatcher passes over it: the worker asks again behind the answer.
+struct Standby {
+  bool operator==(Standby const&) const = default;
 };
 
 struct Prediction {
@@ -157,7 +165,7 @@ struct Cancel {
   bool operator==(Cancel const&) const = default;
 };
 
-using FromWorker = std::variant<Hello, Ready, JobResult, Bye, Overrun>;
+using FromWorker = std::variant<Hello, Ready, JobResult, Bye, Overrun, Standby>;
 using FromDispatcher = std::variant<Job, Cancel>;
 
 /// One frame. A value within the limits above always decodes to itself (probabilities to float32 precision).

@@ -46,7 +46,9 @@ TEST_CASE("every message of the worker link decodes to what was encoded") {
        {FromWorker(Hello{"w-1", "resnet18", 1000, std::string(64, 'a'), 2}),
         FromWorker(Hello{"w-1", "resnet18", 1000, "", 2, "log_probabilities"}),
         FromWorker(Hello{"w-1", "resnet18", 1000, "", 2, "scores", "int8", 0.96875}), FromWorker(Ready{}),
-        FromWorker(mixed_result()), FromWorker(Bye{}), FromWorker(Overrun{18446744073709551615ULL})}) {
+        FromWorker(mixed_result()), FromWorker(Bye{}), FromWorker(Standby{}),
+        FromWorker(Hello{"w-1", "resnet18", 1000, "", 2, "", "", {}, "1", true}),
+        FromWorker(Overrun{18446744073709551615ULL})}) {
     auto const decoded = decode_from_worker(encode(message));
     REQUIRE(decoded.has_value());
     CHECK(*decoded == message);
@@ -108,7 +110,7 @@ TEST_CASE("a wrong frame is refused with an error that names the field, its valu
       {frame("[1]"), "header is [1]; allowed: an object", "not an object"},
       {frame("{}"), "header.type is missing", "no type"},
       {frame(R"({"type":"jump"})"),
-       "header.type is \"jump\"; allowed from a worker: hello, ready, result, bye", "type"},
+       "header.type is \"jump\"; allowed from a worker: hello, ready, standby, result, bye", "type"},
       {frame(R"({"type":"ready"})", "x"), "ready carries a payload", "payload where none belongs"},
       {frame(R"({"type":"hello","worker":"w","model":"m","classes":0,"labels_sha256":"","slots":1})"),
        "hello.classes is 0; allowed: an integer in [1, 65536]", "no classes"},
