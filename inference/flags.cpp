@@ -105,9 +105,10 @@ std::variant<Flags, Exit> parse_flags(int argc, char** argv) {
   app.add_option("--job-limit", job_limit,
                  "Longest computation of one job, after which this process ends for its restart; 0: from the "
                  "measured speed, 12 s for a picture on a core of its own and 45 s at most");
-  app.add_option("--standby-below", standby_below,
-                 "A standby, which is warm and asks dispatchers for no job, while its CPU quota is below that: "
-                 "1, 200m; 0: never");
+  app.add_option(
+      "--standby-below", standby_below,
+      "A standby, which is warm and asks dispatchers for no job, while its CPU quota is below that: "
+      "1, 200m; 0: never");
   app.add_option("--cpu-max-file", flags.standby.quota_file,
                  "File of the form of cgroup's cpu.max that has the CPU quota, read every 50 ms; none: the "
                  "process's own cgroup")

@@ -36,6 +36,7 @@ struct Flags {
   double worker_millicores = 1000;
   int min_replicas = 0;
   int max_replicas = 0;
+  int standby = -1;
   bool lane_for_all = false;
   std::vector<std::string> programs;
   double answer_timeout_s = 0;
@@ -76,6 +77,7 @@ Result<api::Spec> spec_of(std::string const& manifest) {
 Result<scaling::Settings> bounded(scaling::Settings settings, Flags const& flags) {
   if (flags.min_replicas > 0) settings.min_replicas = flags.min_replicas;
   if (flags.max_replicas > 0) settings.max_replicas = flags.max_replicas;
+  if (flags.standby >= 0) settings.standby = flags.standby;
   if (settings.min_replicas > settings.max_replicas)
     return make_error(ErrorKind::Invalid, "the minimum is above the maximum");
   return settings;
@@ -263,6 +265,11 @@ void add_policy_command(CLI::App& program, int& code) {
       ->check(CLI::Range(1, 1000));
   app->add_option("--max", flags->max_replicas, "Workers, whatever the manifest says")
       ->check(CLI::Range(1, 1000));
+  app->add_option(
+         "--standby", flags->standby,
+         "Standbys of our own policies, whatever the manifest says: each is allocated 10 millicores, "
+         "and a core while it starts")
+      ->check(CLI::Range(0, 1000));
   app->add_option("--manifest", flags->manifest,
                   "Settings and schedule: those of this file's first InferenceService")
       ->check(CLI::ExistingFile);

@@ -263,6 +263,7 @@ Result<Cell> play_with(Match const& match, Player const& player, Rules const& ru
     all.latency_seconds.insert(all.latency_seconds.end(), outcome.latency_seconds.begin(),
                                outcome.latency_seconds.end());
     all.core_seconds += match.worker_cores * outcome.core_seconds / rules.runs;
+    all.process_seconds += outcome.process_seconds / rules.runs;
     all.core_seconds_with_idle += match.worker_cores * outcome.core_seconds_with_idle / rules.runs;
     cell.summary.scale_events += outcome.scale_events;
     if (run == 0) cell.first = std::move(outcome);

@@ -211,6 +211,7 @@ std::string json_line(std::vector<Cell> const& cells, Rules const& rules) {
                                {"core_seconds", s.core_seconds},
                                {"bound_core_seconds", bound_of(cells, cell.match)},
                                {"core_seconds_with_idle", s.core_seconds_with_idle},
+                               {"process_seconds", s.process_seconds},
                                {"scale_events", s.scale_events}};
     if (!cell.slo.empty()) object["slo"] = slo_json(cell, rules);
     list.push_back(std::move(object));

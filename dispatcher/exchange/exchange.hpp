@@ -1,9 +1,9 @@
 // Where requests and workers meet: requests come in, jobs go out to idle workers, results go back.
 //
 // Everything that happens is a call with its time: a request arrives (submit) or its client leaves (cancel),
-// a worker comes (attach), asks (ready), rests (standby), answers (result) or goes (detach), and time passes (tick). Frames
-// for workers leave through the WorkerPort, outcomes through Submission::on_done. No sockets and no clock, so
-// tests play every order of events without waiting. Use from one thread.
+// a worker comes (attach), asks (ready), rests (standby), answers (result) or goes (detach), and time passes
+// (tick). Frames for workers leave through the WorkerPort, outcomes through Submission::on_done. No sockets
+// and no clock, so tests play every order of events without waiting. Use from one thread.
 //
 // A request cannot kill twice. What a lost worker held is tried once more, alone and after the fresh
 // (request_queue.hpp), and its bytes are suspected (suspects.hpp) until they are answered:

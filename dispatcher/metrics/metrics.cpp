@@ -12,7 +12,9 @@ constexpr char const* kRequests = "dispatcher_requests_total";
 constexpr char const* kRequestsHelp = "Answers by method, route and status; 499 for clients that left first.";
 constexpr char const* kResponseTimeHelp = "Seconds from a request's first byte to its answer, by route.";
 constexpr char const* kWorkers = "dispatcher_workers";
-constexpr char const* kWorkersHelp = "Linked workers that compute (busy), wait for a request (idle) or only in case they are needed (standby).";
+constexpr char const* kWorkersHelp =
+    "Linked workers that compute (busy), wait for a request (idle) or only in case they are needed "
+    "(standby).";
 constexpr char const* kByOutputHelp =
     "Linked workers by what their model's last layer gives: scores, probabilities or log_probabilities.";
 constexpr char const* kByPrecisionHelp =

@@ -16,8 +16,9 @@ Result<bool> is_standby(StandbyOptions const& options) {
   if (options.below_milli == 0) return false;
   auto const file = options.quota_file.empty() ? process::cpu_quota_file() : options.quota_file;
   if (file.empty())
-    return make_error(ErrorKind::NotFound, "no CPU quota under /sys/fs/cgroup: neither cpu.max nor "
-                                           "cpu/cpu.cfs_quota_us");
+    return make_error(ErrorKind::NotFound,
+                      "no CPU quota under /sys/fs/cgroup: neither cpu.max nor "
+                      "cpu/cpu.cfs_quota_us");
   auto const quota = process::read_cpu_quota_milli(file);
   if (!quota) return quota.error();
   return *quota && **quota < options.below_milli;

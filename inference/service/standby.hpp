@@ -13,7 +13,8 @@ namespace asio = boost::asio;
 /// What tells a worker whether it computes: the CPU quota of its cgroup, or a file of that form. So whoever
 /// gives it its core needs no other way to tell it.
 struct StandbyOptions {
-  std::int64_t below_milli = 0;  ///< a standby while the quota is below so many thousandths of a core; 0: never
+  std::int64_t below_milli =
+      0;  ///< a standby while the quota is below so many thousandths of a core; 0: never
   std::filesystem::path quota_file;  ///< as cgroup's cpu.max; empty: its own cgroup's
 };
 

@@ -122,12 +122,15 @@ Decision decide(Settings const& settings, State& state, Snapshot const& snapshot
   apply_idle(settings, state, snapshot, use, now, decision);
   apply_bounds(settings, decision);
 
-  auto const overdue = overdue_workers(state, workers);
+  auto const overdue = overdue_workers(state, workers.list);
   if (settings.paused || settings.advise) {
     decision = advise(settings, std::move(decision));
   } else {
     bool const replaces = settings.policy == Policy::Latency || settings.policy == Policy::Webhook;
-    if (replaces) decision.replace = replace_one(state, overdue, now);
+    auto late = overdue;
+    auto const standbys = overdue_workers(state, workers.standbys);
+    late.insert(late.end(), standbys.begin(), standbys.end());
+    if (replaces) decision.replace = replace_one(state, late, now);
     if (settings.policy == Policy::QueueRatio && decision.to != decision.from) state.last_action = now;
   }
 
@@ -139,6 +142,8 @@ Decision decide(Settings const& settings, State& state, Snapshot const& snapshot
   decision.inputs.ready = workers.ready();
   decision.inputs.starting = workers.starting();
   decision.inputs.overdue = static_cast<int>(overdue.size());
+  decision.inputs.standby = workers.ready_standbys();
+  decision.inputs.promoted = std::clamp(decision.to - decision.from, 0, decision.inputs.standby);
   return decision;
 }
 

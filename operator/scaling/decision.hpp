@@ -95,7 +95,9 @@ struct Inputs {
   double hold_seconds = 0;           ///< H: how long a lower need must last
   int ready = 0;
   int starting = 0;
-  int overdue = 0;  ///< starting for too long to count on
+  int overdue = 0;   ///< starting for too long to count on
+  int standby = 0;   ///< warm
+  int promoted = 0;  ///< of these, by this decision
 
   // What each term asked for, before any limit; 0 when it asked for nothing.
   int load_workers = 0;

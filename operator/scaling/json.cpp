@@ -28,6 +28,7 @@ void list_members(F& fields, Settings& s) {
   fields("queue_target", s.queue_target);
   fields("min_replicas", s.min_replicas);
   fields("max_replicas", s.max_replicas);
+  fields.maybe("standby", s.standby);  // logs of earlier releases do not say
   fields("cooldown_ms", s.cooldown);
   fields.maybe("idle_after_ms", s.idle_after);  // logs of earlier releases do not say
   fields("latency_target_ms", s.latency_target);
@@ -63,6 +64,7 @@ void list_members(F& fields, Snapshot& s) {
   fields.maybe("sample", s.sample);
   fields("current", s.workers.current);
   fields("workers", s.workers.list);
+  fields.maybe("standbys", s.workers.standbys);  // logs of earlier releases do not say
   fields.if_any("answer", s.answer);
   fields.maybe("called", s.called);  // logs of earlier releases do not say
   fields.maybe("untried", s.untried);
@@ -89,6 +91,8 @@ void list_members(F& fields, Inputs& in) {
   fields("ready", in.ready);
   fields("starting", in.starting);
   fields("overdue", in.overdue);
+  fields("standby", in.standby);
+  fields("promoted", in.promoted);
   fields("load_workers", in.load_workers);
   fields("spare_workers", in.spare_workers);
   fields("burst_workers", in.burst_workers);

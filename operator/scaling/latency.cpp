@@ -9,7 +9,8 @@
 namespace ei::scaling {
 namespace {
 
-constexpr double kLeastHoldSeconds = 5;  // a lull between two bursts of Poisson noise is shorter
+constexpr double kLeastHoldSeconds = 5;    // a lull between two bursts of Poisson noise is shorter
+constexpr double kStandbyHoldSeconds = 2;  // who is given up becomes a standby, and is back at once
 
 Inputs inputs_of(Load const& load, Sample const& sample) {
   Inputs in;
@@ -72,7 +73,8 @@ void note_recurrence(Settings const& settings, Load const& load, Sample const& s
 double hold(Settings const& settings, Load const& load, Snapshot const& snapshot, State& state, int need,
             Time now, Inputs& in) {
   double const cooldown_seconds = Seconds(settings.cooldown).count();
-  double const usual_seconds = std::min(cooldown_seconds, std::max(kLeastHoldSeconds, load.start_seconds));
+  double const least_seconds = load.standbys > 0 ? kStandbyHoldSeconds : kLeastHoldSeconds;
+  double const usual_seconds = std::min(cooldown_seconds, std::max(least_seconds, load.react_seconds));
   int const possible = std::min(need, std::max(settings.min_replicas, settings.max_replicas));
   note_recurrence(settings, load, *snapshot.sample, state, snapshot.workers, possible, Seconds(usual_seconds),
                   now);
@@ -100,6 +102,13 @@ Reason reason_for_more(Term term) {
   }
 }
 
+/// What the standbys are reckoned with for.
+std::string beside_standbys(Load const& load, Inputs const& in) {
+  if (load.standbys == 0) return {};
+  return text(", and with %d on standby %.4f at %.1f s", load.standbys,
+              load.late_with_standbys(in.load_workers - in.spare_workers), load.far.seconds);
+}
+
 std::string formula_of(Settings const& settings, State const& state, Load const& load,
                        Decision const& decision) {
   Inputs const& in = decision.inputs;
@@ -110,7 +119,8 @@ std::string formula_of(Settings const& settings, State const& state, Load const&
                   in.arrival_rps.value_or(0), service_seconds, load.offered,
                   in.load_workers - in.spare_workers, in.outlook_seconds,
                   load.late_with(in.load_workers - in.spare_workers), in.accepted_late_ratio,
-                  in.spare_workers);
+                  in.spare_workers) +
+             beside_standbys(load, in);
     case Term::Burst:
       return text("burst: rising from %.2f/s to %.2f/s x %.3f s needs %d", in.arrival_rps.value_or(0),
                   in.burst_rps.value_or(0), service_seconds, in.burst_workers);
@@ -192,7 +202,7 @@ void explain(Load const& load, Decision& decision, int count) {
 Decision decide_latency(Settings const& settings, State& state, Snapshot const& snapshot, Time now) {
   Workers const& workers = snapshot.workers;
   Sample const& sample = *snapshot.sample;
-  Load const load = measure_load(settings, state);
+  Load const load = measure_load(settings, state, workers);
 
   Decision decision;
   decision.from = workers.current;
@@ -204,9 +214,9 @@ Decision decide_latency(Settings const& settings, State& state, Snapshot const& 
   in.recent_late_ratio = recent_late_ratio(state);
   in.outlook_seconds = load.outlook.seconds;
   int const needed = load.workers_for_load(accepted);
-  in.spare_workers = spare_workers(needed, load.start_seconds);
+  in.spare_workers = spare_workers(needed, load.start_seconds, load.standbys);
   in.load_workers = needed + in.spare_workers;
-  in.burst_workers = load.workers_for(load.burst_rps.value_or(0), accepted);
+  in.burst_workers = load.workers_for_burst(accepted);
   in.backlog_workers = backlog_workers(load, sample, static_cast<int>(workers.list.size()));
   // Relative to the count that this sample was seen under: the decision's own effect comes back as a change
   // of the cluster, long before the next sample, and must not multiply it again.

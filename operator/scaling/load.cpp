@@ -2,6 +2,7 @@
 
 #include "operator/scaling/observe.hpp"
 #include "operator/scaling/queueing.hpp"
+#include "operator/scaling/replace.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -74,7 +75,14 @@ Traffic Load::traffic() const {
 
 int Load::workers_for_load(double accepted_ratio) const {
   if (!service || !arrival_rps) return 0;
-  return least_servers_ahead(traffic(), outlook, accepted_ratio, kMostServers);
+  int const near = least_servers_ahead(traffic(), outlook, accepted_ratio, kMostServers);
+  if (standbys == 0) return near;
+  return std::max(near, least_servers_ahead(traffic(), far, accepted_ratio, kMostServers) - standbys);
+}
+
+int Load::workers_for_burst(double accepted_ratio) const {
+  int const near = workers_for(burst_rps.value_or(0), accepted_ratio);
+  return std::max(near, workers_for(far_burst_rps.value_or(0), accepted_ratio) - standbys);
 }
 
 int Load::workers_for(double rate_rps, double accepted_ratio) const {
@@ -88,17 +96,28 @@ double Load::late_with(int workers) const {
   return late_ratio_ahead(workers, traffic(), outlook);
 }
 
-Load measure_load(Settings const& settings, State const& state) {
+double Load::late_with_standbys(int workers) const {
+  if (!service) return 0;
+  return late_ratio_ahead(workers + standbys, traffic(), far);
+}
+
+Load measure_load(Settings const& settings, State const& state, Workers const& workers) {
   Load load;
   load.service = state.service;
   load.start_seconds = expected_start_seconds(state);
   auto const window = span(state, 0, kLoadWindowSeconds);
   if (window && window->seconds >= kMinLoadWindowSeconds)
     load.arrival_rps = window->arrivals / window->seconds;
+  // Those that start will wait by the time when another one would serve.
+  load.standbys = static_cast<int>(workers.standbys.size() - overdue_workers(state, workers.standbys).size());
+  load.react_seconds =
+      load.standbys > 0 ? std::min(kPromotionSeconds, load.start_seconds) : load.start_seconds;
   // A worker that the next decision asks for serves one start later; until then nothing can help.
-  load.outlook.seconds = load.start_seconds + Seconds(settings.interval).count();
+  double const interval_seconds = Seconds(settings.interval).count();
+  load.outlook.seconds = load.react_seconds + interval_seconds;
   load.outlook.observed_seconds = kLoadWindowSeconds;
-  load.burst_rps = measure_burst(state, load.start_seconds);
+  load.burst_rps = measure_burst(state, load.react_seconds);
+  load.far_burst_rps = load.standbys > 0 ? measure_burst(state, load.start_seconds) : load.burst_rps;
   if (load.service) {
     double const target_seconds = Seconds(settings.latency_target).count();
     load.wait_seconds = longest_wait_seconds(target_seconds, load.service->seconds, load.service->cv2);
@@ -106,6 +125,8 @@ Load measure_load(Settings const& settings, State const& state) {
     if (!state.samples.empty())
       load.outlook.queued_seconds = state.samples.back().queue * load.service->seconds;
   }
+  load.far = load.outlook;
+  load.far.seconds = load.start_seconds + interval_seconds;
   return load;
 }
 
@@ -141,9 +162,10 @@ void note_lateness(Load const& load, State& state, int ready) {
   lateness.at = newest.at;
 }
 
-int spare_workers(int needed, double start_seconds) {
+int spare_workers(int needed, double start_seconds, int standbys) {
   double const ratio = std::clamp((start_seconds - kQuickStartSeconds) / kSpareSeconds, 0.0, kMostSpareRatio);
-  return static_cast<int>(std::ceil(std::max(0.0, needed * ratio - kSpareRounding)));
+  int const spare = static_cast<int>(std::ceil(std::max(0.0, needed * ratio - kSpareRounding)));
+  return std::max(0, spare - standbys);
 }
 
 int backlog_workers(Load const& load, Sample const& sample, int serving) {

@@ -17,21 +17,28 @@ struct Load {
   double offered = 0;                     ///< R = λS; 0 when either is unknown
   double wait_seconds = 0;                ///< w: the longest wait that still meets the target
   double start_seconds = 0;               ///< L̂
-  Outlook outlook;                        ///< from the queue as it is to when another worker could serve
+  int standbys = 0;          ///< that wait or will: so many workers are never more than a promotion away
+  double react_seconds = 0;  ///< until the next worker serves: a promotion where there are standbys, else L̂
+  Outlook outlook;           ///< from the queue as it is to when the next worker could serve
+  Outlook far;               ///< to when one could that is started now
+  std::optional<double> far_burst_rps;  ///< where the rise leads by then
 
   /// Least workers that leave at most `accepted_ratio` of requests late at λ by the end of the outlook; 0
-  /// when S or λ is unknown.
+  /// when S or λ is unknown. By the end of the far outlook the standbys may help.
   int workers_for_load(double accepted_ratio) const;
-  /// The same for ever, at a rate that is still to come.
-  int workers_for(double rate_rps, double accepted_ratio) const;
+  /// The same for ever, at the rates that a burst leads to; 0 without one.
+  int workers_for_burst(double accepted_ratio) const;
   /// Share expected to be late with so many workers at λ, at the end of the outlook.
   double late_with(int workers) const;
+  /// The same at the end of the far outlook, with the standbys.
+  double late_with_standbys(int workers) const;
 
  private:
   Traffic traffic() const;
+  int workers_for(double rate_rps, double accepted_ratio) const;
 };
 
-Load measure_load(Settings const& settings, State const& state);
+Load measure_load(Settings const& settings, State const& state, Workers const& workers);
 
 /// Workers that drain the queue within 2 s beside the load; 0 while the queue is short and young.
 int backlog_workers(Load const& load, Sample const& sample, int serving);
@@ -60,8 +67,8 @@ bool is_over_late_budget(State const& state);
 
 /// Workers beside the `needed` ones where a start takes longer than 5 s: nobody can answer a
 /// surge sooner than that, and what arrives meanwhile meets only what is there. A third more at
-/// 10 s, half more from 12.5 s on.
-int spare_workers(int needed, double start_seconds);
+/// 10 s, half more from 12.5 s on. Standbys are as good as spare ones.
+int spare_workers(int needed, double start_seconds, int standbys);
 
 /// A backlog shall be gone after this.
 inline constexpr double kDrainSeconds = 2;

@@ -186,12 +186,22 @@ std::string_view name(SampleUse use) {
   return "";
 }
 
+int standbys_wanted(Settings const& settings, int replicas) {
+  int const maximum = std::max(settings.min_replicas, settings.max_replicas);
+  return std::clamp(maximum - replicas, 0, std::max(0, settings.standby));
+}
+
 int Workers::ready() const {
   return static_cast<int>(std::count_if(list.begin(), list.end(), [](Worker const& w) { return w.ready; }));
 }
 
 int Workers::starting() const {
   return static_cast<int>(list.size()) - ready();
+}
+
+int Workers::ready_standbys() const {
+  return static_cast<int>(
+      std::count_if(standbys.begin(), standbys.end(), [](Worker const& w) { return w.ready; }));
 }
 
 }  // namespace ei::scaling

@@ -68,7 +68,12 @@ void learn_service(State& state) {
 
 void learn_starts(State& state, Workers const& workers) {
   std::vector<std::string> present;
-  for (Worker const& worker : workers.list) {
+  std::vector<Worker const*> all;
+  for (auto const* list : {&workers.list, &workers.standbys}) {
+    for (Worker const& worker : *list) all.push_back(&worker);
+  }
+  for (Worker const* each : all) {
+    Worker const& worker = *each;
     if (!worker.start_seconds || !std::isfinite(*worker.start_seconds) || *worker.start_seconds < 0) continue;
     present.push_back(worker.name);
     if (std::find(state.counted.begin(), state.counted.end(), worker.name) != state.counted.end()) continue;

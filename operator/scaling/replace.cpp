@@ -22,10 +22,10 @@ double patience_seconds(State const& state) {
 
 }  // namespace
 
-std::vector<std::string> overdue_workers(State const& state, Workers const& workers) {
+std::vector<std::string> overdue_workers(State const& state, std::vector<Worker> const& workers) {
   double const limit_seconds = patience_seconds(state);
   std::vector<Worker const*> late;
-  for (Worker const& worker : workers.list) {
+  for (Worker const& worker : workers) {
     double const patience = worker.proven ? limit_seconds : std::max(limit_seconds, kMostPatienceSeconds);
     if (!worker.ready && worker.not_ready_seconds > patience) late.push_back(&worker);
   }

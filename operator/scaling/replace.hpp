@@ -13,7 +13,7 @@ namespace ei::scaling {
 /// keeps a service alive whose first start takes longer than we assume (a large image on a new node). Of an
 /// edit that no worker has got ready with yet, 10 min from the first: another would fare no better, and a
 /// crash's count and last words would go with it.
-std::vector<std::string> overdue_workers(State const& state, Workers const& workers);
+std::vector<std::string> overdue_workers(State const& state, std::vector<Worker> const& workers);
 
 /// The one of `overdue` to replace now, if any: one per L̂, so that a fault of all workers is not made worse.
 std::vector<std::string> replace_one(State& state, std::vector<std::string> const& overdue, Time now);

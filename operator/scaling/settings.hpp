@@ -40,6 +40,7 @@ struct Settings {
   int queue_target = 50;  ///< waiting requests
   int min_replicas = 1;   ///< 0: to zero, see idle_after
   int max_replicas = 6;
+  int standby = 0;  ///< workers that wait, warm, to be promoted
   std::chrono::milliseconds cooldown{150'000};
   std::chrono::milliseconds idle_after{
       300'000};  ///< with a minimum of 0: without a request so long, no worker
@@ -53,6 +54,9 @@ struct Settings {
 
   bool operator==(Settings const&) const = default;
 };
+
+/// How many standbys there shall be beside so many workers: none that could never be promoted.
+int standbys_wanted(Settings const& settings, int replicas);
 
 /// "Latency", "QueueRatio", "External", "Webhook".
 std::string_view name(Policy policy);

@@ -45,13 +45,20 @@ struct Worker {
   bool operator==(Worker const&) const = default;
 };
 
+/// From the decision to the promoted worker's first job: a resize was in force 0.4 s after it was asked for
+/// on a node, and the worker looks for it every 50 ms. On one machine it is a tenth of that.
+inline constexpr double kPromotionSeconds = 0.5;
+
 struct Workers {
   int current = 0;  ///< the replica count in force: what the last decision asked for
   std::vector<Worker> list;
+  /// They serve kPromotionSeconds after they are wanted, once they are ready.
+  std::vector<Worker> standbys{};
 
   int ready() const;
   /// Those not ready: coming capacity.
   int starting() const;
+  int ready_standbys() const;
 
   bool operator==(Workers const&) const = default;
 };

@@ -27,6 +27,8 @@ std::string ready_workers(Inputs const& inputs) {
   if (inputs.starting > 0)
     words += text(", %d %s", inputs.starting, inputs.starting == 1 ? "starts" : "start");
   if (inputs.overdue > 0) words += text(" (%d of them for far too long)", inputs.overdue);
+  if (inputs.standby > 0) words += text(", %d on standby", inputs.standby);
+  if (inputs.promoted > 0) words += text(" (%d promoted)", inputs.promoted);
   return words;
 }
 
@@ -109,6 +111,8 @@ Inputs inputs_from_json(json::value const& value) {
   read(value, "ready", inputs.ready);
   read(value, "starting", inputs.starting);
   read(value, "overdue", inputs.overdue);
+  read(value, "standby", inputs.standby);
+  read(value, "promoted", inputs.promoted);
   read(value, "load_workers", inputs.load_workers);
   read(value, "spare_workers", inputs.spare_workers);
   read(value, "burst_workers", inputs.burst_workers);

@@ -1,6 +1,7 @@
 #include "operator/simulation/cluster.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 namespace ei::simulation {
@@ -60,12 +61,19 @@ void Cluster::step(Time now) {
     View const view{queue_, counts_, workers_, current_, metrics_lost(now)};
     Order const order = scaler_.act(view, now);
     for (int const id : order.replace) replace(id);
-    if (order.replicas) scale_to(*order.replicas);
+    if (order.replicas) scale_to(*order.replicas, order);
+    keep_standbys(order);
   }
 }
 
 void Cluster::account(Time now) {
-  core_seconds_ += static_cast<double>(workers_.size()) * in_seconds(now - now_);
+  auto cores = static_cast<double>(workers_.size());
+  process_seconds_ += cores * in_seconds(now - now_);
+  if (with_standbys_) {
+    cores = std::accumulate(workers_.begin(), workers_.end(), 0.0,
+                            [](double sum, SimWorker const& each) { return sum + each.cores(); });
+  }
+  core_seconds_ += cores * in_seconds(now - now_);
   now_ = now;
 }
 
@@ -126,6 +134,9 @@ void Cluster::handle(Event const& event) {
     case Event::Kind::Ready:
       if (!found->draining) become_ready(*found);
       break;
+    case Event::Kind::Serves:
+      if (found->state == WorkerState::Promoted && !found->draining) become_idle(*found);
+      break;
     case Event::Kind::Finished:
       if (event.job == found->jobs_had && found->state == WorkerState::Busy) finish(*found);
       break;
@@ -180,10 +191,12 @@ Cluster::Workers::iterator Cluster::find(int id) {
   return found != workers_.end() && found->id == id ? found : workers_.end();
 }
 
-SimWorker& Cluster::create(Time now) {
+SimWorker& Cluster::create(Time now, bool standby) {
   SimWorker& worker = workers_.emplace_back();
   worker.id = next_id_++;
-  worker.created = worker.container_started = worker.not_ready_since = now;
+  worker.created = worker.container_started = worker.not_ready_since = worker.standby_since = now;
+  worker.standby = standby;
+  with_standbys_ = with_standbys_ || standby;
   if (now < Time{}) return worker;
   worker.broken = faults_.uniform() < settings_.start_failure_ratio;
   if (!worker.broken) schedule(now + settings_.start_delay, Event::Kind::Ready, worker.id);
@@ -200,6 +213,7 @@ void Cluster::become_ready(SimWorker& worker) {
 
 void Cluster::become_idle(SimWorker& worker) {
   worker.state = WorkerState::Idle;
+  if (worker.standby) return;
   idle_.insert(std::lower_bound(idle_.begin(), idle_.end(), worker.id, std::greater<>()), worker.id);
 }
 
@@ -226,27 +240,18 @@ void Cluster::die(int id) {
         break;
     }
   }
+  bool const standby = found->standby;
   leave_idle(*found);
   workers_.erase(found);
-  if (wanted) create(now_);
+  if (wanted) create(now_, standby);
 }
 
 void Cluster::replace(int id) {
   auto const found = find(id);
   if (found == workers_.end() || found->draining) return;
+  bool const standby = found->standby;
   drain(*found);
-  create(now_);
-}
-
-void Cluster::scale_to(int replicas) {
-  if (replicas != current_) ++scale_events_;
-  current_ = replicas;
-  auto const wanted = [&] {
-    return static_cast<int>(
-        std::count_if(workers_.begin(), workers_.end(), [](auto const& w) { return !w.draining; }));
-  };
-  for (int missing = current_ - wanted(); missing > 0; --missing) create(now_);
-  for (int spare = wanted() - current_; spare > 0; --spare) drain(*least_useful());
+  create(now_, standby);
 }
 
 /// As a ReplicaSet chooses: those not ready first, then the youngest.
@@ -254,7 +259,7 @@ Cluster::Workers::iterator Cluster::least_useful() {
   auto const rank = [](SimWorker const& w) { return std::pair(w.serving() ? 0 : 1, w.id); };
   auto best = workers_.end();
   for (auto it = workers_.begin(); it != workers_.end(); ++it) {
-    if (!it->draining && (best == workers_.end() || rank(*it) > rank(*best))) best = it;
+    if (!it->draining && !it->standby && (best == workers_.end() || rank(*it) > rank(*best))) best = it;
   }
   return best;
 }

@@ -10,19 +10,25 @@
 
 #include "dispatcher/queue/admission.hpp"
 #include "dispatcher/queue/request_queue.hpp"
+#include "operator/scaling/snapshot.hpp"
 #include "operator/simulation/rng.hpp"
 #include "operator/simulation/scenario.hpp"
 
 namespace ei::simulation {
 
-enum class WorkerState { Starting, Idle, Busy, Gone };
+enum class WorkerState { Starting, Idle, Busy, Promoted, Gone };
+
+/// What a warm worker on standby is allocated: the request of ours, ten millicores.
+inline constexpr double kStandbyCores = 0.01;
 
 /// One worker: a pod or a process with one core. Ids are given in the order of creation and never again.
 struct SimWorker {
   int id = 0;
   WorkerState state = WorkerState::Starting;
   bool draining = false;  ///< told to leave: finishes its job, takes no other
-  bool broken = false;    ///< crash loop: it will never be ready
+  bool standby = false;   ///< waits, warm, or will: takes no job
+  Time standby_since{};
+  bool broken = false;  ///< crash loop: it will never be ready
   Time created{};
   Time container_started{};         ///< its CPU counter counts from here
   std::optional<Time> ready_since;  ///< empty until it is ready
@@ -33,7 +39,9 @@ struct SimWorker {
   std::uint64_t job = 0;       ///< the number of the one it serves
   std::uint32_t jobs_had = 0;  ///< so far
 
-  bool serving() const { return state == WorkerState::Idle || state == WorkerState::Busy; }
+  bool warm() const { return state == WorkerState::Idle || state == WorkerState::Busy; }
+  bool serving() const { return warm() && !standby; }
+  double cores() const { return standby && state == WorkerState::Idle ? kStandbyCores : 1; }
   /// Cumulative, as the kernel counts it: jobs only, one core while one runs.
   double cpu_until(Time now) const {
     return cpu_seconds + (state == WorkerState::Busy ? in_seconds(now - busy_since) : 0);
@@ -66,6 +74,8 @@ struct View {
 struct Order {
   std::optional<int> replicas;
   std::vector<int> replace;  ///< ids
+  int standby = 0;           ///< beside them; those beyond leave `standby_keep` after they became standbys
+  Duration standby_keep{};
 };
 
 /// A scaler as the simulator sees it: it is called at `next()` and then names a later instant.
@@ -81,6 +91,7 @@ struct Scaler {
 struct ClusterSettings {
   int replicas = 1;  ///< there and ready at the beginning
   Duration start_delay{std::chrono::seconds(3)};
+  Duration promotion_delay{seconds(scaling::kPromotionSeconds)};
   Duration exit_delay{std::chrono::milliseconds(200)};
   Duration latency_target{std::chrono::milliseconds(500)};
   std::size_t queue_capacity = std::size_t{1} << 31;  ///< waiting requests; more are refused
@@ -123,13 +134,16 @@ class Cluster {
   [[nodiscard]] int ready() const;                        ///< workers that serve and are wanted
   [[nodiscard]] std::size_t queued() const { return queue_.size(); }
   [[nodiscard]] std::uint64_t ended() const { return ended_; }  ///< jobs, in whichever way
+  /// A standby counts with kStandbyCores, but for its start, which takes a core.
   [[nodiscard]] double core_seconds() const { return core_seconds_; }
+  /// Of processes, standbys as well: what memory goes by.
+  [[nodiscard]] double process_seconds() const { return process_seconds_; }
   [[nodiscard]] int scale_events() const { return scale_events_; }
   [[nodiscard]] Counts const& counts() const { return counts_; }
 
  private:
   struct Event {
-    enum class Kind { Ready, Finished, Died, Exited };
+    enum class Kind { Ready, Finished, Died, Exited, Serves };
     Time at{};
     std::uint64_t sequence = 0;  // ties in the order of their making
     Kind kind{};
@@ -161,13 +175,18 @@ class Cluster {
   void end(std::uint64_t number);
   Job& job(std::uint64_t number) { return jobs_[static_cast<std::size_t>(number - first_job_)]; }
   Workers::iterator find(int id);
-  SimWorker& create(Time now);
+  SimWorker& create(Time now, bool standby = false);
   void become_ready(SimWorker& worker);
   void become_idle(SimWorker& worker);
   void leave_idle(SimWorker const& worker);
   void die(int id);
   void replace(int id);
-  void scale_to(int replicas);
+  void scale_to(int replicas, Order const& order);
+  void keep_standbys(Order const& order);
+  bool promote_one();
+  void promote(SimWorker& worker);
+  void demote(SimWorker& worker);
+  int wanted() const;
   Workers::iterator least_useful();
   void drain(SimWorker& worker);
   void leave(SimWorker& worker);
@@ -189,7 +208,9 @@ class Cluster {
   Counts counts_;
   Time now_{};
   double core_seconds_ = 0;
+  double process_seconds_ = 0;
   int scale_events_ = 0;
+  bool with_standbys_ = false;  // any there was
   int current_ = 0;
   int next_id_ = 0;
   std::uint64_t next_sequence_ = 0;
@@ -199,9 +220,10 @@ struct Outcome {
   std::vector<float> latency_seconds;  ///< of every request, in the order of arrival
   double core_seconds = 0;             ///< allocated during the trace
   double core_seconds_with_idle = 0;
-  double cold_starts = 0;     ///< requests that found no worker
-  int scale_events = 0;       ///< changes of the replica count during the trace
-  std::vector<int> replicas;  ///< wanted, at each whole second, idle time included
+  double process_seconds = 0;  ///< during the trace, standbys as well: what memory goes by
+  double cold_starts = 0;      ///< requests that found no worker
+  int scale_events = 0;        ///< changes of the replica count during the trace
+  std::vector<int> replicas;   ///< wanted, at each whole second, idle time included
   std::vector<int> ready;
   std::vector<int> queue;
 };

@@ -18,6 +18,7 @@ double nearest_rank(std::vector<float>& values, double ratio) {
 Summary summarize(Outcome const& outcome, Duration latency_target) {
   Summary summary;
   summary.core_seconds = outcome.core_seconds;
+  summary.process_seconds = outcome.process_seconds;
   summary.core_seconds_with_idle = outcome.core_seconds_with_idle;
   summary.scale_events = outcome.scale_events;
   std::vector<float> values = outcome.latency_seconds;

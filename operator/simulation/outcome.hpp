@@ -11,7 +11,8 @@ struct Summary {
   double late_ratio = 0;  ///< share of requests answered after the target
   double core_seconds = 0;
   double core_seconds_with_idle = 0;
-  double scale_events = 0;  ///< a mean where runs are taken together
+  double process_seconds = 0;  ///< see Outcome
+  double scale_events = 0;     ///< a mean where runs are taken together
   bool operator==(Summary const&) const = default;
 };
 

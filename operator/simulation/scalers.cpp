@@ -43,9 +43,9 @@ scaling::Workers workers_of(View const& view, Time now) {
   workers.current = view.current;
   for (SimWorker const& each : view.workers) {
     if (each.draining) continue;
-    scaling::Worker& worker = workers.list.emplace_back();
+    scaling::Worker& worker = (each.standby ? workers.standbys : workers.list).emplace_back();
     worker.name = std::to_string(each.id);
-    worker.ready = each.serving();
+    worker.ready = each.warm();
     if (!worker.ready) worker.not_ready_seconds = in_seconds(now - each.not_ready_since);
     if (each.ready_since) worker.start_seconds = in_seconds(*each.ready_since - each.created);
   }
@@ -65,6 +65,7 @@ struct PolicyRun {
   bool asleep = false;
   bool called = false;
   Time next_call{};
+  Order keep;  ///< of which standbys stay as the last decision said
 
   void bound(int least, int most) {
     settings.min_replicas = least;
@@ -91,7 +92,7 @@ struct PolicyRun {
       next_scrape += path.prometheus_interval;
       if (!view.metrics_lost) scraped = sample_of(view, now);
     }
-    if (now != next_decision) return {};
+    if (now != next_decision) return {{}, {}, keep.standby, keep.standby_keep};
     next_decision += asleep && !called ? kIdleLook : Duration(settings.interval);
     scaling::Snapshot snapshot;
     snapshot.called = std::exchange(called, false);
@@ -107,6 +108,9 @@ struct PolicyRun {
     if (on_decision) on_decision(snapshot, decision, now);
     Order order;
     if (decision.to != decision.from) order.replicas = decision.to;
+    order.standby = scaling::standbys_wanted(in_force, decision.to);
+    order.standby_keep = in_force.cooldown;
+    keep = order;
     asleep = decision.to == 0;
     if (asleep) next_call = now + kCallDelay;
     for (std::string const& worker : decision.replace) {

@@ -46,6 +46,7 @@ Outcome simulate(Scenario const& scenario, Scaler scaler) {
     if (cluster.now() < trace_end && limit >= trace_end) {
       cluster.run_before(trace_end);
       outcome.core_seconds = cluster.core_seconds();
+      outcome.process_seconds = cluster.process_seconds();
       outcome.scale_events = cluster.scale_events();
     }
     if (cluster.now() < end && limit >= end) {

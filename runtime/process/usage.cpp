@@ -178,8 +178,9 @@ Result<std::optional<std::int64_t>> read_cpu_quota_milli(fs::path const& file) {
     if (length && *length > 0 && unlimited) return std::optional<std::int64_t>();
     if (length && *length > 0 && quota && *quota <= kMostQuota) return std::optional(*quota * 1000 / *length);
   }
-  return make_error(ErrorKind::Protocol, file.string() + " is '" + std::string(clipped(*text, 80)) +
-                                             "'; allowed: QUOTA PERIOD or max PERIOD, as in cgroup's cpu.max");
+  return make_error(ErrorKind::Protocol,
+                    file.string() + " is '" + std::string(clipped(*text, 80)) +
+                        "'; allowed: QUOTA PERIOD or max PERIOD, as in cgroup's cpu.max");
 }
 
 UsageMeter::UsageMeter(Allowance allowance, fs::path proc_self)

@@ -43,8 +43,8 @@ class UsageMeter {
 /// `cpu.cfs_period_us` beside it). Empty where there is neither.
 [[nodiscard]] std::filesystem::path cpu_quota_file(std::filesystem::path const& root = "/");
 
-/// What such a file, or any other of the form of `cpu.max`, allows, in thousandths of a core; nothing: no limit.
-/// Errors: read_file's; Protocol (neither form).
+/// What such a file, or any other of the form of `cpu.max`, allows, in thousandths of a core; nothing: no
+/// limit. Errors: read_file's; Protocol (neither form).
 [[nodiscard]] Result<std::optional<std::int64_t>> read_cpu_quota_milli(std::filesystem::path const& file);
 
 /// CPUs this process may run on: min(affinity, cgroup quota rounded up), at least 1.

@@ -206,7 +206,7 @@ TEST_CASE("slow starts are answered with spare workers") {
            Row{0, 60, 0, "of nothing"},
        }) {
     INFO(row.why);
-    CHECK(spare_workers(row.needed, row.start_seconds) == row.spare);
+    CHECK(spare_workers(row.needed, row.start_seconds, 0) == row.spare);
   }
 }
 
