@@ -18,8 +18,7 @@ struct StandbyOptions {
   std::filesystem::path quota_file;  ///< as cgroup's cpu.max; empty: its own cgroup's
 };
 
-/// Whether the quota is a standby's now. Errors: NotFound (there is no such file), process::read_file's,
-/// Protocol.
+/// Whether the quota is a standby's now. Errors: NotFound (no such file), read_file's, Protocol.
 [[nodiscard]] Result<bool> is_standby(StandbyOptions const& options);
 
 /// Looks again and again, and calls `changed` whenever the answer is another than `standby` and the last one.
