@@ -52,7 +52,6 @@ class HpaFilter {
     std::optional<SimWorker> counted;  ///< where its line has a CPU counter
   };
 
-  Result<Pod> pod_of(boost::json::value const& value);
   void measure(std::vector<Pod>& pods, Time now);
   bool due(std::optional<Time>& next, Duration phase, Duration period, Time now) const;
 

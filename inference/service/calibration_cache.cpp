@@ -1,10 +1,11 @@
 #include "inference/service/calibration_cache.hpp"
 
-#include <boost/json.hpp>
 #include <cmath>
 #include <string_view>
 #include <system_error>
+#include <vector>
 
+#include "runtime/core/fields.hpp"
 #include "runtime/core/json.hpp"
 #include "runtime/crypto/digest.hpp"
 #include "runtime/log/log.hpp"
@@ -13,36 +14,36 @@
 namespace ei::inference {
 namespace {
 
-namespace json = boost::json;
-
 /// 21 ranges and three numbers take 500 bytes.
 constexpr std::size_t kMaxFile = 16U << 10U;
 
-std::optional<double> number(json::object const& object, std::string_view name, double largest) {
-  auto const* const value = object.if_contains(name);
-  if (value == nullptr || !value->is_number()) return {};
-  double const found = value->to_number<double>();
-  if (!(found >= 0 && found <= largest)) return {};
-  return found;
+/// A calibration as its file has it.
+struct Kept {
+  std::vector<double> ranges;
+  double top1 = 0;
+  double largest_difference = 0;
+  std::size_t pictures = 0;
+};
+
+template <class Fields>
+void list_members(Fields& fields, Kept& kept) {
+  fields.list("ranges", kept.ranges, kActivations, kActivations);
+  fields.within("top1", kept.top1, 0, 1);
+  fields.within("largest_difference", kept.largest_difference, 0, 1);
+  fields.within("pictures", kept.pictures, 0, 1'000'000);  // far more than anybody calibrates on
 }
 
-std::optional<Calibration> parse(std::string_view text) {
+Result<Calibration> parse(std::string_view text) {
   auto const document = parse_json(text);
-  if (!document || !document->is_object()) return {};
-  auto const& object = document->get_object();
-  auto const* const ranges = object.if_contains("ranges");
-  auto const top1 = number(object, "top1", 1);
-  auto const difference = number(object, "largest_difference", 1);
-  auto const pictures = number(object, "pictures", 1e6);  // far more than anybody calibrates on
-  if (ranges == nullptr || !ranges->is_array() || ranges->get_array().size() != kActivations) return {};
-  if (!top1 || !difference || !pictures) return {};
+  if (!document) return document.error();
+  auto const kept = read_fields<Kept>(*document);
+  if (!kept) return kept.error();
   Calibration calibration;
-  calibration.agreement = {*top1, *difference, static_cast<std::size_t>(*pictures)};
+  calibration.agreement = {kept->top1, kept->largest_difference, kept->pictures};
   for (std::size_t i = 0; i < kActivations; ++i) {
-    auto const& range = ranges->get_array()[i];
-    if (!range.is_number()) return {};
-    calibration.ranges[i] = static_cast<float>(range.to_number<double>());
-    if (!std::isfinite(calibration.ranges[i]) || calibration.ranges[i] <= 0) return {};
+    calibration.ranges[i] = static_cast<float>(kept->ranges[i]);
+    if (!std::isfinite(calibration.ranges[i]) || calibration.ranges[i] <= 0)
+      return make_error(ErrorKind::Invalid, "ranges[" + std::to_string(i) + "] is not above zero and finite");
   }
   return calibration;
 }
@@ -61,21 +62,21 @@ std::optional<Calibration> read_calibration(std::filesystem::path const& file) {
   auto const text = process::read_file(file, kMaxFile);
   if (!text) return {};
   auto calibration = parse(*text);
-  if (!calibration)
-    log::warn("calibration_damaged", {{"path", file.string()}, {"detail", "it is measured again"}});
-  return calibration;
+  if (calibration) return std::move(*calibration);
+  log::warn("calibration_damaged",
+            {{"path", file.string()}, {"detail", calibration.error().message + "; it is measured again"}});
+  return {};
 }
 
 void keep_calibration(std::filesystem::path const& file, Calibration const& calibration) {
-  json::array ranges;
-  for (float const range : calibration.ranges) ranges.push_back(static_cast<double>(range));
-  json::object const object{{"ranges", std::move(ranges)},
-                            {"top1", calibration.agreement.top1},
-                            {"largest_difference", calibration.agreement.largest_difference},
-                            {"pictures", calibration.agreement.pictures}};
+  auto const& agreement = calibration.agreement;
+  Kept const kept{{calibration.ranges.begin(), calibration.ranges.end()},
+                  agreement.top1,
+                  agreement.largest_difference,
+                  agreement.pictures};
   std::error_code wrong;
   std::filesystem::create_directories(file.parent_path(), wrong);
-  auto const written = process::write_file_atomically(file, to_json_text(object) + "\n");
+  auto const written = process::write_file_atomically(file, to_json_text(write_fields(kept)) + "\n");
   if (!written) log::warn("calibration_not_kept", {{"detail", written.error().message}});
 }
 

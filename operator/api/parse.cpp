@@ -259,22 +259,6 @@ void check_metadata(ObjectReader reader) {
   reader.finish();
 }
 
-std::string text_or(json::object const& object, std::string_view name, std::string otherwise = {}) {
-  auto const* value = object.if_contains(name);
-  auto const* text = value ? value->if_string() : nullptr;
-  return text ? std::string(text->data(), text->size()) : otherwise;
-}
-
-std::map<std::string, std::string> words_of(json::object const& object, std::string_view name) {
-  std::map<std::string, std::string> words;
-  auto const* value = object.if_contains(name);
-  if (!value || !value->is_object()) return words;
-  for (auto const& entry : value->get_object()) {
-    if (auto const* text = entry.value().if_string()) words[std::string(entry.key())] = text->c_str();
-  }
-  return words;
-}
-
 }  // namespace
 
 std::string to_string(ServiceKey const& key) {
@@ -315,26 +299,6 @@ std::string to_string(std::vector<FieldError> const& errors) {
   std::string text;
   for (auto const& error : errors) text += (text.empty() ? "" : "; ") + to_string(error);
   return text;
-}
-
-Metadata metadata_from_json(json::value const& object) {
-  Metadata metadata;
-  auto const* root = object.if_object();
-  auto const* member = root ? root->if_contains("metadata") : nullptr;
-  auto const* meta = member ? member->if_object() : nullptr;
-  if (!meta) return metadata;
-  metadata.name = text_or(*meta, "name");
-  metadata.namespace_name = text_or(*meta, "namespace", "default");
-  metadata.uid = text_or(*meta, "uid");
-  metadata.resource_version = text_or(*meta, "resourceVersion");
-  if (auto const* generation = meta->if_contains("generation"); generation && generation->is_int64()) {
-    metadata.generation = generation->get_int64();
-  }
-  metadata.labels = words_of(*meta, "labels");
-  metadata.annotations = words_of(*meta, "annotations");
-  if (auto const created = parse_rfc3339(text_or(*meta, "creationTimestamp"))) metadata.created = *created;
-  metadata.deleting = !text_or(*meta, "deletionTimestamp").empty();
-  return metadata;
 }
 
 Parsed parse_service(json::value const& value, UnknownFields unknown) {

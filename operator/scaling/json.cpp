@@ -72,7 +72,9 @@ void list_members(F& fields, Snapshot& s) {
 
 template <class F>
 void list_members(F& fields, Inputs& in) {
-  fields.word("sample", in.sample, {});
+  fields.word("sample", in.sample,
+              {SampleUse::Fresh, SampleUse::Repeated, SampleUse::Missing, SampleUse::Stale,
+               SampleUse::Invalid, SampleUse::CounterReset});
   fields("arrival_rps", in.arrival_rps);
   fields("burst_rps", in.burst_rps);
   fields("service_seconds", in.service_seconds);
@@ -154,6 +156,10 @@ boost::json::object to_json(Settings const& settings) {
 
 boost::json::object to_json(Snapshot const& snapshot) {
   return write_fields(snapshot);
+}
+
+Inputs inputs_from_json(boost::json::value const& value) {
+  return read_fields_leniently<Inputs>(value);
 }
 
 boost::json::object log_record(Settings const& settings, Snapshot const& snapshot, Decision const& decision,

@@ -25,6 +25,9 @@ struct LogRecord {
   Time now{};
 };
 
+/// The `inputs` of a log record's decision; what is missing or of another kind keeps its default.
+Inputs inputs_from_json(boost::json::value const& value);
+
 /// Reads what `log_record` wrote (other keys are ignored). Errors: Invalid,
 /// naming each key that is missing or wrong.
 Result<LogRecord> log_record_from_json(boost::json::value const& value);

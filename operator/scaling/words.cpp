@@ -1,26 +1,11 @@
 #include "operator/scaling/words.hpp"
 
 #include "operator/scaling/text.hpp"
-#include "runtime/core/json.hpp"
 
 #include <utility>
 
 namespace ei::scaling {
 namespace {
-
-namespace json = boost::json;
-
-void read(json::value const& object, std::string_view name, std::optional<double>& into) {
-  auto const* value = find_member(object, name);
-  if (value != nullptr && value->is_number()) into = value->to_number<double>();
-}
-
-void read(json::value const& object, std::string_view name, int& into) {
-  auto const* value = find_member(object, name);
-  json::error_code wrong;
-  auto const number = value != nullptr && value->is_number() ? value->to_number<int>(wrong) : into;
-  if (!wrong) into = number;
-}
 
 std::string ready_workers(Inputs const& inputs) {
   auto words = text("%d %s ready", inputs.ready, inputs.ready == 1 ? "worker is" : "workers are");
@@ -93,34 +78,6 @@ std::string limit_in_words(std::string_view limit) {
     if (limit == name(each)) return std::string(words);
   }
   return std::string(limit);
-}
-
-Inputs inputs_from_json(json::value const& value) {
-  Inputs inputs;
-  for (auto const use : {SampleUse::Fresh, SampleUse::Repeated, SampleUse::Missing, SampleUse::Stale,
-                         SampleUse::Invalid, SampleUse::CounterReset}) {
-    if (string_or(value, "sample") == name(use)) inputs.sample = use;
-  }
-  read(value, "arrival_rps", inputs.arrival_rps);
-  read(value, "burst_rps", inputs.burst_rps);
-  read(value, "service_seconds", inputs.service_seconds);
-  read(value, "offered_load", inputs.offered_load);
-  read(value, "queue", inputs.queue);
-  read(value, "in_flight", inputs.in_flight);
-  read(value, "oldest_age_seconds", inputs.oldest_age_seconds);
-  read(value, "ready", inputs.ready);
-  read(value, "starting", inputs.starting);
-  read(value, "overdue", inputs.overdue);
-  read(value, "standby", inputs.standby);
-  read(value, "promoted", inputs.promoted);
-  read(value, "load_workers", inputs.load_workers);
-  read(value, "spare_workers", inputs.spare_workers);
-  read(value, "burst_workers", inputs.burst_workers);
-  read(value, "backlog_workers", inputs.backlog_workers);
-  read(value, "queue_target_workers", inputs.queue_target_workers);
-  read(value, "held_workers", inputs.held_workers);
-  read(value, "recurring_workers", inputs.recurring_workers);
-  return inputs;
 }
 
 }  // namespace ei::scaling

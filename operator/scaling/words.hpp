@@ -2,8 +2,6 @@
 
 #include "operator/scaling/decision.hpp"
 
-#include <boost/json/value.hpp>
-
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,8 +26,5 @@ std::string terms_in_words(Inputs const& inputs, std::string_view term);
 
 /// What kept the answer from being the winning term's number, by the name of a Limit.
 std::string limit_in_words(std::string_view limit);
-
-/// Of a decision's `inputs` as to_json() writes them; what is missing or of another kind keeps its default.
-Inputs inputs_from_json(boost::json::value const& value);
 
 }  // namespace ei::scaling

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <set>
 
+#include "operator/scaling/json.hpp"
 #include "operator/scaling/words.hpp"
+#include "runtime/core/fields.hpp"
 #include "runtime/core/json.hpp"
 
 namespace ei::show {
@@ -18,33 +20,51 @@ Error bad_line(std::size_t number, std::string const& why) {
   return make_error(ErrorKind::Invalid, "line " + std::to_string(number) + " of the decision log: " + why);
 }
 
-int number_or_zero(json::value const& object, std::string_view name) {
-  auto const* value = find_member(object, name);
-  json::error_code wrong;
-  int const number = value != nullptr && value->is_number() ? value->to_number<int>(wrong) : 0;
-  return wrong ? 0 : number;
+/// What is shown of a log record's `decision`.
+struct Shown {
+  int from = 0;
+  int to = 0;
+  std::string reason;
+  std::string formula;
+  std::string term;
+  std::string limit;
+  std::string why_not_more;
+  std::string why_not_less;
+};
+
+template <class Fields>
+void list_members(Fields& fields, Shown& decision) {
+  fields("from", decision.from);
+  fields("to", decision.to);
+  fields("reason", decision.reason);
+  fields("formula", decision.formula);
+  fields("term", decision.term);
+  fields("limit", decision.limit);
+  fields("why_not_more", decision.why_not_more);
+  fields("why_not_less", decision.why_not_less);
 }
 
 Result<Told> told_of(json::value const& line) {
   auto const* decision = find_member(line, "decision");
   if (decision == nullptr || !decision->is_object())
     return make_error(ErrorKind::Invalid, "it has no decision");
+  auto shown = read_fields_leniently<Shown>(*decision);
   Told told{std::string(string_or(line, "name")), std::string(string_or(line, "namespace")), {}};
   auto& record = told.record;
   record.id = string_or(line, "id");
   if (auto const time = parse_rfc3339(string_or(line, "ts"))) record.time = *time;
-  record.from = number_or_zero(*decision, "from");
-  record.to = number_or_zero(*decision, "to");
-  record.reason = string_or(*decision, "reason");
-  record.formula = string_or(*decision, "formula");
-  told.bound = scaling::limit_in_words(string_or(*decision, "limit"));
-  told.why_not_more = string_or(*decision, "why_not_more");
-  told.why_not_less = string_or(*decision, "why_not_less");
+  record.from = shown.from;
+  record.to = shown.to;
+  record.reason = std::move(shown.reason);
+  record.formula = std::move(shown.formula);
+  told.bound = scaling::limit_in_words(shown.limit);
+  told.why_not_more = std::move(shown.why_not_more);
+  told.why_not_less = std::move(shown.why_not_less);
   static json::value const kNone;
   auto const* inputs = find_member(*decision, "inputs");
   auto const read = scaling::inputs_from_json(inputs != nullptr ? *inputs : kNone);
   told.measured = scaling::measured_in_words(read);
-  told.terms = scaling::terms_in_words(read, string_or(*decision, "term"));
+  told.terms = scaling::terms_in_words(read, shown.term);
   return told;
 }
 

@@ -38,7 +38,7 @@ def test_an_answer_without_metrics_has_no_proposal():
 def test_a_bad_line_is_named_and_ends_it():
     done = run(lines=line(0) + "\n" + line(1, current="many") + line(2))
     assert done.returncode == 1
-    assert done.stderr == "error: line 3: current must be a number from 0 to 100000\n"
+    assert done.stderr == "error: line 3: current is \"many\"; allowed: a whole number from 0 to 100000\n"
     assert len(done.stdout.splitlines()) == 1
 
 

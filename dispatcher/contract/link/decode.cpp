@@ -1,14 +1,11 @@
 #include "dispatcher/contract/link/floats.hpp"
-#include "dispatcher/contract/link/protocol.hpp"
+#include "dispatcher/contract/link/members.hpp"
 
 #include <algorithm>
-#include <boost/json.hpp>
-#include <cmath>
-#include <limits>
-#include <optional>
-#include <span>
+#include <boost/json/parse.hpp>
 
 #include "runtime/core/encoding.hpp"
+#include "runtime/core/json.hpp"
 
 namespace ei::dispatcher::link {
 namespace {
@@ -19,103 +16,25 @@ Error bad(std::string message) {
   return make_error(ErrorKind::Protocol, "worker link: " + std::move(message));
 }
 
-// A header cannot grow a client's view of memory: what is quoted back in an error stays short.
-std::string quoted(json::value const* value) {
-  if (value == nullptr) return "missing";
-  std::string text = json::serialize(*value);
-  return text.size() > 80 ? std::string(clipped(text, 77)) + "..." : text;
+struct Type {
+  std::string type;
+};
+template <class Fields>
+void list_members(Fields& fields, Type& header) {
+  fields.text("type", header.type, 32);
 }
 
-// Reads typed fields of one JSON object; the first wrong one is remembered, later reads then give defaults.
-class Fields {
- public:
-  Fields(json::object const& object, std::string where) : object_(object), where_(std::move(where)) {}
-
-  std::uint64_t number(const char* name, std::uint64_t low, std::uint64_t high) {
-    auto const* value = object_.if_contains(name);
-    std::optional<std::uint64_t> found;
-    if (value != nullptr && value->is_uint64()) found = value->get_uint64();
-    if (value != nullptr && value->is_int64() && value->get_int64() >= 0) {
-      found = static_cast<std::uint64_t>(value->get_int64());
-    }
-    if (found && *found >= low && *found <= high) return *found;
-    fail(name, value, "an integer in [" + std::to_string(low) + ", " + std::to_string(high) + "]");
-    return low;
-  }
-
-  double real(const char* name, double low, double high) {
-    auto const* value = object_.if_contains(name);
-    std::optional<double> found;
-    if (value != nullptr && value->is_number()) found = value->to_number<double>();
-    if (found && std::isfinite(*found) && *found >= low && *found <= high) return *found;
-    fail(name, value, "a number in [" + std::to_string(low) + ", " + std::to_string(high) + "]");
-    return low;
-  }
-
-  bool boolean(const char* name) {
-    auto const* value = object_.if_contains(name);
-    if (value != nullptr && value->is_bool()) return value->get_bool();
-    fail(name, value, "true or false");
-    return false;
-  }
-
-  std::string text(const char* name, std::size_t max_bytes) {
-    auto const* value = object_.if_contains(name);
-    if (value != nullptr && value->is_string() && value->get_string().size() <= max_bytes) {
-      return std::string(value->get_string());
-    }
-    fail(name, value, "a string of at most " + std::to_string(max_bytes) + " bytes");
-    return {};
-  }
-
-  std::string model_version(const char* name) {
-    auto const* value = object_.if_contains(name);
-    if (value != nullptr && value->is_string() && is_model_version(value->get_string()))
-      return std::string(value->get_string());
-    fail(name, value, "1 to " + std::to_string(kModelVersionDigits) + " lower-case hexadecimal digits");
-    return {};
-  }
-
-  std::string one_of(const char* name, std::span<std::string_view const> words) {
-    auto const* value = object_.if_contains(name);
-    std::string allowed;
-    for (auto const word : words) {
-      if (value != nullptr && value->is_string() && value->get_string() == word) return std::string(word);
-      allowed += (allowed.empty() ? "" : ", ") + std::string(word);
-    }
-    fail(name, value, allowed);
-    return {};
-  }
-
-  // The array's elements, every one an object; empty on error.
-  std::vector<json::object const*> objects(const char* name, std::size_t low, std::size_t high) {
-    auto const* value = object_.if_contains(name);
-    std::vector<json::object const*> found;
-    if (value != nullptr && value->is_array() && value->get_array().size() >= low &&
-        value->get_array().size() <= high) {
-      for (auto const& element : value->get_array()) {
-        if (element.is_object()) found.push_back(&element.get_object());
-      }
-      if (found.size() == value->get_array().size()) return found;
-    }
-    fail(name, value, "an array of " + std::to_string(low) + " to " + std::to_string(high) + " objects");
-    return {};
-  }
-
-  std::optional<Error> const& error() const { return error_; }
-
- private:
-  void fail(const char* name, json::value const* value, std::string const& allowed) {
-    if (!error_) error_ = bad(where_ + "." + name + " is " + quoted(value) + "; allowed: " + allowed);
-  }
-
-  json::object const& object_;
-  std::string where_;
-  std::optional<Error> error_;
+/// Of a result: whether its payload has every class's probability.
+struct WithProbabilities {
+  bool probabilities = false;
 };
+template <class Fields>
+void list_members(Fields& fields, WithProbabilities& result) {
+  fields("probabilities", result.probabilities);
+}
 
 struct Frame {
-  json::object header;
+  json::value header;
   std::string type;
   std::string_view payload;
 };
@@ -145,147 +64,80 @@ Result<Frame> split(std::string_view frame) {
   options.max_depth = 8;  // the deepest header is object > items > object > top > object
   json::value value = json::parse(frame.substr(4, length), failed, {}, options);
   if (failed) return bad("header is not JSON: " + failed.message());
-  if (!value.is_object()) return bad("header is " + quoted(&value) + "; allowed: an object");
-  out.header = std::move(value.get_object());
-  Fields fields(out.header, "header");
-  out.type = fields.text("type", 32);
-  if (fields.error()) return *fields.error();
+  auto const type = read_fields<Type>(value, "header");
+  if (!type) return bad(type.error().message);
+  out.type = type->type;
+  out.header = std::move(value);
   return out;
 }
 
-Result<ItemResult> item_result(json::object const& object, std::string const& where) {
-  Fields fields(object, where);
-  if (auto const* error = object.if_contains("error")) {
-    if (!error->is_object()) return bad(where + ".error is " + quoted(error) + "; allowed: an object");
-    Fields inner(error->get_object(), where + ".error");
-    ItemError out;
-    out.status = static_cast<int>(inner.number("status", 400, 599));
-    out.detail = inner.text("detail", 4096);
-    if (inner.error()) return *inner.error();
-    return ItemResult(std::move(out));
-  }
-  std::vector<Prediction> top;
-  for (auto const* entry : fields.objects("top", 1, kMaxTop)) {
-    Fields inner(*entry, where + ".top[" + std::to_string(top.size()) + "]");
-    Prediction p;
-    p.label = inner.text("label", 4096);
-    p.index = inner.number("index", 0, kMaxClasses - 1);
-    // A float32 softmax may exceed 1 by rounding.
-    p.probability = std::clamp(inner.real("probability", -0.001, 1.001), 0.0, 1.0);
-    if (inner.error()) return *inner.error();
-    top.push_back(std::move(p));
-  }
-  if (fields.error()) return *fields.error();
-  return ItemResult(std::move(top));
+/// The message of this frame; `root` is what faults call it.
+template <class Message>
+Result<Message> read(Frame const& frame, std::string_view root) {
+  auto message = read_fields<Message>(frame.header, root);
+  if (!message) return bad(message.error().message);
+  return message;
 }
 
 Result<FromWorker> job_result(Frame const& frame) {
-  Fields fields(frame.header, "result");
-  JobResult out;
-  out.id = fields.number("id", 0, std::numeric_limits<std::uint64_t>::max());
-  out.preprocess_ms = fields.real("preprocess_ms", 0, 1e9);
-  out.inference_ms = fields.real("inference_ms", 0, 1e9);
-  if (frame.header.contains("waited_ms")) out.waited_ms = fields.real("waited_ms", 0, 1e9);
-  const bool probabilities = fields.boolean("probabilities");
-  for (auto const* object : fields.objects("items", 1, kMaxItems)) {
-    auto item = item_result(*object, "result.items[" + std::to_string(out.items.size()) + "]");
-    if (!item) return item.error();
-    out.items.push_back(std::move(*item));
+  auto const flag = read<WithProbabilities>(frame, "result");
+  auto result = read<JobResult>(frame, "result");
+  if (!result) return result.error();
+  if (!flag) return flag.error();
+  for (auto& item : result->items) {
+    auto* const top = std::get_if<std::vector<Prediction>>(&item);
+    if (top == nullptr) continue;
+    for (auto& each : *top) each.probability = std::clamp(each.probability, 0.0, 1.0);
   }
-  if (fields.error()) return *fields.error();
-  const std::size_t row = 4 * out.items.size();
-  if (!probabilities && !frame.payload.empty()) {
+  const std::size_t row = 4 * result->items.size();
+  if (!flag->probabilities && !frame.payload.empty()) {
     return bad("result has a payload of " + std::to_string(frame.payload.size()) +
                " bytes but probabilities is false");
   }
-  if (probabilities && (frame.payload.empty() || frame.payload.size() % row != 0)) {
+  if (flag->probabilities && (frame.payload.empty() || frame.payload.size() % row != 0)) {
     return bad("result payload has " + std::to_string(frame.payload.size()) + " bytes; allowed: float32 [" +
-               std::to_string(out.items.size()) + ", classes]");
+               std::to_string(result->items.size()) + ", classes]");
   }
-  out.probabilities = floats(frame.payload);
-  return FromWorker(std::move(out));
+  result->probabilities = floats(frame.payload);
+  return FromWorker(std::move(*result));
 }
 
 Result<FromWorker> hello(Frame const& frame) {
-  Fields fields(frame.header, "hello");
-  Hello out;
-  out.worker = fields.text("worker", 256);
-  out.model = fields.text("model", 256);
-  out.classes = fields.number("classes", 1, kMaxClasses);
-  out.labels_sha256 = fields.text("labels_sha256", 64);
-  out.slots = fields.number("slots", 1, kMaxItems);
-  // A worker of an older version sends none of these.
-  if (frame.header.contains("model_version")) out.model_version = fields.model_version("model_version");
-  if (frame.header.contains("output")) out.output = fields.one_of("output", kOutputs);
-  if (frame.header.contains("precision")) out.precision = fields.one_of("precision", kPrecisions);
-  if (frame.header.contains("agreement")) out.agreement = fields.real("agreement", 0, 1);
-  if (frame.header.contains("standby")) out.standby = fields.boolean("standby");
-  if (fields.error()) return *fields.error();
-  return FromWorker(std::move(out));
-}
-
-Result<FromWorker> overrun(Frame const& frame) {
-  Fields fields(frame.header, "overrun");
-  Overrun out;
-  out.id = fields.number("id", 0, std::numeric_limits<std::uint64_t>::max());
-  if (fields.error()) return *fields.error();
-  return FromWorker(out);
+  auto hello = read<Hello>(frame, "hello");
+  if (!hello) return hello.error();
+  if (!is_model_version(hello->model_version)) {
+    auto const text = to_json_text(boost::json::value(hello->model_version));
+    return bad("hello.model_version is " + std::string(clipped(text, 60)) + "; allowed: 1 to " +
+               std::to_string(kModelVersionDigits) + " lower-case hexadecimal digits");
+  }
+  return FromWorker(std::move(*hello));
 }
 
 // What names a request is no part of the job: one that this worker cannot read, of a later dispatcher
 // perhaps, is left out.
-RequestTag tag_of(json::object const& object) {
-  auto const text = [&](char const* name) {
-    auto const* value = object.if_contains(name);
-    return value != nullptr && value->is_string() ? std::string_view(value->get_string())
-                                                  : std::string_view();
-  };
+RequestTag readable(RequestTag const& given) {
   RequestTag tag;
-  if (auto const id = text("request_id"); is_request_id(id)) tag.id = id;
-  tag.traceparent = read_traceparent(text("traceparent")).value_or("");
-  if (!tag.traceparent.empty()) tag.tracestate = read_tracestate({text("tracestate")});
+  if (is_request_id(given.id)) tag.id = given.id;
+  tag.traceparent = read_traceparent(given.traceparent).value_or("");
+  if (!tag.traceparent.empty()) tag.tracestate = read_tracestate({given.tracestate});
   return tag;
 }
 
-Result<JobItem> job_item(json::object const& object, std::string const& where) {
-  Fields fields(object, where);
-  JobItem out;
-  const std::string kind = fields.text("kind", 16);
-  out.bytes = fields.number("bytes", 0, kMaxPayloadBytes);
-  if (!fields.error() && kind != "image" && kind != "tensor") {
-    return bad(where + ".kind is " + quoted(object.if_contains("kind")) + "; allowed: \"image\", \"tensor\"");
-  }
-  if (kind == "tensor") {
-    out.kind = ItemKind::Tensor;
-    out.count = fields.number("count", 1, kMaxItems);
-    if (!fields.error() && out.bytes != out.count * kTensorBytes) {
-      return bad(where + ".bytes is " + std::to_string(out.bytes) + "; allowed: count times " +
-                 std::to_string(kTensorBytes));
-    }
-  }
-  if (fields.error()) return *fields.error();
-  out.tag = tag_of(object);
-  return out;
-}
-
 Result<FromDispatcher> job(Frame const& frame) {
-  Fields fields(frame.header, "job");
-  Job out;
-  out.id = fields.number("id", 0, std::numeric_limits<std::uint64_t>::max());
-  out.top = fields.number("top", 1, kMaxTop);
-  out.probabilities = fields.boolean("probabilities");
-  out.deadline = std::chrono::milliseconds(
-      fields.number("deadline_ms", 0, static_cast<std::uint64_t>(kMaxDeadline.count())));
+  auto job = read<Job>(frame, "job");
+  if (!job) return job.error();
   std::size_t bytes = 0;
   std::size_t pictures = 0;
-  for (auto const* object : fields.objects("items", 1, kMaxItems)) {
-    auto item = job_item(*object, "job.items[" + std::to_string(out.items.size()) + "]");
-    if (!item) return item.error();
-    bytes += item->bytes;
-    pictures += item->count;
-    out.items.push_back(*item);
+  for (std::size_t i = 0; i < job->items.size(); ++i) {
+    auto& item = job->items[i];
+    if (item.kind == ItemKind::Tensor && item.bytes != item.count * kTensorBytes) {
+      return bad("job.items[" + std::to_string(i) + "].bytes is " + std::to_string(item.bytes) +
+                 "; allowed: count times " + std::to_string(kTensorBytes));
+    }
+    item.tag = readable(item.tag);
+    bytes += item.bytes;
+    pictures += item.count;
   }
-  if (fields.error()) return *fields.error();
   if (pictures > kMaxItems) {
     return bad("job has " + std::to_string(pictures) + " pictures; allowed: at most " +
                std::to_string(kMaxItems));
@@ -294,8 +146,8 @@ Result<FromDispatcher> job(Frame const& frame) {
     return bad("job payload has " + std::to_string(frame.payload.size()) + " bytes but its items add up to " +
                std::to_string(bytes));
   }
-  out.payload = std::string(frame.payload);
-  return FromDispatcher(std::move(out));
+  job->payload = std::string(frame.payload);
+  return FromDispatcher(std::move(*job));
 }
 
 }  // namespace
@@ -315,7 +167,11 @@ Result<FromWorker> decode_from_worker(std::string_view frame) {
   if (type == "ready") return FromWorker(Ready{});
   if (type == "standby") return FromWorker(Standby{});
   if (type == "bye") return FromWorker(Bye{});
-  if (type == "overrun") return overrun(*split_frame);
+  if (type == "overrun") {
+    auto const overrun = read<Overrun>(*split_frame, "overrun");
+    if (!overrun) return overrun.error();
+    return FromWorker(*overrun);
+  }
   return bad("header.type is \"" + type +
              "\"; allowed from a worker: hello, ready, standby, result, bye, overrun");
 }
@@ -325,11 +181,9 @@ Result<FromDispatcher> decode_from_dispatcher(std::string_view frame) {
   if (!split_frame) return split_frame.error();
   if (split_frame->type == "job") return job(*split_frame);
   if (split_frame->type == "cancel") {
-    Fields fields(split_frame->header, "cancel");
-    Cancel out;
-    out.id = fields.number("id", 0, std::numeric_limits<std::uint64_t>::max());
-    if (fields.error()) return *fields.error();
-    return FromDispatcher(out);
+    auto cancel = read<Cancel>(*split_frame, "cancel");
+    if (!cancel) return cancel.error();
+    return FromDispatcher(*cancel);
   }
   return bad("header.type is \"" + split_frame->type + "\"; allowed from a dispatcher: job, cancel");
 }
