@@ -180,12 +180,6 @@ Result<std::int64_t> parse_quantity_milli(std::string_view text) {
   return static_cast<std::int64_t>(value);
 }
 
-Result<std::int64_t> parse_quantity(std::string_view text) {
-  auto const milli = parse_quantity_milli(text);
-  if (!milli) return milli.error();
-  return *milli / 1000 + (*milli % 1000 != 0 ? 1 : 0);
-}
-
 namespace {
 
 std::string format_seconds(WallTime time, std::int64_t& micros) {

@@ -24,9 +24,6 @@ using std::chrono::milliseconds;
 /// Errors: Invalid (malformed, negative, or over 2^63 thousandths).
 [[nodiscard]] Result<std::int64_t> parse_quantity_milli(std::string_view text);
 
-/// Parses a Kubernetes quantity to whole units (bytes for memory), rounded up.
-[[nodiscard]] Result<std::int64_t> parse_quantity(std::string_view text);
-
 /// `2026-11-24T00:41:22.123456Z`: RFC 3339 in UTC with microseconds, as Kubernetes' MicroTime.
 [[nodiscard]] std::string format_rfc3339(WallTime time);
 

@@ -274,3 +274,25 @@ TEST_CASE("a request that only standbys were there for ends with 503, as where n
   CHECK(stage.exchange.standby_workers() == 0);
   CHECK(stage.exchange.workers() == 0);
 }
+
+TEST_CASE("workers are counted by what they serve and compute in, and by whether they compute") {
+  Stage stage;
+  auto& a = stage.worker("a", 1, at(0s), "a1");
+  stage.worker("b", 1, at(0s), "b2");
+  auto const attach = [&](std::string name, std::string precision, std::optional<double> agreement) {
+    link::Hello hello{std::move(name), "resnet18", 3, "", 1, "scores", std::move(precision), agreement, "b2"};
+    REQUIRE(stage.exchange.attach(std::move(hello), {}, at(0s)).has_value());
+  };
+  CHECK_FALSE(stage.exchange.least_agreement().has_value());
+  attach("c", "int8", 0.75);
+  attach("d", "int8", 0.5);
+  CHECK(stage.exchange.workers_by_version() == std::map<std::string, std::size_t>{{"a1", 1}, {"b2", 3}});
+  CHECK(stage.exchange.workers_by_output("scores") == 2);
+  CHECK(stage.exchange.workers_by_precision("int8") == 2);
+  CHECK(stage.exchange.workers_by_precision("fp32") == 0);
+  CHECK(stage.exchange.least_agreement() == 0.5);
+  CHECK(stage.exchange.busy_workers() == 0);
+  stage.ready(a);
+  stage.submit("1");
+  CHECK(stage.exchange.busy_workers() == 1);
+}

@@ -230,8 +230,23 @@ TEST_CASE("reflection tells the services and their files with all that they impo
   CHECK(reflection_answer(asked).file_descriptor_response().file_descriptor_proto_size() == 1);
   asked.set_file_by_filename("status.proto");
   CHECK(reflection_answer(asked).file_descriptor_response().file_descriptor_proto_size() == 3);
+  asked.set_all_extension_numbers_of_type("inference.ModelInferRequest");
+  CHECK(reflection_answer(asked).all_extension_numbers_response().base_type_name() ==
+        "inference.ModelInferRequest");
+}
+
+TEST_CASE("reflection says what is not there, and that nothing was asked") {
+  grpc::reflection::v1::ServerReflectionRequest asked;
+  auto const code = [&] { return reflection_answer(asked).error_response().error_code(); };
+  CHECK(code() == grpc::INVALID_ARGUMENT);
   asked.set_file_containing_symbol("no.Such");
-  CHECK(reflection_answer(asked).error_response().error_code() == grpc::NOT_FOUND);
+  CHECK(code() == grpc::NOT_FOUND);
+  asked.set_file_by_filename("no_such.proto");
+  CHECK(code() == grpc::NOT_FOUND);
+  asked.set_all_extension_numbers_of_type("no.Such");
+  CHECK(code() == grpc::NOT_FOUND);
+  asked.mutable_file_containing_extension()->set_containing_type("inference.ModelInferRequest");
+  CHECK(code() == grpc::NOT_FOUND);
 }
 
 TEST_CASE("connections are counted until they are closed, whoever closes them") {
