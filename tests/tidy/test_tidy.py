@@ -22,7 +22,6 @@ LONGER = {
 # What a test needs to see or to set, and no program does.
 CALLED_BY_TESTS = {
     "append_pixels": "a picture behind the decoder",
-    "parse_quantity": "a number of whole units, beside its thousandths",
     "panicking": "the state of a simulated autoscaler",
     "tracked": "that a table stays small",
     "use_clock": "virtual time",
