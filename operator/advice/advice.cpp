@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "operator/advice/advisor.hpp"
 
@@ -16,12 +17,6 @@ scaling::Settings basis_of(scaling::Settings settings) {
   settings.external_replicas = defaults.external_replicas;
   settings.paused = settings.advise = false;
   return settings;
-}
-
-/// Counters say what came between two samples, so one lost scrape is bridged. After a longer gap nobody knows
-/// when in it the requests came.
-simulation::Duration longest_interval(scaling::Settings const& settings) {
-  return settings.interval * 5 / 2;
 }
 
 std::int64_t whole(double number) {
@@ -45,19 +40,21 @@ void Advice::take(Beat const& beat, SteadyTime now, WallTime wall) {
   if (beat.sample && beat.sample->at > counted_) {
     count(beat);
     counted_ = beat.sample->at;
-    last_ = Last{*beat.sample, beat.refused, beat.existing};
   } else if (now - counted_ > longest_interval(beat.settings)) {
     unmeasured_seconds_ += simulation::in_seconds(now - counted_);
     counted_ = now;
-    last_.reset();
+    meter_.forget();
   }
 }
 
 void Advice::begin(Beat const& beat, SteadyTime now, WallTime wall) {
   settings_ = basis_of(beat.settings);
   reached_ = {};
-  last_.reset();
-  if (beat.sample) last_ = Last{*beat.sample, beat.refused, beat.existing};
+  meter_.forget();
+  if (beat.sample) {
+    (void)meter_.take(*beat.sample, longest_interval(beat.settings));
+    last_ = {beat.refused, beat.existing};
+  }
   counted_ = beat.sample ? beat.sample->at : now;
   advisors_.clear();
   simulation::ClusterSettings like;
@@ -80,35 +77,17 @@ void Advice::begin_sums(WallTime since) {
 }
 
 void Advice::count(Beat const& beat) {
-  auto const interval = measured(beat);
+  auto const interval = meter_.take(*beat.sample, longest_interval(beat.settings));
+  auto const last = std::exchange(last_, {beat.refused, beat.existing});
   if (!interval) {
     unmeasured_seconds_ += simulation::in_seconds(beat.sample->at - counted_);
     return;
   }
   measured_seconds_ += interval->seconds;
   requests_ += interval->requests;
-  add_acting(beat, *interval);
+  acting_.core_seconds += interval->seconds * (last.existing + beat.existing) / 2 * beat.cores;
+  acting_.late += interval->late + std::max(0.0, beat.refused - last.refused);
   simulate(beat, *interval);
-}
-
-std::optional<Interval> Advice::measured(Beat const& beat) {
-  if (!last_ || beat.sample->at - last_->sample.at > longest_interval(beat.settings)) return std::nullopt;
-  auto interval = between(last_->sample, *beat.sample);
-  if (!interval) return std::nullopt;
-  if (interval->service_seconds) {
-    service_seconds_ = interval->service_seconds;
-    service_cv2_ = interval->service_cv2;
-  }
-  interval->service_seconds = service_seconds_;
-  interval->service_cv2 = service_cv2_;
-  if (interval->requests > 0 && !service_seconds_) return std::nullopt;
-  return interval;
-}
-
-void Advice::add_acting(Beat const& beat, Interval const& interval) {
-  acting_.core_seconds += interval.seconds * (last_->existing + beat.existing) / 2 * beat.cores;
-  acting_.late += std::max(0.0, beat.sample->late.value_or(0) - last_->sample.late.value_or(0));
-  acting_.late += std::max(0.0, beat.refused - last_->refused);
 }
 
 void Advice::simulate(Beat const& beat, Interval const& interval) {

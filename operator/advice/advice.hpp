@@ -60,7 +60,6 @@ class Advice {
     Sums sums;
   };
   struct Last {
-    scaling::Sample sample;
     double refused = 0;
     int existing = 0;
   };
@@ -68,18 +67,15 @@ class Advice {
   void begin(Beat const& beat, SteadyTime now, WallTime wall);
   void begin_sums(WallTime since);
   void count(Beat const& beat);
-  [[nodiscard]] std::optional<Interval> measured(Beat const& beat);
   void simulate(Beat const& beat, Interval const& interval);
-  void add_acting(Beat const& beat, Interval const& interval);
 
   scaling::Settings settings_;  // without bounds and what only stops the acting policy
   std::vector<Simulated> advisors_;
   simulation::Rng rng_{0xadface};  // any number: the same measurements give the same advice
   simulation::Time reached_{};     // by the models
   SteadyTime counted_{};           // the sums hold the time until here
-  std::optional<Last> last_;
-  std::optional<double> service_seconds_;  // the last known
-  double service_cv2_ = 0;
+  Meter meter_;
+  Last last_;  // of the last sample
   WallTime since_{};
   double measured_seconds_ = 0;
   double unmeasured_seconds_ = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace ei::advice {
 
@@ -14,7 +15,8 @@ std::optional<Interval> between(scaling::Sample const& before, scaling::Sample c
   Interval interval;
   interval.seconds = simulation::in_seconds(after.at - before.at);
   interval.requests = std::round(after.arrivals - before.arrivals);
-  double const answered = after.completions - before.completions;
+  double const answered = interval.answered = after.completions - before.completions;
+  interval.late = std::max(0.0, after.late.value_or(0) - before.late.value_or(0));
   double const busy = after.service_seconds - before.service_seconds;
   if (answered >= 1 && busy > 0) {
     double const mean = busy / answered;
@@ -23,6 +25,25 @@ std::optional<Interval> between(scaling::Sample const& before, scaling::Sample c
     interval.service_cv2 = std::max(0.0, square / (mean * mean) - 1);
   }
   return interval;
+}
+
+std::optional<Interval> Meter::take(scaling::Sample const& sample, simulation::Duration longest) {
+  auto const last = std::exchange(last_, sample);
+  if (!last || sample.at - last->at > longest) return std::nullopt;
+  auto interval = between(*last, sample);
+  if (!interval) return std::nullopt;
+  if (interval->service_seconds) {
+    service_seconds_ = interval->service_seconds;
+    service_cv2_ = interval->service_cv2;
+  }
+  if (interval->requests > 0 && !service_seconds_) return std::nullopt;
+  interval->service_seconds = service_seconds_;
+  interval->service_cv2 = service_cv2_;
+  return interval;
+}
+
+simulation::Duration longest_interval(scaling::Settings const& settings) {
+  return settings.interval * 5 / 2;
 }
 
 std::vector<Job> jobs_of(Interval const& interval, simulation::Time begin, std::size_t most,
