@@ -27,9 +27,9 @@ struct Interval {
 /// What comes in between one sample and the next.
 class Meter {
  public:
-  /// What came since the last sample, with the service time that is known, be it of an earlier interval. Empty
-  /// for the first sample, for one that cannot be compared, where more than `longest` passed (nobody knows
-  /// when in it the requests came), and while requests came and no service time is known.
+  /// What came since the last sample, with the service time that is known, be it of an earlier interval.
+  /// Empty for the first sample, for one that cannot be compared, where more than `longest` passed (nobody
+  /// knows when in it the requests came), and while requests came and no service time is known.
   [[nodiscard]] std::optional<Interval> take(scaling::Sample const& sample, simulation::Duration longest);
   /// The next sample is a first one again.
   void forget() { last_.reset(); }

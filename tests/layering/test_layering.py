@@ -26,7 +26,7 @@ MAY_INCLUDE = {
     # The queue is what the simulation simulates: policies are judged on the order and the refusals of the real one.
     "operator/simulation": ["operator/scaling", "dispatcher/queue", "runtime/core"],
     "operator/schedule": ["operator/scaling", "runtime/core"],
-    "operator/advice": ["operator/api", "operator/scaling", "operator/simulation", "runtime/core"],
+    "operator/advice": ["operator/api", "operator/scaling", "operator/schedule", "operator/simulation", "runtime/core"],
     "operator/plan": ["dispatcher/contract", "operator/api", "operator/scaling", "operator/schedule", "runtime/core"],
     "operator/backend/backend.hpp": ["operator/api", "operator/scaling", "operator/plan", "runtime/core"],
     "operator/manifest": ["operator/api", "runtime/core", "runtime/process"],
@@ -42,7 +42,7 @@ MAY_INCLUDE = {
     "operator/backend/kube": ["operator", "dispatcher/contract", "runtime"],
     "operator/reconcile": ["operator/advice", "operator/api", "operator/scaling", "operator/schedule", "operator/plan", "operator/scrape",
                            "operator/backend/backend.hpp", "runtime"],
-    "operator/page": ["operator/api", "operator/plan", "operator/reconcile", "operator/scaling", "operator/show/row.hpp", "runtime"],
+    "operator/page": ["operator/advice", "operator/api", "operator/plan", "operator/reconcile", "operator/scaling", "operator/show/row.hpp", "runtime"],
     "operator": ["operator", "dispatcher/contract", "runtime"],
     "bench/sim": ["operator/simulation", "operator/scaling", "dispatcher/queue", "runtime/core"],
     "bench/queue": ["bench", "dispatcher/queue", "runtime/core"],
