@@ -93,10 +93,6 @@ void Trial::finish() {
   result_.p99 = percentile(0.99);
 }
 
-Modelled Trial::result() {
-  return result_;
-}
-
 // Nearest rank, over requests.
 std::optional<milliseconds> Trial::percentile(double ratio) {
   auto& all = *answered_;

@@ -40,7 +40,7 @@ class Trial {
 
   /// Lives through one more span. False: that was the last one, and result() may be read.
   bool step();
-  [[nodiscard]] Modelled result();
+  [[nodiscard]] Modelled const& result() const { return result_; }
 
  private:
   struct Answered {

@@ -7,6 +7,7 @@ EI_EMBED(ei_page_css, EI_PAGE_ASSETS "/page.css");
 EI_EMBED(ei_page_js, EI_PAGE_ASSETS "/page.js");
 EI_EMBED(ei_charts_js, EI_PAGE_ASSETS "/charts.js");
 EI_EMBED(ei_stream_js, EI_PAGE_ASSETS "/stream.js");
+EI_EMBED(ei_trial_js, EI_PAGE_ASSETS "/trial.js");
 EI_EMBED(ei_page_icon, EI_PAGE_ASSETS "/icon.svg");
 EI_EMBED(ei_uplot_js, EI_UPLOT "/uPlot.iife.min.js");
 EI_EMBED(ei_uplot_css, EI_UPLOT "/uPlot.min.css");
@@ -22,6 +23,7 @@ std::vector<Asset> const& assets() {
       {"/page.js", kScript, {ei_page_js, ei_page_js_end}},
       {"/charts.js", kScript, {ei_charts_js, ei_charts_js_end}},
       {"/stream.js", kScript, {ei_stream_js, ei_stream_js_end}},
+      {"/trial.js", kScript, {ei_trial_js, ei_trial_js_end}},
       {"/icon.svg", "image/svg+xml", {ei_page_icon, ei_page_icon_end}},
       {"/uplot.js", kScript, {ei_uplot_js, ei_uplot_js_end}},
       {"/uplot.css", kStyle, {ei_uplot_css, ei_uplot_css_end}},

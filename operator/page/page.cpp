@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <boost/asio/ip/address.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include "operator/page/assets.hpp"
+#include "operator/page/tryout.hpp"
 #include "runtime/async/clock.hpp"
 #include "runtime/async/task_group.hpp"
 #include "runtime/core/json.hpp"
@@ -20,6 +23,8 @@ constexpr std::size_t kConnections = 128;
 constexpr std::size_t kConnectionsPerAddress = 64;
 // Services are scraped once a second.
 constexpr milliseconds kBeat{1'000};
+// Of one trial at a time, between two looks at what else there is to do: a scrape is so much later at most.
+constexpr milliseconds kSlice{2};
 
 http::ServerOptions server_options(Options const& options) {
   http::ServerOptions out;
@@ -58,6 +63,8 @@ http::Response answer(Result<boost::json::object> const& object) {
   if (object) return http::json(200, *object);
   if (object.error().kind == ErrorKind::NotFound)
     return http::problem(404, "Not Found", object.error().message);
+  if (object.error().kind == ErrorKind::Unavailable)
+    return http::problem(409, "Conflict", object.error().message);
   return http::problem(400, "Bad Request", object.error().message);
 }
 
@@ -118,6 +125,27 @@ Result<Page::Next> Page::begin_service(http::Request const& request) {
   return Next([this, key = std::move(key), cursor = ServiceCursor()]() mutable {
     return services_.service(key, cursor, wall_now());
   });
+}
+
+asio::awaitable<http::Response> Page::try_settings(http::Request const& request) {
+  if (trying_) {
+    auto busy = http::problem(503, "Service Unavailable", "somebody else tries settings just now");
+    busy.headers.set("Retry-After", "1");
+    co_return busy;
+  }
+  api::ServiceKey const key{request.params.at("namespace"), request.params.at("name")};
+  auto known = services_.known(key, wall_now());
+  if (!known) co_return answer(known.error());
+  auto tryout = Tryout::begin(key, std::move(*known), request.query);
+  if (!tryout) co_return answer(tryout.error());
+  trying_ = true;
+  std::shared_ptr<void> const done(nullptr, [this](void*) { trying_ = false; });
+  for (auto since = steady_now(); tryout->step();) {
+    if (steady_now() - since < kSlice) continue;
+    co_await asio::post(asio::use_awaitable);
+    since = steady_now();
+  }
+  co_return http::json(200, tryout->result());
 }
 
 asio::awaitable<void> Page::send(http::Request const& request, http::ResponseWriter& writer, Next next) {
@@ -192,6 +220,14 @@ std::vector<http::Route> Page::routes() {
   auto const service = [this](http::Request const& request) { return begin_service(request); };
   out.push_back(json_route("/api/v1/services", list));
   out.push_back(json_route("/api/v1/services/{namespace}/{name}", service));
+  http::Route trial;
+  trial.method = "GET";
+  trial.pattern = "/api/v1/services/{namespace}/{name}/trial";
+  trial.handler = [this](http::Request request) -> asio::awaitable<http::Response> {
+    if (auto response = refused(request)) co_return *response;
+    co_return co_await try_settings(request);
+  };
+  out.push_back(std::move(trial));
   out.push_back(stream_route("/api/v1/streams/services", list));
   out.push_back(stream_route("/api/v1/streams/services/{namespace}/{name}", service));
   return out;

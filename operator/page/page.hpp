@@ -44,6 +44,7 @@ class Page {
   http::Route stream_route(std::string pattern, std::function<Result<Next>(http::Request const&)> begin);
   Result<Next> begin_list(http::Request const& request);
   Result<Next> begin_service(http::Request const& request);
+  asio::awaitable<http::Response> try_settings(http::Request const& request);
   asio::awaitable<void> send(http::Request const& request, http::ResponseWriter& writer, Next next);
   std::optional<http::Response> refused(http::Request const& request) const;
 
@@ -51,6 +52,7 @@ class Page {
   Services services_;
   http::Server server_;
   int streams_ = 0;
+  bool trying_ = false;
 };
 
 }  // namespace ei::page

@@ -71,6 +71,12 @@ void Services::decided(reconcile::Decided const& decided) {
     service.cpu = decided.seen.spec->worker.resources.cpu;
   }
   service.history.add(unix_seconds(decided.wall_now), sample_of(decided), most_entries(services_.size()));
+  auto const& sample = decided.snapshot.sample;
+  if (!service.hour && sample && sample->arrivals > 0) service.hour = std::make_unique<advice::Hour>();
+  if (service.hour) {
+    service.hour->take(sample, decided.settings, static_cast<int>(service.workers.size()), decided.wall_now,
+                       advice::most_spans(services_.size()));
+  }
   if (!decided.verdict.decision) return;
   auto decision = *decided.verdict.decision;
   decision.to = plan::granted(decision, decided.seen.shortage);
@@ -182,14 +188,33 @@ json::object Services::object_of(Change const& change) {
   return json_of(change.decision, change.id, change.time);
 }
 
+Result<Services::Entry> Services::find(api::ServiceKey const& key) const {
+  auto const found = services_.find(key);
+  if (found != services_.end()) return found;
+  return make_error(ErrorKind::NotFound,
+                    "there is no service " + to_string(key) + ", or its spec is invalid");
+}
+
+Result<Known> Services::known(api::ServiceKey const& key, WallTime now) const {
+  auto const found = find(key);
+  if (!found) return found.error();
+  auto const& service = (*found)->second;
+  Known out{service.manifest, {}, {}, service.newest.decision.inputs.start_seconds};
+  if (service.hour) {
+    out.hour = service.hour->spans(now);
+    if (auto const time = service.hour->service()) out.service = *time;
+  }
+  if (out.hour.empty() || out.service.seconds <= 0)
+    return make_error(ErrorKind::Unavailable,
+                      "no request was measured within the last hour: there is nothing to try settings on");
+  return out;
+}
+
 Result<json::object> Services::service(api::ServiceKey const& key, ServiceCursor& cursor,
                                        WallTime now) const {
-  auto const found = services_.find(key);
-  if (found == services_.end()) {
-    return make_error(ErrorKind::NotFound,
-                      "there is no service " + to_string(key) + ", or its spec is invalid");
-  }
-  auto const& service = found->second;
+  auto const found = find(key);
+  if (!found) return found.error();
+  auto const& service = (*found)->second;
   auto out = row_of(key, service);
   out["version"] = kModelVersion;
   out["now"] = unix_milliseconds(now);

@@ -5,10 +5,12 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "operator/advice/hour.hpp"
 #include "operator/page/history.hpp"
 #include "operator/page/query.hpp"
 #include "operator/reconcile/step.hpp"
@@ -35,6 +37,14 @@ struct ServiceCursor {
   std::int64_t second = 0;     ///< of the newest sample
 };
 
+/// What a trial of other settings rests on.
+struct Known {
+  std::string manifest;  ///< the spec in force, as JSON text
+  std::vector<advice::Span> hour;
+  advice::ServiceTime service;
+  double start_seconds = 0;  ///< expected creation to ready
+};
+
 /// What the page knows of every service: the newest state, ten minutes of samples, the last decisions and
 /// events. Bounded: see kMostHistoryBytes and kMostNotes. Pure: the time is an argument.
 class Services {
@@ -49,6 +59,8 @@ class Services {
   /// One service with its samples, decisions and events since the cursor's. Errors: NotFound.
   [[nodiscard]] Result<boost::json::object> service(api::ServiceKey const& key, ServiceCursor& cursor,
                                                     WallTime now) const;
+  /// Errors: NotFound; Unavailable while no request of its was measured within the last hour.
+  [[nodiscard]] Result<Known> known(api::ServiceKey const& key, WallTime now) const;
 
  private:
   struct Change {
@@ -71,12 +83,14 @@ class Services {
     scaling::Settings settings;
     std::vector<plan::WorkerInstance> workers;
     History history;
-    Change newest;               ///< the newest decision, also where it kept the count
-    std::deque<Change> changes;  ///< those that changed it
+    std::unique_ptr<advice::Hour> hour;  ///< from the first request on
+    Change newest;                       ///< the newest decision, also where it kept the count
+    std::deque<Change> changes;          ///< those that changed it
     std::deque<Noted> events;
   };
   using Entry = std::map<api::ServiceKey, Service>::const_iterator;
 
+  [[nodiscard]] Result<Entry> find(api::ServiceKey const& key) const;
   static boost::json::object row_of(api::ServiceKey const& key, Service const& service);
   static boost::json::object object_of(Change const& change);
   std::vector<Entry> chosen(ListQuery const& query) const;

@@ -110,20 +110,27 @@ std::string_view reason_phrase(int status) {
   return "Unknown Status";
 }
 
-std::optional<std::string> query_value(std::string_view query, std::string_view name) {
+std::vector<std::pair<std::string, std::optional<std::string>>> query_pairs(std::string_view query) {
+  std::vector<std::pair<std::string, std::optional<std::string>>> out;
   while (!query.empty()) {
     auto const end = query.find('&');
     auto const pair = query.substr(0, end);
     query = end == std::string_view::npos ? std::string_view{} : query.substr(end + 1);
     auto const equals = pair.find('=');
-    if (pair.substr(0, equals) != name) continue;
     std::string value(equals == std::string_view::npos ? std::string_view{} : pair.substr(equals + 1));
     std::replace(value.begin(), value.end(), '+', ' ');
     auto decoded = percent_decode(value);
-    if (!decoded) return {};
-    return std::move(*decoded);
+    if (pair.empty()) continue;
+    out.emplace_back(pair.substr(0, equals), decoded ? std::optional(std::move(*decoded)) : std::nullopt);
   }
-  return {};
+  return out;
+}
+
+std::optional<std::string> query_value(std::string_view query, std::string_view name) {
+  auto const pairs = query_pairs(query);
+  auto const found =
+      std::find_if(pairs.begin(), pairs.end(), [&](auto const& each) { return each.first == name; });
+  return found == pairs.end() ? std::nullopt : found->second;
 }
 
 std::string media_type(std::string_view content_type) {

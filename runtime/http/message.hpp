@@ -76,6 +76,11 @@ struct Response {
 /// The standard reason phrase of a status, `"Unknown Status"` for one without.
 [[nodiscard]] std::string_view reason_phrase(int status);
 
+/// A query string (`a=1&b=x%20y`) as names and decoded values (`+` is a blank); no value where its
+/// percent-encoding is broken.
+[[nodiscard]] std::vector<std::pair<std::string, std::optional<std::string>>> query_pairs(
+    std::string_view query);
+
 /// The first value of `name` in a query string (`a=1&b=x%20y`), decoded (`+` is a blank);
 /// none when absent or broken.
 [[nodiscard]] std::optional<std::string> query_value(std::string_view query, std::string_view name);

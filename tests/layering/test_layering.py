@@ -57,7 +57,7 @@ PURE = ["runtime/core", "runtime/compression", "dispatcher/contract", "dispatche
         *(f"{stem}.{suffix}" for suffix in ("hpp", "cpp") for stem in (
             "operator/reconcile/step", "operator/reconcile/settle", "operator/reconcile/workqueue", "operator/reconcile/indicators",
             "dispatcher/grpc/wire", "dispatcher/grpc/convert", "dispatcher/grpc/reflection", "dispatcher/grpc/status",
-            "runtime/trace/span", "runtime/trace/settings", "runtime/trace/verdict", "operator/page/history", "operator/page/json", "operator/page/query", "operator/page/services",
+            "runtime/trace/span", "runtime/trace/settings", "runtime/trace/verdict", "operator/page/history", "operator/page/json", "operator/page/query", "operator/page/services", "operator/page/tryout",
             "operator/scrape/reading", "operator/backend/local/instance", "operator/backend/local/roster"))]
 PURE_FORBIDDEN = re.compile(
     r"#\s*include\s*<(thread|mutex|fstream|iostream|filesystem|condition_variable|future|unistd\.h|sys/|boost/asio|boost/beast"

@@ -254,7 +254,7 @@ def test_viewers_are_bounded_and_the_others_are_told(start_page):
 
 def test_the_page_is_small(start_page):
     operator = start_page(manifest())
-    files = ["/", "/page.css", "/page.js", "/charts.js", "/stream.js", "/uplot.js", "/uplot.css", "/icon.svg"]
+    files = ["/", "/page.css", "/page.js", "/charts.js", "/stream.js", "/trial.js", "/uplot.js", "/uplot.css", "/icon.svg"]
     assert sum(len(get(operator, file).content) for file in files) <= 150_000
 
 
@@ -283,6 +283,40 @@ def test_what_other_policies_would_have_cost_stands_in_a_table(start_page):
         out = faults
     """, url_of(operator))
     assert faults == []
+
+
+def test_other_settings_are_tried_on_the_last_hour_before_they_are_applied(start_page):
+    operator = start_page(manifest(scaling={"maxReplicas": 1}))
+    url = operator.wait_ready()
+    path = "/api/v1/services/default/resnet18/trial"
+    assert get(operator, path).status_code == 409, "nothing was measured yet"
+    load = Load(url, 10)
+    wait_until(lambda: get(operator, path).status_code == 200, what="a request that was measured")
+    outcome = wait_until(lambda: (out := get(operator, path + "?minReplicas=2&maxReplicas=3").json())["measured"]["requests"] >= 30 and out)
+    load.stop()
+    assert outcome["acting"]["most_workers"] == 1 and outcome["tried"]["most_workers"] >= 2
+    assert outcome["tried"]["core_seconds"] > outcome["acting"]["core_seconds"]
+    assert json.loads(outcome["command"].split("'")[1]) == {"spec": {"scaling": {"minReplicas": 2, "maxReplicas": 3}}}
+    refused = get(operator, path + "?minReplicas=2")
+    assert refused.status_code == 400 and "spec.scaling" in refused.json()["detail"]
+    assert get(operator, "/api/v1/services/default/other/trial").status_code == 404
+    texts, faults = run_browser("""
+        page.goto(args[0] + "/#/default/resnet18")
+        trial = page.locator(".trial")
+        least = trial.get_by_label("Least workers")
+        expect(least).to_have_attribute("placeholder", "1")
+        least.fill("2")
+        trial.get_by_role("button", name="Try").click()
+        expect(trial.get_by_role("status")).to_contain_text("maxReplicas")
+        trial.get_by_label("Most workers").fill("3")
+        trial.get_by_role("button", name="Try").click()
+        expect(trial.locator("canvas")).to_have_count(2)
+        expect(trial.get_by_role("region", name="Outcome").get_by_role("rowheader")).to_have_text(["Measured", "As it is, on the model", "As tried, on the model"])
+        out = [[trial.locator(".command").inner_text(), trial.get_by_role("status").inner_text()], faults]
+    """, url_of(operator))
+    assert faults == [fault for fault in faults if "400" in fault], "a refused trial alone is told by the browser"
+    assert texts[0] == outcome["command"]
+    assert "requests in" in texts[1]
 
 
 def test_without_its_flag_there_is_no_page(tmp_path):

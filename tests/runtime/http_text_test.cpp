@@ -38,6 +38,10 @@ TEST_CASE("query values and header parameters are found and decoded") {
   CHECK(query_value("a=1&b", "b") == "");
   CHECK_FALSE(query_value("a=1", "b").has_value());
   CHECK_FALSE(query_value("a=%zz", "a").has_value());
+  using Pairs = std::vector<std::pair<std::string, std::optional<std::string>>>;
+  CHECK(query_pairs("a=1&&b=x%20y+z&c&d=%zz&a=2") ==
+        Pairs{{"a", "1"}, {"b", "x y z"}, {"c", ""}, {"d", std::nullopt}, {"a", "2"}});
+  CHECK(query_pairs("").empty());
   CHECK(media_type("Image/JPEG; q=1") == "image/jpeg");
   CHECK(header_parameter("multipart/form-data; boundary=abc", "Boundary") == "abc");
   CHECK(header_parameter("form-data; name=\"im;a\\\"ge\"; filename=x", "name") == "im;a\"ge");

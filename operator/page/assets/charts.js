@@ -61,11 +61,11 @@ export function spark(svg, samples, now, read, target) {
   }
 }
 
-const stepped = (u, series, from, to) => uPlot.paths.stepped({ align: 1 })(u, series, from, to);
+export const stepped = (u, series, from, to) => uPlot.paths.stepped({ align: 1 })(u, series, from, to);
 // In the reader's zone and in the form of the reader's language.
 const clock = new Intl.DateTimeFormat(undefined, { hour: 'numeric', minute: '2-digit', second: '2-digit' });
-const clockAt = (second) => (second === null ? '–' : clock.format(second * 1000));
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+export const clockAt = (second) => (second === null ? '–' : clock.format(second * 1000));
+export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 const CHARTS = [
   { title: 'Arrivals, requests/s', series: [['arrivals', (s) => s[ARRIVALS], '--blue']] },

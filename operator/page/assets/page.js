@@ -1,6 +1,7 @@
 // The views: the list of services, and one service. Whatever comes from the operator is put in as text, never as HTML.
 import { ARRIVALS, Charts, LEAVING, P50, P99, READY, STARTING, WAITING, merge, spark } from './charts.js';
 import { follow, setToken } from './stream.js';
+import { Trial } from './trial.js';
 
 const view = document.getElementById('view');
 const link = document.getElementById('link');
@@ -272,6 +273,7 @@ function showService(namespace, name) {
   let chosen = null;
   let newest = null;
   const charts = new Charts(part('.charts'), (decision) => choose(decision));
+  const trial = new Trial(part('.trial'), `api/v1/services/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}/trial`);
 
   function choose(decision) {
     chosen = decision;
@@ -324,11 +326,18 @@ function showService(namespace, name) {
       text: `${condition.type} is ${condition.status} (${condition.reason}): ${condition.message}` })));
     part('.events').replaceChildren(...[...events].reverse().map((event) => element('li', {
       class: event.warning ? 'warning' : '', text: `${time.format(event.time)} ${event.warning ? 'Warning ' : ''}${event.reason}: ${event.message}` })));
-    if (data.manifest) part('.manifest').textContent = JSON.stringify(JSON.parse(data.manifest), null, 2);
+    if (data.manifest) {
+      const spec = JSON.parse(data.manifest);
+      part('.manifest').textContent = JSON.stringify(spec, null, 2);
+      trial.inForce(spec.scaling);
+    }
   }
 
   const dark = matchMedia('(prefers-color-scheme: dark)');
-  const restyle = () => charts.restyle();
+  const restyle = () => {
+    charts.restyle();
+    trial.restyle();
+  };
   dark.addEventListener('change', restyle);
   const start = () => {
     samples = [];
@@ -346,6 +355,7 @@ function showService(namespace, name) {
     end();
     dark.removeEventListener('change', restyle);
     charts.destroy();
+    trial.destroy();
   };
 }
 

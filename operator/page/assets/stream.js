@@ -1,4 +1,4 @@
-// Follows one of the operator's streams. By fetch and not by EventSource, which cannot send a token.
+// Asks the operator, and follows its streams. By fetch and not by EventSource, which cannot send a token.
 
 const TOKEN = 'elastic-inference-token';
 const LONGEST_PAUSE_MS = 10_000; // an operator that restarts is back by then
@@ -11,6 +11,12 @@ export function setToken(token) {
 function headers() {
   const token = sessionStorage.getItem(TOKEN);
   return token ? { Authorization: `Bearer ${token}` } : {};
+}
+
+// One answer: { status, body }. The body of a refusal has `detail` in words.
+export async function ask(path) {
+  const response = await fetch(path, { headers: headers(), cache: 'no-store' });
+  return { status: response.status, body: await response.json().catch(() => ({})) };
 }
 
 async function* eventsOf(response, alive) {

@@ -248,5 +248,34 @@ TEST_CASE("a service that is gone is not found", "[page]") {
   CHECK(listed(services).at("total") == 0);
 }
 
+TEST_CASE("what a trial rests on is there from the first answered request on", "[page]") {
+  Services services;
+  CHECK(services.known({"default", "a"}, at(0)).error().kind == ErrorKind::NotFound);
+  Told a("a");
+  a.seen.workers = {worker("a-1", true, at(990)), worker("a-2", false, at(999))};
+  a.decide("1", 1, 2);
+  a.verdict.decision->inputs.start_seconds = 2.5;
+  auto& sample = a.snapshot.sample.emplace();
+  auto const second = [&](std::int64_t now, double requests) {
+    sample.at = SteadyTime(std::chrono::seconds(now));
+    sample.arrivals = sample.completions += requests;
+    sample.service_seconds += requests * 0.1;
+    sample.service_seconds_squared += requests * 0.01;
+    a.tell(services, now);
+  };
+  second(1'000, 0);
+  CHECK(services.known({"default", "a"}, at(1'000)).error().kind == ErrorKind::Unavailable);
+  second(1'001, 3);
+  second(1'002, 4);
+  auto const known = services.known({"default", "a"}, at(1'002));
+  REQUIRE(known.has_value());
+  CHECK(known->hour == std::vector<advice::Span>{{1'001, 4, 0, 10, 2}});
+  CHECK(known->service.seconds == Approx(0.1));
+  CHECK(known->start_seconds == 2.5);
+  CHECK(known->manifest.find("\"minReplicas\":1") != std::string::npos);
+  // An hour later nothing is known of the last hour.
+  CHECK(services.known({"default", "a"}, at(5'000)).error().kind == ErrorKind::Unavailable);
+}
+
 }  // namespace
 }  // namespace ei::page
