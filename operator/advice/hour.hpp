@@ -33,8 +33,8 @@ class Hour {
  public:
   static constexpr std::int64_t kSeconds = 3'600;
 
-  /// `sample` is the newest; empty while nobody can be asked. `workers` exist. Keeps at most `most` spans,
-  /// the newest.
+  /// `sample` is the newest; empty while nobody can be asked. `workers` exist. Of the spans the newest `most`
+  /// are kept, or fewer.
   void take(std::optional<scaling::Sample> const& sample, scaling::Settings const& settings, int workers,
             WallTime now, std::size_t most);
 
