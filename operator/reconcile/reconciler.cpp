@@ -163,7 +163,8 @@ asio::awaitable<scrape::Scrape> Reconciler::perform(Scrape wanted, scrape::Scrap
 void Reconciler::post(api::ServiceKey const& key, Entry& entry, Post wanted) {
   auto const& [url, timeout, ca_pem] = wanted.webhook;
   if (!entry.webhook || !entry.webhook->is(url, ca_pem))
-    entry.webhook = std::make_shared<scrape::Webhook>(executor_, url, ca_pem, options_.webhooks);
+    entry.webhook =
+        std::make_shared<scrape::Webhook>(executor_, url, ca_pem, options_.webhooks, options_.post_question);
   tasks_.spawn("webhook of " + to_string(key),
                [this, key, webhook = entry.webhook, question = std::move(wanted.question),
                 deadline = wanted.deadline]() -> asio::awaitable<void> {

@@ -40,6 +40,7 @@ struct Options {
   scrape::AwaitArrivals await_arrivals = {};  ///< and for the next request; empty: by HTTP
   std::optional<http::Url> prometheus = {};   ///< who answers `spec.scaling.prometheusQuery`
   scrape::WebhookReach webhooks = {};         ///< of `spec.scaling.webhook`
+  scrape::PostQuestion post_question = {};    ///< how these are asked; empty: by HTTP
 };
 
 /// Keeps every service of a backend as its spec says: looks at it when the backend names it and every

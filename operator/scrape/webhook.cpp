@@ -59,9 +59,10 @@ Result<void> Webhook::connect() {
   return {};
 }
 
-asio::awaitable<scaling::Answer> Webhook::ask(std::string question, milliseconds deadline) {
+asio::awaitable<Result<http::Response>> Webhook::post(std::string question, milliseconds deadline) {
+  if (post_) co_return co_await post_(url_, std::move(question), deadline);
   if (!client_) {
-    if (auto const made = connect(); !made) co_return failure(made.error().message);
+    if (auto const made = connect(); !made) co_return made.error();
   }
   http::Request request;
   request.method = "POST";
@@ -69,8 +70,13 @@ asio::awaitable<scaling::Answer> Webhook::ask(std::string question, milliseconds
   request.headers.set("Content-Type", "application/json");
   request.body = std::move(question);
   auto answered = co_await client_->send(std::move(request), deadline);
+  if (!answered) client_.reset();
+  co_return answered;
+}
+
+asio::awaitable<scaling::Answer> Webhook::ask(std::string question, milliseconds deadline) {
+  auto answered = co_await post(std::move(question), deadline);
   if (!answered) {
-    client_.reset();
     bool const late = answered.error().kind == ErrorKind::Timeout;
     co_return failure(late ? "no answer within " + format_duration(deadline) : answered.error().message);
   }

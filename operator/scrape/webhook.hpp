@@ -23,6 +23,10 @@ struct WebhookReach {
   std::function<Result<std::string>()> cluster_ca = {};
 };
 
+/// Posts a question to a URL. Errors: as http::Client::send.
+using PostQuestion = std::function<asio::awaitable<Result<http::Response>>(
+    std::string url, std::string question, milliseconds deadline)>;
+
 /// Whether a host is a Service as DNS in a cluster has it: `NAME.NAMESPACE.svc`, perhaps with the domain
 /// `cluster.local` behind it.
 [[nodiscard]] bool names_service(std::string_view host);
@@ -34,12 +38,15 @@ struct WebhookReach {
 /// followed. Use from the executor's thread only.
 class Webhook {
  public:
-  /// `ca_pem` empty: the cluster's authority for names of Services, the system's store for all others.
-  Webhook(asio::any_io_executor executor, std::string url, std::string ca_pem, WebhookReach reach)
+  /// `ca_pem` empty: the cluster's authority for names of Services, the system's store for all others. `post`
+  /// empty: by HTTP.
+  Webhook(asio::any_io_executor executor, std::string url, std::string ca_pem, WebhookReach reach,
+          PostQuestion post = {})
       : executor_(std::move(executor)),
         url_(std::move(url)),
         ca_pem_(std::move(ca_pem)),
-        reach_(std::move(reach)) {}
+        reach_(std::move(reach)),
+        post_(std::move(post)) {}
 
   [[nodiscard]] bool is(std::string_view url, std::string_view ca_pem) const {
     return url == url_ && ca_pem == ca_pem_;
@@ -50,11 +57,13 @@ class Webhook {
 
  private:
   Result<void> connect();
+  asio::awaitable<Result<http::Response>> post(std::string question, milliseconds deadline);
 
   asio::any_io_executor executor_;
   std::string url_;
   std::string ca_pem_;
   WebhookReach reach_;
+  PostQuestion post_;
   std::optional<http::Client> client_;  ///< made anew after a failure, as the cluster's authority may be new
 };
 

@@ -121,16 +121,23 @@ Result<std::string> Load::scrape(std::string const& url) const {
     return make_error(ErrorKind::Unavailable, "nobody answers at " + url);
   auto const& dispatcher = found->second;
   auto const& queue = queues_.at(dispatcher.service);
-  // The queue is spread evenly over the service's dispatchers.
-  double const share = 1.0 / std::max(1, queue.dispatchers);
+  // Spread over the service's dispatchers, and every whole request is at one of them.
+  auto const number = std::count_if(dispatchers_.begin(), found, [&](auto const& each) {
+    return each.second.service == dispatcher.service;
+  });
+  auto const part = [&](double all) {
+    auto const whole = static_cast<std::int64_t>(std::ceil(all));
+    return whole / queue.dispatchers + (number < whole % queue.dispatchers ? 1 : 0);
+  };
   double const service = dispatcher.completions / worker_rps;
   char text[600];
   std::snprintf(text, sizeof text,
                 "dispatcher_arrivals_total %.3f\ndispatcher_completions_total %.3f\n"
                 "dispatcher_service_seconds_total %.6f\ndispatcher_service_seconds_squared_total %.6f\n"
-                "dispatcher_queue_size %.0f\ndispatcher_in_flight %.0f\ndispatcher_oldest_age_seconds %.3f\n",
+                "dispatcher_queue_size %lld\ndispatcher_in_flight %lld\ndispatcher_oldest_age_seconds %.3f\n",
                 dispatcher.arrivals, dispatcher.completions, service, service / worker_rps,
-                queue.waiting * share, std::min<double>(queue.waiting, queue.workers) * share,
+                static_cast<long long>(part(queue.waiting)),
+                static_cast<long long>(part(std::min<double>(queue.waiting, queue.workers))),
                 queue.oldest_seconds);
   return std::string(text);
 }

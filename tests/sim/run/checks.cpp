@@ -22,6 +22,8 @@ namespace json = boost::json;
 
 // The slowest that may go on by itself: back-offs of a minute, and a cooldown after it. Then nothing moves.
 constexpr std::chrono::seconds kSilence{20};
+// Three of the longest interval (5 s), an answer's way of as long, and a process that stood still for 25 s.
+constexpr std::chrono::seconds kAnswerAge{45};
 
 bool is_news(Route const& route) {
   return route.kind->type == kube::kLeases || route.kind->type == kube::kEvents;
@@ -80,6 +82,23 @@ void Checks::on_request(Peer const& peer, http::Request const& request, SteadyTi
   check_foreign(peer, request);
   check_status(peer, request, now);
   check_replicas(peer, request, now);
+}
+
+void Checks::on_program(Policies const& programs, reconcile::Decided const& decided, SteadyTime now) {
+  auto const& decision = *decided.verdict.decision;
+  auto const& settings = decided.settings;
+  if (settings.policy != scaling::Policy::Webhook) return;
+  auto const service = to_string(decided.seen.metadata.key());
+  auto const told = [&](std::int64_t count) {
+    return programs.answered(service, count, settings, now - kAnswerAge);
+  };
+  if (decision.term == scaling::Term::Webhook && decision.reason == scaling::Reason::WebhookAnswered &&
+      decision.limit != scaling::Limit::IdleAfter && !told(decision.to))
+    fail("a count that no program answered: " + std::to_string(decision.to) + " for " + service);
+  bool const held = decision.reason == scaling::Reason::WebhookFailed;
+  bool const bounded = decision.limit == scaling::Limit::Minimum || decision.limit == scaling::Limit::Maximum;
+  if (held && !bounded && decision.to < decision.from)
+    fail("workers left because a program failed: " + std::to_string(decision.to) + " for " + service);
 }
 
 void Checks::check_writer(Peer const& peer, http::Request const& request) {

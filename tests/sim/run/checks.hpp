@@ -4,6 +4,7 @@
 #include "runtime/core/units.hpp"
 #include "tests/sim/api/server.hpp"
 #include "tests/sim/cluster/load.hpp"
+#include "tests/sim/cluster/policies.hpp"
 #include "tests/sim/run/counts.hpp"
 #include "tests/sim/run/knowledge.hpp"
 #include "tests/sim/run/network.hpp"
@@ -35,6 +36,8 @@ class Checks {
   void on_scrape(std::string const& process, api::ServiceKey const& service, bool heard, SteadyTime now) {
     counts_.on_scrape(process, service, heard, now);
   }
+  /// And which program it may have heard; its word alone makes a decision of it.
+  void on_program(Policies const& programs, reconcile::Decided const& decided, SteadyTime now);
   void on_decided(std::string const& process, reconcile::Decided const& decided, SteadyTime now) {
     counts_.on_decided(process, decided, api_.storage().version(), now);
   }

@@ -47,6 +47,17 @@ json::array draw_advisors(std::uint64_t seed) {
 
 }  // namespace
 
+/// Every fourth time a program decides.
+void Run::set_policy(json::object& scaling, std::string drawn, simulation::Rng& rng) {
+  bool const program = rng.uniform() < 0.25;
+  scaling["policy"] = program ? "Webhook" : std::move(drawn);
+  scaling["webhook"] = nullptr;
+  if (!program) return;
+  json::object webhook{{"url", Policies::kUrl}, {"onFailure", rng.uniform() < 0.5 ? "Hold" : "Latency"}};
+  if (rng.uniform() < 0.5) webhook["timeout"] = "500ms";
+  scaling["webhook"] = std::move(webhook);
+}
+
 void Run::send(std::string method, std::string target, json::object const& body) {
   http::Request request;
   request.method = std::move(method);
@@ -60,14 +71,16 @@ void Run::send(std::string method, std::string target, json::object const& body)
 
 void Run::create_service(std::size_t number) {
   simulation::Rng rng(script_.seed + 10 + number);
-  json::object scaling{{"policy", draw_policy(rng)},
-                       {"minReplicas", static_cast<int>(rng.below(3))},
+  auto policy = draw_policy(rng);
+  json::object scaling{{"minReplicas", static_cast<int>(rng.below(3))},
                        {"idleAfter", std::to_string(2 + rng.below(5)) + "s"},
                        {"maxReplicas", static_cast<int>(3 + rng.below(5))},
                        {"queueTarget", 10},
                        {"cooldown", "10s"},
                        {"interval", rng.uniform() < 0.5 ? "2s" : "5s"}};
   if (rng.uniform() < 0.2) scaling["schedule"] = draw_schedule(rng, true);
+  simulation::Rng webhook_rng(0x3eb0000 + script_.seed + number);
+  set_policy(scaling, std::move(policy), webhook_rng);
   if (auto advisors = draw_advisors(script_.seed + number); !advisors.empty())
     scaling["advisors"] = std::move(advisors);
   json::object spec{{"replicas", static_cast<int>(rng.below(7))},
@@ -95,7 +108,7 @@ void Run::edit_service(std::size_t number, Edit edit) {
       scaling["advisors"] = nullptr;  // advice is written twice a minute, and then there is to be silence
     if (last || rng_.uniform() < 0.3) scaling["schedule"] = nullptr;
     if (rng_.uniform() < 0.2) scaling["schedule"] = draw_schedule(rng_, !last);
-    if (rng_.uniform() < 0.15) scaling["policy"] = draw_policy(rng_);
+    if (rng_.uniform() < 0.15) set_policy(scaling, draw_policy(rng_), webhook_rng_);
   }
   json::object spec{{"scaling", std::move(scaling)}};
   if (edit != Edit::Broken && rng_.uniform() < 0.5)

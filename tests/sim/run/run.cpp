@@ -36,11 +36,13 @@ Run::Run(Script script, bool trace)
     : script_(std::move(script)),
       trace_(trace),
       rng_(script_.seed ^ 0x5bd1e995U),
+      webhook_rng_(script_.seed ^ 0x3eb400cU),
       now_(at_seconds(0)),
       network_(api_, agenda_, script_.seed + 1),
       deployments_(api_),
       node_(api_, script_.seed + 2),
       load_(api_),
+      policies_(script_.seed + 3),
       checks_(api_, children_) {
   node_.fates = script_.fates;
   network_.crash_at(script_.crash_at, script_.crash_served);
@@ -136,6 +138,20 @@ asio::awaitable<Result<bool>> Run::await_arrivals(scrape::Awaited dispatcher, mi
   }
 }
 
+// As a program behind HTTP: what it is late with, nobody hears.
+asio::awaitable<Result<http::Response>> Run::post_question(std::string question, milliseconds deadline) {
+  auto const reply = policies_.reply(question, now_);
+  tell("the program answers " +
+       (reply.refused ? "nothing" : std::to_string(reply.status) + " " + reply.body.substr(0, 100)));
+  if (reply.refused) co_return make_error(ErrorKind::Unavailable, "connect: Connection refused");
+  co_await sleep_for(std::min(reply.delay, deadline));
+  if (reply.delay > deadline) co_return make_error(ErrorKind::Timeout, "no answer came in time");
+  http::Response response;
+  response.status = reply.status;
+  response.body = reply.body;
+  co_return response;
+}
+
 SteadyTime Run::next_time() const {
   auto next =
       std::min(agenda_.next().value_or(SteadyTime::max()), next_knock() > now_ ? next_knock() : end());
@@ -198,9 +214,13 @@ void Run::start_process(std::size_t index, SteadyTime now) {
   options.reconcile.await_arrivals = [this](scrape::Awaited dispatcher, milliseconds longest) {
     return await_arrivals(std::move(dispatcher), longest);
   };
+  options.reconcile.post_question = [this](std::string, std::string question, milliseconds deadline) {
+    return post_question(std::move(question), deadline);
+  };
   reconcile::Listener listener;
   listener.on_decided = [this, name](reconcile::Decided const& decided) {
     checks_.on_decided(name, decided, now_);
+    checks_.on_program(policies_, decided, now_);
   };
   place.process = std::make_unique<Process>(network_, std::move(peer), std::move(options), std::move(ask),
                                             std::move(listener), now, wall());
@@ -244,6 +264,7 @@ void Run::end_faults() {
   node_.end_fates();
   load_.answers = true;
   load_.arrivals_rps = 0;
+  policies_.calm = true;
   // Children that are being orphaned have lost their owners before somebody looks for what is nobody's.
   for (int i = 0; i < 3; ++i) api_.collect(wall());
   for (std::size_t i = 0; i < static_cast<std::size_t>(script_.services); ++i) {

@@ -5,6 +5,7 @@
 #include "tests/sim/cluster/deployments.hpp"
 #include "tests/sim/cluster/load.hpp"
 #include "tests/sim/cluster/node.hpp"
+#include "tests/sim/cluster/policies.hpp"
 #include "tests/sim/run/checks.hpp"
 #include "tests/sim/run/faults.hpp"
 #include "tests/sim/run/network.hpp"
@@ -44,11 +45,13 @@ class Run {
   SteadyTime end() const;
   SteadyTime next_knock() const;
   asio::awaitable<Result<bool>> await_arrivals(scrape::Awaited dispatcher, milliseconds longest);
+  asio::awaitable<Result<http::Response>> post_question(std::string question, milliseconds deadline);
 
   void cut_streams();
   void create_service(std::size_t number);
   enum class Edit { Valid, Broken, Last };
   void edit_service(std::size_t number, Edit edit);
+  void set_policy(boost::json::object& scaling, std::string drawn, simulation::Rng& rng);
   void put_foreign(std::size_t service, std::uint64_t number);
   void clear_foreign(std::size_t service);
   void edit_child(std::uint64_t number, bool remove);
@@ -60,6 +63,7 @@ class Run {
   Script script_;
   bool trace_;
   simulation::Rng rng_;
+  simulation::Rng webhook_rng_;  ///< of its own, so that what else is drawn is what it was without
   SteadyTime now_{};
   ApiServer api_;
   Agenda agenda_;
@@ -67,6 +71,7 @@ class Run {
   Deployments deployments_;
   Node node_;
   Load load_;
+  Policies policies_;
   kube::ChildOptions children_;
   Checks checks_;
   struct Place {
