@@ -16,10 +16,22 @@ def end_with_parent():
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def spawn(command, stdin=subprocess.DEVNULL, **options):
-    """A child in a session of its own, so that Ctrl-C reaches this process alone, which ends the child in order."""
-    return subprocess.Popen([str(word) for word in command], stdin=stdin, start_new_session=True,
-                            preexec_fn=end_with_parent, **options)
+def spawn(command, log=None, append=False, stdin=subprocess.DEVNULL, in_child=None, outlives=False, **options):
+    """A child in a session of its own, so that Ctrl-C reaches this process alone, which ends the child in order.
+
+    Both outputs go to the file `log`, behind what is there if `append`. `in_child` is called in the child before the program.
+    One that `outlives` this process is ended by somebody else; the others end with the thread that started them.
+    """
+    def begin():
+        if not outlives:
+            end_with_parent()
+        if in_child:
+            in_child()
+
+    with open(log, "ab" if append else "wb") if log else contextlib.nullcontext() as file:
+        outputs = {"stdout": file, "stderr": file} if log else {}
+        return subprocess.Popen([str(word) for word in command], stdin=stdin, start_new_session=True, preexec_fn=begin,
+                                **outputs, **options)
 
 
 def end(process, patience_seconds=5):

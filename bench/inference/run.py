@@ -15,6 +15,8 @@ import time
 
 from bench.compare.experiment import say
 from bench.plot import canvas, style
+from bench.processes import spawn
+from bench.processes import spawn
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -77,7 +79,7 @@ class Contestant:
     def __init__(self, name, command, core):
         self.name, self.times = name, []
         os.sched_setaffinity(0, {core})  # inherited
-        self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        self.process = spawn(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         text=True, env=one_thread())
 
     def ready(self):
@@ -157,7 +159,7 @@ def starts(binaries, folder, options):
         runs = []
         for attempt in range(1 + options.starts):
             start = time.monotonic()
-            process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            process = spawn(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                        env=one_thread())
             process.stdout.readline()
             seconds = time.monotonic() - start

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 
+from bench.processes import spawn
 from bench.waiting import wait_until
 from tests.process.local import LocalOperator, alive, manifest
 from tests.process.picture_files import picture
@@ -54,12 +55,12 @@ class Load:
     def __init__(self, scene, rate_rps, seconds, timeout="30s", connections=256):
         self.folder = scene.directory / f"load{next(scene.numbers)}"
         self.folder.mkdir()
-        self.process = subprocess.Popen(
+        self.process = spawn(
             [str(BIN / "inference-bench"), "load", "--url", scene.url + "/predict", "--images", str(scene.pictures),
              "--rate", str(rate_rps), "--seconds", str(seconds), "--timeout", timeout, "--connections", str(connections),
              "--seed", str(scene.dice.randrange(1 << 30)), "--requests-csv", str(self.folder / "requests.csv"),
              "--json", str(self.folder / "summary.json")],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.patience = seconds + 120
 
     def running(self):

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import pytest
 import yaml
 
+from bench.processes import spawn
+from bench.processes import spawn
 from tests.cluster.conftest import HERE, ROOT
 from tests.cluster.core import worker_millicores
 
@@ -103,11 +105,11 @@ class Load:
             prefix = [HERE / "cluster", "--dir", cluster.folder, "exec", "--"]
         else:
             command = [cluster.tools["kubectl"], "port-forward", "-n", namespace, f"service/{name}", ":80"]
-            self.forward = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            self.forward = spawn(command, stdout=subprocess.PIPE, text=True)
             address = f"127.0.0.1:{self.forward.stdout.readline().split(':')[1].split()[0]}"
         url = f"{'https' if '--name' in options else 'http'}://{address}"
         command = [*prefix, sys.executable, HERE / "load.py", url, pictures, str(rate), str(seconds), *options]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.process = spawn(command, stdout=subprocess.PIPE, text=True)
 
     def result(self):
         return json.loads(self.process.communicate(timeout=self.seconds + 90)[0])

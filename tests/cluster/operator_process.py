@@ -4,8 +4,8 @@ import contextlib
 import json
 import os
 import pathlib
-import subprocess
 
+from bench.processes import spawn
 from tests.cluster.conftest import CRD_FILE, ROOT, Cluster
 
 PROGRAM = pathlib.Path(os.environ.get("EI_BIN", ROOT / "build" / "release" / "bin")) / "inference-operator"
@@ -52,8 +52,7 @@ def operator(kubeconfig, folder, name, namespace, *flags, leader_elect=True, dis
     command = [PROGRAM, "--kubeconfig", kubeconfig, "--metrics-port", "0", *flags]
     command += ["--dispatcher-image", dispatcher_image, "--worker-image", "w:1", *(["--leader-elect"] if leader_elect else [])]
     env = dict(os.environ, POD_NAMESPACE=namespace, POD_NAME=name)
-    with open(pathlib.Path(folder) / f"{name}.log", "wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=env)
+    process = spawn(command, log=pathlib.Path(folder) / f"{name}.log", env=env)
     try:
         yield process
     finally:

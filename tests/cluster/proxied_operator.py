@@ -7,10 +7,10 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 
 import pytest
 
+from bench.processes import spawn
 from bench.waiting import eventually
 from tests.cluster.faulty_proxy import FaultyProxy
 from tests.cluster.operator_process import MONITOR_CRD, PROGRAM, bare_server
@@ -54,10 +54,8 @@ def operator(proxy, space, folder, name="operator-0", *flags, worker_image="w:1"
     flags = ["--namespace", space, "--metrics-port", "0", "--dispatcher-image", "d:1", "--worker-image", worker_image, *flags]
     env = dict(os.environ, POD_NAME=name, POD_NAMESPACE=space)
     folder.mkdir(exist_ok=True)
-    with open(folder / f"{name}.log", "ab") as log:
-        process = subprocess.Popen(
-            [PROGRAM, "--kubeconfig", proxy.kubeconfig(folder, space), *flags], stdout=log, stderr=log, env=env
-        )
+    command = [PROGRAM, "--kubeconfig", proxy.kubeconfig(folder, space), *flags]
+    process = spawn(command, log=folder / f"{name}.log", append=True, env=env)
     try:
         yield process
     finally:

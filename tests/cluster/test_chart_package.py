@@ -9,6 +9,8 @@ import subprocess
 import pytest
 import yaml
 
+from bench.processes import spawn
+from bench.processes import spawn
 from tests.cluster import rendered
 from tests.cluster.harness import tools
 
@@ -67,7 +69,7 @@ def test_the_values_for_continuous_integration_are_clean(file):
 def registry():
     """HOST:PORT of an empty registry."""
     program = tools.ensure(["registry"])["registry"]
-    with subprocess.Popen([program], stdout=subprocess.PIPE, text=True) as running:
+    with spawn([program], stdout=subprocess.PIPE, text=True) as running:
         try:
             assert select.select([running.stdout], [], [], 20)[0], "the registry did not start"
             yield running.stdout.readline().strip()

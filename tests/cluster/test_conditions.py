@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from bench.processes import spawn
 from bench.waiting import eventually
 from tests.cluster.harness import tools
 from tests.cluster.obstacles import policy_that_refuses_fp32, webhook_that_is_down
@@ -22,8 +23,8 @@ class Told:
         programs = tools.ensure(["kubectl", "kstatus"])
         env = dict(os.environ, KUBECONFIG=server.kubeconfig)
         watch = [programs["kubectl"], "get", "eis", "-n", space, "--watch", "-o", "json"]
-        self._watch = subprocess.Popen(watch, env=env, stdout=subprocess.PIPE)
-        self._kstatus = subprocess.Popen([programs["kstatus"]], stdin=self._watch.stdout, stdout=subprocess.PIPE, text=True)
+        self._watch = spawn(watch, env=env, stdout=subprocess.PIPE)
+        self._kstatus = spawn([programs["kstatus"]], stdin=self._watch.stdout, stdout=subprocess.PIPE, text=True)
         self.lines = []
         self._reader = threading.Thread(target=self._read)
         self._reader.start()

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from bench.processes import spawn
 from bench.waiting import eventually
 from tests.cluster.conftest import HERE
 from tests.cluster.harness import tools
@@ -93,7 +94,7 @@ def test_a_service_is_reached_from_a_pod(cluster, deployment):
 
 
 def test_a_port_is_forwarded_to_a_pod(cluster, deployment):
-    forward = subprocess.Popen(
+    forward = spawn(
         [str(HERE / "cluster"), "--dir", cluster.folder, "kubectl", "port-forward", "-n", deployment, "svc/web", ":80"],
         stdout=subprocess.PIPE,
         text=True,

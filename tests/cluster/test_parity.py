@@ -8,6 +8,8 @@ import subprocess
 
 import yaml
 
+from bench.processes import spawn
+from bench.processes import spawn
 from tests.cluster.conftest import HERE, ROOT
 from tests.cluster.faulty_proxy import tls_of
 
@@ -19,7 +21,7 @@ class Memory:
     """The server in memory, as a program that answers line by line."""
 
     def __enter__(self):
-        self._process = subprocess.Popen([PROGRAM, "--answer"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = spawn([PROGRAM, "--answer"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         return self
 
     def __exit__(self, *_):

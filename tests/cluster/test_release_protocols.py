@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from bench.processes import spawn
 from bench.waiting import eventually
 from tests.cluster.conftest import HERE
 from tests.cluster.harness import tools
@@ -116,7 +117,7 @@ def test_grpc_through_the_service_loses_no_call_while_a_dispatcher_is_replaced(r
 
     exec_there = [HERE / "cluster", "--dir", release.folder, "exec", "--"]
     command = [*exec_there, triton_python(), HERE / "grpc_load.py", target, pictures, "3", "40"]
-    calling = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True)
+    calling = spawn(command, stdout=subprocess.PIPE, text=True)
     try:
         before = dispatchers_of(release, namespace, name)
         patch = '{"spec": {"dispatcher": {"queueCapacity": 77}}}'

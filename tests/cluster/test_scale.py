@@ -8,13 +8,13 @@ import concurrent.futures
 import http.client
 import json
 import pathlib
-import subprocess
 import threading
 import time
 from datetime import datetime
 
 import pytest
 
+from bench.processes import spawn
 from bench.waiting import eventually
 from tests.cluster.faulty_proxy import tls_of
 from tests.cluster.operator_process import PROGRAM, bare_server
@@ -95,8 +95,7 @@ def writes(entries):
 def test_a_thousand_services_get_their_children_and_then_nothing_is_written(server, tmp_path, record_property):
     ask = Requests(server)
     flags = ["--kubeconfig", server.kubeconfig, "--metrics-port", "0", "--dispatcher-image", "d", "--worker-image", "w"]
-    with open(tmp_path / "operator.log", "wb") as log:
-        process = subprocess.Popen([PROGRAM, *flags], stdout=log, stderr=log)
+    process = spawn([PROGRAM, *flags], log=tmp_path / "operator.log")
     try:
         time.sleep(3)
         idle_mb = resident_mb(process)

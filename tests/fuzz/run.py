@@ -10,11 +10,12 @@ import concurrent.futures
 import os
 import pathlib
 import re
-import subprocess
 import sys
 import threading
 import time
 import xml.etree.ElementTree as ElementTree
+
+from bench.processes import spawn
 
 HERE = pathlib.Path(__file__).resolve().parent
 # Per input. Far over what any may take, as sanitizers and a busy machine cost a factor of ten each.
@@ -67,8 +68,7 @@ def run(target, options):
                    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
     log_path = options.work / f"{target}.log"
     begin = time.monotonic()
-    with open(log_path, "wb") as log:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+    child = spawn(command, log=log_path, env=environment)
     # A target that hangs where libFuzzer's own alarm does not reach is ended, and says so by its exit code.
     alarm = threading.Timer(options.seconds + 300, child.kill)
     alarm.start()

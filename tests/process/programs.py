@@ -3,10 +3,10 @@ import json
 import os
 import pathlib
 import signal
-import subprocess
 
 import requests
 
+from bench.processes import spawn
 from bench.waiting import wait_until
 from tests.process.fake_worker import TOKEN
 from tests.process.metrics import Metrics
@@ -29,8 +29,7 @@ class Program:
         command = [*prefix, str(BIN / name), *flags]
         if ports:
             command += ["--ports-file", str(self.ports_path)]
-        with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **popen)
+        self.process = spawn(command, log=self.log_path, **popen)
         self.ports = self._wait_for_ports() if ports else {}
 
     def _wait_for_ports(self):

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from bench.compare import local_run
+from bench.processes import spawn
 from bench.waiting import wait_until
 from tests.process.programs import BIN, ROOT
 
@@ -20,8 +21,8 @@ needs_two_cores = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="a
 
 
 def start(*flags, **popen):
-    return subprocess.Popen([sys.executable, "-m", "bench.compare.local", *map(str, flags)], cwd=ROOT, text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "EI_BIN": str(BIN)}, **popen)
+    return spawn([sys.executable, "-m", "bench.compare.local", *flags], cwd=ROOT, text=True,
+                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "EI_BIN": str(BIN)}, **popen)
 
 
 def rows(path):

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from bench.processes import spawn
 from bench.waiting import wait_until
 from tests.process import picture_files
 from tests.process.local import alive, fake_bin_dir
@@ -130,9 +131,9 @@ def test_options_out_of_range_are_refused(tmp_path, environment):
 def test_a_demo_that_is_ended_ends_all_it_started(tmp_path, environment, number, code):
     programs = fake_programs(tmp_path)
     # As a terminal starts it: what runs in a script's background ignores Ctrl-C, and its children do too.
-    demo = subprocess.Popen(command(tmp_path, "--seconds", 60), env={**environment, "EI_BIN": str(programs)},
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    demo = spawn(command(tmp_path, "--seconds", 60), env={**environment, "EI_BIN": str(programs)},
+                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                 in_child=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     try:
         wait_until(lambda: (tmp_path / "out/requests.csv").exists(), 60, "the load")
         demo.send_signal(number)
@@ -151,8 +152,8 @@ def test_a_demo_that_is_ended_ends_all_it_started(tmp_path, environment, number,
 def test_on_a_terminal_the_demo_shows_the_live_table(tmp_path, environment):
     programs = fake_programs(tmp_path)
     screen, terminal = pty.openpty()
-    demo = subprocess.Popen(command(tmp_path, "--seconds", 60), env={**environment, "EI_BIN": str(programs)},
-                            stdin=subprocess.DEVNULL, stdout=terminal, stderr=terminal)
+    demo = spawn(command(tmp_path, "--seconds", 60), env={**environment, "EI_BIN": str(programs)},
+                 stdout=terminal, stderr=terminal)
     os.close(terminal)
     shown = b""
     try:

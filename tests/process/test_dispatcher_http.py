@@ -140,7 +140,7 @@ def test_expect_100_continue_is_answered(dispatcher, link):
 def test_more_clients_may_wait_than_a_shell_allows_descriptors(start_dispatcher):
     import resource
     few = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))  # noqa: E731
-    dispatcher = start_dispatcher("--drain-timeout", "0s", "--queue-capacity", "400", preexec_fn=few)
+    dispatcher = start_dispatcher("--drain-timeout", "0s", "--queue-capacity", "400", in_child=few)
     request = (b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(JPEG)) + JPEG
     waiting = []
     for _ in range(400):

@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+from bench.processes import spawn
 from tests.process.programs import BIN
 
 POD = {"name": "a", "ready": True, "started_s": -600, "transition_s": -590, "cpu_millicores": 900, "metrics_time_s": 0,
@@ -19,8 +20,8 @@ def run(*flags, lines=""):
 
 
 def test_each_answer_is_there_before_the_next_line_is_written():
-    with subprocess.Popen([str(BIN / "inference-bench"), "hpa", "--target-percent", "90", "--sync", "2"], text=True,
-                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=1) as filter_:
+    with spawn([BIN / "inference-bench", "hpa", "--target-percent", "90", "--sync", "2"], text=True,
+               stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=1) as filter_:
         for second in range(4):
             filter_.stdin.write(line(second))
             if second % 2 == 0:

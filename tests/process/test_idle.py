@@ -122,7 +122,7 @@ def test_an_edit_is_tried_while_the_service_sleeps(start_operator):
 def test_a_service_that_sleeps_keeps_no_core_from_another(start_operator):
     core = min(os.sched_getaffinity(0))
     operator = start_operator([manifest("a", scaling=IDLE), manifest("b", scaling=IDLE)],
-                              preexec_fn=lambda: os.sched_setaffinity(0, {core}))
+                              in_child=lambda: os.sched_setaffinity(0, {core}))
     for name in ("a", "b", "a"):
         assert predict(wait_idle(operator, name)).status_code == 200, name
 

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from bench.processes import spawn
 from bench.waiting import wait_until
 from tests.process.background import Background
 from tests.process.fake_worker import WorkingWorker
@@ -210,7 +211,7 @@ def test_an_interrupted_run_says_so_and_tells_what_it_has(dispatcher, link, imag
     link(WorkingWorker)
     command = [str(BIN / "inference-bench"), "load", "--url", dispatcher.url + "/predict", "--images", str(images),
                "--rate", "50", "--seconds", "60", "--json", str(tmp_path / "summary.json")]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running = spawn(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_until(lambda: dispatcher.metrics().sum("dispatcher_completions_total") > 10, what="some answers")
     running.terminate()
     _, errors = running.communicate(timeout=20)

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
+from bench.processes import spawn
 from bench.waiting import wait_until
 from tests.process import picture_files
 from tests.process.local import KeptConnection, Load, alive, fake_bin_dir, manifest, predict
@@ -345,7 +346,7 @@ def test_a_worker_that_cannot_start_is_told_and_not_tried_in_a_hot_loop(start_op
 def test_fewer_cores_than_workers_is_a_limit_and_not_an_error(start_operator):
     one = {min(os.sched_getaffinity(0))}
     operator = start_operator(manifest(scaling={"minReplicas": 2, "maxReplicas": 4}),
-                              preexec_fn=lambda: os.sched_setaffinity(0, one))
+                              in_child=lambda: os.sched_setaffinity(0, one))
     operator.wait_ready(workers=1)
     limited = operator.condition("ScalingLimited")
     assert (limited["status"], limited["reason"]) == ("True", "NotEnoughCores")
@@ -594,7 +595,7 @@ def test_a_terminal_gets_a_table_that_is_drawn_in_place(tmp_path):
     path = tmp_path / "m.yaml"
     path.write_text(json.dumps(manifest()))
     main, side = pty.openpty()
-    process = subprocess.Popen(
+    process = spawn(
         [str(BIN / "inference-operator"), "--local", str(path), "--dispatcher-port", "0", "--bin-dir", str(fake_bin_dir(tmp_path))],
         stdin=side, stdout=side, stderr=side, env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path), "NO_COLOR": "1",
                                                    "TERM": "xterm"})

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 import requests
 
-from bench.processes import free_port
+from bench.processes import free_port, spawn
 from bench.waiting import wait_until
 from tests.process.local import Load, manifest
 from tests.process.test_operator_local import two_cores
@@ -36,10 +36,9 @@ class Prometheus:
         partial.rename(self.targets)
 
     def start(self):
-        with open(self.directory / "prometheus.log", "ab") as log:
-            self.process = subprocess.Popen(
-                ["prometheus", f"--config.file={self.directory}/prometheus.yml", f"--storage.tsdb.path={self.directory}/data",
-                 f"--web.listen-address={self.url.split('//')[1]}"], stdout=log, stderr=log)
+        self.process = spawn(
+            ["prometheus", f"--config.file={self.directory}/prometheus.yml", f"--storage.tsdb.path={self.directory}/data",
+             f"--web.listen-address={self.url.split('//')[1]}"], log=self.directory / "prometheus.log", append=True)
         wait_until(self._ready, 30, "Prometheus")
 
     def _ready(self):

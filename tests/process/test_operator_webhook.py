@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from bench.processes import spawn
 from bench.waiting import wait_until
 from tests.process.certificates import Authority
 from tests.process.local import Load, manifest
@@ -68,8 +69,8 @@ def served():
     started = []
 
     def start(example):
-        program = subprocess.Popen([sys.executable, ROOT / "bench/policies/serve.py", "0", sys.executable, ROOT / f"bench/policies/{example}.py"],
-                                   stdout=subprocess.PIPE, text=True)
+        program = spawn([sys.executable, ROOT / "bench/policies/serve.py", "0", sys.executable, ROOT / f"bench/policies/{example}.py"],
+                        stdout=subprocess.PIPE, text=True)
         started.append(program)
         return f"http://127.0.0.1:{program.stdout.readline().split()[-1]}/"
 

@@ -11,7 +11,7 @@ import time
 import pytest
 import requests
 
-from bench.processes import free_port
+from bench.processes import free_port, spawn
 from bench.waiting import wait_until
 from tests.process.clients import environment_with, go_program, run_in
 from tests.process.fake_worker import FakeWorker, WorkingWorker
@@ -235,8 +235,7 @@ def real_collector(folder):
         with contextlib.suppress(OSError), socket.create_connection(tuple(address.split(":")), 1):
             return True
 
-    with open(folder / "collector.log", "w") as log:
-        process = subprocess.Popen([go_program("collector"), "--config", f"file:{config}"], stdout=log, stderr=log)
+    process = spawn([go_program("collector"), "--config", f"file:{config}"], log=folder / "collector.log")
     try:
         wait_until(listens, what="the collector", seconds=30)
         yield f"http://{address}", spans

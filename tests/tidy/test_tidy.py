@@ -97,6 +97,14 @@ def test_python_finds_its_modules_by_their_path_from_the_root():
     assert not wrong, "\n".join(wrong)
 
 
+def test_children_are_started_in_one_place():
+    """bench/processes.py: no child outlives its program by mistake. serve.py is a user's own, and stands alone."""
+    allowed = {"bench/processes.py", "bench/policies/serve.py", "tests/process/test_contestants.py"}  # the last writes programs
+    starts = re.compile(r"\bsubprocess" + r"\.Popen\(")
+    wrong = [name for name in tracked("bench/*.py", "tests/*.py") if name not in allowed and starts.search((ROOT / name).read_text())]
+    assert not wrong, "start children with bench.processes.spawn: " + ", ".join(wrong)
+
+
 def test_no_file_has_grown_past_one_thing():
     sizes = {name: len((ROOT / name).read_text().splitlines()) for name in tracked("*.cpp", "*.hpp", "*.py", "*.sh")}
     too_long = {name: lines for name, lines in sizes.items() if lines > MAX_LINES and name not in LONGER}

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 
+from bench.processes import spawn
 from bench.waiting import Failed, wait_until
 
 # What a part of a cluster says while it starts: no connection, a command that fails, half an answer.
@@ -57,16 +58,14 @@ class State:
 
     def start(self, name: str, argv: list[str], *, prefix: list[str] = (), env=None) -> int:
         """Starts a program in its own session and records it; `prefix` enters namespaces."""
-        with open(self.path("logs", f"{name}.log"), "ab") as out:
-            process = subprocess.Popen(
-                [*prefix, *argv],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-                cwd=self.folder,
-                env=dict(os.environ, **(env or {})),
-            )
+        process = spawn(
+            [*prefix, *argv],
+            log=self.path("logs", f"{name}.log"),
+            append=True,
+            outlives=True,  # `down` ends it
+            cwd=self.folder,
+            env=dict(os.environ, **(env or {})),
+        )
         pid = process.pid
         if prefix and "--pid" in " ".join(prefix):
             # nsenter forks to enter a pid namespace; the program is its only child.
