@@ -56,8 +56,8 @@ void add_tls(CLI::App& app, Flags& flags) {
       app.add_option("--tls-key", flags.tls.key, "File with its private key (PEM)")->check(CLI::ExistingFile);
   auto* const authority =
       app.add_option("--tls-client-ca", flags.tls.client_ca,
-                     "File with the authorities (PEM) that must have signed clients' certificates; none: no "
-                     "client is asked for one. Workers never are")
+                     "File with the authorities (PEM) that must have signed clients' certificates; none: "
+                     "clients need no certificate. Workers never need one")
           ->check(CLI::ExistingFile);
   app.add_option_function<std::string>(
          "--tls-client-auth",

@@ -112,7 +112,7 @@ asio::awaitable<void> read_events(kube::Client& client, kube::ObjectKey key, Exp
   auto const page = co_await client.list_page(kube::kEvents, key.namespace_name, std::move(query));
   if (!page) {
     std::cerr << "Events of " << key.namespace_name << "/" << key.name << ": " << page.error().message
-              << "; what earlier decisions rested on is not told\n";
+              << "; the inputs of earlier decisions are not shown\n";
     co_return;
   }
   auto const* items = find_member(*page, "items");

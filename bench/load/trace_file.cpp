@@ -135,7 +135,7 @@ CLI::Option* add_trace_options(CLI::App& app, TraceFlags& flags) {
       "bzip2; - reads standard input");
   trace->check(CLI::ExistingFile | CLI::IsMember({"-"}));
   app.add_option("--trace-format", flags.format,
-                 "counts, timestamps or invocations (default: told by the file)")
+                 "counts, timestamps or invocations (default: recognised by the file's content)")
       ->needs(trace)
       ->transform(CLI::Transformer(kFormats))
       ->default_str("auto");

@@ -145,7 +145,7 @@ Result<void> Exchange::result(WorkerId id, link::JobResult result, Time now) {
     return worker_fault("a result of " + std::to_string(result.probabilities.size()) +
                         " probabilities for a job of " + std::to_string(running.taken.size()) +
                         " pictures and " + std::to_string(classes) + " classes" +
-                        (running.probabilities ? "" : " that asked for none"));
+                        (running.probabilities ? "" : ", which asked for no probabilities"));
   }
   RunningJob const job = std::move(found->second);
   jobs_.erase(found);

@@ -107,7 +107,7 @@ Result<at::Tensor> pick(c10::IValue const& returned, std::vector<Part> const& pa
                                 [&](auto const& row) { return row.size(1) == rows.front().size(1); });
   if (rows.size() > 1 && (!same || returned.isGenericDict())) {
     return invalid(found +
-                   "; which of them are the scores cannot be told: export a model that returns these alone");
+                   "; it is not clear which of them are the scores: export a model that returns these alone");
   }
   return rows.front();
 }

@@ -30,7 +30,7 @@ constexpr std::chrono::seconds kStopTimeout{5};
 
 void perform(Work& work) {
   if (work.taken_back) {
-    work.result = make_error(ErrorKind::Canceled, "nobody waits for the computation any more");
+    work.result = make_error(ErrorKind::Canceled, "the request was cancelled before it was computed");
     return;
   }
   try {

@@ -63,7 +63,7 @@ asio::awaitable<Error> LinkSession::serve(link::Hello hello) {
     auto* const job = std::get_if<link::Job>(&*message);
     if (job == nullptr) continue;
     if (jobs_.size() == slots) {
-      why = make_error(ErrorKind::Protocol, "worker link: a job that was not asked for");
+      why = make_error(ErrorKind::Protocol, "worker link: a job came without a ready before it");
       co_await socket_->close(why.message);
       break;
     }

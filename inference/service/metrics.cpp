@@ -33,9 +33,9 @@ Metrics::Metrics(metrics::Registry& registry)
       inference_seconds_(registry.histogram("ml_app_inference_seconds", "Seconds in the network, per job.",
                                             inference_buckets())),
       pictures_(registry.counter("ml_app_pictures_total", "Pictures and tensors answered, errors included.")),
-      nonfinite_(registry.counter("ml_app_nonfinite_total",
-                                  "Finite pictures whose scores were not: the model's weights are broken.")) {
-}
+      nonfinite_(registry.counter(
+          "ml_app_nonfinite_total",
+          "Pictures with finite pixels whose scores are not finite: the model's weights are broken.")) {}
 
 void Metrics::completed(http::Completed const& answer) {
   requests_.answered(answer.method, answer.pattern, answer.status, answer.elapsed);

@@ -77,7 +77,8 @@ void read_webhook(ObjectReader& scaling, Spec& spec) {
   auto& settings = spec.scaling;
   bool const wanted = settings.policy == scaling::Policy::Webhook;
   if (!scaling.has(kName)) {
-    if (wanted) scaling.fail(kName, "Required value: policy Webhook needs to know whom to ask");
+    if (wanted)
+      scaling.fail(kName, "Required value: policy Webhook needs the URL of the program that decides");
     (void)scaling.take(kName);
     return;
   }

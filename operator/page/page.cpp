@@ -129,7 +129,8 @@ Result<Page::Next> Page::begin_service(http::Request const& request) {
 
 asio::awaitable<http::Response> Page::try_settings(http::Request const& request) {
   if (trying_) {
-    auto busy = http::problem(503, "Service Unavailable", "somebody else tries settings just now");
+    auto busy = http::problem(503, "Service Unavailable",
+                              "another request is trying settings now; try again in a moment");
     busy.headers.set("Retry-After", "1");
     co_return busy;
   }

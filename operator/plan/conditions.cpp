@@ -143,7 +143,7 @@ Condition ready(Observation const& seen, Counts const& counts, Sleep sleep, bool
       return make(api::kReady, true, std::string(kIdle),
                   "spec.replicas asks for no worker: requests wait until it asks for one");
     std::string const why = policy == scaling::Policy::Webhook
-                                ? "the webhook asked for none"
+                                ? "the webhook asked for no worker"
                                 : "no request has come for spec.scaling.idleAfter";
     return make(api::kReady, true, std::string(kIdle),
                 "no worker runs, as " + why +
@@ -164,7 +164,7 @@ Condition reconciling(Rollout const& rollout) {
 Condition stalled(Rollout const& rollout) {
   if (rollout.state == Rollout::State::Stalled)
     return make(api::kStalled, true, rollout.reason, rollout.message);
-  return make(api::kStalled, false, "NotStalled", "nothing needs somebody's help");
+  return make(api::kStalled, false, "NotStalled", "nothing needs attention");
 }
 
 Condition paused(Observation const& seen) {

@@ -94,7 +94,7 @@ std::optional<Rollout> dead_end(Instances const& instances, Tally const& tally,
   std::string message = tally.old > 0 ? of(tally.new_ready, tally.wanted, noun, "on the new version")
                                       : of(tally.new_ready, tally.wanted, noun, "ready");
   message += " (" + why.reason + ": " + why.message + ")";
-  if (tally.ready > tally.new_ready) message += ", and those of the old version serve on";
+  if (tally.ready > tally.new_ready) message += ", and workers of the old version still serve";
   message += ": correct " + std::string(field);
   if (tally.old > 0) message += ", or take the edit back";
   return Rollout{State::Stalled, tally.new_ready == 0 ? "CannotStart" : why.reason, std::move(message)};

@@ -101,9 +101,9 @@ void from_zero(State const& state, Snapshot const& snapshot, SampleUse use, Time
   if (wakes) {
     // What the policy asks for beyond one worker, it asks for in its own words.
     std::string why = text("%.0f waiting, %.0f came since the last look%s", waiting, came,
-                           snapshot.called ? ", and a dispatcher called" : "");
+                           snapshot.called ? ", and a dispatcher reported a request" : "");
     // The sample may be a little older than the call.
-    if (waiting == 0 && came == 0) why = "a dispatcher told of a request";
+    if (waiting == 0 && came == 0) why = "a dispatcher reported a request";
     bool const more = decision.to > 1;
     put(decision, std::max(decision.to, 1), Reason::Woken, more ? decision.term : Term::Wake, decision.limit,
         more ? why + "; " + decision.formula : why);

@@ -139,7 +139,7 @@ std::vector<std::string> explain_advice(api::Advice const& advice) {
   std::vector<std::string> lines{
       "advice since " + format_rfc3339_seconds(advice.since) + ": " + std::to_string(advice.requests) +
       " requests in " + std::to_string(advice.measured_seconds) + " s (" +
-      std::to_string(advice.unmeasured_seconds) + " s were not measured and count for nobody)"};
+      std::to_string(advice.unmeasured_seconds) + " s were not measured and are left out)"};
   lines.push_back(cost_line("acting", advice.acting));
   for (auto const& [advisor, cost] : advice.advisors)
     lines.push_back(cost_line(scaling::name(advisor), cost));

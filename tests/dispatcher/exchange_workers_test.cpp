@@ -24,7 +24,7 @@ TEST_CASE("a worker that breaks the protocol hears why") {
   result.items.pop_back();
   result.probabilities = {1, 2, 3};
   CHECK_THAT(stage.exchange.result(a.id, result, at(0s)).error().message,
-             Catch::Contains("that asked for none"));
+             Catch::Contains("which asked for no probabilities"));
   auto const other = stage.exchange.attach({"c", "vgg", 3, "", 1}, {}, at(0s));
   CHECK(other.error().message == "worker c serves model \"vgg\"; this dispatcher serves \"resnet18\"");
 }

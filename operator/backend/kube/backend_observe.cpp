@@ -43,7 +43,7 @@ asio::awaitable<Result<plan::Observation>> KubeBackend::observe(api::ServiceKey 
   if (auto const gone = gone_.find(key); gone != gone_.end()) {
     if (gone->second.uid == service->uid && steady_now() < gone->second.until)
       co_return make_error(ErrorKind::Unavailable,
-                           "the API server does not have it any more, and its watch has not told so yet");
+                           "it is deleted on the API server, and the watch has not reported that yet");
     gone_.erase(gone);
   }
   plan::Observation seen;

@@ -25,12 +25,13 @@ bool is_of(CachedObject const& object, std::string const& service) {
 /// earlier one left and the garbage collector is about to remove; any other stays.
 Error not_ours(CachedObject const& live, std::string const& service) {
   if (!live.owner_uid.empty() && is_of(live, service)) {
-    return make_error(ErrorKind::Conflict, "that of a service that had the same name is still being removed");
+    return make_error(ErrorKind::Conflict,
+                      "the one of a deleted service with this name is still being removed");
   }
   // Labels anybody can give; what has them alone may be made to be taken for ours.
   auto const* const whose = live.owner_uid.empty() && is_of(live, service)
                                 ? "exists already, with this service's labels and not made by this operator"
-                                : "exists already and belongs to somebody else";
+                                : "exists already and has another owner";
   return make_error(ErrorKind::AlreadyExists, std::string(whose) + ": remove it, or rename the service");
 }
 
@@ -198,7 +199,7 @@ asio::awaitable<void> Ensurer::note_undone(Child const& child, ObjectKey key, ap
   auto told = to_string(rival, what, field_manager_);
   // Any other error leaves open what became of it.
   if (!live && live.error().kind == ErrorKind::NotFound)
-    told = (what + " is deleted again and again. It is made anew ").append(kWrittenAgain);
+    told = (what + " is deleted again and again. It is created again ").append(kWrittenAgain);
   // It may have been forgotten meanwhile.
   found = find_contest(service, child.type.plural, key.name);
   if (found == nullptr) co_return;

@@ -31,7 +31,7 @@ plan::Verdict failing(ei::ErrorKind kind, bool lasting) {
 TEST_CASE("What runs as specified is Ready and neither on its way nor stalled") {
   CHECK(shown(service(), verdict(steady()), "Reconciling") ==
         "False Arrived: all that runs is of the newest version");
-  CHECK(shown(service(), verdict(steady()), "Stalled") == "False NotStalled: nothing needs somebody's help");
+  CHECK(shown(service(), verdict(steady()), "Stalled") == "False NotStalled: nothing needs attention");
 }
 
 TEST_CASE("While a rollout runs, Ready is unknown, and Reconciling says how far it is") {
@@ -91,10 +91,10 @@ TEST_CASE("New workers that cannot start leave the old ones serving, and say wha
   CHECK(shown(seen, verdict(steady()), "WorkersReady") ==
         "False Error: 0 of 2 workers are ready, and 2 of the old version: exit code 1: cannot_load");
   seen.workers[2].trouble->lasting = true;
-  CHECK(
-      shown(seen, verdict(steady()), "Stalled") ==
-      "True CannotStart: 0 of 2 workers are on the new version (Error: exit code 1: cannot_load), and those "
-      "of the old version serve on: correct spec.model or spec.worker, or take the edit back");
+  CHECK(shown(seen, verdict(steady()), "Stalled") ==
+        "True CannotStart: 0 of 2 workers are on the new version (Error: exit code 1: cannot_load), and "
+        "workers "
+        "of the old version still serve: correct spec.model or spec.worker, or take the edit back");
   CHECK(shown(seen, verdict(steady()), "Reconciling") ==
         "False Stalled: it cannot go on: see the condition Stalled");
   CHECK(shown(seen, verdict(steady()), "Ready").substr(0, 17) == "False CannotStart");

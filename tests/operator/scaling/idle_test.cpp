@@ -158,7 +158,8 @@ TEST_CASE("a crowd at a sleeping service gets what its queue needs at once") {
   auto const decision = script.step(0.05);
   CHECK(decision.reason == Reason::Woken);
   CHECK(decision.to == 6);
-  CHECK(decision.formula.rfind("50 waiting, 50 came since the last look, and a dispatcher called; ", 0) == 0);
+  CHECK(decision.formula.rfind(
+            "50 waiting, 50 came since the last look, and a dispatcher reported a request; ", 0) == 0);
 }
 
 TEST_CASE("a request that came and went between two looks wakes as well") {
@@ -175,7 +176,7 @@ TEST_CASE("a dispatcher that called wakes the service, whether it can be asked o
     auto const decision = script.step(0.1);
     CHECK(decision.to == 1);
     CHECK(decision.reason == Reason::Woken);
-    CHECK(decision.formula == "a dispatcher told of a request");
+    CHECK(decision.formula == "a dispatcher reported a request");
   }
 }
 

@@ -132,7 +132,7 @@ TEST_CASE("Advice is told as what each policy has cost, the acting one first") {
   advice.advisors = {{ei::scaling::Advisor::Hpa70, {4, 10'000, 70}}};
   CHECK(show::explain_advice(advice) ==
         std::vector<std::string>{"advice since 2026-03-04T00:00:00Z: 500 requests in 3600 s (4 s were not "
-                                 "measured and count for nobody)",
+                                 "measured and are left out)",
                                  "  acting      1 worker, 3600 core-seconds, 3 late",
                                  "  Hpa70       4 workers, 10000 core-seconds, 70 late"});
 }

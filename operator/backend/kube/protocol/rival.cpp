@@ -184,9 +184,10 @@ std::string to_string(Rival const& rival, std::string_view child, std::string_vi
   } else if (!rival.manager.empty()) {
     text += ": the field manager \"" + rival.manager + "\" " +
             (rival.field.empty() ? "writes it" : "sets " + rival.field) +
-            ". Take that out of what it writes, or let it ignore this object";
+            ". Remove this field from what it writes, or exclude this object there";
   } else if (!rival.field.empty()) {
-    text += ": " + rival.field + " is not as it was applied, and nobody says who changes it";
+    text += ": " + rival.field +
+            " differs from what was applied, and no field manager is recorded for the change";
   }
   return text.append(". It is put right ").append(kWrittenAgain);
 }

@@ -234,10 +234,10 @@ TEST_CASE_METHOD(Ensured,
   SECTION("deleted") {
     send("DELETE", object_path(kConfigMaps, map));
     pass(1s);
-    CHECK(
-        told() ==
-        "ConfigMap s-link-keys is deleted again and again. It is made anew after a wait of at most a minute, "
-        "with the next decision (spec.scaling.interval)");
+    CHECK(told() ==
+          "ConfigMap s-link-keys is deleted again and again. It is created again after a wait of at most a "
+          "minute, "
+          "with the next decision (spec.scaling.interval)");
   }
   SECTION("not to be read") {
     send("PATCH", object_path(kConfigMaps, map), R"({"metadata":{"labels":{"app.kubernetes.io/name":"x"}}})");

@@ -44,8 +44,8 @@ TEST_CASE("Who changes a field back is named by the field that it owns") {
   CHECK(rival == Rival{"argocd-controller", "spec.template.spec.containers[worker].image"});
   CHECK(to_string(rival, "Deployment a", kUs) ==
         "Deployment a is changed back again and again: the field manager \"argocd-controller\" sets "
-        "spec.template.spec.containers[worker].image. Take that out of what it writes, or let it ignore this "
-        "object. It is put right after a wait of at most a minute, with the next decision "
+        "spec.template.spec.containers[worker].image. Remove this field from what it writes, or exclude this "
+        "object there. It is put right after a wait of at most a minute, with the next decision "
         "(spec.scaling.interval)");
 }
 
