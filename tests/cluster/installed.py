@@ -15,6 +15,10 @@ from tests.cluster.conftest import HERE, ROOT
 from tests.cluster.core import worker_millicores
 
 
+# The label of PersistentVolumeClaims that workers may read weights from.
+CLAIMS = "tests-serve-models"
+
+
 def small():
     """Two cores carry the node, the control plane and every worker: a worker gets a share, and the load is for that."""
     return {"resources": {"cpu": f"{worker_millicores()}m", "memory": "512Mi"}}
@@ -55,7 +59,7 @@ def release(cluster, request, installation):
     try:
         cluster.helm(
             *("install", name, ROOT / "helm", "-n", system, "-f", values),
-            *("--set", "crd.keep=false", "--wait", "--timeout", "120s"),
+            *("--set", f"crd.keep=false,allow.claims={CLAIMS}", "--wait", "--timeout", "120s"),
             stdin=yaml.safe_dump(images) if values == "-" else None,
             timeout=150,
         )

@@ -2,7 +2,8 @@
 """Open-loop load on one dispatcher for the cluster tests: `load.py URL PICTURES RATE SECONDS [--fresh] [--name HOST --ca FILE]`.
 
 Posts the pictures of a folder in turn at a fixed rate, never waiting for an answer before the next request, and prints
-one JSON object: statuses, right answers (a picture's name ends in `-<class>`), latencies in seconds. Runs by itself,
+one JSON object: statuses, right answers (a picture's name ends in `-<class>`), answers by model_version, latencies in
+seconds. Runs by itself,
 because it must run inside the node's network. With `--fresh` every request has a connection of its own. The URL's host
 is an address; with `--name` its certificate must be that host's, and of the authority in `--ca`.
 """
@@ -42,7 +43,9 @@ async def post(session, url, name, body, seen):
             seen["statuses"][str(answer.status)] += 1
             if answer.status == 200:
                 seen["latencies"].append(time.monotonic() - started)
-                label = json.loads(text)["prediction"].rpartition(":")[0]
+                told = json.loads(text)
+                label = told["prediction"].rpartition(":")[0]
+                seen["versions"][told["model_version"]] += 1
                 seen["right"] += label == name.rpartition("-")[2]
             else:
                 seen["first_fault"] = seen["first_fault"] or f"{answer.status} {text[:300]}"
@@ -53,7 +56,7 @@ async def post(session, url, name, body, seen):
 
 async def run(url, folder, rate, seconds, fresh, name, ca):
     pictures = [(path.stem, path.read_bytes()) for path in sorted(pathlib.Path(folder).glob("*.jpg"))]
-    seen = {"statuses": collections.Counter(), "right": 0, "latencies": [], "first_fault": ""}
+    seen = {"statuses": collections.Counter(), "versions": collections.Counter(), "right": 0, "latencies": [], "first_fault": ""}
     secure = {"ssl": ssl.create_default_context(cafile=ca), "resolver": Only(yarl.URL(url).host)} if name else {}
     url = str(yarl.URL(url).with_host(name)) if name else url
     limits = aiohttp.TCPConnector(limit=0, force_close=fresh, **secure)

@@ -1,9 +1,6 @@
 """New weights under load, with the real worker: no request is lost, and it is told which weights answer."""
 import concurrent.futures
-import hashlib
-import json
 import os
-import struct
 import threading
 import time
 
@@ -11,21 +8,9 @@ import pytest
 
 from bench.waiting import wait_until
 from tests.process.local import LocalOperator, manifest, predict
-from tests.process.programs import ROOT
+from tests.process.noted_weights import weights
 
 pytestmark = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two workers need two cores")
-
-
-def weights(path, note):
-    """The built-in weights under a digest of their own: a note in the file's metadata. Gives its URI and the digest's first digits."""
-    content = (ROOT / "inference/weights/shapes.safetensors").read_bytes()
-    length, = struct.unpack_from("<Q", content)
-    header = json.loads(content[8:8 + length])
-    header["__metadata__"]["note"] = note
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    path.write_bytes(struct.pack("<Q", len(text)) + text + content[8 + length:])
-    return f"file://{path}", hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 
 class Seen:
