@@ -102,3 +102,28 @@ def test_the_page_names_the_group_and_kind_of_the_crd():
 def test_argo_cd_can_be_given_a_chart_without_a_lease(tmp_path):
     kinds = [each["kind"] for each in rendered.objects(tmp_path, {"lease": {"create": False}})]
     assert "Lease" not in kinds and "Deployment" in kinds
+
+
+def test_under_external_a_sync_leaves_alone_what_somebody_scaled(crd, namespace):
+    def sync(**scaling):
+        sample = yaml.safe_load((rendered.ROOT / "crds/samples/resnet18.yaml").read_text())
+        sample["spec"]["scaling"] = {"policy": "External", "minReplicas": 1, "maxReplicas": 5, **scaling}
+        sample["metadata"]["name"] = "synced"
+        apply = ("apply", "-n", namespace, "--server-side", "--field-manager=argocd-controller", "--force-conflicts", "-f", "-")
+        crd.kubectl(*apply, stdin=json.dumps(sample))
+
+    def now():
+        return json.loads(crd.kubectl("get", "eis", "synced", "-n", namespace, "--show-managed-fields", "-o", "json"))
+
+    sync()
+    crd.kubectl("scale", "eis/synced", "-n", namespace, "--replicas=3")
+    sync(cooldown="40s")
+    found = now()
+    assert found["spec"]["replicas"] == 3 and found["spec"]["scaling"]["cooldown"] == "40s"
+    # Of what `scale` writes to a custom resource the API server notes no owner.
+    assert [each["manager"] for each in found["metadata"]["managedFields"]] == ["argocd-controller"]
+    crd.kubectl("patch", "eis", "synced", "-n", namespace, "--type=merge", "--field-manager=scaler", "-p", '{"spec": {"replicas": 4}}')
+    sync()
+    found = now()
+    owners = [each["manager"] for each in found["metadata"]["managedFields"] if "f:replicas" in each["fieldsV1"].get("f:spec", {})]
+    assert found["spec"]["replicas"] == 4 and owners == ["scaler"]
