@@ -64,7 +64,7 @@ def up(state: State, args) -> None:
         return
     if not args.bare:
         check_privileges(tools.runtime())
-    programs = tools.ensure(tools.BARE if args.bare else tools.packages())
+    programs = tools.ensure(tools.BARE if args.bare else [name for name in tools.packages() if name not in tools.ON_DEMAND])
     if state.data["processes"]:
         down(state)  # the rest of a cluster that died or of another mode
         state.data = {"processes": {}}
