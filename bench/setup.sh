@@ -7,14 +7,15 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # Debian's names. Where releases differ, `a|b`: the first that a release has is taken.
 # LibTorch without an OpenBLAS falls back to the reference BLAS, 40 times slower.
-packages_build=(
-  g++ cmake ninja-build pkg-config ccache ca-certificates
+packages_libraries=(
   'libboost1.81-dev|libboost1.83-dev' libssl-dev libyaml-cpp-dev libcli11-dev prometheus-cpp-dev
   libcurl4-openssl-dev zlib1g-dev libbz2-dev libhowardhinnant-date-dev libcjose-dev
-  libgrpc++-dev libprotobuf-dev protobuf-compiler
+  libgrpc++-dev libprotobuf-dev
   libtorch-dev libdnnl-dev libopenblas0-pthread libopencv-dev libjpeg62-turbo-dev
   catch2 # the build tree has the unit tests in it, whoever configures it first
 )
+packages_build=(g++ cmake ninja-build pkg-config ccache ca-certificates protobuf-compiler "${packages_libraries[@]}")
+packages_arm64=(g++-aarch64-linux-gnu qemu-user) # compiles for it, and runs what was compiled
 # The demo generates its pictures and draws its plot with these.
 packages_demo=(python3 python3-numpy python3-opencv python3-matplotlib python3-yaml python3-jinja2 curl)
 packages_test=(
@@ -102,6 +103,29 @@ setup_packages() {
   DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 \
     "${chosen[@]}" >>"$log" 2>&1 || die "apt-get install failed: $(tail -n 5 "$log")"
   rm -f "$log"
+}
+
+# setup_sysroot: makes the folder $EI_SYSROOT with the arm64 packages of packages_libraries, once for each list of them.
+setup_sysroot() {
+  local entry name list log lock
+  local names=(libc6-dev "libstdc++-$(g++ -dumpversion)-dev") # the compiler's own lack these
+  for entry in "${packages_libraries[@]}"; do
+    for name in ${entry//|/ }; do
+      ! installed "$name" || { names+=("$name"); break; }
+    done
+  done
+  export EI_SYSROOT=${XDG_CACHE_HOME:-$HOME/.cache}/elastic-inference/sysroots/arm64
+  list=${names[*]} log=$EI_SYSROOT.log
+  mkdir -p "${EI_SYSROOT%/*}"
+  exec {lock}>"$EI_SYSROOT.lock"
+  flock "$lock"
+  if [ "$list" != "$(cat "$EI_SYSROOT/made" 2>/dev/null)" ]; then
+    say "unpacking Debian's arm64 libraries (log: $log)"
+    rm -rf "$EI_SYSROOT" "$EI_SYSROOT.apt"
+    "$root/.ci/arm64/sysroot" "$EI_SYSROOT" "${names[@]}" >"$log" 2>&1 || die "the arm64 libraries cannot be had: $(tail -n 5 "$log")"
+    printf '%s\n' "$list" >"$EI_SYSROOT/made"
+  fi
+  exec {lock}>&-
 }
 
 # A LibTorch translation unit takes 1.5 GB to compile: as many jobs as both cores and memory carry.

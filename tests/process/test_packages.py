@@ -251,6 +251,25 @@ def test_a_release_builds_each_image_for_its_commit_and_lists_its_parts(tmp_path
     assert [line.split()[1] for line in sums] == [*(file.name for file in lists), "images-1.2.3.intoto.json"]
 
 
+def test_images_for_an_architecture_are_built_for_it_and_named_after_it(tmp_path, builder):
+    release("images", "--builder", builder(), "--out", tmp_path / "dist", "--arch", "arm64")
+    for built, component in zip((tmp_path / "asked").read_text().splitlines(), ("operator", "dispatcher", "worker")):
+        assert " --platform linux/arm64 " in built
+        assert built.endswith(f" -t registry.example.com/team/elastic-inference/{component}:1.2.3-arm64 .")
+    names = sorted(file.name for file in (tmp_path / "dist").iterdir())
+    lists = [f"image-{each}-1.2.3-arm64.spdx.json" for each in ("dispatcher", "operator", "worker")]
+    assert names == ["SHA256SUMS", *lists, "images-arm64-1.2.3.intoto.json"]
+
+
+@pytest.mark.parametrize("component", ["operator", "dispatcher", "inference"])
+def test_an_image_for_another_architecture_is_cross_compiled_on_this_one(component):
+    build, _, runtime = (ROOT / component / "Dockerfile").read_text().partition("\nFROM debian:")
+    assert "\nFROM --platform=$BUILDPLATFORM debian:" in build and "\nARG TARGETARCH\n" in build
+    # Each group of libraries is of the image's architecture.
+    assert all("libraries \"$TARGETARCH\"" in step for step in build.split("\nRUN ")[1:] if "-dev" in step)
+    assert "BUILDPLATFORM" not in runtime
+
+
 def test_the_provenance_names_each_image_and_list_the_commit_and_the_source(tmp_path, builder):
     dist = tmp_path / "dist"
     release("images", "--builder", builder(), "--out", dist, "--source", "https://git.example.com/ei")
@@ -300,5 +319,5 @@ def test_an_image_takes_its_labels_from_the_release(component):
     last = text.split("\nFROM ")[-1]
     for label, argument in (("version", "VERSION"), ("revision", "COMMIT"), ("created", "CREATED"), ("source", "SOURCE")):
         assert f'org.opencontainers.image.{label}="${argument}"' in last and f"ARG {argument}=" in last
-    assert text.count("FROM debian:$SUITE-slim") == 2 and 'image.base.name="docker.io/library/debian:$SUITE-slim"' in last
+    assert text.count("debian:$SUITE-slim AS ") == 2 and 'image.base.name="docker.io/library/debian:$SUITE-slim"' in last
     assert '-DEI_COMMIT="$COMMIT"' in text
