@@ -6,6 +6,9 @@
 
 #include <catch2/catch.hpp>
 
+#include <chrono>
+#include <optional>
+
 using namespace ei::kube;
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
@@ -234,17 +237,16 @@ TEST_CASE("a write's answer is seen at once, and its later echo is no change") {
     auto const echo = event("MODIFIED", "a", "11") + event("MODIFIED", "a", "12");
     return {{FakeApi::stream_head(), FakeApi::chunk(echo, 100ms), FakeApi::chunk("\n", 60s)}, true};
   });
-  bool learnt = false;
+  std::optional<std::chrono::steady_clock::time_point> learnt;
   script.run_until([&] {
     if (streams == 1 && !learnt) {
       boost::json::value const answer{
           {"metadata", {{"namespace", "n"}, {"name", "a"}, {"resourceVersion", "12"}}}};
       script.informer->learn(answer);
-      learnt = true;
+      learnt = std::chrono::steady_clock::now();
       CHECK(script.version_of("a") == "12");
     }
-    static auto const start = std::chrono::steady_clock::now();
-    return std::chrono::steady_clock::now() - start > 300ms;
+    return learnt && std::chrono::steady_clock::now() - *learnt > 300ms;
   });
   CHECK(script.changes == std::vector<std::string>{"+a", "~a"});
 }

@@ -51,6 +51,7 @@ TEST_CASE("A process that tells its ports before anybody looks is not started tw
   std::ofstream(machine.folder / "default.a" / "a-dispatcher-1.ports") << R"({"http": 1, "metrics": 2})";
   // As the reconciler does: from the executor, where a task begins at once.
   boost::asio::post(machine.context, [&] { group->ensure_dispatchers({}, 1); });
+  for (int i = 0; i < 200 && machine.processes.running() == 0; ++i) machine.context.run_for(50ms);
   machine.context.run_for(50ms);
   CHECK(machine.processes.running() == 1);
 }
