@@ -284,7 +284,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(net, tmp_path):
 
     for announced, words in ((0xfffffff0, "unpacks to more than 512 MiB"), (1000, "gives other bytes than the 1000")):
         bomb(announced)
-        error = worker.start_error("--model-uri", tmp_path / "weights.pth", in_child=limited)
+        error = worker.start_error("--model-uri", tmp_path / "weights.pth", preexec_fn=limited)
         assert words in error, error
 
 
