@@ -19,6 +19,7 @@ inline constexpr std::string_view kStalled = "Stalled";          ///< and cannot
 inline constexpr std::string_view kMetricsAvailable =
     "MetricsAvailable";  ///< decisions rest on fresh numbers
 /// Whether spec.scaling.webhook answers; only under the policy Webhook.
+inline constexpr std::string_view kStandbyReady = "StandbyReady";
 inline constexpr std::string_view kWebhookAvailable = "WebhookAvailable";
 inline constexpr std::string_view kScalingLimited =
     "ScalingLimited";                                  ///< more workers are needed than may run

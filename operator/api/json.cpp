@@ -55,6 +55,7 @@ json::object scaling_to_json(Spec const& spec) {
                       {"queueTarget", settings.queue_target},
                       {"minReplicas", settings.min_replicas},
                       {"maxReplicas", settings.max_replicas},
+                      {"standby", settings.standby},
                       {"idleAfter", format_duration(settings.idle_after)},
                       {"cooldown", format_duration(settings.cooldown)},
                       {"latencyTarget", format_duration(settings.latency_target)},

@@ -129,6 +129,7 @@ void read_scaling(ObjectReader reader, Spec& spec) {
                 invalid_value(json::value(settings.min_replicas),
                               "at most maxReplicas (" + std::to_string(settings.max_replicas) + ")"));
   }
+  reader.read("standby", settings.standby, kStandby);
   reader.read("idleAfter", settings.idle_after, kIdleAfter);
   reader.read("cooldown", settings.cooldown, kCooldown);
   reader.read("latencyTarget", settings.latency_target, kLatencyTarget);

@@ -87,6 +87,7 @@ void list_members(Fields& fields, Status& status) {
   fields("desiredReplicas", status.desired_replicas);
   fields("selector", status.selector);
   fields("queue", status.queue);
+  fields.if_any("standbyReplicas", status.standby_replicas);
   fields.if_any("recommendedReplicas", status.recommended_replicas);
   fields.if_any("model", status.model);
   fields.if_one("advice", status.advice);

@@ -96,6 +96,7 @@ struct Status {
   int replicas = 0;
   int ready_replicas = 0;
   int desired_replicas = 0;
+  int standby_replicas = 0;                 ///< that are warm
   std::optional<int> recommended_replicas;  ///< while paused or advising
   std::string selector;  ///< of the workers' pods, for the scale subresource; empty on the local backend
   ModelStatus model;

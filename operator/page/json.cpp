@@ -78,19 +78,22 @@ json::array json_of(std::vector<api::Condition> const& conditions) {
   return out;
 }
 
-json::array json_of(std::vector<plan::WorkerInstance> const& workers, WallTime now) {
+json::array json_of(std::vector<plan::WorkerInstance> const& workers,
+                    std::vector<plan::WorkerInstance> const& standbys, WallTime now) {
   json::array out;
-  for (auto const& each : workers) {
+  auto const add = [&](plan::WorkerInstance const& each, char const* ready) {
     auto const age = std::max<std::int64_t>(unix_seconds(now) - unix_seconds(each.created), 0);
     out.push_back(json::object{
         {"name", each.name},
         {"state", each.terminating ? "leaving"
-                  : each.ready     ? "ready"
+                  : each.ready     ? ready
                                    : "starting"},
         {"age_s", age},
         {"outdated", each.outdated},
         {"message", each.trouble ? each.trouble->reason + ": " + each.trouble->message : std::string()}});
-  }
+  };
+  for (auto const& each : workers) add(each, "ready");
+  for (auto const& each : standbys) add(each, "standby");
   return out;
 }
 

@@ -33,7 +33,8 @@ enum class State { Trouble, Limited, Starting, Paused, Ready, Idle };
 [[nodiscard]] boost::json::array json_of(std::vector<Since> const& samples);
 [[nodiscard]] boost::json::array json_of(std::vector<api::Condition> const& conditions);
 /// Name, state, age in seconds and trouble of each.
-[[nodiscard]] boost::json::array json_of(std::vector<plan::WorkerInstance> const& workers, WallTime now);
+[[nodiscard]] boost::json::array json_of(std::vector<plan::WorkerInstance> const& workers,
+                                         std::vector<plan::WorkerInstance> const& standbys, WallTime now);
 /// The decision with all that explains it: inputs in words, what each term asked for, the winner, the bound,
 /// why not more and why not fewer.
 [[nodiscard]] boost::json::object json_of(scaling::Decision const& decision, std::string const& id,

@@ -65,6 +65,7 @@ void Services::decided(reconcile::Decided const& decided) {
   service.endpoint = decided.seen.endpoint;
   service.settings = decided.settings;
   service.workers = decided.seen.workers;
+  service.standbys = decided.seen.standbys;
   if (decided.seen.spec && service.generation != decided.seen.metadata.generation) {
     service.generation = decided.seen.metadata.generation;
     service.manifest = to_json_text(api::to_json(*decided.seen.spec));
@@ -221,7 +222,7 @@ Result<json::object> Services::service(api::ServiceKey const& key, ServiceCursor
   out["manifest"] = service.manifest;
   out["conditions"] = json_of(service.status.conditions);
   for (auto const& advice : service.status.advice) out["advice"] = api::to_json(advice);
-  out["workers"] = json_of(service.workers, now);
+  out["workers"] = json_of(service.workers, service.standbys, now);
   if (!service.newest.id.empty()) out["newest"] = object_of(service.newest);
   auto const from = cursor.second == 0 ? unix_seconds(now) - kWindowSeconds : cursor.second;
   out["samples"] = json_of(service.history.since(from));

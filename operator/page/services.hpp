@@ -82,6 +82,7 @@ class Services {
     std::string cpu;               ///< of one worker, a Kubernetes quantity
     scaling::Settings settings;
     std::vector<plan::WorkerInstance> workers;
+    std::vector<plan::WorkerInstance> standbys;
     History history;
     std::unique_ptr<advice::Hour> hour;  ///< from the first request on
     Change newest;                       ///< the newest decision, also where it kept the count

@@ -8,11 +8,15 @@ using boost::json::object;
 object json_of(EnsureDispatcher const& action) {
   return {{"action", "EnsureDispatcher"}, {"replicas", action.replicas}};
 }
+object with_standby(object json, int standby) {
+  if (standby > 0) json["standby"] = standby;
+  return json;
+}
 object json_of(EnsureWorkers const& action) {
-  return {{"action", "EnsureWorkers"}, {"replicas", action.replicas}};
+  return with_standby({{"action", "EnsureWorkers"}, {"replicas", action.replicas}}, action.standby);
 }
 object json_of(ScaleWorkers const& action) {
-  return {{"action", "ScaleWorkers"}, {"replicas", action.replicas}};
+  return with_standby({{"action", "ScaleWorkers"}, {"replicas", action.replicas}}, action.standby);
 }
 object json_of(ReplaceWorker const& action) {
   return {{"action", "ReplaceWorker"}, {"worker", action.name}, {"why", action.why}};

@@ -22,6 +22,7 @@ struct EnsureDispatcher {
 /// work first. On first creation the first ones start at once.
 struct EnsureWorkers {
   int replicas = 1;
+  int standby = 0;  ///< beside them; more than these are promoted first, and fewer become standbys
   bool operator==(EnsureWorkers const&) const = default;
 };
 
@@ -29,6 +30,7 @@ struct EnsureWorkers {
 /// and where nothing was made yet nothing is made.
 struct ScaleWorkers {
   int replicas = 1;
+  int standby = 0;
   bool operator==(ScaleWorkers const&) const = default;
 };
 

@@ -194,6 +194,13 @@ std::vector<Condition> next_conditions(Observation const& seen, Verdict const& v
   auto workers = of_children(api::kWorkersReady, counts.workers, "worker", worker_trouble(seen, verdict));
   workers.message += precision_note(*seen.spec, verdict);
   put(std::move(workers));
+  if (seen.spec->scaling.standby > 0) {
+    auto const& none = seen.no_standbys;
+    put(none ? make(api::kStandbyReady, false, none->reason, none->message)
+             : of_children(api::kStandbyReady, counts.standbys, "standby", standby_trouble(seen)));
+  } else {
+    std::erase_if(conditions, [](auto const& each) { return each.type == api::kStandbyReady; });
+  }
   put(metrics_available(seen, verdict, now));
   if (seen.spec->webhook.empty())
     std::erase_if(conditions, [](auto const& each) { return each.type == api::kWebhookAvailable; });

@@ -71,6 +71,8 @@ struct Observation {
   std::optional<Trouble> dispatchers_overdue;
   std::optional<int> worker_replicas;  ///< the count last asked for; empty when nothing was created yet
   std::vector<WorkerInstance> workers;
+  std::vector<WorkerInstance> standbys;  ///< workers that wait for their core, or will
+  std::optional<Trouble> no_standbys;    ///< why this backend can have none though the spec wants some
   std::optional<Shortage> shortage;
   std::optional<Trouble> workers_overdue;  ///< as dispatchers_overdue
   std::string contested;  ///< which child somebody else changes back again and again, and who; empty: none

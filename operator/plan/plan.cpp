@@ -87,7 +87,7 @@ void events_of_conditions(std::vector<Condition> const& before, std::vector<Cond
       return say("Resumed", "scaling again");
     return {};
   });
-  for (auto const type : {api::kDispatcherReady, api::kWorkersReady}) {
+  for (auto const type : {api::kDispatcherReady, api::kWorkersReady, api::kStandbyReady}) {
     tell(before, after, type, actions, [&](Condition const* old, Condition const& next) -> Event {
       bool const trouble =
           is(&next, ConditionStatus::False) && next.reason != "Starting" && next.reason != "RollingOut";
@@ -101,6 +101,12 @@ void events_of_conditions(std::vector<Condition> const& before, std::vector<Cond
   }
 }
 
+/// How many of the further workers were warm.
+std::string promoted_in_words(scaling::Decision const& decision, int to) {
+  int const promoted = std::min(decision.inputs.promoted, to - decision.from);
+  return promoted > 0 ? "; " + std::to_string(promoted) + " from standby" : std::string();
+}
+
 void events_of_decision(Observation const& seen, Verdict const& verdict, Actions& actions) {
   auto const& decision = *verdict.decision;
   int const to = granted(decision, seen.shortage);
@@ -111,7 +117,8 @@ void events_of_decision(Observation const& seen, Verdict const& verdict, Actions
   if (decision.from == to) return;
   actions.push_back(RecordEvent{EventType::Normal, to > decision.from ? "ScaledUp" : "ScaledDown",
                                 std::to_string(decision.from) + " -> " + std::to_string(to) + ", " +
-                                    std::string(scaling::name(decision.reason)) + ": " + decision.formula,
+                                    std::string(scaling::name(decision.reason)) + ": " + decision.formula +
+                                    promoted_in_words(decision, to),
                                 verdict.decision_id, explanation_of(decision)});
 }
 
@@ -127,9 +134,11 @@ void event_of_quarantine(Verdict const& verdict, Actions& actions) {
 void plan_replacements(Observation const& seen, Verdict const& verdict, Actions& actions) {
   for (auto const& name : verdict.decision->replace) {
     std::string why = "not ready for far longer than a start takes";
-    auto const worker = std::find_if(seen.workers.begin(), seen.workers.end(),
-                                     [&](auto const& each) { return each.name == name; });
-    if (worker != seen.workers.end() && worker->trouble) why += ": " + redact_urls(worker->trouble->message);
+    for (auto const* workers : {&seen.workers, &seen.standbys}) {
+      auto const worker =
+          std::find_if(workers->begin(), workers->end(), [&](auto const& each) { return each.name == name; });
+      if (worker != workers->end() && worker->trouble) why += ": " + redact_urls(worker->trouble->message);
+    }
     actions.push_back(ReplaceWorker{name, why});
     actions.push_back(
         RecordEvent{EventType::Warning, "WorkerReplaced", name + " is " + why, verdict.decision_id});
@@ -140,11 +149,11 @@ void plan_children(Observation const& seen, Verdict const& verdict, Actions& act
   int const workers = granted(*verdict.decision, seen.shortage);
   if (!verdict.failure) {
     actions.push_back(EnsureDispatcher{seen.spec->dispatcher.replicas});
-    actions.push_back(EnsureWorkers{workers});
+    actions.push_back(EnsureWorkers{workers, verdict.decision->standby});
     plan_replacements(seen, verdict, actions);
   } else if (!verdict.failure->count_refused) {
     // By itself, so that nothing else that fails looks as if the count had.
-    actions.push_back(ScaleWorkers{workers});
+    actions.push_back(ScaleWorkers{workers, verdict.decision->standby});
   }
 }
 

@@ -106,7 +106,15 @@ Counts count(Observation const& seen, Verdict const& verdict) {
   int const workers =
       verdict.decision ? granted(*verdict.decision, seen.shortage) : seen.worker_replicas.value_or(0);
   return {tally(seen.dispatchers, seen.spec ? seen.spec->dispatcher.replicas : 0),
-          tally(seen.workers, workers)};
+          tally(seen.workers, workers),
+          tally(seen.standbys, verdict.decision ? verdict.decision->standby : 0)};
+}
+
+std::optional<Trouble> standby_trouble(Observation const& seen) {
+  for (bool const outdated : {false, true}) {
+    if (auto const* trouble = first_trouble(seen.standbys, outdated)) return *trouble;
+  }
+  return std::nullopt;
 }
 
 std::optional<Trouble> dispatcher_trouble(Observation const& seen, Verdict const& verdict) {

@@ -29,6 +29,7 @@ struct Tally {
 struct Counts {
   Tally dispatchers;
   Tally workers;
+  Tally standbys;
 
   /// Requests are answered, whatever the template.
   [[nodiscard]] bool serving() const { return dispatchers.ready > 0 && workers.ready > 0; }
@@ -65,6 +66,7 @@ struct Rollout {
 /// What keeps new processes from being ready, in the order of what most likely is everyone's: a child that
 /// could not be written, a new one's trouble, an old one's, no room.
 [[nodiscard]] std::optional<Trouble> dispatcher_trouble(Observation const& seen, Verdict const& verdict);
+[[nodiscard]] std::optional<Trouble> standby_trouble(Observation const& seen);
 [[nodiscard]] std::optional<Trouble> worker_trouble(Observation const& seen, Verdict const& verdict);
 
 }  // namespace ei::plan

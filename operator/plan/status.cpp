@@ -69,6 +69,7 @@ api::Status next_status(Observation const& seen, Verdict const& verdict, WallTim
   status.observed_generation = seen.metadata.generation;
   status.replicas = counts.workers.running;
   status.ready_replicas = counts.workers.ready;
+  status.standby_replicas = counts.standbys.ready;
   status.conditions = next_conditions(seen, verdict, now);
   status.selector = seen.selector;
   status.model = next_model(status.model, seen, verdict);

@@ -16,9 +16,11 @@ double seconds_between(WallTime from, WallTime to) {
 
 /// Whether a worker of the new template, or of an old one, was ever ready.
 bool has_worked(Observation const& seen, bool outdated) {
-  return std::any_of(seen.workers.begin(), seen.workers.end(), [&](auto const& each) {
+  auto const worked = [&](WorkerInstance const& each) {
     return each.outdated == outdated && (each.ready || each.first_ready);
-  });
+  };
+  return std::any_of(seen.workers.begin(), seen.workers.end(), worked) ||
+         std::any_of(seen.standbys.begin(), seen.standbys.end(), worked);
 }
 
 }  // namespace
@@ -42,14 +44,20 @@ scaling::Workers workers_of(Observation const& seen, scaling::Settings const& se
   auto const remembered =
       std::clamp(seen.status.desired_replicas, settings.min_replicas, settings.max_replicas);
   workers.current = seen.worker_replicas.value_or(remembered);
-  for (auto const& each : seen.workers) {
-    if (each.terminating) continue;
-    scaling::Worker worker{each.name, each.ready, 0, {}};
-    worker.proven = has_worked(seen, each.outdated);
-    if (each.not_ready_since) worker.not_ready_seconds = seconds_between(*each.not_ready_since, now);
-    if (each.first_ready) worker.start_seconds = seconds_between(each.created, *each.first_ready);
-    workers.list.push_back(std::move(worker));
-  }
+  auto const seen_by_policy = [&](std::vector<WorkerInstance> const& instances) {
+    std::vector<scaling::Worker> list;
+    for (auto const& each : instances) {
+      if (each.terminating) continue;
+      scaling::Worker worker{each.name, each.ready, 0, {}};
+      worker.proven = has_worked(seen, each.outdated);
+      if (each.not_ready_since) worker.not_ready_seconds = seconds_between(*each.not_ready_since, now);
+      if (each.first_ready) worker.start_seconds = seconds_between(each.created, *each.first_ready);
+      list.push_back(std::move(worker));
+    }
+    return list;
+  };
+  workers.list = seen_by_policy(seen.workers);
+  workers.standbys = seen_by_policy(seen.standbys);
   return workers;
 }
 

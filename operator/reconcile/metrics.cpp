@@ -15,10 +15,10 @@ std::vector<double> const kDurationBuckets{0.0001, 0.0005, 0.001, 0.0025, 0.005,
 /// client-go's, of rest_client_request_duration_seconds.
 std::vector<double> const kRequestBuckets{0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60};
 
-/// From a worker of this machine with its weights in the page cache (0.8 s) to one that waits for a new node
-/// and fetches its image there (minutes); seconds.
-std::vector<double> const kOverloadBuckets{0.25, 0.5, 1,  1.5, 2,  3,   5,   7.5, 10, 15,
-                                           20,   30,  45, 60,  90, 120, 180, 300, 600};
+/// From a standby of this machine (0.05 s) over a worker of this machine with its weights in the page cache
+/// (0.8 s) to one that waits for a new node and fetches its image there (minutes); seconds.
+std::vector<double> const kOverloadBuckets{0.05, 0.1, 0.25, 0.5, 1,  1.5, 2,   3,   5,   7.5, 10,
+                                           15,   20,  30,   45,  60, 90,  120, 180, 300, 600};
 
 double value_of(api::ConditionStatus status) {
   switch (status) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "operator/api/limits.hpp"
 #include "operator/reconcile/settle.hpp"
 #include "runtime/async/deadline.hpp"
 #include "runtime/log/failed_task.hpp"
@@ -233,7 +234,10 @@ void Reconciler::count(Decided const& decided, Memory const& memory) {
         return !each.ready && each.trouble && each.trouble->lasting;
       }));
   if (auto const milli = parse_quantity_milli(seen.spec->worker.resources.cpu))
-    service.allocated_cores = static_cast<double>(seen.workers.size()) * static_cast<double>(*milli) / 1000;
+    service.allocated_cores =
+        (static_cast<double>(seen.workers.size()) * static_cast<double>(*milli) +
+         static_cast<double>(seen.standbys.size()) * static_cast<double>(api::kStandbyMillicores)) /
+        1000;
   if (memory.sampled_at)
     service.scrape_age_seconds = std::chrono::duration<double>(decided.now - *memory.sampled_at).count();
   service.latency_target = decided.settings.latency_target;

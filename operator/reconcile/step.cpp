@@ -87,6 +87,7 @@ Action Step::observed(Result<plan::Observation> seen, Now now) {
   seen_ = std::move(*seen);
   if (!seen_.spec) return plan_and_apply(now);
   in_force_ = plan::settings_in_force(*seen_.spec, seen_.shortage, now.wall);
+  if (seen_.no_standbys) in_force_.settings.standby = 0;
   consult(memory_.webhook, seen_.spec->webhook);
   if (!wants_scrape(now.steady)) return ask(now);
   state_ = State::Scraping;

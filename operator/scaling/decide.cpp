@@ -137,6 +137,7 @@ Decision decide(Settings const& settings, State& state, Snapshot const& snapshot
   if (use == SampleUse::Fresh || use == SampleUse::Repeated) {
     tell_queue(decision.inputs, state, *snapshot.sample);
   }
+  decision.standby = standbys_wanted(settings, decision.to);
   decision.inputs.sample = use;
   decision.inputs.start_seconds = expected_start_seconds(state);
   decision.inputs.ready = workers.ready();

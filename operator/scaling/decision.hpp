@@ -114,6 +114,7 @@ struct Inputs {
 struct Decision {
   int from = 0;
   int to = 0;
+  int standby = 0;             ///< how many shall wait beside them
   std::optional<int> advised;  ///< while paused or advising: what `to` would be
   Reason reason = Reason::Steady;
   Term term = Term::None;

@@ -108,6 +108,7 @@ void list_members(F& fields, Inputs& in) {
 static void list_members(FieldWriter& fields, Decision& d) {
   fields("from", d.from);
   fields("to", d.to);
+  fields("standby", d.standby);
   fields.if_any("advised", d.advised);
   fields.word("reason", d.reason);
   fields.word("term", d.term);

@@ -120,13 +120,15 @@ std::vector<std::string> explain(Told const& told) {
 }
 
 std::vector<std::string> explain_state(api::Status const& status) {
+  int const standby = status.standby_replicas;
+  auto const standbys = standby > 0 ? std::to_string(standby) + " on standby, " : std::string();
   std::vector<std::string> lines{"now: " + std::to_string(status.ready_replicas) + " of " +
                                  std::to_string(status.desired_replicas) + " wanted workers are ready, " +
-                                 std::to_string(status.queue.depth) + " requests wait"};
+                                 standbys + std::to_string(status.queue.depth) + " requests wait"};
   for (auto const& condition : status.conditions) {
     bool const good = condition.type == api::kReady || condition.type == api::kDispatcherReady ||
                       condition.type == api::kWorkersReady || condition.type == api::kMetricsAvailable ||
-                      condition.type == api::kWebhookAvailable;
+                      condition.type == api::kWebhookAvailable || condition.type == api::kStandbyReady;
     auto const usual = good ? api::ConditionStatus::True : api::ConditionStatus::False;
     if (condition.status == usual) continue;
     lines.push_back("  " + condition.type + " is " + std::string(to_string(condition.status)) + " (" +

@@ -108,7 +108,7 @@ struct PolicyRun {
     if (on_decision) on_decision(snapshot, decision, now);
     Order order;
     if (decision.to != decision.from) order.replicas = decision.to;
-    order.standby = scaling::standbys_wanted(in_force, decision.to);
+    order.standby = decision.standby;
     order.standby_keep = in_force.cooldown;
     keep = order;
     asleep = decision.to == 0;

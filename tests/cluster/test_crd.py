@@ -92,6 +92,7 @@ def test_defaults_are_filled_in(crd, namespace):
             "queueTarget": 50,
             "minReplicas": 1,
             "maxReplicas": 6,
+            "standby": 0,
             "idleAfter": "5m",
             "cooldown": "150s",
             "latencyTarget": "500ms",

@@ -53,6 +53,12 @@ asio::awaitable<Result<plan::Observation>> KubeBackend::observe(api::ServiceKey 
   if (auto const* status = find_member(object, "status")) seen.status = api::status_from_json(*status);
   read_dispatchers(seen);
   read_workers(seen);
+  if (seen.spec && seen.spec->scaling.standby > 0) {
+    seen.no_standbys =
+        plan::Trouble{"NotOnClusters",
+                      "spec.scaling.standby is for services on the operator's own machine: on a "
+                      "cluster no standby is started yet, and each further worker takes a start"};
+  }
   if (auto const* told = ensurer_.contested(key)) seen.contested = *told;
   seen.selector = worker_selector(key.name);
   bool const encrypted = seen.spec && seen.spec->dispatcher.tls.on();

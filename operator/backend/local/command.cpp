@@ -23,7 +23,7 @@ constexpr milliseconds kGrpcConnectionAge{3'000};
 
 /// Flags whose value differs between instances of one template.
 bool is_individual(std::string const& flag) {
-  return flag == "--name" || flag == "--ports-file";
+  return flag == "--name" || flag == "--ports-file" || flag == "--cpu-max-file";
 }
 
 std::vector<std::string> without_individual(Command const& command) {
@@ -104,7 +104,7 @@ Command dispatcher_command(Settings const& settings, api::Spec const& spec,
 
 Command worker_command(Settings const& settings, api::Spec const& spec, std::string const& name,
                        std::vector<std::uint16_t> const& links, std::filesystem::path const& token_file,
-                       std::filesystem::path const& ports_file) {
+                       std::filesystem::path const& ports_file, std::filesystem::path const& quota_file) {
   Command command;
   command.argv = {settings.programs / "inference-worker",
                   "--address",
@@ -121,6 +121,7 @@ Command worker_command(Settings const& settings, api::Spec const& spec, std::str
                   token_file,
                   "--ports-file",
                   ports_file};
+  if (spec.scaling.standby > 0) append(command.argv, {"--standby-below", "1", "--cpu-max-file", quota_file});
   append(command.argv, plan::worker_arguments(spec.model));
   append(command.argv, plan::download_arguments(spec.model, settings.allowed));
   for (auto const link : links) {
@@ -129,6 +130,10 @@ Command worker_command(Settings const& settings, api::Spec const& spec, std::str
   }
   command.environment = {"OMP_NUM_THREADS=1", "OPENBLAS_NUM_THREADS=1", "MKL_NUM_THREADS=1"};
   return command;
+}
+
+std::string_view quota_of(bool standby) {
+  return standby ? "90000 100000\n" : "100000 100000\n";
 }
 
 bool same_template(Command const& running, Command const& wanted) {

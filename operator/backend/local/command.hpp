@@ -55,14 +55,19 @@ struct Ports {
                                          std::filesystem::path const& token_file,
                                          std::filesystem::path const& ports_file);
 
-/// A worker computes in one thread, so its libraries get no more either.
+/// A worker computes in one thread, so its libraries get no more either. Where the spec has standbys, each
+/// may be one and looks into `quota_file`.
 [[nodiscard]] Command worker_command(Settings const& settings, api::Spec const& spec, std::string const& name,
                                      std::vector<std::uint16_t> const& links,
                                      std::filesystem::path const& token_file,
-                                     std::filesystem::path const& ports_file);
+                                     std::filesystem::path const& ports_file,
+                                     std::filesystem::path const& quota_file);
+
+/// What `quota_file` has for a worker: a core, or what a standby is told by. No process is held to it.
+[[nodiscard]] std::string_view quota_of(bool standby);
 
 /// True when a process started by the one command need not be replaced to be what the other asks for: they
-/// differ at most in the name, the ports file and the core.
+/// differ at most in the name, the files of its own and the core.
 [[nodiscard]] bool same_template(Command const& running, Command const& wanted);
 
 /// Why this machine cannot run a spec that the API allows, or may not; empty when it can.

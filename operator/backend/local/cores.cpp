@@ -3,6 +3,10 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
 
 #include "runtime/process/usage.hpp"
 
@@ -36,6 +40,23 @@ int most_workers(int cores, std::map<api::ServiceKey, int> const& wanted, api::S
     }
   }
   return std::max(own_right, left);
+}
+
+Result<void> move_to_core(pid_t pid, int core) {
+  cpu_set_t only;
+  CPU_ZERO(&only);
+  CPU_SET(core, &only);
+  std::error_code wrong;
+  std::filesystem::directory_iterator const tasks("/proc/" + std::to_string(pid) + "/task", wrong);
+  if (wrong) return make_error(ErrorKind::Io, "process " + std::to_string(pid) + ": " + wrong.message());
+  // A thread that starts meanwhile has its maker's core.
+  for (auto const& task : tasks) {
+    auto const thread = static_cast<pid_t>(std::strtol(task.path().filename().c_str(), nullptr, 10));
+    if (sched_setaffinity(thread, sizeof only, &only) == 0 || errno == ESRCH) continue;
+    return make_error(ErrorKind::Io, "process " + std::to_string(pid) + ": cannot be moved to core " +
+                                         std::to_string(core) + ": " + std::strerror(errno));
+  }
+  return {};
 }
 
 int pick_core(std::vector<int> const& cores, std::vector<int> const& taken) {

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <map>
 #include <vector>
 
 #include "operator/api/service.hpp"
+#include "runtime/core/result.hpp"
 
 namespace ei::backend::local {
 
@@ -19,5 +22,8 @@ namespace ei::backend::local {
 /// The core that the fewest of the running workers have; of equals the first. `taken`
 /// holds a core for each of them.
 [[nodiscard]] int pick_core(std::vector<int> const& cores, std::vector<int> const& taken);
+
+/// Moves every thread of a running process to that core. Errors: Io.
+[[nodiscard]] Result<void> move_to_core(pid_t pid, int core);
 
 }  // namespace ei::backend::local

@@ -3,6 +3,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <csignal>
+#include <fstream>
 
 #include "operator/backend/local/cores.hpp"
 #include "operator/backend/local/readiness.hpp"
@@ -20,6 +21,19 @@ constexpr milliseconds kPortsPoll{10};
 
 Moment now() {
   return {std::chrono::steady_clock::now(), std::chrono::system_clock::now()};
+}
+
+/// A worker sees the old quota or the new one.
+Result<void> write_quota(std::filesystem::path const& file, std::string_view quota) {
+  auto beside = file;
+  beside += ".new";
+  std::ofstream out(beside, std::ios::binary | std::ios::trunc);
+  out << quota;
+  out.close();
+  std::error_code wrong;
+  if (out) std::filesystem::rename(beside, file, wrong);
+  if (!out || wrong) return make_error(ErrorKind::Io, file.string() + ": cannot write");
+  return {};
 }
 
 void log_process(std::string_view event, api::ServiceKey const& key, Instance const& instance) {
@@ -41,6 +55,7 @@ Group::Group(Surroundings& surroundings, api::ServiceKey key, std::uint16_t port
       roster_(surroundings.settings, key_, surroundings.started[key_]),
       due_(surroundings.executor),
       process_ended_(surroundings.executor),
+      resized_(surroundings.executor),
       tasks_(surroundings.executor, log::failed_task) {}
 
 Group::~Group() {
@@ -57,13 +72,13 @@ void Group::ensure_dispatchers(api::Spec const& spec, int count) {
   converge();
 }
 
-void Group::ensure_workers(api::Spec const& spec, int count) {
-  roster_.want_workers(spec, count);
+void Group::ensure_workers(api::Spec const& spec, int count, int standby) {
+  roster_.want_workers(spec, count, standby);
   converge();
 }
 
-void Group::scale_workers(int count) {
-  roster_.want_workers(count);
+void Group::scale_workers(int count, int standby) {
+  roster_.want_workers(count, standby);
   converge();
 }
 
@@ -109,6 +124,8 @@ void Group::perform(Start const& order, Moment moment) {
     prepared = hand_down_sockets(*instance, *order.place);
   } else {
     instance->command.core = pick_core(surroundings_.cores, surroundings_.cores_taken());
+    if (!instance->quota_file.empty())
+      prepared = write_quota(instance->quota_file, quota_of(instance->standby));
   }
   std::weak_ptr<Group> const weak = weak_from_this();
   auto on_exit = [weak, instance](int wait_status, std::string const& last_words) {
@@ -137,6 +154,21 @@ void Group::perform(Kill const& order, Moment) {
   surroundings_.processes.signal(order.instance->pid, SIGKILL);
 }
 
+// Of the core it had as a standby others may have made use.
+void Group::perform(Resize const& order, Moment) {
+  auto& instance = *order.instance;
+  if (!instance.standby) {
+    instance.command.core.reset();
+    instance.command.core = pick_core(surroundings_.cores, surroundings_.cores_taken());
+    if (auto const moved = move_to_core(instance.pid, *instance.command.core); !moved)
+      log::warn("process_not_moved", {{"process", instance.name}, {"error", moved.error().message}});
+  }
+  if (auto const written = write_quota(instance.quota_file, quota_of(instance.standby)); !written)
+    log::error("process_not_resized", {{"process", instance.name}, {"error", written.error().message}});
+  log_process(instance.standby ? "process_on_standby" : "process_promoted", key_, instance);
+  resized_.notify();
+}
+
 void Group::perform(CloseSockets const& order, Moment) {
   listeners_.erase(order.place);
 }
@@ -148,6 +180,7 @@ void Group::ended(InstancePtr const& instance, int wait_status, std::string cons
              {{"service", key_.name}, {"process", instance->name}, {"pid", instance->pid}, {"how", how}});
   std::error_code ignored;
   std::filesystem::remove(instance->ports_file, ignored);
+  if (!instance->quota_file.empty()) std::filesystem::remove(instance->quota_file, ignored);
   roster_.ended(instance, how, now());
   process_ended_.notify();
   changed_();
@@ -180,8 +213,9 @@ asio::awaitable<void> Group::follow(InstancePtr instance) {
   Readiness readiness(surroundings_.executor,
                       origin(instance->address, ports.http != 0 ? ports.http : ports.metrics));
   while (!instance->ended && !instance->leaving) {
-    bool const ready = co_await readiness.ask();
+    bool const answers = co_await readiness.ask();
     if (instance->ended || instance->leaving) co_return;
+    bool const ready = answers && (instance->standby || !readiness.standby());
     if (ready && !instance->ready) {
       roster_.became_ready(instance, now());
       log_process("process_ready", key_, *instance);
@@ -191,7 +225,12 @@ asio::awaitable<void> Group::follow(InstancePtr instance) {
       roster_.became_unready(instance, now());
       changed_();
     }
-    co_await sleep_for(instance->ready ? Readiness::kSteadyPoll : Readiness::kStartingPoll);
+    if (!instance->ready) {
+      co_await sleep_for(Readiness::kStartingPoll);
+    } else {
+      (void)co_await until(
+          resized_, [&] { return !instance->ready; }, now().steady + Readiness::kSteadyPoll);
+    }
   }
 }
 

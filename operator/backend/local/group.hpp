@@ -41,9 +41,9 @@ class Group : public std::enable_shared_from_this<Group> {
   [[nodiscard]] Result<void> prepare();
 
   void ensure_dispatchers(api::Spec const& spec, int count);
-  void ensure_workers(api::Spec const& spec, int count);
+  void ensure_workers(api::Spec const& spec, int count, int standby);
   /// So many of those that ensure_workers() made last; nothing happens before it was called.
-  void scale_workers(int count);
+  void scale_workers(int count, int standby);
   /// Ends this worker and starts another at once; nothing happens when there is none of that name.
   void replace_worker(std::string const& name);
   /// Ends everything as Roster::stop() says. Kills what has not ended after the drain time-out.
@@ -51,7 +51,7 @@ class Group : public std::enable_shared_from_this<Group> {
   /// Kills everything at once.
   void abort();
 
-  /// Fills in dispatchers, workers, count and endpoint.
+  /// Fills in dispatchers, workers, standbys, count and endpoint.
   void observe(plan::Observation& seen) const;
   [[nodiscard]] std::optional<int> workers_wanted() const { return roster_.workers_wanted(); }
   [[nodiscard]] std::vector<int> cores_taken() const { return roster_.cores_taken(); }
@@ -62,6 +62,7 @@ class Group : public std::enable_shared_from_this<Group> {
   void perform(Start const& order, Moment now);
   void perform(Leave const& order, Moment now);
   void perform(Kill const& order, Moment now);
+  void perform(Resize const& order, Moment now);
   void perform(CloseSockets const& order, Moment now);
   [[nodiscard]] Result<void> hand_down_sockets(Instance& instance, std::size_t place);
   void ended(InstancePtr const& instance, int wait_status, std::string const& last_words);
@@ -77,6 +78,7 @@ class Group : public std::enable_shared_from_this<Group> {
   std::map<std::size_t, Listeners> listeners_;  ///< by the dispatcher's place
   asio::steady_timer due_;                      ///< Roster::next_time()
   Event process_ended_;
+  Event resized_;
   TaskGroup tasks_;
 };
 

@@ -22,6 +22,16 @@ milliseconds restart_delay(int failures) {
   return std::min(milliseconds(10) * (1 << std::clamp(failures - 1, 0, 10)), kLongest);
 }
 
+plan::WorkerInstance observed_worker(Instance const& instance) {
+  return {instance.name,
+          instance.created,
+          instance.ready,
+          instance.first_ready,
+          instance.not_ready_since,
+          instance.leaving,
+          {}};
+}
+
 void note_failure(Slot& slot, Instance const& ended, std::string const& how, SteadyTime now) {
   if (now - ended.started >= kLasted) slot.failures = 0;
   ++slot.failures;

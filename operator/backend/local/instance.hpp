@@ -18,13 +18,15 @@ struct Instance {
   std::string name;
   Command command;
   std::filesystem::path ports_file;
-  std::string address;            ///< that it listens on
-  milliseconds drain_timeout{0};  ///< that it was told
-  int pid = -1;                   ///< from its start on
+  std::filesystem::path quota_file;  ///< of one that may be a standby, which is told by it; else empty
+  std::string address;               ///< that it listens on
+  milliseconds drain_timeout{0};     ///< that it was told
+  int pid = -1;                      ///< from its start on
   WallTime created{};
   SteadyTime started{};
   std::optional<Ports> ports;  ///< once it listens
-  bool ready = false;
+  bool ready = false;          ///< a worker that is no standby: and asks for jobs
+  bool standby = false;        ///< waits for its core
   std::optional<WallTime> first_ready;
   std::optional<WallTime> not_ready_since;
   bool leaving = false;               ///< was asked to end
@@ -43,6 +45,7 @@ struct Slot {
   int failures = 0;                      ///< starts in a row that did not last
   SteadyTime retry_at{};                 ///< no start before this
   std::optional<plan::Trouble> trouble;  ///< why the last process ended
+  SteadyTime standby_since{};            ///< of a standby
   std::optional<Ports> sockets;          ///< of a dispatcher: what listens for it, from its first start on
 };
 
@@ -55,6 +58,9 @@ inline constexpr int kLastingFailures = 2;
 /// Delay before the next start after so many failures in a row (from 1): 10 ms, doubled, at most 10 s. A
 /// crash is made good before anybody notices, and a program that cannot start costs next to nothing.
 [[nodiscard]] milliseconds restart_delay(int failures);
+
+/// What there is to tell of a worker, but for what its slot knows.
+[[nodiscard]] plan::WorkerInstance observed_worker(Instance const& instance);
 
 /// Notes that the slot's process ended by itself, and when the next may start.
 void note_failure(Slot& slot, Instance const& ended, std::string const& how, SteadyTime now);

@@ -158,9 +158,9 @@ Result<void> LocalBackend::apply_one(plan::Observation const& seen, plan::Action
   if (auto const* dispatcher = std::get_if<plan::EnsureDispatcher>(&action)) {
     group.ensure_dispatchers(*seen.spec, dispatcher->replicas);
   } else if (auto const* workers = std::get_if<plan::EnsureWorkers>(&action)) {
-    group.ensure_workers(*seen.spec, workers->replicas);
+    group.ensure_workers(*seen.spec, workers->replicas, workers->standby);
   } else if (auto const* scale = std::get_if<plan::ScaleWorkers>(&action)) {
-    group.scale_workers(scale->replicas);
+    group.scale_workers(scale->replicas, scale->standby);
   } else if (auto const* replace = std::get_if<plan::ReplaceWorker>(&action)) {
     group.replace_worker(replace->name);
   } else if (auto const* write = std::get_if<plan::WriteStatus>(&action)) {

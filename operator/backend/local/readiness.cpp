@@ -10,6 +10,7 @@ asio::awaitable<bool> Readiness::ask() {
   auto const answer = co_await client_.send(std::move(request), milliseconds(1000));
   if (answer) {
     ready_ = answer->status == 200;
+    standby_ = answer->body == "standby\n";
     silent_ = 0;
   } else if (++silent_ >= 3) {
     ready_ = false;

@@ -21,10 +21,13 @@ class Readiness {
   /// True when /readyz gives 200. A process that was ready and does not answer in time counts as ready until
   /// the third time in a row: one core may be busy for a while.
   [[nodiscard]] asio::awaitable<bool> ask();
+  /// Whether it said last that it is ready and waits for its core.
+  [[nodiscard]] bool standby() const { return standby_; }
 
  private:
   http::Client client_;
   bool ready_ = false;
+  bool standby_ = false;
   int silent_ = 0;
 };
 

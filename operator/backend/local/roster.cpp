@@ -33,16 +33,6 @@ plan::DispatcherInstance observed_dispatcher(Slot const& slot, std::string const
   return instance;
 }
 
-plan::WorkerInstance observed_worker(Instance const& instance) {
-  return {instance.name,
-          instance.created,
-          instance.ready,
-          instance.first_ready,
-          instance.not_ready_since,
-          instance.leaving,
-          {}};
-}
-
 }  // namespace
 
 std::filesystem::path service_folder(Settings const& settings, api::ServiceKey const& key) {
@@ -60,21 +50,26 @@ void Roster::want_dispatchers(api::Spec const& spec, int count) {
   dispatchers_wanted_ = count;
 }
 
-void Roster::want_workers(api::Spec const& spec, int count) {
+void Roster::want_workers(api::Spec const& spec, int count, int standby) {
   spec_ = spec;
   workers_wanted_ = count;
+  standbys_wanted_ = standby;
 }
 
-void Roster::want_workers(int count) {
-  if (workers_wanted_) workers_wanted_ = count;
+void Roster::want_workers(int count, int standby) {
+  if (!workers_wanted_) return;
+  workers_wanted_ = count;
+  standbys_wanted_ = standby;
 }
 
 void Roster::replace_worker(std::string const& name, Moment now) {
-  for (auto& slot : workers_) {
-    if (!slot.current || slot.current->name != name) continue;
-    leave(slot.current, now, kUnreadyGrace);
-    slot.retry_at = {};
-    slot.failures = 0;
+  for (auto* const slots : {&workers_, &standbys_}) {
+    for (auto& slot : *slots) {
+      if (!slot.current || slot.current->name != name) continue;
+      leave(slot.current, now, kUnreadyGrace);
+      slot.retry_at = {};
+      slot.failures = 0;
+    }
   }
 }
 
@@ -139,18 +134,17 @@ void Roster::step_workers(Moment now) {
   auto const wanted = static_cast<std::size_t>(*workers_wanted_);
   auto const victims = surplus(workers_, wanted);
   for (auto position = victims.rbegin(); position != victims.rend(); ++position) {
-    auto& slot = workers_[*position];
-    leave(slot.current, now);
-    leave(slot.next, now, kUnreadyGrace);
-    workers_.erase(workers_.begin() + static_cast<std::ptrdiff_t>(*position));
+    demote(*position, now);
   }
-  workers_.resize(wanted);
   // A worker is told where the dispatchers are: they come first.
-  if (!linked()) return;
+  if (!linked()) return workers_.resize(wanted);
   auto const command = worker_template(*spec_, "");
+  promote(wanted, command, now);
+  workers_.resize(wanted);
   bool rolling =
       std::any_of(workers_.begin(), workers_.end(), [](Slot const& slot) { return slot.next != nullptr; });
   for (auto& slot : workers_) step_worker(slot, command, rolling, now);
+  step_standbys(command, now);
 }
 
 // current | is as wanted | ready | next     | then
@@ -186,11 +180,13 @@ void Roster::step_worker(Slot& slot, Command const& wanted, bool& rolling, Momen
   if (may_start(slot, now)) slot.next = start_worker(now);
 }
 
-InstancePtr Roster::start_worker(Moment now) {
+InstancePtr Roster::start_worker(Moment now, bool standby) {
   auto const name = key_.name + "-worker-" + std::to_string(++numbers_);
   auto instance = new_instance(Program::Worker, name, now);
   instance->address = kLoopback;
   instance->command = worker_template(*spec_, name);
+  if (spec_->scaling.standby > 0) instance->quota_file = quota_file(name);
+  instance->standby = standby;
   orders_.emplace_back(Start{instance, {}});
   return instance;
 }
@@ -221,7 +217,9 @@ void Roster::step_stop(Moment now) {
                          return each->program == Program::Dispatcher;
                        });
   if (serving) return;
-  for (auto const& each : all_of(workers_)) ask_to_leave(each, now, grace_of(*each));
+  for (auto const* slots : {&workers_, &standbys_}) {
+    for (auto const& each : all_of(*slots)) ask_to_leave(each, now, grace_of(*each));
+  }
 }
 
 void Roster::step_kills(Moment now) {
@@ -272,7 +270,7 @@ void Roster::became_ready(InstancePtr const& instance, Moment now) {
   if (!instance->first_ready) instance->first_ready = now.wall;
   instance->ready = true;
   instance->not_ready_since.reset();
-  for (auto* const slots : {&dispatchers_, &workers_}) {
+  for (auto* const slots : {&dispatchers_, &workers_, &standbys_}) {
     for (auto& slot : *slots) {
       if (slot.next == instance) {
         leave(slot.current, now);
@@ -292,7 +290,7 @@ void Roster::ended(InstancePtr const& instance, std::string const& how, Moment n
   instance->ended = true;
   instance->ready = false;
   std::erase(leaving_, instance);
-  for (auto* const slots : {&dispatchers_, &workers_}) {
+  for (auto* const slots : {&dispatchers_, &workers_, &standbys_}) {
     for (auto& slot : *slots) {
       if (slot.current != instance && slot.next != instance) continue;
       if (!instance->leaving) note_failure(slot, *instance, how, now.steady);
@@ -314,17 +312,23 @@ Command Roster::dispatcher_template(api::Spec const& spec, std::string const& na
 Command Roster::worker_template(api::Spec const& spec, std::string const& name) const {
   std::vector<std::uint16_t> links;
   for (auto const& slot : dispatchers_) links.push_back(slot.sockets->link);
-  return worker_command(settings_, spec, name, links, folder_ / "token", ports_file(name));
+  return worker_command(settings_, spec, name, links, folder_ / "token", ports_file(name), quota_file(name));
 }
 
 std::filesystem::path Roster::ports_file(std::string const& name) const {
   return folder_ / (name + ".ports");
 }
 
+std::filesystem::path Roster::quota_file(std::string const& name) const {
+  return folder_ / (name + ".cpu.max");
+}
+
 std::vector<InstancePtr> Roster::running() const {
   auto instances = all_of(dispatchers_);
-  auto const workers = all_of(workers_);
-  instances.insert(instances.end(), workers.begin(), workers.end());
+  for (auto const* slots : {&workers_, &standbys_}) {
+    auto const workers = all_of(*slots);
+    instances.insert(instances.end(), workers.begin(), workers.end());
+  }
   instances.insert(instances.end(), leaving_.begin(), leaving_.end());
   return instances;
 }
@@ -332,7 +336,7 @@ std::vector<InstancePtr> Roster::running() const {
 std::vector<int> Roster::cores_taken() const {
   std::vector<int> cores;
   for (auto const& each : running()) {
-    if (each->command.core) cores.push_back(*each->command.core);
+    if (each->command.core && !each->standby) cores.push_back(*each->command.core);
   }
   return cores;
 }
@@ -381,6 +385,7 @@ void Roster::observe(plan::Observation& seen, Moment now) const {
   told.takes_over =
       std::any_of(workers_.begin(), workers_.end(), [](Slot const& slot) { return slot.next != nullptr; });
   for (auto const& slot : workers_) observe_worker(slot, wanted, told, now, seen);
+  observe_standbys(wanted, now, seen);
   for (auto const& instance : leaving_) {
     if (instance->program == Program::Worker) seen.workers.push_back(observed_worker(*instance));
   }

@@ -33,11 +33,15 @@ struct Leave {
 struct Kill {
   InstancePtr instance;
 };
+/// Give this worker its core, or take it back: as Instance::standby says.
+struct Resize {
+  InstancePtr instance;
+};
 /// Close the sockets of the dispatcher at this place: it has no successor, so a new connection is refused.
 struct CloseSockets {
   std::size_t place = 0;
 };
-using Order = std::variant<Start, Leave, Kill, CloseSockets>;
+using Order = std::variant<Start, Leave, Kill, Resize, CloseSockets>;
 
 /// What the shell knows of one moment: deadlines go by the first clock, people by the second.
 struct Moment {
@@ -61,9 +65,9 @@ class Roster {
 
   // What is wanted.
   void want_dispatchers(api::Spec const& spec, int count);
-  void want_workers(api::Spec const& spec, int count);
+  void want_workers(api::Spec const& spec, int count, int standby = 0);
   /// So many of those that want_workers() asked for last; nothing happens before it was called.
-  void want_workers(int count);
+  void want_workers(int count, int standby = 0);
   /// Ends this worker and starts another at once; nothing happens when there is none of that name.
   void replace_worker(std::string const& name, Moment now);
   /// Ends everything in the order that loses nothing: the dispatchers finish their queues while the workers
@@ -86,10 +90,10 @@ class Roster {
   /// `how` for people: `exited with 3`.
   void ended(InstancePtr const& instance, std::string const& how, Moment now);
 
-  /// Fills in dispatchers, workers, count and endpoint.
+  /// Fills in dispatchers, workers, standbys, count and endpoint.
   void observe(plan::Observation& seen, Moment now) const;
   [[nodiscard]] std::optional<int> workers_wanted() const { return workers_wanted_; }
-  /// A core for each worker that runs or is being started.
+  /// A core for each worker that runs or is being started, and is no standby.
   [[nodiscard]] std::vector<int> cores_taken() const;
   /// Every process that has not ended, also those that are to leave.
   [[nodiscard]] std::vector<InstancePtr> running() const;
@@ -103,7 +107,13 @@ class Roster {
   [[nodiscard]] bool may_start(Slot const& slot, Moment now);
   void due(SteadyTime time);
   void start_dispatcher(std::size_t place, Moment now);
-  [[nodiscard]] InstancePtr start_worker(Moment now);
+  [[nodiscard]] InstancePtr start_worker(Moment now, bool standby = false);
+  // roster_standby.cpp
+  void demote(std::size_t position, Moment now);
+  void promote(std::size_t count, Command const& wanted, Moment now);
+  void step_standbys(Command const& wanted, Moment now);
+  void release_standbys(Moment now);
+  void observe_standbys(std::optional<Command> const& wanted, Moment now, plan::Observation& seen) const;
   [[nodiscard]] InstancePtr new_instance(Program program, std::string name, Moment now) const;
   /// Takes the process out of its slot. Without a grace: its drain time-out and kKillAfter.
   void leave(InstancePtr& instance, Moment now, std::optional<milliseconds> grace = {});
@@ -112,6 +122,7 @@ class Roster {
   [[nodiscard]] Command dispatcher_template(api::Spec const& spec, std::string const& name) const;
   [[nodiscard]] Command worker_template(api::Spec const& spec, std::string const& name) const;
   [[nodiscard]] std::filesystem::path ports_file(std::string const& name) const;
+  [[nodiscard]] std::filesystem::path quota_file(std::string const& name) const;
   /// What was told of the slots so far.
   struct Told {
     int waiting = 0;          ///< places without a process
@@ -127,8 +138,10 @@ class Roster {
   std::optional<api::Spec> spec_;
   std::vector<Slot> dispatchers_;
   std::vector<Slot> workers_;
+  std::vector<Slot> standbys_;
   std::vector<InstancePtr> leaving_;
   std::optional<int> workers_wanted_;
+  int standbys_wanted_ = 0;
   int dispatchers_wanted_ = 0;
   bool stopping_ = false;
   std::vector<Order> orders_;

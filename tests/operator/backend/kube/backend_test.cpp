@@ -89,6 +89,19 @@ TEST_CASE_METHOD(Backed, "what is ensured is there, and ensured again writes not
   CHECK(observe().worker_replicas == 2);
 }
 
+TEST_CASE_METHOD(Backed, "a service that wants standbys is told that a cluster has none") {
+  start();
+  CHECK_FALSE(observe().no_standbys);
+  auto object = get(kInferenceServices, {"default", "s"});
+  object["spec"].as_object()["scaling"] = {{"standby", 1}};
+  auto const key = ObjectKey{"default", "s"};
+  REQUIRE(send("PUT", object_path(kInferenceServices, key), boost::json::serialize(object)).status == 200);
+  pass(1s);
+  auto const seen = observe();
+  REQUIRE(seen.no_standbys);
+  CHECK(seen.no_standbys->reason == "NotOnClusters");
+}
+
 TEST_CASE_METHOD(Backed,
                  "the count alone is written by the scale subresource, and never makes a Deployment") {
   start();

@@ -52,7 +52,7 @@ TEST_CASE("A dispatcher is told its part of the spec, and where its sockets are"
 TEST_CASE("A worker is told its model, every dispatcher, and to use one thread") {
   ei::api::Spec spec;
   spec.model.sha256 = std::string(64, 'a');
-  auto const command = local::worker_command(settings(), spec, "w-1", {5, 6}, "/t", "/p");
+  auto const command = local::worker_command(settings(), spec, "w-1", {5, 6}, "/t", "/p", "/q");
   CHECK(flag(command, "--name") == "w-1");
   CHECK(flag(command, "--model-uri") == "builtin://shapes");
   CHECK(flag(command, "--sha256") == std::string(64, 'a'));
@@ -63,20 +63,22 @@ TEST_CASE("A worker is told its model, every dispatcher, and to use one thread")
   CHECK(flag(command, "--allow-address") == "absent");  // it downloads nothing
   // On one's own machine a model may lie on it, or beside it.
   spec.model.uri = "https://a.example/m";
-  auto const downloads = local::worker_command(settings(), spec, "w-1", {5}, "/t", "/p").argv;
+  auto const downloads = local::worker_command(settings(), spec, "w-1", {5}, "/t", "/p", "/q").argv;
   CHECK(std::count(downloads.begin(), downloads.end(), "--allow-address") == 2);
   CHECK(std::count(downloads.begin(), downloads.end(), "--allow-host") == 0);
 }
 
 TEST_CASE("A worker is replaced for another model, not for another name or core") {
   ei::api::Spec spec;
-  auto one = local::worker_command(settings(), spec, "w-1", {5}, "/t", "/p1");
-  auto const two = local::worker_command(settings(), spec, "w-2", {5}, "/t", "/p2");
+  auto one = local::worker_command(settings(), spec, "w-1", {5}, "/t", "/p1", "/q1");
+  auto const two = local::worker_command(settings(), spec, "w-2", {5}, "/t", "/p2", "/q2");
   one.core = 3;
   CHECK(local::same_template(one, two));
   spec.model.precision = ei::api::Precision::Fp32;
-  CHECK_FALSE(local::same_template(one, local::worker_command(settings(), spec, "w-1", {5}, "/t", "/p1")));
-  CHECK_FALSE(local::same_template(two, local::worker_command(settings(), {}, "w-2", {5, 6}, "/t", "/p2")));
+  CHECK_FALSE(
+      local::same_template(one, local::worker_command(settings(), spec, "w-1", {5}, "/t", "/p1", "/q1")));
+  CHECK_FALSE(
+      local::same_template(two, local::worker_command(settings(), {}, "w-2", {5, 6}, "/t", "/p2", "/q2")));
 }
 
 TEST_CASE("Whoever drains may take as long as a request may wait, or longer where the operator says so") {
@@ -86,7 +88,8 @@ TEST_CASE("Whoever drains may take as long as a request may wait, or longer wher
   for (auto const& [request_timeout, wanted] : {std::pair{30'000ms, "40s"}, {600'000ms, "10m"}}) {
     spec.dispatcher.request_timeout = request_timeout;
     CHECK(flag(local::dispatcher_command(asked, spec, "/t", "/p"), "--drain-timeout") == wanted);
-    CHECK(flag(local::worker_command(asked, spec, "w-1", {5}, "/t", "/p"), "--drain-timeout") == wanted);
+    CHECK(flag(local::worker_command(asked, spec, "w-1", {5}, "/t", "/p", "/q"), "--drain-timeout") ==
+          wanted);
   }
 }
 

@@ -50,6 +50,9 @@ struct RosterStage {
   }
   void perform(Leave const& order) { log.push_back("leave " + order.instance->name); }
   void perform(Kill const& order) { log.push_back("kill " + order.instance->name); }
+  void perform(Resize const& order) {
+    log.push_back((order.instance->standby ? "demote " : "promote ") + order.instance->name);
+  }
   void perform(CloseSockets const& order) {
     log.push_back("close " + std::to_string(order.place));
     sockets.erase(order.place);
@@ -71,10 +74,10 @@ struct RosterStage {
     now.wall += std::chrono::duration_cast<WallTime::duration>(time - now.steady);
     now.steady = time;
   }
-  void want(int dispatchers, int workers) {
+  void want(int dispatchers, int workers, int standby = 0) {
     roster.want_dispatchers(spec, dispatchers);
     act();
-    roster.want_workers(spec, workers);
+    roster.want_workers(spec, workers, standby);
     act();
   }
   void ends(std::string const& name) {
