@@ -253,7 +253,7 @@ TEST_CASE("jobs: a tensor of no numbers is a 400, not a NaN in the answer") {
   CHECK(std::get<wire::ItemError>(result.items.at(0)).status == 400);
 }
 
-TEST_CASE("jobs: a tensor far from any picture is the client's 400; within that, scores are finite") {
+TEST_CASE("jobs: a tensor far from any picture is the client's 400, and within that scores are finite") {
   use_one_thread();
   auto model = build_model({FromRandom{1, 4}, {}, Precision::Fp32});
   REQUIRE(model.has_value());

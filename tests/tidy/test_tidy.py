@@ -97,6 +97,14 @@ def test_python_finds_its_modules_by_their_path_from_the_root():
     assert not wrong, "\n".join(wrong)
 
 
+def test_ctest_runs_each_unit_test_by_its_name():
+    """CMake splits a name at a semicolon, brackets are Catch2's tags: the test would pass without having run."""
+    name = re.compile(r'TEST_CASE\(\s*((?:"(?:[^"\\]|\\.)*"\s*)+)')
+    wrong = [f"{file}: {case}" for file in tracked("tests/*.cpp") for case in name.findall((ROOT / file).read_text())
+             if re.search(r"[;\[\]\\]", case)]
+    assert not wrong, "no ; [ ] or backslash in the name of a test: " + ", ".join(wrong)
+
+
 def test_children_are_started_in_one_place():
     """bench/processes.py: no child outlives its program by mistake. serve.py is a user's own, and stands alone."""
     allowed = {"bench/processes.py", "bench/policies/serve.py", "tests/process/test_contestants.py"}  # the last writes programs

@@ -35,7 +35,7 @@ TEST_CASE("a folder's JPEG and PNG files are read in order of their names, other
   CHECK(pictures->at(2).label.empty());
 }
 
-TEST_CASE("labels.csv names the pictures' labels; a picture it does not name has none") {
+TEST_CASE("labels.csv names the pictures' labels, and a picture it does not name has none") {
   Folder const folder;
   folder.write("a.png", "aa");
   folder.write("b.png", "bb");

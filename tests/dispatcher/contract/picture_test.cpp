@@ -140,7 +140,7 @@ TEST_CASE("bytes after the end marker are ignored, as decoders do") {
   CHECK(good(png() + "trailer").width == 500);
 }
 
-TEST_CASE("a picture cut before its data is truncated; cut within it, only a decoder can tell") {
+TEST_CASE("a picture cut before its data is truncated, and of one cut within it only a decoder can tell") {
   struct Row {
     std::string whole;
     std::size_t data_from;

@@ -212,7 +212,7 @@ TEST_CASE("TorchScript from the network needs its digest, where the name says th
   CHECK(told(with_uri("file:///model/m.pt")).empty());
 }
 
-TEST_CASE("claims: none, by label, any; and class names on the claim of the weights") {
+TEST_CASE("claims: none, by label or any, and class names on the claim of the weights") {
   Allowed allowed;
   CHECK_THAT(told(with_uri("pvc://claim/a"), allowed),
              Catch::Contains("no PersistentVolumeClaim is allowed; an administrator can allow it with the "

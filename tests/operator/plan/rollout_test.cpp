@@ -71,7 +71,7 @@ TEST_CASE("A dispatcher of the old version is a rollout too") {
         "False RollingOut: 0 of 1 dispatcher is ready, and 1 of the old version");
 }
 
-TEST_CASE("A rollout is no event; its end is one") {
+TEST_CASE("A rollout is no event, and its end is one") {
   auto const before = settled(service(), verdict(steady()));
   auto seen = edited();
   seen.status = before.status;

@@ -143,7 +143,7 @@ TEST_CASE("Without a spec in force nothing is decided, and only a change brings 
   CHECK(find_condition(world.services[key].status.conditions, "Ready")->reason == "InvalidSpec");
 }
 
-TEST_CASE("One dispatcher more that is not ready yet is not asked; with too few that are ready, each is") {
+TEST_CASE("One dispatcher more that is not ready yet is not asked, and with too few that are ready each is") {
   World world;
   auto const key = world.add("a");
   auto& dispatchers = world.services[key].dispatchers;
