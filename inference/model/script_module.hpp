@@ -1,5 +1,9 @@
 #pragma once
 
+// Before all others: without it LibTorch 1.13's own headers use a vector of IValue before they define IValue,
+// which clang refuses in C++20.
+#include <ATen/core/ivalue.h>
+
 #include <torch/csrc/jit/api/module.h>
 
 #include "runtime/core/result.hpp"

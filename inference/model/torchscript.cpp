@@ -1,3 +1,6 @@
+// Before all others: see script_module.hpp.
+#include <ATen/core/ivalue.h>
+
 #include "inference/model/torchscript.hpp"
 
 #include <ATen/ops/allclose.h>

@@ -123,6 +123,37 @@ TEST_CASE("names, shapes, datatypes and parameters are judged as over HTTP") {
   CHECK_THAT(refusal(message), Contains("inputs is []"));
 }
 
+TEST_CASE("a parameter of another kind is refused with its value") {
+  auto message = bytes_message({1});
+  message.add_raw_input_contents(oip::element("x"));
+  message.add_outputs()->set_name("probabilities");
+  auto& parameter = (*message.mutable_outputs(0)->mutable_parameters())["classification"];
+  auto const words = [](std::string const& value) {
+    return Contains("outputs[0].parameters.classification is " + value);
+  };
+  parameter.set_bool_param(true);
+  CHECK_THAT(refusal(message), words("true"));
+  parameter.set_string_param("3");
+  CHECK_THAT(refusal(message), words("\"3\""));
+  parameter.set_double_param(2.5);
+  CHECK_THAT(refusal(message), words("2.5"));
+  parameter.set_uint64_param(std::numeric_limits<std::uint64_t>::max());
+  CHECK_THAT(refusal(message), words("18446744073709551615"));
+}
+
+TEST_CASE("fields of a later protocol are passed over, whatever their wire type") {
+  auto message = bytes_message({1});
+  message.add_raw_input_contents(oip::element("x"));
+  // Field 100 as varint, fixed64, bytes and fixed32.
+  std::string const later = std::string("\xa0\x06\x96\x01", 4) + std::string("\xa1\x06", 2) +
+                            std::string(8, 'x') + std::string("\xa2\x06\x02hi", 5) +
+                            std::string("\xa5\x06", 2) + std::string(4, 'x');
+  auto const read = read_infer(message.SerializeAsString() + later);
+  REQUIRE(read.has_value());
+  CHECK(read->request.pictures.size() == 1);
+  CHECK(read_infer(message.SerializeAsString() + later.substr(0, 3)).has_error());
+}
+
 TEST_CASE("one tensor comes in one way") {
   auto message = bytes_message({1});
   CHECK_THAT(refusal(message), Contains("bytes_contents has 0 elements"));

@@ -148,6 +148,33 @@ TEST_CASE("the list is sorted, filtered and cut by the operator", "[page]") {
   CHECK(order(listed(services, query)).empty());
 }
 
+TEST_CASE("each column sorts the list both ways", "[page]") {
+  Services services;
+  for (int i = 0; i < 3; ++i) {
+    Told told(std::string(1, static_cast<char>('a' + i)), "team");
+    auto& queue = told.plan.status.queue;
+    queue.depth = (i + 1) % 3;
+    queue.arrival_rate = (i + 2) % 3;
+    if (i < 2) queue.p99 = milliseconds(10 + i);
+    told.tell(services, 999);
+  }
+  for (auto const& [column, first, last] : {std::tuple{Column::Name, "team/a", "team/c"},
+                                            {Column::Queue, "team/c", "team/b"},
+                                            {Column::Arrivals, "team/b", "team/a"},
+                                            {Column::P99, "team/c", "team/b"}}) {
+    ListQuery query;
+    query.sort = column;
+    CHECK(order(listed(services, query)).front() == first);
+    query.descending = true;
+    CHECK(order(listed(services, query)).front() == last);
+  }
+  for (auto const column : {Column::State, Column::Workers}) {  // all are alike: the names decide
+    ListQuery query;
+    query.sort = column;
+    CHECK(order(listed(services, query)) == std::vector<std::string>{"team/a", "team/b", "team/c"});
+  }
+}
+
 TEST_CASE("a viewer of the list is sent only news", "[page]") {
   Services services;
   Told a("a");
