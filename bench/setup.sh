@@ -11,7 +11,7 @@ packages_libraries=(
   'libboost1.81-dev|libboost1.83-dev' libssl-dev libyaml-cpp-dev libcli11-dev prometheus-cpp-dev
   libcurl4-openssl-dev zlib1g-dev libbz2-dev libhowardhinnant-date-dev libcjose-dev
   libgrpc++-dev libprotobuf-dev
-  libtorch-dev libdnnl-dev libopenblas0-pthread libopencv-dev libjpeg62-turbo-dev
+  libtorch-dev libdnnl-dev libopenblas0-pthread libopencv-dev 'libjpeg62-turbo-dev|libjpeg-turbo8-dev'
   catch2 # the build tree has the unit tests in it, whoever configures it first
 )
 packages_build=(g++ cmake ninja-build pkg-config ccache ca-certificates protobuf-compiler "${packages_libraries[@]}")
