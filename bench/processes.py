@@ -1,4 +1,5 @@
 """Child processes that never outlive this one."""
+import concurrent.futures
 import contextlib
 import ctypes
 import pathlib
@@ -10,6 +11,9 @@ import subprocess
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LIBC = ctypes.CDLL(None)
 
+# The kernel sends that signal when the thread ends that started the child. This one ends with the process.
+STARTER = concurrent.futures.ThreadPoolExecutor(max_workers=1, thread_name_prefix="starter")
+
 
 def end_with_parent():
     """In a child: SIGTERM when this process ends, however it ends."""
@@ -20,7 +24,7 @@ def spawn(command, log=None, append=False, stdin=subprocess.DEVNULL, in_child=No
     """A child in a session of its own, so that Ctrl-C reaches this process alone, which ends the child in order.
 
     Both outputs go to the file `log`, behind what is there if `append`. `in_child` is called in the child before the program.
-    One that `outlives` this process is ended by somebody else; the others end with the thread that started them.
+    One that `outlives` this process is ended by somebody else; the others end with it, whichever thread asks for them.
     """
     def begin():
         if not outlives:
@@ -30,8 +34,8 @@ def spawn(command, log=None, append=False, stdin=subprocess.DEVNULL, in_child=No
 
     with open(log, "ab" if append else "wb") if log else contextlib.nullcontext() as file:
         outputs = {"stdout": file, "stderr": file} if log else {}
-        return subprocess.Popen([str(word) for word in command], stdin=stdin, start_new_session=True, preexec_fn=begin,
-                                **outputs, **options)
+        return STARTER.submit(subprocess.Popen, [str(word) for word in command], stdin=stdin, start_new_session=True,
+                              preexec_fn=begin, **outputs, **options).result()
 
 
 def end(process, patience_seconds=5):

@@ -56,7 +56,8 @@ def test_an_option_named_alone_is_one_of_ours():
         known |= set(documents.FLAG.findall(help_of(program)))
     for command in documents.HELP.values():
         known |= set(documents.FLAG.findall(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60).stdout))
-    others = {"--set", "--wait", "--reuse-values", "--take-ownership", "--build-arg"}  # of helm and of docker
+    others = {"--set", "--wait", "--reuse-values", "--take-ownership", "--build-arg", "--platform",  # of helm and of docker
+              "--insecure-ignore-tlog"}  # of cosign
     wrong = []
     for page in documents.pages():
         if page.parent.name == "cluster":  # these are of Kubernetes' programs
