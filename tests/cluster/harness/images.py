@@ -130,7 +130,7 @@ def base(suite: str) -> None:
 
 
 def _sources(component: str) -> list[pathlib.Path]:
-    files = [ROOT / "CMakeLists.txt", ROOT / "CMakePresets.json"]
+    files = [ROOT / "CMakeLists.txt", ROOT / "CMakePresets.json", *sorted((ROOT / ".ci/arm64").iterdir())]
     for room in ROOMS[component]:
         files += sorted(each for each in (ROOT / room).rglob("*") if each.is_file())
     # .dockerignore leaves these out of the build as well.
