@@ -19,11 +19,7 @@ T bounded(double number) {
       std::clamp(std::round(number), 0.0, static_cast<double>(std::numeric_limits<T>::max())));
 }
 
-std::int64_t unix_seconds(WallTime time) {
-  return std::chrono::floor<std::chrono::seconds>(time.time_since_epoch()).count();
-}
-
-// A model lives through a span in one go, and whoever runs it waits for that.
+// Of a span, a chart shows one count of workers.
 constexpr int kMostTenths = 600;
 
 /// Whether `span` goes on what `last` is: the same workers and no request.

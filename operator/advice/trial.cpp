@@ -34,9 +34,10 @@ Result<Trial> Trial::begin(std::vector<Span> spans, ServiceTime service, api::Sp
 }
 
 Trial::Trial(std::vector<Span> spans, ServiceTime service, api::Spec const& spec, double start_seconds)
-    : spans_(std::move(spans)), service_(service), request_timeout_(spec.dispatcher.request_timeout) {
-  if (auto const milli = parse_quantity_milli(spec.worker.resources.cpu))
-    cores_ = static_cast<double>(*milli) / 1000;
+    : spans_(std::move(spans)),
+      service_(service),
+      cores_(api::worker_cores(spec)),
+      request_timeout_(spec.dispatcher.request_timeout) {
   double requests = 0;
   for (auto const& each : spans_) requests += each.requests;
   each_ = std::max(1.0, std::ceil(requests / kMostTrialJobs));
@@ -50,31 +51,36 @@ Trial::Trial(std::vector<Span> spans, ServiceTime service, api::Spec const& spec
   like.replicas = std::clamp<int>(spans_.front().workers, settings.min_replicas, settings.max_replicas);
   like.start_delay = simulation::seconds(start_seconds);
   like.latency_target = settings.latency_target;
-  like.queue_capacity = std::min(static_cast<std::size_t>(spec.dispatcher.replicas) *
-                                     static_cast<std::size_t>(spec.dispatcher.queue_capacity),
-                                 kMostWaiting);
+  like.queue_capacity = std::min(api::queue_capacity(spec), kMostWaiting);
   like.request_timeout = request_timeout_;
   cluster_ = std::make_unique<simulation::Cluster>(
       like, simulation::policy_scaler(settings, {}, true, 1, {}, {}, in_force),
-      [answered = answered_.get()](std::uint64_t number, Duration latency) {
-        (*answered)[number].seconds = static_cast<float>(simulation::in_seconds(latency));
+      [jobs = jobs_.get()](std::uint64_t number, Duration latency) {
+        auto const ms = std::chrono::round<milliseconds>(latency).count();
+        jobs->answered[ms] += static_cast<double>(jobs->requests[number]);
       });
 }
 
 bool Trial::step() {
   auto const& span = spans_[next_];
-  *wall_ = std::chrono::seconds(span.begin) - reached_.time_since_epoch();
-  Interval const interval{.seconds = simulation::in_seconds(length_of(span)),
-                          .requests = static_cast<double>(span.requests),
+  if (piece_ == 0) *wall_ = std::chrono::seconds(span.begin) - reached_.time_since_epoch();
+  // Its requests, spread over pieces of a second or less.
+  auto const pieces = std::max(1, (span.tenths + 9) / 10);
+  auto const until = [&](int piece) { return static_cast<std::int64_t>(span.requests) * piece / pieces; };
+  auto const length = length_of(span) / pieces;
+  Interval const interval{.seconds = simulation::in_seconds(length),
+                          .requests = static_cast<double>(until(piece_ + 1) - until(piece_)),
                           .service_seconds = service_.seconds,
                           .service_cv2 = service_.cv2};
   auto const most = static_cast<std::size_t>(std::ceil(interval.requests / each_));
   for (auto const& job : jobs_of(interval, reached_, most, rng_)) {
-    answered_->push_back({-1, static_cast<float>(job.requests)});
+    jobs_->requests.push_back(static_cast<float>(job.requests));
     cluster_->offer(job.at, job.service, job.requests);
   }
-  reached_ += length_of(span);
+  reached_ += length;
   cluster_->run_before(reached_);
+  if (++piece_ < pieces) return true;
+  piece_ = 0;
   result_.workers.push_back(cluster_->current());
   if (++next_ < spans_.size()) return true;
   finish();
@@ -86,7 +92,7 @@ void Trial::finish() {
   result_.changes = cluster_->scale_events();
   // What waits still is answered, or not in time; nothing more comes.
   auto const end = reached_ + request_timeout_;
-  while (cluster_->ended() < answered_->size() && reached_ < end)
+  while (cluster_->ended() < jobs_->requests.size() && reached_ < end)
     cluster_->run_before(reached_ += std::chrono::seconds(1));
   result_.late = cluster_->counts().late + cluster_->counts().lost;
   result_.p50 = percentile(0.50);
@@ -94,17 +100,15 @@ void Trial::finish() {
 }
 
 // Nearest rank, over requests.
-std::optional<milliseconds> Trial::percentile(double ratio) {
-  auto& all = *answered_;
-  std::erase_if(all, [](Answered const& each) { return each.seconds < 0; });
-  if (all.empty()) return std::nullopt;
-  std::sort(all.begin(), all.end(), [](auto const& a, auto const& b) { return a.seconds < b.seconds; });
+std::optional<milliseconds> Trial::percentile(double ratio) const {
   double requests = 0;
-  for (auto const& each : all) requests += each.requests;
+  for (auto const& [ms, count] : jobs_->answered) requests += count;
   double left = ratio * requests;
-  auto at = all.begin();
-  for (; std::next(at) != all.end() && left > at->requests; ++at) left -= at->requests;
-  return milliseconds(std::lround(at->seconds * 1000));
+  for (auto const& [ms, count] : jobs_->answered) {
+    left -= count;
+    if (left <= 0) return milliseconds(ms);
+  }
+  return std::nullopt;
 }
 
 }  // namespace ei::advice

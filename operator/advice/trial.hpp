@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -25,8 +26,8 @@ struct Modelled {
   bool operator==(Modelled const&) const = default;
 };
 
-/// The jobs of one trial, at 0.2 us each a tenth of a second of CPU, and 12 bytes each. An hour at 55
-/// requests a second; above that a job of the model stands for several requests.
+/// The jobs of one trial, 4 bytes each: 0.05 to 0.1 s of one core of a small virtual machine. They are an
+/// hour at 55 requests a second; above that a job of the model stands for several requests.
 inline constexpr double kMostTrialJobs = 200'000;
 
 /// The last hour once more, on a model of the service, under settings of a spec. The model is the advisors'.
@@ -38,22 +39,24 @@ class Trial {
   [[nodiscard]] static Result<Trial> begin(std::vector<Span> spans, ServiceTime service,
                                            api::Spec const& spec, double start_seconds);
 
-  /// Lives through one more span. False: that was the last one, and result() may be read.
+  /// Lives through one more second, or the part of one that ends a span. False: that was the last one, and
+  /// result() may be read.
   bool step();
   [[nodiscard]] Modelled const& result() const { return result_; }
 
  private:
-  struct Answered {
-    float seconds = 0;
-    float requests = 0;
+  struct Jobs {
+    std::vector<float> requests;              ///< of each
+    std::map<std::int64_t, double> answered;  ///< latency in ms -> requests
   };
 
   Trial(std::vector<Span> spans, ServiceTime service, api::Spec const& spec, double start_seconds);
   void finish();
-  [[nodiscard]] std::optional<milliseconds> percentile(double ratio);
+  [[nodiscard]] std::optional<milliseconds> percentile(double ratio) const;
 
   std::vector<Span> spans_;
   std::size_t next_ = 0;
+  int piece_ = 0;  // of the next span
   ServiceTime service_;
   double cores_ = 1;
   milliseconds request_timeout_{};
@@ -61,7 +64,7 @@ class Trial {
   simulation::Rng rng_{0xadface};  // any number: the same hour for whatever is tried
   simulation::Time reached_{};
   // Both are named by what the cluster calls, and a trial may be moved.
-  std::unique_ptr<std::vector<Answered>> answered_ = std::make_unique<std::vector<Answered>>();
+  std::unique_ptr<Jobs> jobs_ = std::make_unique<Jobs>();
   std::unique_ptr<simulation::Duration> wall_ =
       std::make_unique<simulation::Duration>();  // minus virtual time
   std::unique_ptr<simulation::Cluster> cluster_;

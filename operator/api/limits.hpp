@@ -24,8 +24,6 @@ inline constexpr Range<int> kQueueTarget{1, 100'000};
 inline constexpr Range<int> kReplicas{1, 1000};
 /// `minReplicas`: 0 lets a service go to no worker at all.
 inline constexpr Range<int> kMinReplicas{0, 1000};
-/// What a standby is sure to get: links and probes take less, and a node has room for many.
-inline constexpr int kStandbyMillicores = 10;
 /// No more than there may be workers.
 inline constexpr Range<int> kStandby{0, 1000};
 /// Shorter than a second would end a worker between two requests of one client; what nobody asks for in a day

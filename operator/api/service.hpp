@@ -189,6 +189,18 @@ struct Spec {
   bool operator==(Spec const&) const = default;
 };
 
+/// CPU cores of each worker. Precondition: the spec was read, so its quantity is one.
+[[nodiscard]] inline double worker_cores(Spec const& spec) {
+  auto const milli = parse_quantity_milli(spec.worker.resources.cpu);
+  return milli ? static_cast<double>(*milli) / 1000 : 1;
+}
+
+/// Requests that may wait at all dispatchers together.
+[[nodiscard]] inline std::size_t queue_capacity(Spec const& spec) {
+  return static_cast<std::size_t>(spec.dispatcher.replicas) *
+         static_cast<std::size_t>(spec.dispatcher.queue_capacity);
+}
+
 /// What one user asked for and what became of it.
 struct InferenceService {
   Metadata metadata;

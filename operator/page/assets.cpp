@@ -8,6 +8,7 @@ EI_EMBED(ei_page_js, EI_PAGE_ASSETS "/page.js");
 EI_EMBED(ei_charts_js, EI_PAGE_ASSETS "/charts.js");
 EI_EMBED(ei_stream_js, EI_PAGE_ASSETS "/stream.js");
 EI_EMBED(ei_trial_js, EI_PAGE_ASSETS "/trial.js");
+EI_EMBED(ei_elements_js, EI_PAGE_ASSETS "/elements.js");
 EI_EMBED(ei_page_icon, EI_PAGE_ASSETS "/icon.svg");
 EI_EMBED(ei_uplot_js, EI_UPLOT "/uPlot.iife.min.js");
 EI_EMBED(ei_uplot_css, EI_UPLOT "/uPlot.min.css");
@@ -24,6 +25,7 @@ std::vector<Asset> const& assets() {
       {"/charts.js", kScript, {ei_charts_js, ei_charts_js_end}},
       {"/stream.js", kScript, {ei_stream_js, ei_stream_js_end}},
       {"/trial.js", kScript, {ei_trial_js, ei_trial_js_end}},
+      {"/elements.js", kScript, {ei_elements_js, ei_elements_js_end}},
       {"/icon.svg", "image/svg+xml", {ei_page_icon, ei_page_icon_end}},
       {"/uplot.js", kScript, {ei_uplot_js, ei_uplot_js_end}},
       {"/uplot.css", kStyle, {ei_uplot_css, ei_uplot_css_end}},

@@ -44,10 +44,6 @@ State state_of(api::Status const& status) {
   return status.desired_replicas == 0 ? State::Idle : State::Ready;
 }
 
-std::int64_t unix_seconds(WallTime time) {
-  return std::chrono::floor<std::chrono::seconds>(time.time_since_epoch()).count();
-}
-
 std::int64_t unix_milliseconds(WallTime time) {
   return std::chrono::floor<milliseconds>(time.time_since_epoch()).count();
 }

@@ -25,7 +25,6 @@ enum class State { Trouble, Limited, Starting, Paused, Ready, Idle };
 /// edit is not as it should be. Idle: no worker is wanted.
 [[nodiscard]] State state_of(api::Status const& status);
 
-[[nodiscard]] std::int64_t unix_seconds(WallTime time);
 [[nodiscard]] std::int64_t unix_milliseconds(WallTime time);
 
 /// `[second, arrivals/s, waiting, in flight, p99 in ms or null, ready, starting, leaving, desired, p50 in ms

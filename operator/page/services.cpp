@@ -200,7 +200,7 @@ Result<Known> Services::known(api::ServiceKey const& key, WallTime now) const {
   auto const found = find(key);
   if (!found) return found.error();
   auto const& service = (*found)->second;
-  Known out{service.manifest, {}, {}, service.newest.decision.inputs.start_seconds};
+  Known out{service.manifest, {}, {}, service.newest.decision.inputs.start_seconds, service.settings.standby};
   if (service.hour) {
     out.hour = service.hour->spans(now);
     if (auto const time = service.hour->service()) out.service = *time;

@@ -43,6 +43,7 @@ struct Known {
   std::vector<advice::Span> hour;
   advice::ServiceTime service;
   double start_seconds = 0;  ///< expected creation to ready
+  int standbys = 0;          ///< in force: a backend may have none though the spec wants some
 };
 
 /// What the page knows of every service: the newest state, ten minutes of samples, the last decisions and

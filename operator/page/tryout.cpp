@@ -96,17 +96,16 @@ Result<void> Tryout::read(std::string_view query) {
   auto const manifest = parse_json(known_.manifest);
   if (!manifest || !manifest->is_object()) return refuse("the spec in force cannot be read");
   auto spec = manifest->get_object();
-  auto const acting = spec_of(spec);
+  auto acting = spec_of(spec);
   if (!acting) return acting.error();
-  if (auto const milli = parse_quantity_milli(acting->worker.resources.cpu))
-    cores_ = static_cast<double>(*milli) / 1000;
-  auto& scaling = spec["scaling"].get_object();
+  cores_ = api::worker_cores(*acting);
+  auto& settings = spec["scaling"].get_object();
   // An interval that nobody named is the policy's own.
   auto const usual = acting->scaling.policy == scaling::Policy::QueueRatio ? api::kDefaultQueueRatioInterval
                                                                            : api::kDefaultInterval;
-  if (changes_.contains("policy") && acting->scaling.interval == usual) scaling.erase("interval");
-  for (auto const& [name, value] : changes_) scaling[name] = value;
-  auto const tried = spec_of(spec);
+  if (changes_.contains("policy") && acting->scaling.interval == usual) settings.erase("interval");
+  for (auto const& [name, value] : changes_) settings[name] = value;
+  auto tried = spec_of(spec);
   if (!tried) return tried.error();
   // What is as it is needs no patch, however it is written.
   auto const before = api::to_json(*acting).at("scaling").get_object();
@@ -114,6 +113,7 @@ Result<void> Tryout::read(std::string_view query) {
   for (auto const& [name, value] : before) {
     if (value == after.at(name)) changes_.erase(name);
   }
+  acting->scaling.standby = tried->scaling.standby = known_.standbys;
   auto const start = known_.start_seconds;
   auto with_changes = advice::Trial::begin(known_.hour, known_.service, *tried, start);
   if (!with_changes) return with_changes.error();

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "operator/api/limits.hpp"
 #include "operator/reconcile/settle.hpp"
 #include "runtime/async/deadline.hpp"
 #include "runtime/log/failed_task.hpp"
@@ -233,11 +232,8 @@ void Reconciler::count(Decided const& decided, Memory const& memory) {
       static_cast<int>(std::count_if(seen.workers.begin(), seen.workers.end(), [](auto const& each) {
         return !each.ready && each.trouble && each.trouble->lasting;
       }));
-  if (auto const milli = parse_quantity_milli(seen.spec->worker.resources.cpu))
-    service.allocated_cores =
-        (static_cast<double>(seen.workers.size()) * static_cast<double>(*milli) +
-         static_cast<double>(seen.standbys.size()) * static_cast<double>(api::kStandbyMillicores)) /
-        1000;
+  service.allocated_cores = static_cast<double>(seen.workers.size()) * api::worker_cores(*seen.spec) +
+                            static_cast<double>(seen.standbys.size()) * scaling::kStandbyCores;
   if (memory.sampled_at)
     service.scrape_age_seconds = std::chrono::duration<double>(decided.now - *memory.sampled_at).count();
   service.latency_target = decided.settings.latency_target;

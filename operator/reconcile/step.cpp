@@ -176,17 +176,15 @@ void Step::advise(Now now) {
   auto const& spec = *seen_.spec;
   if (spec.advisors.empty()) return memory_.advice.reset();
   if (!memory_.advice) memory_.advice = std::make_unique<advice::Advice>();
-  auto const milli = parse_quantity_milli(spec.worker.resources.cpu);
-  auto const queues = static_cast<std::size_t>(spec.dispatcher.replicas);
   memory_.advice->take({.settings = in_force_.settings,
                         .advisors = spec.advisors,
                         .sample = snapshot_.sample,
                         .refused = memory_.last_scrape.refused,
                         .replicas = plan::granted(*verdict_.decision, seen_.shortage),
                         .existing = static_cast<int>(seen_.workers.size()),
-                        .cores = milli ? static_cast<double>(*milli) / 1000 : 1,
+                        .cores = api::worker_cores(spec),
                         .start_seconds = scaling::expected_start_seconds(memory_.state),
-                        .queue_capacity = queues * static_cast<std::size_t>(spec.dispatcher.queue_capacity),
+                        .queue_capacity = api::queue_capacity(spec),
                         .request_timeout = spec.dispatcher.request_timeout},
                        now.steady, now.wall);
   verdict_.advice = {memory_.advice->report()};

@@ -34,6 +34,9 @@ inline constexpr Advisor kAdvisors[] = {Advisor::Latency, Advisor::QueueRatio, A
                                         Advisor::Hpa90,   Advisor::Keda,       Advisor::Kpa,
                                         Advisor::RayServe};
 
+/// What a worker on standby is sure to get: links and probes take less, and a node has room for many.
+inline constexpr double kStandbyCores = 0.01;
+
 /// What a user may set; every field has the value that applies when nothing is said.
 struct Settings {
   Policy policy = Policy::Latency;

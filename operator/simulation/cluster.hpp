@@ -18,9 +18,6 @@ namespace ei::simulation {
 
 enum class WorkerState { Starting, Idle, Busy, Promoted, Gone };
 
-/// What a warm worker on standby is allocated: the request of ours, ten millicores.
-inline constexpr double kStandbyCores = 0.01;
-
 /// One worker: a pod or a process with one core. Ids are given in the order of creation and never again.
 struct SimWorker {
   int id = 0;
@@ -41,7 +38,7 @@ struct SimWorker {
 
   bool warm() const { return state == WorkerState::Idle || state == WorkerState::Busy; }
   bool serving() const { return warm() && !standby; }
-  double cores() const { return standby && state == WorkerState::Idle ? kStandbyCores : 1; }
+  double cores() const { return standby && state == WorkerState::Idle ? scaling::kStandbyCores : 1; }
   /// Cumulative, as the kernel counts it: jobs only, one core while one runs.
   double cpu_until(Time now) const {
     return cpu_seconds + (state == WorkerState::Busy ? in_seconds(now - busy_since) : 0);
@@ -134,7 +131,7 @@ class Cluster {
   [[nodiscard]] int ready() const;                        ///< workers that serve and are wanted
   [[nodiscard]] std::size_t queued() const { return queue_.size(); }
   [[nodiscard]] std::uint64_t ended() const { return ended_; }  ///< jobs, in whichever way
-  /// A standby counts with kStandbyCores, but for its start, which takes a core.
+  /// A warm standby counts with scaling::kStandbyCores, but for its start, which takes a core.
   [[nodiscard]] double core_seconds() const { return core_seconds_; }
   /// Of processes, standbys as well: what memory goes by.
   [[nodiscard]] double process_seconds() const { return process_seconds_; }

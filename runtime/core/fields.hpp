@@ -91,7 +91,9 @@ class FieldReader {
     into.reset();
     auto const* const value = find(name);
     if (value == nullptr || value->is_null()) return;
-    if (!read_within(*value, at(name), into.emplace(), least, most)) note((into.reset(), false));
+    if (read_within(*value, at(name), into.emplace(), least, most)) return;
+    into.reset();
+    whole_ = false;
   }
   /// Text that is written only where there is some. What is no text is left out, and no fault.
   void if_text(std::string_view name, std::string& into);
@@ -103,7 +105,9 @@ class FieldReader {
     auto const* const value = find(name);
     if (value == nullptr) return;
     into.resize(1);
-    if (!read(*value, at(name), into.front())) note((into.clear(), false));
+    if (read(*value, at(name), into.front())) return;
+    into.clear();
+    whole_ = false;
   }
   /// Whether the object has this member; of what is written, `written`. For lists that branch.
   [[nodiscard]] bool has(std::string_view name, bool /*written*/) const { return find(name) != nullptr; }

@@ -24,6 +24,11 @@ using std::chrono::milliseconds;
 /// Errors: Invalid (malformed, negative, or over 2^63 thousandths).
 [[nodiscard]] Result<std::int64_t> parse_quantity_milli(std::string_view text);
 
+/// Of Unix time, rounded down.
+[[nodiscard]] inline std::int64_t unix_seconds(WallTime time) {
+  return std::chrono::floor<std::chrono::seconds>(time.time_since_epoch()).count();
+}
+
 /// `2026-11-24T00:41:22.123456Z`: RFC 3339 in UTC with microseconds, as Kubernetes' MicroTime.
 [[nodiscard]] std::string format_rfc3339(WallTime time);
 

@@ -47,6 +47,9 @@ std::optional<std::int64_t> first_number(fs::path const& path) {
   return words.empty() ? std::nullopt : number(words.front());
 }
 
+constexpr char const* kQuotaV2 = "cpu.max";  // "max 100000" or "150000 100000"
+constexpr char const* kQuotaV1 = "cpu.cfs_quota_us";
+
 // A thousand cores for a thousand periods of a second; far from what overflows below.
 constexpr std::int64_t kMostQuota = 1'000'000'000'000;
 
@@ -55,9 +58,42 @@ struct Limits {
   std::int64_t memory_bytes = std::numeric_limits<std::int64_t>::max();
 };
 
-void apply_cpu(Limits& limits, std::optional<std::int64_t> quota, std::optional<std::int64_t> period) {
-  if (!quota || !period || *quota <= 0 || *period <= 0) return;
-  limits.cpus = std::min(limits.cpus, static_cast<double>(*quota) / static_cast<double>(*period));
+/// Time of a CPU in each period; both in microseconds.
+struct Quota {
+  std::int64_t quota = 0;
+  std::int64_t period = 1;
+};
+
+/// Of a file `cpu.max` (v2), or any other of its form, or `cpu.cfs_quota_us` (v1, with the period in a file
+/// beside it); none: no limit.
+Result<std::optional<Quota>> read_quota(fs::path const& file) {
+  auto text = read_file(file, 4096);
+  if (!text) return text.error();
+  auto words = split(*text, " \n");
+  std::string period;
+  if (words.size() == 1 && file.filename() == kQuotaV1) {
+    auto other = read_file(file.parent_path() / "cpu.cfs_period_us", 4096);
+    if (!other) return other.error();
+    period = std::move(*other);
+    for (auto const word : split(period, " \n")) words.push_back(word);
+  }
+  if (words.size() == 2) {
+    auto const quota = number(words[0]);
+    auto const length = number(words[1]);
+    bool const unlimited = words[0] == "max" || (quota && *quota < 0);
+    if (length && *length > 0 && unlimited) return std::optional<Quota>();
+    if (length && *length > 0 && quota && *quota <= kMostQuota) return std::optional(Quota{*quota, *length});
+  }
+  return make_error(ErrorKind::Protocol,
+                    file.string() + " is '" + std::string(clipped(*text, 80)) +
+                        "'; allowed: QUOTA PERIOD or max PERIOD, as in cgroup's cpu.max");
+}
+
+void apply_cpu(Limits& limits, fs::path const& file) {
+  auto const found = read_quota(file);
+  if (!found || !*found || (*found)->quota <= 0) return;
+  limits.cpus =
+      std::min(limits.cpus, static_cast<double>((*found)->quota) / static_cast<double>((*found)->period));
 }
 
 void apply_memory(Limits& limits, std::optional<std::int64_t> bytes) {
@@ -65,14 +101,12 @@ void apply_memory(Limits& limits, std::optional<std::int64_t> bytes) {
 }
 
 void read_v2(fs::path const& folder, Limits& limits) {
-  std::string const cpu = slurp(folder / "cpu.max");  // "max 100000" or "150000 100000"
-  auto const words = split(cpu, " \n");
-  if (words.size() == 2) apply_cpu(limits, number(words[0]), number(words[1]));
+  apply_cpu(limits, folder / kQuotaV2);
   apply_memory(limits, first_number(folder / "memory.max"));
 }
 
 void read_v1(fs::path const& folder, Limits& limits) {
-  apply_cpu(limits, first_number(folder / "cpu.cfs_quota_us"), first_number(folder / "cpu.cfs_period_us"));
+  apply_cpu(limits, folder / kQuotaV1);
   apply_memory(limits, first_number(folder / "memory.limit_in_bytes"));
 }
 
@@ -154,33 +188,17 @@ Allowance read_allowance(fs::path const& root) {
 fs::path cpu_quota_file(fs::path const& root) {
   fs::path const mount = root / "sys/fs/cgroup";
   std::error_code ignored;
-  for (fs::path const& file : {mount / "cpu.max", mount / "cpu/cpu.cfs_quota_us"}) {
+  for (fs::path const& file : {mount / kQuotaV2, mount / "cpu" / kQuotaV1}) {
     if (fs::exists(file, ignored)) return file;
   }
   return {};
 }
 
 Result<std::optional<std::int64_t>> read_cpu_quota_milli(fs::path const& file) {
-  auto text = read_file(file, 4096);
-  if (!text) return text.error();
-  auto words = split(*text, " \n");
-  std::string period;
-  if (words.size() == 1 && file.filename() == "cpu.cfs_quota_us") {
-    auto other = read_file(file.parent_path() / "cpu.cfs_period_us", 4096);
-    if (!other) return other.error();
-    period = std::move(*other);
-    for (auto const word : split(period, " \n")) words.push_back(word);
-  }
-  if (words.size() == 2) {
-    auto const quota = number(words[0]);
-    auto const length = number(words[1]);
-    bool const unlimited = words[0] == "max" || (quota && *quota < 0);
-    if (length && *length > 0 && unlimited) return std::optional<std::int64_t>();
-    if (length && *length > 0 && quota && *quota <= kMostQuota) return std::optional(*quota * 1000 / *length);
-  }
-  return make_error(ErrorKind::Protocol,
-                    file.string() + " is '" + std::string(clipped(*text, 80)) +
-                        "'; allowed: QUOTA PERIOD or max PERIOD, as in cgroup's cpu.max");
+  auto const found = read_quota(file);
+  if (!found) return found.error();
+  if (!*found) return std::optional<std::int64_t>();
+  return std::optional((*found)->quota * 1000 / (*found)->period);
 }
 
 UsageMeter::UsageMeter(Allowance allowance, fs::path proc_self)

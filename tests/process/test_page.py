@@ -254,7 +254,7 @@ def test_viewers_are_bounded_and_the_others_are_told(start_page):
 
 def test_the_page_is_small(start_page):
     operator = start_page(manifest())
-    files = ["/", "/page.css", "/page.js", "/charts.js", "/stream.js", "/trial.js", "/uplot.js", "/uplot.css", "/icon.svg"]
+    files = ["/", "/page.css", "/page.js", "/charts.js", "/stream.js", "/trial.js", "/elements.js", "/uplot.js", "/uplot.css", "/icon.svg"]
     assert sum(len(get(operator, file).content) for file in files) <= 150_000
 
 

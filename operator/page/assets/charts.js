@@ -61,11 +61,36 @@ export function spark(svg, samples, now, read, target) {
   }
 }
 
-export const stepped = (u, series, from, to) => uPlot.paths.stepped({ align: 1 })(u, series, from, to);
+const stepped = (u, series, from, to) => uPlot.paths.stepped({ align: 1 })(u, series, from, to);
 // In the reader's zone and in the form of the reader's language.
 const clock = new Intl.DateTimeFormat(undefined, { hour: 'numeric', minute: '2-digit', second: '2-digit' });
-export const clockAt = (second) => (second === null ? '–' : clock.format(second * 1000));
-export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const clockAt = (second) => (second === null ? '–' : clock.format(second * 1000));
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+const HEIGHT = 150;
+const widthOf = (parent) => Math.max(240, parent.clientWidth);
+
+// A chart on a time axis. lines: [{ label, ink, dash, width }]; data: seconds, and values for each line. Charts with the same
+// `sync` share their cursor.
+export function plotOf(parent, { lines, step = false, sync, hooks = {} }, data) {
+  const axis = { stroke: colour('--muted'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false } };
+  const series = lines.map(({ label, ink, dash, width = 2 }) => ({
+    label, stroke: colour(ink), width, dash, points: { show: false }, ...(step ? { paths: stepped } : {}),
+  }));
+  return new uPlot({
+    width: widthOf(parent),
+    height: HEIGHT,
+    cursor: { sync: { key: sync }, drag: { x: false, y: false } },
+    scales: { x: { time: true }, y: { range: (u, low, high) => [0, Math.max(step ? 2 : 1, high * 1.1)] } },
+    axes: [{ ...axis, size: 28, space: 90, values: (u, seconds) => seconds.map(clockAt) }, { ...axis, size: 56 }],
+    series: [{ label: 'time', value: (u, second) => clockAt(second) }, ...series],
+    hooks,
+  }, data, parent);
+}
+
+export function fit(plot, parent) {
+  plot.setSize({ width: widthOf(parent), height: HEIGHT });
+}
 
 const CHARTS = [
   { title: 'Arrivals, requests/s', series: [['arrivals', (s) => s[ARRIVALS], '--blue']] },
@@ -109,12 +134,10 @@ export class Charts {
     this.resize.observe(parent);
   }
 
-  width(chart) {
-    return Math.max(240, chart.figure.clientWidth);
-  }
-
   fit() {
-    for (const chart of this.charts) chart.plot?.setSize({ width: this.width(chart), height: 150 });
+    for (const chart of this.charts) {
+      if (chart.plot) fit(chart.plot, chart.figure);
+    }
   }
 
   mark(u) {
@@ -141,24 +164,13 @@ export class Charts {
   }
 
   make(chart, data) {
-    const axis = { stroke: colour('--muted'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false } };
-    const series = chart.series.map(([label, , ink]) => ({
-      label, stroke: colour(ink), width: 2, points: { show: false }, ...(chart.step ? { paths: stepped } : {}),
-    }));
-    if (chart.target) series.push({ label: 'target', stroke: colour('--red'), dash: [6, 4], width: 1, points: { show: false } });
-    const options = {
-      width: this.width(chart),
-      height: 150,
-      cursor: { sync: { key: 'service' }, drag: { x: false, y: false } },
-      scales: { x: { time: true }, y: { range: (u, low, high) => [0, Math.max(chart.step ? 2 : 1, high * 1.1)] } },
-      axes: [{ ...axis, size: 28, space: 90, values: (u, seconds) => seconds.map(clockAt) }, { ...axis, size: 56 }],
-      series: [{ label: 'time', value: (u, second) => clockAt(second) }, ...series],
-      hooks: {
-        draw: [(u) => this.mark(u)],
-        ready: [(u) => u.over.addEventListener('click', (event) => this.pick(u, event))],
-      },
+    const lines = chart.series.map(([label, , ink]) => ({ label, ink }));
+    if (chart.target) lines.push({ label: 'target', ink: '--red', dash: [6, 4], width: 1 });
+    const hooks = {
+      draw: [(u) => this.mark(u)],
+      ready: [(u) => u.over.addEventListener('click', (event) => this.pick(u, event))],
     };
-    chart.plot = new uPlot(options, data, chart.figure);
+    chart.plot = plotOf(chart.figure, { lines, step: chart.step, sync: 'service', hooks }, data);
   }
 
   draw(samples, now, targetMs, decisions, chosen) {

@@ -1,5 +1,6 @@
 // The views: the list of services, and one service. Whatever comes from the operator is put in as text, never as HTML.
 import { ARRIVALS, Charts, LEAVING, P50, P99, READY, STARTING, WAITING, merge, spark } from './charts.js';
+import { element, milliseconds } from './elements.js';
 import { follow, setToken } from './stream.js';
 import { Trial } from './trial.js';
 
@@ -9,13 +10,6 @@ let leave = () => {};
 
 const time = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
 const dateAndTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
-
-function element(tag, { text = '', ...attributes } = {}, ...children) {
-  const out = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) out.setAttribute(name, value);
-  out.append(text, ...children);
-  return out;
-}
 
 function show(template) {
   leave();
@@ -48,7 +42,6 @@ function askForToken() {
 
 const cores = (workers, cpu) => workers * (cpu.endsWith('m') ? parseInt(cpu, 10) / 1000 : parseFloat(cpu));
 const rounded = (number) => (Number.isInteger(number) ? String(number) : number.toFixed(1));
-const milliseconds = (value) => (value === null ? '–' : value < 10_000 ? `${value} ms` : `${Math.round(value / 1000)} s`);
 const last = (samples) => samples[samples.length - 1] ?? [0, 0, 0, 0, null, 0, 0, 0, 0];
 const pathOf = (row) => `#/${encodeURIComponent(row.namespace)}/${encodeURIComponent(row.name)}`;
 

@@ -133,6 +133,24 @@ TEST_CASE("an hour with gaps is lived through as if they were not there") {
   CHECK(modelled.core_seconds == Approx(120).margin(1));
 }
 
+TEST_CASE("a step is a second at most, however long a span is") {
+  // Five minutes each, as where decisions are that rare.
+  std::vector<Span> const hour{{1'772'582'400, 3'001, 0, 3'000, 2}, {1'772'582'700, 600, 0, 3'000, 2}};
+  auto trial = Trial::begin(hour, kService, {}, kStartSeconds);
+  REQUIRE(trial.has_value());
+  int steps = 1;
+  while (trial->step()) ++steps;
+  CHECK(steps == 600);
+  CHECK(trial->result().workers.size() == 2);
+  CHECK(trial->result().core_seconds >= 600);
+  // As the same requests second by second.
+  std::vector<int> seconds(300, 10);
+  seconds.back() = 11;
+  seconds.insert(seconds.end(), 300, 2);
+  auto const fine = run(hour_of(seconds, 2), {});
+  CHECK(trial->result().core_seconds == Approx(fine.core_seconds).epsilon(0.05));
+}
+
 TEST_CASE("more requests than a trial simulates are taken together") {
   api::Spec spec;
   spec.scaling.max_replicas = 40;

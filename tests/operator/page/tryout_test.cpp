@@ -12,7 +12,7 @@ namespace json = boost::json;
 
 /// Five calm minutes, five with four times the load, five calm ones.
 Known known(api::Spec const& spec = {}) {
-  Known out{to_json_text(api::to_json(spec)), {}, {0.1, 0.05}, 3};
+  Known out{to_json_text(api::to_json(spec)), {}, {0.1, 0.05}, 3, 0};
   for (std::uint32_t second = 0; second < 900; ++second) {
     std::uint32_t const requests = second / 300 == 1 ? 30 : 7;
     out.hour.push_back({1'772'582'400 + second, requests, second == 301 ? 9U : 0U, 10, 2});
@@ -88,6 +88,16 @@ TEST_CASE("a trial of the classic rule looks as seldom as that rule does by itse
   api::Spec often;
   often.scaling.interval = std::chrono::seconds(5);  // named by the user, so it stays
   CHECK(tried("policy=QueueRatio", known(often)) != out);
+}
+
+TEST_CASE("a backend without standbys is tried without them, whatever the spec wants", "[page]") {
+  api::Spec spec;
+  spec.scaling.standby = 2;
+  auto with = known(spec);
+  with.standbys = 2;
+  auto const none = tried("", known(spec));
+  CHECK(none.at("acting") == tried("").at("acting"));
+  CHECK(tried("", with).at("acting") != none.at("acting"));
 }
 
 TEST_CASE("what nobody can apply is refused as the API would", "[page]") {

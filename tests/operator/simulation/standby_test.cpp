@@ -40,7 +40,7 @@ TEST_CASE("a standby costs a core while it starts and ten millicores from then o
   settings.replicas = 1;
   Cluster cluster(settings, by_the_second({1}));
   cluster.run_before(Time(13s));
-  CHECK(cluster.core_seconds() == Approx(13 + 3 + 10 * kStandbyCores));
+  CHECK(cluster.core_seconds() == Approx(13 + 3 + 10 * ei::scaling::kStandbyCores));
   CHECK(cluster.process_seconds() == Approx(26));
 }
 
